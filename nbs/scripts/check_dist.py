@@ -1,0 +1,28 @@
+"""Do the built wheel and source distribution hold all that belongs in them?
+
+    python nbs/scripts/check_dist.py FOLDER      # the folder with the .whl and the .tar.gz
+"""
+import subprocess, sys, tarfile, zipfile
+from pathlib import Path
+
+SDIST_ONLY = {"settings.ini", "setup.py", "README.md", "LICENSE"}
+
+
+def package_files():
+    "All files of the package that are, or are about to be, under version control"
+    git = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "implicit_compress"], capture_output=True, text=True, check=True)
+    return {f for f in git.stdout.split("\n") if f and Path(f).is_file()}
+
+
+def check(folder):
+    "Compare both archives with the package; print what they hold"
+    [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    in_wheel = set(zipfile.ZipFile(wheel).namelist())
+    in_sdist = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    files = package_files()
+    missing = {"wheel": files - in_wheel, "sdist": (files | SDIST_ONLY) - in_sdist}
+    if any(missing.values()): sys.exit(f"missing: {missing}")
+    for path in (wheel, sdist): print(f"{path.name}: {path.stat().st_size/1000:.0f} kB, all {len(files)} files of the package")
+
+
+if __name__ == "__main__": check(Path(sys.argv[1]))

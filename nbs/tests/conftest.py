@@ -1,0 +1,40 @@
+"What all tests share: two cores at most, calm hypothesis, and `--flags` with the meaning it has for nbdev_test"
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))    # before anything imports torch
+
+import shutil
+import pytest
+from hypothesis import settings
+from nbdev.config import get_config
+
+FLAGS = ("slow", "cuda")
+settings.register_profile("calm", deadline=None, derandomize="CI" in os.environ, database=None, max_examples=50, print_blob=True)
+settings.load_profile("calm")
+
+
+def pytest_addoption(parser):
+    "`pytest nbs/tests --flags slow` runs slow notebook cells and tests marked slow, too"
+    parser.addoption("--flags", default="", help="space separated test flags to run that are normally skipped: slow cuda")
+
+
+def pytest_configure(config):
+    "Make the flags known as marks"
+    for flag in FLAGS: config.addinivalue_line("markers", f"{flag}: runs only with --flags {flag}")
+
+
+def pytest_collection_modifyitems(config, items):
+    "Skip what carries a flag that was not asked for"
+    asked = config.getoption("flags").split()
+    for item in items:
+        for flag in FLAGS:
+            if item.get_closest_marker(flag) and flag not in asked:
+                item.add_marker(pytest.mark.skip(reason=f"needs --flags {flag}"))
+
+
+@pytest.fixture
+def project_copy(tmp_path):
+    "The project's sources in a folder of their own, where tools may write"
+    junk = shutil.ignore_patterns(".git", ".venv", "_proc", "_docs", "_site", "build", "dist", "*.egg-info", "__pycache__", ".*_cache",
+                                  ".hypothesis", ".ipynb_checkpoints")
+    return shutil.copytree(get_config().config_path, tmp_path/"project", ignore=junk)

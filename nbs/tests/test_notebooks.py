@@ -1,0 +1,86 @@
+"The notebooks run, are clean, and agree with everything that is made from them"
+import json, os, shutil, subprocess, sys
+from pathlib import Path
+import pytest
+from nbdev.config import get_config
+
+CFG = get_config()
+ROOT, NBS, LIB = CFG.config_path, CFG.nbs_path, CFG.lib_path
+SECONDS = 900    # a notebook that takes longer hangs
+
+
+def notebooks():
+    "All notebooks that nbdev_test would run"
+    paths = sorted(p for p in NBS.rglob("*.ipynb") if not any(part[0] in "._" for part in p.relative_to(NBS).parts))
+    return [p for p in paths if not (p.parent/".notest").exists()]
+
+
+def rooms():
+    "The numbered notebooks: the ones a module is made from"
+    return sorted(NBS.glob("[0-9][0-9]_*.ipynb"))
+
+
+def title(path):
+    "Name and subtitle from the first cell of a notebook"
+    lines = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]).strip().splitlines()
+    return lines[0].removeprefix("# "), " ".join(line.removeprefix("> ") for line in lines[1:] if line.strip())
+
+
+def tool(name, *args, cwd):
+    "Run one of nbdev's commands, from the environment that runs this test"
+    env = {k: v for k, v in os.environ.items() if k != "IN_TEST"}
+    command = shutil.which(name, path=str(Path(sys.executable).parent)) or name
+    return subprocess.run([command, *args], cwd=cwd, env=env, check=True, capture_output=True, text=True, timeout=SECONDS)
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.relative_to(NBS).as_posix())
+def test_notebook_runs(path, request):
+    "A fresh process runs every cell whose flags allow it"
+    try: done = tool("nbdev_test", "--path", str(path), "--n_workers", "0", "--flags", request.config.getoption("flags"), cwd=ROOT)
+    except subprocess.CalledProcessError as e: pytest.fail(f"{path.name}\n{e.stdout[-1000:]}{e.stderr[-6000:]}", pytrace=False)
+    assert "Success." in done.stdout
+
+
+def test_export_is_current(project_copy):
+    "The modules are what the notebooks export: nothing edited by hand, nothing left behind"
+    lib = project_copy/LIB.name
+    for p in lib.glob("*.py"):
+        if p.name != "__init__.py": p.unlink()
+    tool("nbdev_export", cwd=project_copy)
+    exported, committed = ({p.name: p.read_text(encoding="utf-8") for p in d.glob("*.py")} for d in (lib, LIB))
+    assert sorted(exported) == sorted(committed)
+    stale = [name for name in exported if exported[name] != committed[name]]
+    assert not stale, f"run nbdev_export: {stale}"
+
+
+def test_notebooks_are_clean(project_copy):
+    "nbdev_clean has nothing to do"
+    tool("nbdev_clean", cwd=project_copy)
+    dirty = [p.name for p in notebooks() if p.read_bytes() != (project_copy/p.relative_to(ROOT)).read_bytes()]
+    assert not dirty, f"run nbdev_clean: {dirty}"
+
+
+def test_readme_is_current(project_copy):
+    "README.md is what nbs/index.ipynb renders to"
+    tool(sys.executable, "nbs/scripts/readme.py", cwd=project_copy)
+    assert (ROOT/"README.md").read_text(encoding="utf-8") == (project_copy/"README.md").read_text(encoding="utf-8"), \
+        "run python nbs/scripts/readme.py"
+
+
+@pytest.mark.parametrize("path", rooms(), ids=lambda p: p.stem)
+def test_index_introduces_room(path):
+    "The table on the first page names every room with its own subtitle"
+    name, subtitle = title(path)
+    cells = json.loads((NBS/"index.ipynb").read_text(encoding="utf-8"))["cells"]
+    page = "\n".join("".join(c["source"]) for c in cells)
+    assert f"| [{name}]({path.name}) | {subtitle} |" in page
+
+
+@pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.relative_to(NBS).as_posix())
+def test_notebook_is_small_and_complete(path):
+    "Title and subtitle alone in the first cell, unique cell ids, below 300 kB"
+    name, subtitle = title(path)
+    assert name and subtitle.endswith((".", "?", "!"))
+    ids = [c["id"] for c in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    assert len(ids) == len(set(ids))
+    assert path.stat().st_size < 300_000
