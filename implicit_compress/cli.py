@@ -300,8 +300,8 @@ def tabulated(rows)->str:
     "The contest as aligned lines"
     lines = [f'{"codec":10}{"bytes":>9}{"bpp":>8}{"PSNR":>8}{"MS-SSIM":>9}{"encode s":>10}{"decode s":>10}']
     for r in rows:
-        enc = f'{r["encode_s"]:10.3g}' if r['encode_s'] is not None else f'{"":10}'
-        lines.append(f'{r["codec"]:10}{r["bytes"]:9,}{r["bpp"]:8.3f}{r["psnr_db"]:8.2f}{r["ms_ssim"]:9.4f}{enc}{r["decode_s"]:10.2g}  {r["note"]}'.rstrip())
+        enc = f'{r["encode_s"]:10.3f}' if r['encode_s'] is not None else f'{"":10}'
+        lines.append(f'{r["codec"]:10}{r["bytes"]:9,}{r["bpp"]:8.3f}{r["psnr_db"]:8.2f}{r["ms_ssim"]:9.4f}{enc}{r["decode_s"]:10.3f}  {r["note"]}'.rstrip())
     return '\n'.join(lines)
 
 def liveliest(
@@ -324,13 +324,13 @@ def side_by_side(
     from PIL import Image, ImageDraw, ImageFont
     h,w = min(x.shape[0], 192),min(x.shape[1], 288)
     zoom,part = max(1, min(576//w, 384//h)),liveliest(x, h, w)
-    wide,high,font = max(300, w*zoom) + 12,h*zoom + 36,ImageFont.load_default(19)
+    wide,high,font = max(300, w*zoom) + 12,h*zoom + 44,ImageFont.load_default(25)
     panels = [('original', x)] + [(f'{r["codec"]}  {r["bytes"]:,} bytes  {r["psnr_db"]:.2f} dB', r['picture']) for r in rows]
     sheet = Image.new('RGB', (3*wide, -(-len(panels)//3)*high), 'white')
     for i,(text,y) in enumerate(panels):
         y = y[part].repeat(zoom, 0).repeat(zoom, 1)
         at = i % 3*wide,i//3*high
-        sheet.paste(Image.fromarray(y[...,0] if y.shape[2] == 1 else y), (at[0] + 6, at[1] + 30))
+        sheet.paste(Image.fromarray(y[...,0] if y.shape[2] == 1 else y), (at[0] + 6, at[1] + 38))
         ImageDraw.Draw(sheet).text((at[0] + 6, at[1] + 4), text, 'black', font)
     return np.array(sheet)
 
@@ -385,7 +385,7 @@ def compare(source, file, out, quiet, **how):
 @main.command()
 @click.option('-o', '--out', metavar='FOLDER', default='implicit-compress-demo', show_default=True, help='Where the results go.')
 @click.option('--seconds', type=float, default=25., show_default=True, help='Time to spend on fitting.')
-@click.option('--bpp', type=float, default=.4, show_default=True, help='Bits per pixel.')
+@click.option('--bpp', type=float, default=.2, show_default=True, help='Bits per pixel.')
 @click.option('--steps', type=int, help='A number of steps instead of a time.')
 @click.option('--threads', type=click.IntRange(1), metavar='N', help='Processor cores to use.  [default: all]')
 def demo(out, seconds, bpp, steps, threads):

@@ -220,11 +220,12 @@ class Callback:
 
 # %% ../nbs/04_fit.ipynb #558d1380
 class KeepBest(Callback):
-    "End with the best weights seen, by `Fit.check`"
+    "End with the best weights seen, by `Fit.check`, where the last ones are clearly worse"
     def __init__(self,
         checks:int=20, # how many, evenly over the budget
+        margin_db:float=.1, # how much better they must be than the last ones
     ):
-        self.checks = checks
+        self.checks,self.margin_db = checks,margin_db
 
     def before_fit(self, s): self.best,self.next,self.saved = -math.inf,0.,None
 
@@ -236,9 +237,8 @@ class KeepBest(Callback):
 
     @torch.no_grad()
     def after_fit(self, s):
-        if s.stop == 'psnr': return   # these weights were found good on the whole picture
-        self.look(s)
-        for p,q in zip(s.params, self.saved or s.params, strict=True): p.copy_(q)
+        if self.saved and not s.check() > self.best - self.margin_db:
+            for p,q in zip(s.params, self.saved, strict=True): p.copy_(q)
 
 # %% ../nbs/04_fit.ipynb #51a928a0
 class Progress(Callback):

@@ -1,0 +1,485 @@
+"Whatever the bytes are, the decoder answers with a picture or with one of its own errors, soon, and in bounded memory"
+import io, json, os, pickle, random, shlex, signal, struct, subprocess, sys, threading, time, warnings, zipfile, zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, strategies as st
+from PIL import Image
+from implicit_compress.bitstream import (MAGIC, VERSION, DamagedError, Header, IicError, LimitError, Limits, NotIicError, TruncatedError,
+                                         UnsupportedError, pack, peek, spans, unpack)
+from implicit_compress.cli import main
+from implicit_compress.codec import compress, decompress
+from implicit_compress.entropy import Model, varint, write_model
+from implicit_compress.exact import Held
+from implicit_compress.image import demo_image
+from implicit_compress.metrics import psnr
+
+HERE = Path(__file__).parent
+GOLDEN = sorted(HERE.glob("golden/v*/golden.json"))
+SMALL = Limits(pixels=1 << 14, weights=1 << 14, operations=1 << 24)    # keeps the pictures of forged headers small
+SECONDS = 10    # a case that takes longer hangs
+
+
+def again(body):
+    "A body with its checksum forged"
+    return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
+
+
+@contextmanager
+def alarm(seconds=SECONDS):
+    "Turn a hang into a failure"
+    def ring(*_): raise TimeoutError(f"still busy after {seconds} s")
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try: yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def outcome(data, limits=SMALL):
+    "The error's class, or a picture that fits the header; anything else fails, warnings too"
+    with warnings.catch_warnings(), alarm():
+        warnings.simplefilter("error")
+        try: y = decompress(data, threads=1, limits=limits)
+        except IicError as e:
+            assert str(e) and len(str(e)) < 500
+            return type(e)
+    h = peek(data)
+    assert y.shape == (h.height, h.width, h.channels) and y.dtype == (np.uint8 if h.depth == 8 else np.uint16)
+    assert y.max() < 1 << h.depth
+    return y
+
+
+def refused(data, kind=IicError, limits=SMALL):
+    "The bytes must not give a picture"
+    found = outcome(data, limits)
+    assert isinstance(found, type) and issubclass(found, kind), (found, kind, bytes(data[:60]))
+
+
+def encoded(x, bpp, steps=20, **kw): return bytes(compress(x, bpp=bpp, steps=steps, threads=1, progress=False, **kw))
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    "One sine layer, below 100 bytes"
+    return encoded(demo_image()[40:49, 80:95], 4)
+
+
+@pytest.fixture(scope="session")
+def files(tiny):
+    "A few kinds of files, some with a profile and several layers"
+    x = demo_image()[40:64, 80:110]
+    two = encoded(x, 4)
+    assert peek(two).args["layers"] > 1
+    return {"tiny": tiny, "layers": two, "gray": encoded(x[:12, :9, 0], 5), "deep": encoded(x[:9, :9].astype(np.uint16)*257, 6),
+            "profile": pack(peek(tiny), *unpack(tiny)[1:3], icc=bytes(range(100)))}
+
+
+# ---------------------------------------------------------------------------------------------- damage
+
+def test_files_are_good(files):
+    "What the other tests damage is whole"
+    for data in files.values(): assert isinstance(outcome(data), np.ndarray)
+
+
+def test_every_prefix(files):
+    "No beginning of a file is a picture"
+    for data in files.values():
+        for i in range(len(data)): refused(data[:i])
+    refused(b"", TruncatedError)
+
+
+def test_every_bit_flip(files):
+    "The checksum sees every single bit"
+    for data in files.values():
+        for i in range(8*len(data)):
+            b = bytearray(data)
+            b[i//8] ^= 1 << i % 8
+            refused(b)
+
+
+def test_bit_flips_with_forged_checksum(files):
+    "A flip that the checksum hides gives an error, or a picture of valid size"
+    rng = random.Random(0)
+    for name, data in files.items():
+        bits = range(8*(len(data) - 4))
+        for i in bits if name == "tiny" else rng.sample(bits, min(400, len(bits))):
+            b = bytearray(data[:-4])
+            b[i//8] ^= 1 << i % 8
+            outcome(again(b))
+
+
+def edited(rng, data):
+    "A copy with a few bytes replaced, deleted, inserted, swapped or repeated"
+    b = bytearray(data)
+    for _ in range(rng.randint(1, 3)):
+        i, j = sorted(rng.randrange(len(b) + 1) for _ in "ab")
+        kind = rng.randrange(5)
+        if kind == 0 and i < len(b): b[i] = rng.randrange(256)
+        if kind == 1: del b[i:min(j, i + 4)]
+        if kind == 2: b[i:i] = rng.randbytes(rng.randint(1, 4))
+        if kind == 3: b[i:j] = b[i:j][::-1]
+        if kind == 4: b[i:i] = b[i:min(j, i + 8)]
+    return bytes(b)
+
+
+def test_random_edits(files):
+    "Replaced, lost, added, swapped bytes: refused as they are, and harmless with a forged checksum"
+    rng = random.Random(1)
+    for data in files.values():
+        for _ in range(150):
+            if (b := edited(rng, data)) != data: refused(b)
+            if len(b := edited(rng, data[:-4])) > 4: outcome(again(b))
+
+
+@pytest.mark.parametrize("change, kind", [
+    (lambda d: d + b"\0", DamagedError), (lambda d: d + d, DamagedError), (lambda d: d[:-4] + d[:-5:-1], DamagedError),
+    (lambda d: d.replace(MAGIC, b"\x09IIC"), NotIicError), (lambda d: bytes(c & 127 for c in d), NotIicError),
+    (lambda d: b"\r\n" + d, NotIicError), (lambda d: d[:4] + b"\n" + d[4:], IicError), (lambda d: d[::-1], NotIicError),
+    (lambda d: b"\x89PNG\r\n\x1a\n" + d, NotIicError), (lambda d: b"\xff\xd8\xff\xe0" + d, NotIicError), (lambda d: b"text", NotIicError),
+    (lambda d: MAGIC + random.Random(0).randbytes(500), IicError), (lambda d: bytes(len(d)), NotIicError), (lambda d: MAGIC*50, IicError),
+], ids=lambda v: getattr(v, "__name__", None))
+def test_something_else(tiny, change, kind):
+    "Other formats, converted copies, joined files"
+    refused(change(tiny), kind)
+
+
+def test_words_of_other_order(files):
+    "Swapped bytes of the payload, with a forged checksum"
+    for data in files.values():
+        a, b = [(a, b) for f, _, a, b in spans(data) if f.name == "words"][0]
+        outcome(again(data[:a] + data[a:b][::-1] + data[b:-4]))
+        outcome(again(data[:a + 1] + bytes(b - a - 1) + data[b:-4]))
+
+
+@pytest.mark.parametrize("kind", ["str", "None", "int", "list", "path", "array"])
+def test_not_bytes(kind, tmp_path):
+    "An argument that is no bytes is refused as such"
+    refused({"str": "x.iic", "None": None, "int": 7, "list": [1, 2], "path": tmp_path, "array": np.zeros(5)}[kind])
+
+
+# ------------------------------------------------------------------------------------- composed headers
+
+def composed(version=VERSION, method=0, flags=0, form=3, height=4, width=5, hidden=3, layers=2, steps=bytes([43]*14), models=None, words=b"", icc=None):
+    "A file of any fields, right or wrong, with a valid checksum; by default a flat picture"
+    models = write_model(Model(0, mean=0), len(steps) - 1) if models is None else models
+    profile = varint(len(icc)) + icc if icc is not None else b""
+    return again(MAGIC + bytes([version, method, flags, form]) + varint(height) + varint(width) + varint(hidden) + bytes([layers])
+                 + varint(len(steps)) + steps + profile + varint(len(models)) + models + varint(len(words)) + words)
+
+
+def test_flat_picture():
+    "All weights zero is a valid file of one colour"
+    y = outcome(composed())
+    assert y.shape == (4, 5, 3) and len(np.unique(y)) == 1
+
+
+@pytest.mark.parametrize("fields, kind", [
+    (dict(version=0), UnsupportedError), (dict(version=255), UnsupportedError), (dict(method=9), UnsupportedError), (dict(flags=2), UnsupportedError),
+    (dict(flags=128), UnsupportedError), (dict(form=0), UnsupportedError), (dict(form=5), UnsupportedError), (dict(form=0x43), UnsupportedError),
+    (dict(height=0), DamagedError), (dict(width=0), DamagedError), (dict(hidden=0), DamagedError), (dict(layers=0), DamagedError),
+    (dict(height=2**32 - 1, width=2**32 - 1), LimitError), (dict(height=65535, width=65535), LimitError), (dict(width=2**31), LimitError),
+    (dict(height=2**63), LimitError), (dict(hidden=65535), LimitError), (dict(layers=255), LimitError), (dict(hidden=1024, layers=64), LimitError),
+    (dict(height=9000, width=9000, hidden=500, layers=10), LimitError), (dict(steps=bytes(9000)), LimitError), (dict(steps=b""), IicError),
+    (dict(steps=bytes(1)), IicError), (dict(steps=bytes(5)), IicError), (dict(steps=b"\xff"*14, models=write_model(Model(0, mean=2**30), 13)), LimitError),
+    (dict(models=b""), TruncatedError), (dict(models=b"\0"), TruncatedError), (dict(models=bytes(40)), DamagedError), (dict(words=b"\1"), DamagedError),
+    (dict(words=bytes(4)), DamagedError), (dict(models=write_model(Model(2, 255, 0, 0, 3), 13)), TruncatedError),
+    (dict(models=write_model(Model(0, mean=0), 99)), DamagedError), (dict(icc=b"x"), IicError), (dict(flags=1), IicError),
+    (dict(flags=1, icc=zlib.compress(bytes(1 << 26), 9)), LimitError), (dict(flags=1, icc=b"\x78\x9c1234"), DamagedError),
+    (dict(flags=1, icc=zlib.compress(b"abc")[:-1]), DamagedError), (dict(flags=1, icc=zlib.compress(b"abc") + b"?"), DamagedError),
+], ids=lambda v: "-".join(v) if isinstance(v, dict) else None)
+def test_impossible_fields(fields, kind):
+    "Each field alone out of its range, under a valid checksum and the limits everybody has"
+    refused(composed(**fields), kind, Limits())
+
+
+numbers = st.one_of(st.integers(0, 80), st.sampled_from([2**k + d for k in (7, 8, 15, 16, 20, 31, 32, 63) for d in (-1, 0, 1)]))
+scales = st.one_of(st.binary(max_size=20), st.integers(0, 30).map(bytes), st.integers(5, 16).map(lambda n: bytes([43]*n)))
+models = st.one_of(st.none(), st.binary(max_size=30), st.lists(st.builds(
+    lambda s, c, m, z, k, more: write_model(Model(s, c if s else 0, m, z if s else 0, k if s else 0), more), st.integers(0, 7), st.integers(0, 255),
+    st.integers(-2**33, 2**33), st.integers(-48, 48), st.integers(0, 3), st.integers(0, 14)), max_size=15).map(b"".join))
+
+
+@given(version=st.sampled_from([VERSION]*9 + [0, 2]), flags=st.sampled_from([0]*9 + [1]), form=st.sampled_from([1, 2, 3, 4, 0x13, 0x21, 0x33]), height=numbers,
+       width=numbers, hidden=numbers, layers=st.integers(0, 255), steps=scales, models=models, words=st.binary(max_size=60))
+def test_composed_headers(**fields):
+    "Fields of any values, under a valid checksum"
+    outcome(composed(**fields))
+
+
+@given(data=st.data())
+def test_composed_payloads(data):
+    "A sound header with any models and words"
+    hidden, layers, n = data.draw(st.integers(1, 12)), data.draw(st.integers(1, 4)), data.draw(st.integers(7, 15))
+    outcome(composed(hidden=hidden, layers=layers, steps=data.draw(st.binary(min_size=n, max_size=n)), models=data.draw(models), words=data.draw(st.binary(max_size=80))))
+
+
+BOMBS = """
+import resource, sys, time
+sys.path.insert(0, sys.argv[1])
+from test_robustness import *
+base = int(open("/proc/self/statm").read().split()[0])*resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (base + (64 << 20),)*2)
+for fields in (dict(height=65535, width=65535), dict(height=1, width=2**31), dict(hidden=1024, layers=64), dict(hidden=65535, layers=255),
+               dict(height=9000, width=9000, hidden=500, layers=10), dict(steps=bytes(1 << 19)), dict(hidden=1000, layers=4, models=b""),
+               dict(flags=1, icc=zlib.compress(bytes(1 << 26), 9)), dict(models=write_model(Model(7, 255, 2**33, 48, 3), 13)),
+               dict(hidden=200, layers=9, models=write_model(Model(1, 0, 0, 0, 3), 13))):
+    t = time.perf_counter()
+    try: decompress(composed(**fields), threads=1)
+    except IicError as e: print(f"{time.perf_counter() - t:.3f} {type(e).__name__} {fields.keys()}")
+    else: sys.exit(f"{fields.keys()} gave a picture")
+huge = again(MAGIC + bytes([VERSION, 0, 0, 3, 4, 5, 3, 2, 1, 43, 0]) + varint(2**31) + b"abc")
+try: decompress(huge)
+except IicError: print("done")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_AS")
+def test_bombs_in_little_memory():
+    "Files of few bytes that ask for much are refused within 64 MB and, on an idle machine, a tenth of a second"
+    done = subprocess.run([sys.executable, "-c", BOMBS, str(HERE)], capture_output=True, text=True, timeout=120, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
+    assert done.returncode == 0 and done.stdout.endswith("done\n"), done.stdout + done.stderr[-3000:]
+    assert all(float(line.split()[0]) < 5 for line in done.stdout.splitlines()[:-1]), done.stdout
+
+
+class Canary:
+    "An object whose unpickling would leave a trace"
+    def __reduce__(self): return (os.mkdir, ("canary",))
+
+
+def test_nothing_is_executed(tmp_path, monkeypatch):
+    "Pickles, arrays of objects and archives are just bytes of another format"
+    monkeypatch.chdir(tmp_path)
+    array, archive = io.BytesIO(), io.BytesIO()
+    np.save(array, np.array([Canary()], dtype=object), allow_pickle=True)
+    with zipfile.ZipFile(archive, "w") as z: z.writestr("archive/data.pkl", pickle.dumps(Canary()))
+    for data in (pickle.dumps(Canary()), pickle.dumps(Canary(), 0), array.getvalue(), archive.getvalue()):
+        refused(data, NotIicError)
+        refused(MAGIC + data)
+    assert not Path("canary").exists()
+
+
+# ------------------------------------------------------------------------------------------ determinism
+
+def digest(y): return sha256(y.astype(f"<u{y.itemsize}").tobytes()).hexdigest()
+
+
+def golden():
+    "Every golden file: path and what is known of it"
+    return [(p.parent/f"{name}.iic", facts) for p in GOLDEN for name, facts in json.loads(p.read_text(encoding="utf-8")).items()]
+
+
+@pytest.mark.parametrize("path, facts", golden(), ids=lambda v: f"{v.parent.name}-{v.stem}" if isinstance(v, Path) else "")
+def test_golden_file(path, facts):
+    "Files of every published version decode to the same samples, for ever"
+    data = path.read_bytes()
+    h, _, _, icc = unpack(data)
+    assert sha256(data).hexdigest() == facts["file_sha256"], "the file itself was changed"
+    args = {k: list(v) if isinstance(v, bytes) else v for k, v in h.args.items()}
+    assert dict(height=h.height, width=h.width, channels=h.channels, depth=h.depth, method=h.method, **args) == facts["header"]
+    y = decompress(data, threads=1)
+    assert ([*y.shape], str(y.dtype), digest(y)) == (facts["shape"], facts["dtype"], facts["samples_sha256"])
+    assert (sha256(icc).hexdigest() if icc else None) == facts["icc_sha256"]
+
+
+def test_golden_files_are_listed():
+    "No golden file without its facts, none for a version that is not written yet"
+    assert {p for p, _ in golden()} == set(HERE.glob("golden/v*/*.iic"))
+    assert (HERE/"golden"/f"v{VERSION}"/"golden.json") in GOLDEN
+
+
+ELSEWHERE = """
+import sys, warnings
+from pathlib import Path
+from hashlib import sha256
+from implicit_compress.codec import decompress
+warnings.simplefilter("error")
+for p in sys.argv[1:]:
+    for threads in 1, 2:
+        y = decompress(Path(p).read_bytes(), threads=threads)
+        print(sha256(y.astype(f"<u{y.itemsize}").tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("kernel, threads, seed", [("Nehalem", 1, 0), ("Haswell", 2, 1)])
+def test_same_samples_elsewhere(kernel, threads, seed):
+    "Other matrix kernels, thread counts and hash seeds, in a process that shares nothing with the encoder"
+    paths = [str(p) for p, _ in golden()]
+    env = {**os.environ, "OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads), "PYTHONHASHSEED": str(seed)}
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE, *paths], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == [f["samples_sha256"] for _, f in golden() for _ in range(2)]
+
+
+def test_eight_threads_at_once(files):
+    "Decoders do not disturb each other, not even when some of them fail"
+    whole, bad = files["layers"], files["layers"][:-1]
+    want = digest(decompress(whole, threads=1))
+    def one(i):
+        if i % 3: return digest(decompress(whole, threads=1 + i % 2))
+        with pytest.raises(IicError): decompress(bad)
+    with ThreadPoolExecutor(8) as pool: found = list(pool.map(one, range(48)))
+    assert {f for f in found if f} == {want}
+
+
+def test_nothing_stays_behind(files):
+    "After failures everything is as it was: settings of NumPy, torch and the matrix library, threads, and the next picture"
+    import torch
+    from threadpoolctl import threadpool_info
+    def state(): return np.geterr(), torch.get_num_threads(), torch.is_grad_enabled(), threading.active_count(), Held.users, \
+        [p["num_threads"] for p in threadpool_info()], signal.getsignal(signal.SIGINT)
+    want = {k: digest(decompress(d)) for k, d in files.items()}
+    before = state()
+    for data in files.values():
+        for bad in (data[:-1], data[:9], again(data[:-9]), again(data[:8] + b"\xff" + data[9:-4])): outcome(bad)
+        with pytest.raises(ValueError): decompress(data, box=(0, 0, 999, 999))
+        with pytest.raises(ValueError): decompress(data, scale=-1)
+    with pytest.raises(ValueError): compress(np.zeros((4, 4, 9), np.uint8))
+    class Fails:
+        def after_step(self, s): raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError): compress(demo_image(), bpp=.1, steps=5, threads=2, progress=False, callbacks=[Fails()])
+    assert state() == before
+    assert {k: digest(decompress(d)) for k, d in files.items()} == want
+
+
+# ---------------------------------------------------------------------------------------------- encoder
+
+@pytest.mark.parametrize("picture, says", [
+    (np.zeros((0, 5, 3), np.uint8), "empty"), (np.zeros((5, 5, 5), np.uint8), "channels"), (np.zeros(5, np.uint8), "shape"), (np.zeros((2, 2, 2, 2), np.uint8), "shape"),
+    (np.full((4, 4), np.nan), "NaN"), (np.full((4, 4), np.inf), "outside"), (np.full((4, 4), 200.), "outside"), (np.zeros((4, 4), np.int64), "int64"),
+    (np.array([[object()]]), "object"), (np.array([["a"]]), "type"), (np.zeros((4, 4), complex), "complex"), (np.zeros((3, 4, 4, 3)), "shape"),
+    (np.broadcast_to(np.uint8(0), (1 << 21, 2)), "1048576"), (b"", ""), (None, ""), ("no such file.png", "no such file"),
+], ids=str)
+def test_pictures_the_encoder_refuses(picture, says):
+    "A clear error before any work"
+    with alarm(60), pytest.raises((ValueError, OSError, TypeError), match=says): compress(picture, bpp=1, steps=1, threads=1, progress=False)
+
+
+@pytest.mark.parametrize("how", [dict(bpp=0), dict(bpp=-1), dict(bpp=float("nan")), dict(psnr=0), dict(lmbda=-1), dict(seconds=0), dict(steps=0), dict(bpp=1, psnr=1),
+                                 dict(preset="no"), dict(steps=1, threads=0), dict(bpp=float("inf")), dict(bpp=1e9)], ids=str)
+def test_wishes_the_encoder_refuses(how):
+    "Impossible options are a ValueError that names them"
+    with alarm(60), pytest.raises(ValueError, match=next(iter(how))): compress(np.zeros((4, 4), np.uint8), **{"steps": 1, "progress": False, **how})
+
+
+@given(h=st.integers(1, 9), w=st.integers(1, 9), c=st.integers(1, 4), kind=st.sampled_from(["u1", "u2", "f4", "f8", "?"]), bpp=st.floats(.1, 60),
+       seed=st.integers(0, 99), layout=st.sampled_from(["C", "F", "read-only", "strided", "big-endian"]))
+def test_there_and_back(h, w, c, kind, bpp, seed, layout):
+    "Any small picture comes back in its own size and type, as good as the encoder said, and the same file twice"
+    x = np.random.default_rng(seed).random((h, 2*w, c))
+    x = x.astype(kind) if kind[0] == "f" else x > .5 if kind == "?" else (x*255.99).astype(kind)*(1 if kind == "u1" else 257)
+    x = x[:, ::2] if layout == "strided" else np.array(x[:, :w], order="F" if layout == "F" else "C")
+    if layout == "big-endian": x = x.astype(x.dtype.newbyteorder(">"))
+    x.flags.writeable = layout != "read-only"
+    f = compress(x, bpp=bpp, steps=20, threads=1, progress=False, seed=seed)
+    y = outcome(f, Limits())
+    assert y.shape == (h, w, c) and y.dtype == (np.uint16 if kind == "u2" else np.uint8)
+    assert abs(f.psnr - psnr(y, x)) < 1e-9 or f.psnr == psnr(y, x)
+    assert f.bpp == 8*len(f)/(h*w)
+    assert compress(x, bpp=bpp, steps=20, threads=1, progress=False, seed=seed) == f
+
+
+@pytest.mark.parametrize("mode", "1 L LA P PA RGB RGBA RGBX CMYK YCbCr HSV LAB I I;16 La RGBa".split())
+def test_pillow_modes(mode):
+    "Every mode that Pillow can make becomes a picture, or is refused by name"
+    im = Image.fromarray(demo_image()[:12, :10])
+    try: im = im.convert("L").convert(mode) if mode[0] == "I" else im.convert("RGBA").convert(mode) if mode in ("La", "RGBa", "PA") else im.convert(mode)
+    except ValueError: pytest.skip("Pillow cannot make it")
+    y = outcome(encoded(im, 8), Limits())
+    assert y.shape[:2] == (12, 10)
+
+
+# --------------------------------------------------------------------------------------------- commands
+
+def command(line, **kw):
+    "Run a command in this process: exit code, standard error"
+    with alarm(60): r = CliRunner().invoke(main, shlex.split(line), **kw)
+    if r.exception and not isinstance(r.exception, SystemExit): raise r.exception
+    return r.exit_code, r.stderr
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, tiny, files):
+    "A folder with good and bad files, as working directory"
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(demo_image()[:10, :12]).save("good.png")
+    Path("good.iic").write_bytes(tiny)
+    Path("cut.iic").write_bytes(tiny[:-7])
+    Path("flip.iic").write_bytes(tiny[:-9] + bytes([tiny[-9] ^ 4]) + tiny[-8:])
+    Path("empty.iic").write_bytes(b"")
+    Path("empty.png").write_bytes(b"")
+    Path("text.png").write_text("this is no picture")
+    Path("cut.png").write_bytes(Path("good.png").read_bytes()[:-40])
+    Path("bomb.iic").write_bytes(composed(height=65535, width=65535))
+    Path("forged.iic").write_bytes(composed(steps=b""))
+    Path("pickle.iic").write_bytes(pickle.dumps(Canary()))
+    Path("big.png").write_bytes(png_header(200_000, 200_000))
+    Path("folder").mkdir()
+    Path("locked.iic").write_bytes(b"mine")
+    Path("locked.iic").chmod(0o444)
+    return tmp_path
+
+
+def png_header(w, h):
+    "A PNG file that only claims its size"
+    def chunk(kind, body): return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("line", [
+    *(f"decode {name}.iic -o out.png" for name in "cut flip empty bomb forged pickle missing".split()), "decode good.png -o out.png", "decode folder -o out.png",
+    *(f"info {name}.iic" for name in "cut flip empty pickle missing".split()), "info folder", "decode good.iic -o out.xyz", "decode good.iic -o folder",
+    "decode good.iic -o nowhere/out.png", "decode good.iic -o out.png --box 0,0,99,99", "decode good.iic -o out.png --scale 1e6", "decode good.iic -o good.iic",
+    *(f"encode {name} -o out.iic" for name in "missing.png text.png empty.png cut.png big.png folder good.iic".split()),
+    "encode good.png -o folder", "encode good.png -o nowhere/out.iic", "encode good.png -o out.png", "encode good.png -o out", "encode good.png -o out.iic --bpp nan",
+    "encode good.png -o out.iic --steps 0", "encode good.png -o out.iic --psnr -3", "encode good.png -o out.iic --device nothing", "encode good.png -o /proc/out.iic",
+    "encode good.png -o /dev/full --steps 3", "compare text.png", "compare good.png cut.iic", "compare good.png -o good.png", "demo -o good.png",
+])
+def test_command_says_one_line(desk, line):
+    "Exit code 2, one line of error, nothing written"
+    before = sorted(p.name for p in desk.rglob("*"))
+    code, said = command(line)
+    assert code == 2 and said.startswith("Error: ") and said.count("\n") == 1, said
+    assert sorted(p.name for p in desk.rglob("*")) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_command_leaves_locked_files(desk):
+    "A read-only file stays"
+    code, said = command("encode good.png -o locked.iic --steps 3")
+    assert code == 2 and "read-only" in said and Path("locked.iic").read_bytes() == b"mine"
+
+
+def test_command_checks_before_it_fits(desk, monkeypatch):
+    "What can be known early is said early: no fit is begun"
+    def never(*a, **kw): raise AssertionError("a fit was begun")
+    monkeypatch.setattr("implicit_compress.fit.fit", never)
+    for line in ("encode good.png -o nowhere/out.iic", "encode good.png -o folder", "encode text.png -o out.iic", "compare good.png -o good.png", "demo -o good.png"):
+        assert command(line)[0] == 2
+
+
+def test_commands_through_pipes(desk):
+    "A picture through encode and decode, without a file"
+    r = CliRunner().invoke(main, ["encode", "-", "-o", "-", "--steps", "9", "--bpp", "8", "--quiet"], input=Path("good.png").read_bytes())
+    back = CliRunner().invoke(main, ["decode", "-", "-o", "-"], input=r.stdout_bytes)
+    assert np.array_equal(np.array(Image.open(io.BytesIO(back.stdout_bytes))), decompress(r.stdout_bytes))
+
+
+@pytest.mark.parametrize("line", ["--help", "info good.iic", "decode good.iic -o out.png"])
+def test_reading_needs_no_torch(desk, line):
+    "Only encoding waits for torch"
+    code = f"import sys\nfrom implicit_compress.cli import main\ntry: main({shlex.split(line)!r})\nexcept SystemExit as e: assert not e.code\nassert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
+def test_time_of_a_refusal(tiny):
+    "A damaged file is recognised at once"
+    t = time.perf_counter()
+    for _ in range(100): outcome(tiny[:-1])
+    assert (time.perf_counter() - t)/100 < .1
