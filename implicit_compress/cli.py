@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
@@ -25,6 +26,7 @@ import click
 import numpy as np
 import implicit_compress
 from .bitstream import Limits, ledger, unpack
+from .codec import PRESETS
 from .image import _FORMATS, _encode_image, as_samples, atomic_write, demo_image, icc_profile, load_image, to_float, to_samples
 from .plugin import rescale
 
@@ -88,14 +90,14 @@ def write(
     data:bytes,
 ):
     "All of it or nothing"
-    if out == '-': click.get_binary_stream('stdout').write(data)
+    if out == '-': sys.stdout.buffer.write(data)
     else: atomic_write(out, data)
 
 def read(
     source:str, # path, or - for standard input
 )->bytes:
     "The whole input"
-    return click.get_binary_stream('stdin').read() if source == '-' else Path(source).read_bytes()
+    return sys.stdin.buffer.read() if source == '-' else Path(source).read_bytes()
 
 @contextmanager
 def on_disk(
@@ -127,7 +129,7 @@ HOW = [
     click.option('--psnr', type=float, help='Or quality to reach, dB.'),
     click.option('--lmbda', type=float, help='Or the weight of rate in mse + lmbda*bpp: larger is smaller.'),
     click.option('--seconds', type=float, help='Time to spend on fitting.'),
-    click.option('--preset', default='medium', show_default=True, help='Or a name for it: fast (15 s), medium (60 s), slow (180 s) or best (900 s).'),
+    click.option('--preset', default='medium', show_default=True, help=f'Or a name for it: {", ".join(f"{k} ({v:g} s)" for k,v in PRESETS.items())}.'),
     click.option('--steps', type=int, help='Or a number of steps: gives the same file every time.'),
     click.option('--seed', type=int, default=0, show_default=True, help='Of the first guess and the order of pixels.'),
     click.option('--threads', type=click.IntRange(1), metavar='N', help='Processor cores to use.  [default: all]'),
@@ -150,7 +152,9 @@ def fitted(
         import torch
         try: torch.empty(0, device=how['device'])
         except (RuntimeError, AssertionError) as e: raise ValueError(f'device {how["device"]!r} cannot be used on this machine: try cpu') from e
-    with patient(): return compress(path, progress=not quiet and sys.stderr.isatty(), **how)
+    with patient(), warnings.catch_warnings():
+        warnings.showwarning = lambda text,*_: click.echo(f'Warning: {text}', err=True)
+        return compress(path, progress=not quiet and sys.stderr.isatty(), **how)
 
 @main.command()
 @click.argument('source', metavar='IN')

@@ -44,7 +44,7 @@ def guess(
     n = n_weights(*shape, x.shape[2])
     w0 = min(60., max(15., 20*math.sqrt(n/7500)))
     net = Siren(*shape, x.shape[2], w0=w0, mean=to_float(x).mean((0, 1)), seed=seed)
-    return net,dict(seed=seed, lr=.038/w0, chunk=4096 if shape[0] < 40 else 2048)
+    return net,dict(seed=seed, lr=.038/w0, chunk=8192 if shape[0] < 48 else 4096)
 
 # %% ../nbs/13_codec.ipynb #623d138d
 class File(bytes):

@@ -6,12 +6,13 @@
 __all__ = ['FINEST', 'MOST', 'code_of', 'ranks', 'cuts', 'grades', 'phase_step', 'first_codes', 'code_arrays', 'kinds',
            'sizes_of', 'segments_of', 'layers_of']
 
-# %% ../nbs/11_grid.ipynb #7f9f4b91
+# %% ../nbs/11_grid.ipynb #13b64a43
 import math
 from bisect import bisect_left
+from itertools import pairwise
 import numpy as np
 from .entropy import DamagedError
-from .exact import Layer, STEPS
+from .exact import Layer
 
 # %% ../nbs/11_grid.ipynb #f0d24208
 FINEST = 175   # largest step code of a file
@@ -119,7 +120,7 @@ def sizes_of(
     _sizes(width, depth, channels, G)
     n = (depth - 1)*width*width
     ends = [0, *cuts(n, G), n]
-    return [*(b - a for a,b in zip(ends, ends[1:])), 2*width, channels*width, width, (depth - 1)*width, channels]
+    return [*(b - a for a,b in pairwise(ends)), 2*width, channels*width, width, (depth - 1)*width, channels]
 
 # %% ../nbs/11_grid.ipynb #3a74adb2
 def segments_of(

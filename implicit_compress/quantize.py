@@ -78,11 +78,11 @@ class Rounding:
 
     def still(self):
         "No gradient for what is rounded"
-        for p,f in zip(self.params, _like(self.done, self.params)): p.grad.masked_fill_(f, 0.)
+        for p,f in zip(self.params, _like(self.done, self.params), strict=True): p.grad.masked_fill_(f, 0.)
 
     def hold(self):
         "Back to where it was rounded to"
-        for p,f,h in zip(self.params, _like(self.done, self.params), _like(self.held, self.params)): torch.where(f, h, p, out=p.data)
+        for p,f,h in zip(self.params, _like(self.done, self.params), _like(self.held, self.params), strict=True): torch.where(f, h, p, out=p.data)
 
     def round(self,
         share:float, # 0..1, of `places`
