@@ -83,6 +83,7 @@ def fit_file(
     if s.stop == 'interrupted':
         more = dict(steps=None, seconds=min(20., max(1., s.seconds/5)), lr=s.lr)
         s = fit(net, x, callbacks=[freeze], **how | kw | more)
+        if s.stop == 'interrupted': raise KeyboardInterrupt
     layers = freeze.layers()
     header = Header(*x.shape, 8*x.itemsize, args=dict(hidden=width, layers=depth, steps=bytes(freeze.codes)))
     out = File(pack(header, *encode(segments_of(layers, freeze.G)), icc))
