@@ -143,7 +143,7 @@ class Limits:
     "What a decoder is ready to do for a file"
     pixels:int=89_478_485 # a quarter of a GiB in 24-bit colour
     weights:int=1 << 22 # numbers in the network
-    operations:int=1 << 42 # multiplications to draw the picture: pixels times weights
+    operations:int=1 << 39 # multiplications to draw the picture: pixels times weights
     icc:int=1 << 22 # bytes of colour profile, unpacked
 
     def check(self, h:Header):

@@ -27,7 +27,7 @@ import numpy as np
 import implicit_compress
 from .bitstream import Limits, ledger, unpack
 from .codec import PRESETS
-from .image import _FORMATS, _encode_image, as_samples, atomic_write, demo_image, icc_profile, load_image, to_float, to_samples
+from .image import _FORMATS, _encode_image, as_samples, atomic_write, demo_image, load_image, to_float, to_samples
 from .plugin import rescale
 
 # %% ../nbs/15_cli.ipynb #058af4b7

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['PRESETS', 'BITS', 'EXTRA', 'shape_for', 'guess', 'File', 'fit_file', 'power_law', 'aim', 'compress', 'decompress']
 
-# %% ../nbs/13_codec.ipynb #69607831
+# %% ../nbs/13_codec.ipynb #967a7f66
+import io
 import math
 import time
 import warnings
@@ -77,6 +78,9 @@ def fit_file(
     from implicit_compress.quantize import Freeze
     t0 = time.perf_counter()
     width,depth = shape or shape_for(n_bytes, x.shape[2])
+    def header(codes): return Header(*x.shape, 8*x.itemsize, args=dict(hidden=width, layers=depth, steps=bytes(codes)))
+    pack(header(()), b'', b'')   # a file that cannot be written, or that nobody would read, is refused
+    Limits().check(header(()))   # before any work is done
     net,how = guess((width, depth), x, seed)
     freeze = Freeze(start=.5, bits=None if shape or n_bytes < 2*EXTRA else 8*(n_bytes - EXTRA))
     s = fit(net, x, callbacks=[freeze, *callbacks], **how | kw)
@@ -85,9 +89,8 @@ def fit_file(
         s = fit(net, x, callbacks=[freeze], **how | kw | more)
         if s.stop == 'interrupted': raise KeyboardInterrupt
     layers = freeze.layers()
-    header = Header(*x.shape, 8*x.itemsize, args=dict(hidden=width, layers=depth, steps=bytes(freeze.codes)))
-    out = File(pack(header, *encode(segments_of(layers, freeze.G)), icc))
-    y = draw_exact(layers, *x.shape[:2], header.depth, threads=kw.get('threads'))
+    out = File(pack(header(freeze.codes), *encode(segments_of(layers, freeze.G)), icc))
+    y = draw_exact(layers, *x.shape[:2], 8*x.itemsize, threads=kw.get('threads'))
     out.psnr,out.bpp,out.seconds,out.fit = psnr(y, x),bpp(out, x.shape),time.perf_counter() - t0,s
     return out
 
@@ -116,9 +119,9 @@ def aim(
     if not good: warnings.warn(f'{psnr} dB were asked for, {files[-1].psnr:.2f} dB is what came of it: give it more seconds')
     return min(good, key=len) if good else max(files, key=lambda f: f.psnr)
 
-# %% ../nbs/13_codec.ipynb #5955a845
+# %% ../nbs/13_codec.ipynb #812a852b
 def compress(
-    image, # picture: a path, a Pillow image, or an array (h,w) or (h,w,c): uint8, uint16, or reals in [0,1]
+    image, # picture: a path, a file object, a Pillow image, or an array (h,w) or (h,w,c): uint8, uint16, or reals in [0,1]
     bpp:float=None, # size to aim at, bits per pixel; default .3
     psnr:float=None, # or quality to reach, dB
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`, mse on [0,1]: larger is smaller
@@ -136,7 +139,10 @@ def compress(
         if v is not None and not 0 < v < math.inf: raise ValueError(f'{name} is {v}: give a number above 0')
     if preset not in PRESETS: raise ValueError(f'preset is {preset!r}: known are {", ".join(PRESETS)}')
     if hasattr(image, 'shape') or isinstance(image, (list, tuple)): x = as_samples(image)
-    else: x,icc = load_image(image),icc or icc_profile(image)
+    else:
+        if hasattr(image, 'read'): image = image.read()
+        def source(): return io.BytesIO(image) if isinstance(image, bytes) else image
+        x,icc = load_image(source()),icc or icc_profile(source())
     kw = dict(seed=seed, icc=icc, **kw)
     def budget(share): return dict(steps=max(1, round(steps*share)), seconds=seconds) if steps else dict(seconds=(seconds or PRESETS[preset])*share)
     def go(bpp, share=1.): return fit_file(x, bpp*x.shape[0]*x.shape[1]/8, **budget(share), **kw)

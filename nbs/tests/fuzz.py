@@ -19,9 +19,9 @@ def imported():
     "The decoder; instrumented when atheris is there"
     try: import atheris
     except ImportError: atheris = None
-    if not atheris: from implicit_compress import bitstream, codec, entropy, exact, grid
+    if not atheris: from implicit_compress import bitstream, codec
     else:
-        with atheris.instrument_imports(include=["implicit_compress"]): from implicit_compress import bitstream, codec, entropy, exact, grid
+        with atheris.instrument_imports(include=["implicit_compress"]): from implicit_compress import bitstream, codec
     return atheris, bitstream, codec
 
 

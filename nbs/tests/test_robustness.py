@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, strategies as st
 from PIL import Image
-from implicit_compress.bitstream import (MAGIC, VERSION, DamagedError, Header, IicError, LimitError, Limits, NotIicError, TruncatedError,
+from implicit_compress.bitstream import (MAGIC, VERSION, DamagedError, IicError, LimitError, Limits, NotIicError, TruncatedError,
                                          UnsupportedError, pack, peek, spans, unpack)
 from implicit_compress.cli import main
 from implicit_compress.codec import compress, decompress
