@@ -4,7 +4,7 @@ Every point is fitted in a process of its own on one thread, written to FOLDER, 
 measured against the source. One row a point goes to results/siren_six.tsv; points that are there already are not done again.
 IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
-import argparse, os, subprocess, sys, time
+import argparse, os, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
