@@ -116,7 +116,7 @@ def aim(
         files.append(go(min(max((a/d)**(1/b) if psnr else (a*b/lmbda)**(1/(1 + b)), .01), 16.), share))
     if lmbda: return min(files, key=lambda f: 10**(-f.psnr/10) + lmbda*f.bpp)
     good = [f for f in files if f.psnr >= psnr]
-    if not good: warnings.warn(f'{psnr} dB were asked for, {files[-1].psnr:.2f} dB is what came of it: give it more seconds')
+    if not good: warnings.warn(f'{psnr} dB were asked for, {files[-1].psnr:.2f} dB is what came of it: give it more seconds', stacklevel=3)
     return min(good, key=len) if good else max(files, key=lambda f: f.psnr)
 
 # %% ../nbs/13_codec.ipynb #812a852b
