@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MANT', 'STEPS', 'PLACE', 'TURN', 'VALUE', 'SINE', 'step', 'arccot', 'sine_table', 'places', 'Layer', 'reference_draw',
-           'side', 'fold', 'checked', 'fold_all', 'Tiler', 'Held', 'draw_exact']
+           'side', 'fold', 'checked', 'networks', 'fold_all', 'Tiler', 'Held', 'draw_exact']
 
 # %% ../nbs/10_exact.ipynb #9570e072
 import operator
@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 from .entropy import LimitError
+from .tiles import parts
 
 # %% ../nbs/10_exact.ipynb #ab89ecc4
 MANT = (32768, 30048, 27554, 25268, 23170, 21247, 19484, 17867)  # round(2**15 * 2**(-j/8)), j = 0..7
@@ -67,15 +68,18 @@ SINE = SINE.astype(np.float64)
 # %% ../nbs/10_exact.ipynb #55288aed
 def places(
     n:int, # pixels of the image on this side
-    longer:int, # pixels of the image on its longer side
+    longer:int, # pixels of the image, or of the tile, on its longer side
     N:int, # samples to draw on this side
-)->np.ndarray: # (N,) float64 holding integers, units of 2**-20 of half the longer side
+    lo:int=0, # first pixel of the tile on this side
+    hi:int=None, # and the one after its last; None: n
+)->np.ndarray: # (N,) float64 holding integers, units of 2**-20 of half the longer side, from the middle of the tile
     "Integer coordinates of the `N` pixel centres of one side"
-    return (((2*np.arange(N, dtype=np.int64) + 1 - N)*n << PLACE)//(N*longer)).astype(np.float64)
+    middle = (lo + (n if hi is None else hi))*N
+    return (((2*np.arange(N, dtype=np.int64) + 1)*n - middle << PLACE)//(N*longer)).astype(np.float64)
 
 # %% ../nbs/10_exact.ipynb #afd287c3
 class Layer(NamedTuple):
-    "One layer of an integer network: weights `Q*step(k)`, biases `B*step(kb)`"
+    "One layer of an integer network: weights `Q*step(k)`, biases `B*step(kb)`; several networks have an axis for the tiles in front of all"
     Q:np.ndarray # (out,in) integers
     B:np.ndarray # (out,) integers
     k:int # step code of the weights, 0..255; or an array of codes that broadcasts to `Q`
@@ -88,6 +92,7 @@ def reference_draw(
     w:int, # image width, pixels
     depth:int=8, # bits a sample, 1..16
     scale=1, # output pixels to an image pixel
+    boxes:list=None, # tiles (top, left, bottom, right) in pixels, if each has a network of its own
 )->list: # rows of pixels of samples, nested lists of int
     "The normative decoder in plain Python integers, for small pictures and for ports"
     table = [int(v) for v in SINE]
@@ -99,8 +104,11 @@ def reference_draw(
         b = [floored(int(x)*MANT[l[3] % 8], l[3]//8 - f - K) for x in l[1]]
         acc = [sum(int(q)*MANT[k % 8]*(1 << K - k//8)*x for q,k,x in zip(*r, h)) for r in zip(l[0], ks)]
         return [floored(a + c, f + 15 + K - g) for a,c in zip(acc, b)]
+    nets = networks(layers, len(boxes)) if boxes else [layers]
     def pixel(i, j):
-        a,f = [((2*p + 1 - M)*n << PLACE)//(M*max(h, w)) for p,M,n in zip((i, j), N, (h, w))],PLACE
+        k = next(k for k,(t,l,b,r) in enumerate(boxes or [(0, 0, h, w)]) if 2*t*N[0] <= (2*i + 1)*h < 2*b*N[0] and 2*l*N[1] <= (2*j + 1)*w < 2*r*N[1])
+        (t,l,b,r),layers = (boxes or [(0, 0, h, w)])[k],nets[k]
+        a,f = [((2*p + 1)*n - (lo + hi)*M << PLACE)//(M*max(b - t, r - l)) for p,M,n,lo,hi in ((i, N[0], h, t, b), (j, N[1], w, l, r))],PLACE
         for l in layers[:-1]: a,f = [table[z % (1 << TURN)] for z in layer(a, l, f, TURN)],TURN
         v = [min(max(z + (1 << VALUE - 1), 0), 1 << VALUE) for z in layer(a, layers[-1], f, VALUE)]
         return [(x*peak + (1 << VALUE - 1)) >> VALUE for x in v]
@@ -150,6 +158,14 @@ def checked(
     return out
 
 # %% ../nbs/10_exact.ipynb #f6ece8fe
+def networks(
+    layers, # of `Layer` or (Q, B, k, kb), with an axis for the tiles in front
+    n:int, # tiles
+)->list: # of lists of `Layer`
+    "The layers of each tile's own network"
+    if any(np.ndim(Q) != 3 or len(Q) != n or len(B) != n for Q,B,*_ in layers): raise ValueError(f'there are {n} tiles: every layer needs an axis of that length in front')
+    return [[Layer(Q[t], B[t], k[t] if np.ndim(k) > 2 else k, kb) for Q,B,k,kb in layers] for t in range(n)]
+
 def fold_all(
     layers, # of `Layer` or (Q, B, k, kb)
 )->list: # of float64 matrices (out, in+1), first to last
@@ -212,23 +228,29 @@ def draw_exact(
     box=None, # (top, left, bottom, right) in pixels of the output; default all of it
     threads:int=None, # default: one a processor; never changes a sample
     tile:int=1024, # pixels at a time in each thread; never changes a sample
+    boxes:list=None, # tiles (top, left, bottom, right) in pixels, if each has a network of its own
 )->np.ndarray: # (H,W,c) uint8, or uint16 above 8 bits
     "Draw an integer network: the same samples on every machine"
-    mats = fold_all(layers)
+    nets = [fold_all(l) for l in (networks(layers, len(boxes)) if boxes else [layers])]
     if not 1 <= depth <= 16: raise ValueError(f'depth is {depth}: give 1..16 bits')
     if not 1 <= min(h, w) <= max(h, w) <= 1 << 20: raise ValueError(f'a picture of {h}x{w} cannot be drawn: sides are 1..2^20')
     H,W = side(h, scale),side(w, scale)
     if max(H, W) > 1 << 20: raise LimitError(f'{H}x{W} samples at scale {scale}: sides are at most 2^20')
     top,left,bottom,right = map(operator.index, box or (0, 0, H, W))
     if not (0 <= top < bottom <= H and 0 <= left < right <= W): raise ValueError(f'box {tuple(box)} is empty or outside the {H}x{W} output')
-    row,col = places(h, max(h, w), H)[top:bottom],places(w, max(h, w), W)[left:right]
-    n,wide,threads = len(row)*len(col),len(col),threads or os.cpu_count() or 1
-    out = np.empty((n, len(mats[-1])), np.uint8 if depth <= 8 else np.uint16)
-    def run(lo, hi):
-        t = Tiler(mats, min(tile, hi - lo))
+    boxes,threads = boxes or [(0, 0, h, w)],threads or os.cpu_count() or 1
+    out = np.empty((bottom - top, right - left, len(nets[0][-1])), np.uint8 if depth <= 8 else np.uint16)
+    def run(k, part, lo, hi):
+        (t,l,b,r),(T,L,B,R),t_draw = part,boxes[k],Tiler(nets[k], min(tile, hi - lo))
+        longer,wide,own = max(B - T, R - L),r - l,out[t - top:b - top, l - left:r - left]
+        row,col = places(h, longer, H, T, B)[t:b],places(w, longer, W, L, R)[l:r]
         for a in range(lo, hi, tile):
-            i = np.arange(a, min(a + tile, hi))
-            out[a:a + tile][:len(i)] = t(row[i//wide], col[i % wide], (1 << depth) - 1)
-    cuts = sorted({n*i//(4*threads) for i in range(4*threads + 1)})
-    with Held(), ThreadPoolExecutor(threads) as pool: list(pool.map(run, cuts[:-1], cuts[1:]))
-    return out.reshape(len(row), wide, -1)
+            i,j = divmod(np.arange(a, min(a + tile, hi)), wide)
+            own[i, j] = t_draw(row[i], col[j], (1 << depth) - 1)
+    jobs = []
+    for k,part in parts(boxes, h, w, H, W, (top, left, bottom, right)):
+        n = (part[2] - part[0])*(part[3] - part[1])
+        pieces = min(n, -(-4*threads*n//(out.shape[0]*out.shape[1])))
+        jobs += [(k, part, n*i//pieces, n*(i + 1)//pieces) for i in range(pieces)]
+    with Held(), ThreadPoolExecutor(threads) as pool: list(pool.map(run, *zip(*jobs, strict=True)))
+    return out

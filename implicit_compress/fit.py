@@ -58,27 +58,58 @@ class OneEach:
 
 # %% ../nbs/04_fit.ipynb #1adfbb17
 class Pixels:
-    "A picture as places `at` (2,n) and colours `colour` (c,n), dealt out in random batches; a flat colour has the error `flat`"
+    "A picture as places `at` (2,n) and colours `colour` (c,n), tile by tile, dealt out in random batches; a flat colour has the error `flat`"
     def __init__(self,
         x, # picture, as `as_samples` takes it
         seed:int=0, # of the order
         device='cpu', # where the pixels live
+        boxes:list=None, # tiles (top, left, bottom, right) in pixels; None: the whole picture is one
     ):
         y = to_float(as_samples(x, 16))
-        self.shape,self.left,self.g = y.shape,torch.empty(0, dtype=torch.long),torch.Generator().manual_seed(seed)
-        self.at = torch.from_numpy(coords(*y.shape[:2]).T.copy()).to(device)
-        self.colour = torch.from_numpy(y.reshape(-1, y.shape[2]).T.copy()).to(device)
+        tiles = [y[t:b, l:r] for t,l,b,r in boxes or [(0, 0, *y.shape[:2])]]
+        self.shape,self.boxes,self.g = y.shape,boxes,torch.Generator().manual_seed(seed)
+        def features_first(rows): return torch.from_numpy(np.concatenate(rows).T.copy()).to(device)   # each one contiguous
+        self.at,self.colour = features_first([coords(*p.shape[:2]) for p in tiles]),features_first([p.reshape(-1, p.shape[2]) for p in tiles])
+        self.ends = np.cumsum([p.shape[0]*p.shape[1] for p in tiles]).tolist()
+        self.left = [torch.empty(0, dtype=torch.long) for _ in tiles]
+        self.weight = 1. if boxes is None else torch.tensor(self.ends, device=device).diff(prepend=torch.zeros(1, device=device))[:, None]*len(tiles)/len(self)
         self.flat = float(self.colour.var(1, unbiased=False).mean())
 
     def __len__(self): return self.at.shape[1]
 
     def batch(self,
-        n:int, # how many pixels
-    ): # (n,) int64 indices
+        n:int, # how many pixels of every tile
+    ): # (n,) int64 indices, or (tiles,n)
         "The next `n` pixels"
-        while len(self.left) < n: self.left = torch.cat([self.left, torch.randperm(len(self), generator=self.g)])
-        out,self.left = self.left[:n],self.left[n:]
-        return out.to(self.at.device)
+        return self.side_by_side([self.deal(k, n) for k in range(len(self.ends))])
+
+    def deal(self, k, n):
+        a,b = ([0, *self.ends][k:k+2])
+        while len(self.left[k]) < n: self.left[k] = torch.cat([self.left[k], torch.randperm(b - a, generator=self.g).add_(a)])
+        out,self.left[k] = self.left[k][:n],self.left[k][n:]
+        return out
+
+    def side_by_side(self, rows): return (rows[0] if self.boxes is None else torch.stack(rows)).to(self.at.device)
+
+    def spread(self,
+        n:int, # how many pixels of every tile
+    ): # (n,) int64 indices, or (tiles,n)
+        "Pixels all over the picture, always the same"
+        return self.side_by_side([torch.linspace(a, b - 1, n, dtype=torch.float64).long() for a,b in zip([0, *self.ends], self.ends)])
+
+    def error(self,
+        y, # (n,c) colours, or (tiles,n,c)
+        i, # (n,) indices of their pixels, or (tiles,n)
+    ): # sum of squared errors; a tile counts as much as its share of the picture
+        "How far `y` is from the picture"
+        e = y.mT - self.colour.index_select(1, i.flatten()).unflatten(1, i.shape).movedim(0, -2)
+        return (e.square().sum(-2)*self.weight).sum()
+
+    def places(self,
+        i, # (n,) indices of pixels, or (tiles,n)
+    ): # (n,2) or (tiles,n,2)
+        "Where these pixels are"
+        return self.at.index_select(1, i.flatten()).unflatten(1, i.shape).movedim(0, -1)
 
 # %% ../nbs/04_fit.ipynb #2db5c7e1
 def orthogonalize(
@@ -186,9 +217,9 @@ class Fit:
 
     @torch.no_grad()
     def check(self)->float: # dB
-        "PSNR, not rounded, of 8,192 pixels all over the picture, always the same"
-        i = torch.linspace(0, len(self.pixels) - 1, min(8192, len(self.pixels)), dtype=torch.float64).long().to(self.pixels.at.device)
-        e = (self.net(self.pixels.at[:,i].t()).clamp(0, 1).t() - self.pixels.colour[:,i]).square().mean().item()
+        "PSNR, not rounded, of some 8,192 pixels all over the picture, always the same"
+        i = self.pixels.spread(max(1, min(8192, len(self.pixels))//len(self.pixels.ends)))
+        e = self.pixels.error(self.net(self.pixels.places(i)).clamp(0, 1), i).item()/(i.numel()*self.pixels.shape[2])
         return -10*math.log10(max(e, 1e-12))
 
     def measure(self)->float: # dB
@@ -199,14 +230,14 @@ class Fit:
 def gradients(
     s:Fit, # the running fit; gets `loss`, and each parameter its `grad`
     run, # `map`, or that of `OneEach`
-    chunk:int, # pixels a piece
+    chunk:int, # pixels a piece, of all tiles together
 ):
     "Mean squared error of the next batch, and its gradients"
     def piece(i):
-        y = s.net(s.pixels.at.index_select(1, i).t())
-        loss = (y.t() - s.pixels.colour.index_select(1, i)).square().sum()/(s.batch*s.pixels.shape[2])
+        loss = s.pixels.error(s.net(s.pixels.places(i)), i)/(s.batch*s.pixels.shape[2])
         return loss.detach(),torch.autograd.grad(loss, s.params)
-    losses,grads = zip(*run(piece, s.pixels.batch(s.batch).split(chunk)), strict=True)
+    tiles = len(s.pixels.ends)
+    losses,grads = zip(*run(piece, s.pixels.batch(s.batch//tiles).split(max(1, chunk//tiles), -1)), strict=True)
     s.loss = float(sum(losses))
     for p,g,*more in zip(s.params, *grads, strict=True): p.grad = functools.reduce(torch.Tensor.add_, more, g)
 
@@ -340,10 +371,11 @@ def fit(
     "Fit `net` to `x`: mean squared error on [0,1], random batches, cosine schedule over the budget"
     _refuse(optimizer, steps=steps, seconds=seconds, batch=batch, lr=lr, threads=threads, chunk=chunk)
     if steps is None and seconds is None: steps = 1000 if psnr is None else 4000
-    pixels = Pixels(x, seed, net.to(device).W[0].device)
+    pixels = Pixels(x, seed, net.to(device).W[0].device, net.boxes)
     if pixels.shape[2] != net.channels: raise ValueError(f'the picture has {pixels.shape[2]} channels and the network {net.channels}')
     make,liked = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else (optimizer, 1e-3)
-    batch,on_cpu = min(batch, len(pixels)),pixels.at.device.type == 'cpu'
+    tiles,on_cpu = len(pixels.ends),pixels.at.device.type == 'cpu'
+    batch = max(1, min(batch, len(pixels))//tiles)*tiles
     if on_cpu: keep_memory()
     else: threads,chunk = 1,batch
     s = Fit(net, x, pixels, [p for l in net.layers() for p in l], make(groups(net)), batch, lr or liked, steps, seconds, psnr)

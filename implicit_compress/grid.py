@@ -74,22 +74,26 @@ def first_codes(
     return [min(c, FINEST) for c in (*(hidden + 4*g for g in range(G + 1)), *(code_of(s) + 4*mid for s in others))]
 
 # %% ../nbs/11_grid.ipynb #3bb4b18e
-def _sizes(width, depth, channels=1, G=1):
+def _sizes(width, depth, channels=1, G=1, tiles=1):
     "Refuse a network that no file can hold"
-    for name,v,most in (('width', width, 1024), ('depth', depth, 64), ('channels', channels, 4)):
+    for name,v,most in (('width', width, 1024), ('depth', depth, 64), ('channels', channels, 4), ('tiles', tiles, 4096)):
         if not 1 <= v <= most: raise ValueError(f'{name} is {v}: a network has 1..{most}')
     if not 1 <= G <= MOST: raise DamagedError(f'the finest grade is {G}, of {G + 6} step codes: it is 1..{MOST}, of 7..{MOST + 6}')
+
+def _many(tiles): return (tiles,) if tiles > 1 else ()   # the axis that tiles have, if there are several
+def _hidden_grades(width, depth, tiles, G): return grades(tiles*(depth - 1)*width*width, G).reshape(depth - 1, *_many(tiles), width, width)
 
 def code_arrays(
     codes, # of `first_codes`, or the bytes of a file
     width:int, # neurons a layer
     depth:int, # sine layers
-)->list: # (k, kb) of every layer, first to last; k is an int or a (width,width) array
+    tiles:int=1, # networks
+)->list: # (k, kb) of every layer, first to last; k is an int or a (width,width) array, (tiles,width,width) if there are several
     "Spread the step codes over the layers"
-    _sizes(width, depth, G=len(codes) - 6)
+    _sizes(width, depth, G=len(codes) - 6, tiles=tiles)
     if not 0 <= min(codes) <= max(codes) <= FINEST: raise DamagedError(f'step codes are {min(codes)}..{max(codes)}: they are 0..{FINEST}')
     *hidden,first,last,b_first,b_hidden,b_last = codes
-    k = np.array(hidden, np.int64)[grades((depth - 1)*width*width, len(hidden) - 1)].reshape(-1, width, width)
+    k = np.array(hidden, np.int64)[_hidden_grades(width, depth, tiles, len(hidden) - 1)]
     return [(first, b_first), *((m, b_hidden) for m in k), (last, b_last)]
 
 # %% ../nbs/11_grid.ipynb #350bcd4c
@@ -98,13 +102,14 @@ def kinds(
     depth:int, # sine layers
     channels:int, # 1..4
     G:int, # finest grade, half octaves
+    tiles:int=1, # networks
 )->list: # of uint8 arrays, shaped like weights and biases, first layer to last
     "What every number is: 0..G a hidden weight of that grade, then first and last weights, then first, hidden and last biases"
-    _sizes(width, depth, channels, G)
+    _sizes(width, depth, channels, G, tiles)
     first,last,b_first,b_hidden,b_last = range(G + 1, G + 6)
-    hidden = grades((depth - 1)*width*width, G).reshape(-1, width, width)
-    W = [np.full((width, 2), first), *hidden, np.full((channels, width), last)]
-    b = [np.full(width, b_first), *[np.full(width, b_hidden)]*(depth - 1), np.full(channels, b_last)]
+    def full(kind, *shape): return np.full((*_many(tiles), *shape), kind)
+    W = [full(first, width, 2), *_hidden_grades(width, depth, tiles, G), full(last, channels, width)]
+    b = [full(b_first, width), *[full(b_hidden, width)]*(depth - 1), full(b_last, channels)]
     return [a.astype(np.uint8) for pair in zip(W, b, strict=True) for a in pair]
 
 def _flat(arrays): return np.concatenate([np.ravel(a) for a in arrays])
@@ -115,12 +120,13 @@ def sizes_of(
     depth:int, # sine layers
     channels:int, # 1..4
     G:int, # finest grade, half octaves
+    tiles:int=1, # networks
 )->list: # of G+6 ints
     "How many symbols of each kind there are; quick for any size, since it comes before the symbols are believed"
-    _sizes(width, depth, channels, G)
-    n = (depth - 1)*width*width
+    _sizes(width, depth, channels, G, tiles)
+    n = tiles*(depth - 1)*width*width
     ends = [0, *cuts(n, G), n]
-    return [*(b - a for a,b in pairwise(ends)), 2*width, channels*width, width, (depth - 1)*width, channels]
+    return [*(b - a for a,b in pairwise(ends)), *(tiles*m for m in (2*width, channels*width, width, (depth - 1)*width, channels))]
 
 # %% ../nbs/11_grid.ipynb #3a74adb2
 def segments_of(
@@ -128,10 +134,10 @@ def segments_of(
     G:int, # finest grade, half octaves
 )->list: # of G+6 int64 arrays: the symbols of each kind
     "Symbols in the order of the file: alike ones stand together"
-    width,depth,channels = len(layers[0].B),len(layers) - 1,len(layers[-1].B)
-    kind,q = _flat(kinds(width, depth, channels, G)),_flat([a for l in layers for a in (l.Q, l.B)])
+    width,depth,channels,tiles = layers[0].B.shape[-1],len(layers) - 1,layers[-1].B.shape[-1],len(np.atleast_2d(layers[0].B))
+    kind,q = _flat(kinds(width, depth, channels, G, tiles)),_flat([a for l in layers for a in (l.Q, l.B)])
     if len(q) != len(kind): raise ValueError(f'{len(q)} numbers in the layers: {depth} sine layers of width {width} have {len(kind)}')
-    return np.split(q[np.argsort(kind, kind='stable')].astype(np.int64), np.cumsum(sizes_of(width, depth, channels, G))[:-1])
+    return np.split(q[np.argsort(kind, kind='stable')].astype(np.int64), np.cumsum(sizes_of(width, depth, channels, G, tiles))[:-1])
 
 # %% ../nbs/11_grid.ipynb #f3941f8a
 def layers_of(
@@ -139,12 +145,13 @@ def layers_of(
     codes, # of the file, one for each segment
     width:int, # neurons a layer
     depth:int, # sine layers
-)->list: # of `Layer`, first to last
+    tiles:int=1, # networks
+)->list: # of `Layer`, first to last; with an axis for the tiles in front, if there are several
     "The network from its symbols"
     if len(segments) != len(codes): raise ValueError(f'{len(segments)} segments and {len(codes)} step codes: give one for each')
-    steps,channels,G = code_arrays(codes, width, depth),len(segments[-1]),len(codes) - 6
-    if (got := [len(s) for s in segments]) != (want := sizes_of(width, depth, channels, G)): raise ValueError(f'segments of {got} symbols: {want} are needed')
-    shapes = kinds(width, depth, channels, G)
+    steps,channels,G = code_arrays(codes, width, depth, tiles),len(segments[-1])//tiles,len(codes) - 6
+    if (got := [len(s) for s in segments]) != (want := sizes_of(width, depth, channels, G, tiles)): raise ValueError(f'segments of {got} symbols: {want} are needed')
+    shapes = kinds(width, depth, channels, G, tiles)
     q = np.empty(sum(want), np.int64)
     q[np.argsort(_flat(shapes), kind='stable')] = np.concatenate(segments)
     parts = [p.reshape(a.shape) for a,p in zip(shapes, np.split(q, np.cumsum([a.size for a in shapes])[:-1]), strict=True)]

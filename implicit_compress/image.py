@@ -332,13 +332,16 @@ def coords(
     w, # picture width in pixels, at least 1
     scale=1, # samples per pixel along each side, > 0
     box=None, # (top, left, bottom, right) in samples of the scaled picture; None for all of it
+    frame=None, # (top, left, bottom, right) in pixels: what spans (-1,1); None for all of it
 )->np.ndarray: # (n,2) float32, raster order, each (row, col)
     "Where the samples lie: centres, one unit for both axes, the longer side spanning (-1,1)"
     H, W = grid_size(h, w, scale)
     t, l, b, r = box or (0, 0, H, W)
     if not (0 <= t < b <= H and 0 <= l < r <= W): raise ValueError(f'box {box} is not inside the {H}x{W} samples at scale {scale}')
-    def side(i, N, n): return ((2*i + 1 - N)*n/(N*max(h,w))).astype(np.float32)
-    rows, cols = side(np.arange(t, b), H, h), side(np.arange(l, r), W, w)
+    T, L, B, R = frame or (0, 0, h, w)
+    if not (T < B and L < R): raise ValueError(f'frame {frame} is empty')
+    def side(i, N, n, lo, hi): return (((2*i + 1)*n - (lo + hi)*N)/(N*max(B-T, R-L))).astype(np.float32)
+    rows, cols = side(np.arange(t, b), H, h, T, B), side(np.arange(l, r), W, w, L, R)
     return np.stack(np.meshgrid(rows, cols, indexing='ij'), -1).reshape(-1, 2)
 
 # %% ../nbs/00_image.ipynb #0035eaf9

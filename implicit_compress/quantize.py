@@ -38,11 +38,12 @@ def places(
     depth:int, # sine layers
     channels:int, # 1..4
     late=(.1, .4), # shares between which all but the hidden weights are rounded
+    tiles:int=1, # networks
 ): # (n,) float32, 0..1: weights and biases of the first layer, of the second, ...
     "The share rounded when the turn of each number comes: hidden weights in the shuffle of room `grid`, others at random"
-    g,n = torch.Generator().manual_seed(0),width*width
+    g,n = torch.Generator().manual_seed(0),tiles*width*width
     hidden = torch.from_numpy((ranks((depth - 1)*n) + .5)/max(1, (depth - 1)*n)).float().split(n)
-    def some(k): return late[0] + (late[1] - late[0])*torch.rand(k, generator=g)
+    def some(k): return late[0] + (late[1] - late[0])*torch.rand(tiles*k, generator=g)
     layers = [(hidden[l - 1] if 0 < l < depth else some(width*(channels if l else 2)), some(width if l < depth else channels)) for l in range(depth + 1)]
     return torch.cat([t for pair in layers for t in pair])
 
@@ -67,9 +68,9 @@ class Rounding:
         late=(.1, .4), # of `places`
     ):
         self.params = [p for l in net.layers() for p in l]
-        shape,dev = (net.width, net.depth, net.channels),self.params[0].device
-        self.shape,self.when,self.held = shape,places(*shape, late).to(dev),_row(self.params)
-        self.kind = torch.from_numpy(np.concatenate([k.ravel() for k in kinds(*shape, G)])).long().to(dev)
+        shape,self.tiles,dev = (net.width, net.depth, net.channels),len(net.boxes or [0]),self.params[0].device
+        self.shape,self.when,self.held = shape,places(*shape, late, self.tiles).to(dev),_row(self.params)
+        self.kind = torch.from_numpy(np.concatenate([k.ravel() for k in kinds(*shape, G, self.tiles)])).long().to(dev)
         self.turns = (self.kind == G + 3) | (self.kind == G + 4)   # biases of sines
         self.zero = (self.kind == G + 5)*.5                        # last biases are counted from grey
         self.done,self.Q = torch.zeros_like(self.turns),torch.zeros_like(self.kind)
@@ -103,7 +104,7 @@ class Rounding:
         "The network in whole numbers"
         if not self.done.all(): raise ValueError(f'{self.done.double().mean():.0%} of the weights are rounded: let the fit come to its end first')
         parts = [a.numpy() for a in _like(self.Q.cpu(), self.params)]
-        return [Layer(W, b, *k) for W,b,k in zip(parts[::2], parts[1::2], code_arrays(codes, *self.shape[:2]), strict=True)]
+        return [Layer(W, b, *k) for W,b,k in zip(parts[::2], parts[1::2], code_arrays(codes, *self.shape[:2], self.tiles), strict=True)]
 
 # %% ../nbs/12_quantize.ipynb #307f1491
 def afford(
