@@ -218,7 +218,7 @@ def facts(
 )->dict: # name to number, text, or dict of bytes
     "What there is to know without drawing; the checksum is verified"
     h,_,_,icc = unpack(data, Limits(*[1 << 60]*3))
-    own,parts = {k: list(v) if isinstance(v, bytes) else v for k,v in h.args.items()},ledger(data)
+    own,parts = {k: list(v) if isinstance(v, bytes) else v for k,v in h.args.items()} | dict(tiles=h.boxes or [[0, 0, h.height, h.width]]),ledger(data)
     return dict(bytes=len(data), bpp=8*len(data)/(h.height*h.width), version=data[4], height=h.height, width=h.width, channels=h.channels, depth=h.depth,
                 method=h.method, **own, weights=h.weights, bits_per_weight=8*(parts['words'] + parts['models'])/h.weights,
                 icc_bytes=len(icc or b''), ledger=parts)
@@ -228,9 +228,10 @@ def described(
     name:str, # of the file
 )->str: # lines
     "The same in words and as a table"
+    where = f' in each of {len(f["tiles"])} tiles' if len(f['tiles']) > 1 else ''
     rows = [(name, f'{f["bytes"]:,} bytes, {f["bpp"]:.3f} bits per pixel, format version {f["version"]}'),
             ('picture', f'{f["width"]} x {f["height"]} pixels, {KINDS[f["channels"]]}, {f["depth"]} bits a sample'),
-            ('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each'),
+            ('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each'),
             ('steps', ' '.join(map(str, f['steps']))),
             ('profile', f'{f["icc_bytes"]:,} bytes of colour profile' if f['icc_bytes'] else 'none, sRGB')]
     wide = max(len(a) for a,_ in rows) + 2

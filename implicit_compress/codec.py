@@ -169,6 +169,6 @@ def decompress(
 )->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
     "Rebuild the picture from the bytes alone"
     h,models,words,_ = unpack(data, limits)
-    width,depth,codes = h.args['hidden'],h.args['layers'],h.args['steps']
+    width,depth,codes,boxes = h.args['hidden'],h.args['layers'],h.args['steps'],h.boxes
     segments = decode((models, words), sizes_of(width, depth, h.channels, len(codes) - 6, h.tiles), limits.weights)
-    return draw_exact(layers_of(segments, codes, width, depth, h.tiles), h.height, h.width, h.depth, scale, box, threads, boxes=h.boxes)
+    return draw_exact(layers_of(segments, codes, width, depth, h.tiles), h.height, h.width, h.depth, scale, box, threads, boxes=boxes)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MANT', 'STEPS', 'PLACE', 'TURN', 'VALUE', 'SINE', 'step', 'arccot', 'sine_table', 'places', 'Layer', 'reference_draw',
-           'side', 'fold', 'checked', 'networks', 'fold_all', 'Tiler', 'Held', 'draw_exact']
+           'side', 'fold', 'checked', 'networks', 'fold_all', 'Painter', 'Held', 'draw_exact']
 
 # %% ../nbs/10_exact.ipynb #9570e072
 import operator
@@ -174,7 +174,7 @@ def fold_all(
     return [fold(l, TURN if i else PLACE, TURN if i < len(layers) - 1 else VALUE) for i,l in enumerate(layers)]
 
 # %% ../nbs/10_exact.ipynb #9d19f62d
-class Tiler:
+class Painter:
     "Draws runs of at most `n` pixels with one set of buffers"
     def __init__(self,
         mats, # of `fold_all`
@@ -227,7 +227,7 @@ def draw_exact(
     scale=1, # output pixels to an image pixel: any positive number or Fraction
     box=None, # (top, left, bottom, right) in pixels of the output; default all of it
     threads:int=None, # default: one a processor; never changes a sample
-    tile:int=1024, # pixels at a time in each thread; never changes a sample
+    chunk:int=1024, # pixels at a time in each thread; never changes a sample
     boxes:list=None, # tiles (top, left, bottom, right) in pixels, if each has a network of its own
 )->np.ndarray: # (H,W,c) uint8, or uint16 above 8 bits
     "Draw an integer network: the same samples on every machine"
@@ -241,12 +241,12 @@ def draw_exact(
     boxes,threads = boxes or [(0, 0, h, w)],threads or os.cpu_count() or 1
     out = np.empty((bottom - top, right - left, len(nets[0][-1])), np.uint8 if depth <= 8 else np.uint16)
     def run(k, part, lo, hi):
-        (t,l,b,r),(T,L,B,R),t_draw = part,boxes[k],Tiler(nets[k], min(tile, hi - lo))
+        (t,l,b,r),(T,L,B,R),paint = part,boxes[k],Painter(nets[k], min(chunk, hi - lo))
         longer,wide,own = max(B - T, R - L),r - l,out[t - top:b - top, l - left:r - left]
         row,col = places(h, longer, H, T, B)[t:b],places(w, longer, W, L, R)[l:r]
-        for a in range(lo, hi, tile):
-            i,j = divmod(np.arange(a, min(a + tile, hi)), wide)
-            own[i, j] = t_draw(row[i], col[j], (1 << depth) - 1)
+        for a in range(lo, hi, chunk):
+            i,j = divmod(np.arange(a, min(a + chunk, hi)), wide)
+            own[i, j] = paint(row[i], col[j], (1 << depth) - 1)
     jobs = []
     for k,part in parts(boxes, h, w, H, W, (top, left, bottom, right)):
         n = (part[2] - part[0])*(part[3] - part[1])

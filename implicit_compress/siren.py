@@ -158,10 +158,10 @@ def draw(
     w:int, # picture width, pixels
     scale=1, # samples per pixel along each side, > 0
     box=None, # (top, left, bottom, right) in samples of the scaled picture; None for all of it
-    tile:int=16384, # places at a time
+    chunk:int=16384, # places at a time
 )->np.ndarray: # (H,W,c) float32, not clipped
     "Draw the picture, at any size, or a part of it"
-    if tile < 1: raise ValueError(f'tile is {tile}: at least one place at a time')
+    if chunk < 1: raise ValueError(f'chunk is {chunk}: at least one place at a time')
     H,W = grid_size(h, w, scale)
     top,left,bottom,right = box or (0, 0, H, W)
     if not (0 <= top < bottom <= H and 0 <= left < right <= W): raise ValueError(f'box {box} is not inside the {H}x{W} samples at scale {scale}')
@@ -169,7 +169,7 @@ def draw(
     if (size := tuple(max(b[i] for b in boxes) for i in (2, 3))) != (h, w): raise ValueError(f'the tiles of this network make a picture of {size[0]}x{size[1]}, not {h}x{w}')
     for k,(t,l,b,r) in parts(boxes, h, w, H, W, (top, left, bottom, right)):
         at,one = torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k])),net.one(k) if net.boxes else net
-        y = torch.cat([one(a.to(net.W[0])).float().cpu() for a in at.split(tile)])
+        y = torch.cat([one(a.to(net.W[0])).float().cpu() for a in at.split(chunk)])
         out[t-top:b-top, l-left:r-left] = y.reshape(b - t, r - l, -1).numpy()
     return out
 

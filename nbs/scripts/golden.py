@@ -1,9 +1,8 @@
 """Write the golden files: pictures that every later version must decode to the same samples.
 
-    python nbs/scripts/golden.py            # only if there are none yet for this version of the format
-    python nbs/scripts/golden.py --again    # on purpose: throws away a promise, possible only before a format is published
+    python nbs/scripts/golden.py            # those that are not there yet; what is there stays as it is
 """
-import json, shutil, sys
+import json, sys
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
@@ -16,7 +15,7 @@ MOST = 1500    # bytes a file
 
 
 def pictures():
-    "Name, samples and bits per pixel of every golden file"
+    "Name, samples, and bits per pixel or a shape of every golden file"
     x = demo_image()
     gray, deep = x[40:64, 80:112, 1:2], lambda h, w: np.linspace(0, 65535, h*w).astype(np.uint16).reshape(h, w, 1)
     clear = np.arange(20*30, dtype=np.uint8).reshape(20, 30, 1)
@@ -25,6 +24,7 @@ def pictures():
         "rgb_37x53": (x[60:97, 90:143], 5), "rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), 6),
         "gray16_9x15": (deep(9, 15), 6), "rgb16_12x20": (np.concatenate([deep(12, 20), deep(20, 12).transpose(1, 0, 2), deep(12, 20)[::-1]], 2), 8),
         "rgb_1x1": (x[100:101, 100:101], 8), "rgb_1x64": (x[100:101, 60:124], 8), "profile_8x8": (x[50:58, 90:98], 8),
+        "tiles_64x97": (x[40:104, 90:187], (8, 3, 5)),
     }
 
 
@@ -40,20 +40,19 @@ def facts(data):
 
 
 def write(folder):
-    "All files and the list of what is in them"
-    folder.mkdir(parents=True)
-    found = {}
-    for name, (x, bpp) in pictures().items():
-        data = bytes(compress(x, bpp=bpp, steps=60, threads=1, progress=False))
+    "The files that are missing, and the list of what is in all of them"
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = folder/"golden.json"
+    found = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else {}
+    for name, (x, how) in pictures().items():
+        if name in found: continue
+        data = bytes(compress(x, **(dict(shape=how) if isinstance(how, tuple) else dict(bpp=how)), steps=60, threads=1, progress=False))
         if name.startswith("profile"): data = pack(peek(data), *unpack(data)[1:3], icc=bytes(range(200)))
         if len(data) > MOST: sys.exit(f"{name}: {len(data)} bytes, more than {MOST}")
         (folder/f"{name}.iic").write_bytes(data)
         found[name] = facts(data)
         print(f"{name:18}{len(data):6} bytes  {found[name]['samples_sha256'][:16]}")
-    (folder/"golden.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    listed.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-if __name__ == "__main__":
-    if FOLDER.exists() and sys.argv[1:] != ["--again"]: sys.exit(f"{FOLDER} exists: golden files are kept for ever (see --again)")
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    write(FOLDER)
+if __name__ == "__main__": write(FOLDER)
