@@ -11,6 +11,7 @@ import io
 import math
 import time
 import warnings
+from functools import partial
 import numpy as np
 from .bitstream import Header, Limits, ledger, pack, unpack
 from .entropy import decode, encode
@@ -48,12 +49,13 @@ def guess(
     boxes:list=None, # tiles, with a network each
 )->tuple: # (Siren, settings of `fit`)
     "A fresh network for a picture, and how it likes to be fitted"
+    from implicit_compress.fit import annealed
     from implicit_compress.siren import Siren, n_weights
     n = n_weights(*shape, x.shape[2])
     w0 = min(60., max(15., 20*math.sqrt(n/7500)))
     mean = np.stack([to_float(x[t:b, l:r]).mean((0, 1)) for t,l,b,r in boxes or [(0, 0, *x.shape[:2])]])
     net = Siren(*shape, x.shape[2], w0=w0, mean=mean if boxes else mean[0], seed=seed, boxes=boxes)
-    return net,dict(seed=seed, lr=.038/w0, chunk=8192 if shape[0] < 48 else 4096)
+    return net,dict(seed=seed, lr=.038/w0, schedule=partial(annealed, knee=(.7, .15)), chunk=8192 if shape[0] < 48 else 4096)
 
 # %% ../nbs/13_codec.ipynb #623d138d
 class File(bytes):
@@ -92,7 +94,7 @@ def fit_file(
     Limits().check(header(()))   # before any work is done
     boxes = header(()).boxes
     net,how = guess((width, depth), x, seed, boxes)
-    freeze = Freeze(start=.5, bits=None if shape or n_bytes < 2*EXTRA else 8*(n_bytes - EXTRA - len(plan)))
+    freeze = Freeze(start=.65, bits=None if shape or n_bytes < 2*EXTRA else 8*(n_bytes - EXTRA - len(plan)))
     s = fit(net, x, callbacks=[freeze, *callbacks], **how | kw)
     if s.stop == 'interrupted':
         more = dict(steps=None, seconds=min(20., max(1., s.seconds/5)), lr=s.lr)

@@ -186,9 +186,12 @@ def annealed(
     lr:float, # at the start
     progress:float, # 0..1
     last:float=.02, # share of `lr` at the end
+    knee:tuple=(1., .02), # (progress, share of `lr`): where the cosine ends; from there it is straight down to `last`
 )->float: # learning rate
-    "Half a cosine from `lr` down to `last*lr`"
-    return lr*(last + (1 - last)*(1 + math.cos(math.pi*min(progress, 1)))/2)
+    "Half a cosine from `lr` down to the knee, and a line to the end"
+    p,(at,share) = min(progress, 1),knee
+    if p > at: return lr*(share + (last - share)*(p - at)/(1 - at))
+    return lr*(share + (1 - share)*(1 + math.cos(math.pi*p/at))/2)
 
 # %% ../nbs/04_fit.ipynb #630c1176
 @dataclass
@@ -201,6 +204,7 @@ class Fit:
     optimizer:object # its `param_groups` get a new `lr` before every step
     batch:int # pixels a step
     lr_start:float # learning rate at the start
+    schedule:object=annealed # function of (`lr_start`, `progress`): learning rate of a step
     steps:int=None # budget of steps; None: no limit
     budget_s:float=None # budget of seconds; None: no limit
     target_db:float=None # PSNR to stop at; None: no target
@@ -307,7 +311,7 @@ class DivergedError(ValueError): "The fit ran away from the picture; the network
 
 def _step(s, run, chunk, call, t0):
     "One step of a fit"
-    s.lr = annealed(s.lr_start, s.progress)
+    s.lr = s.schedule(s.lr_start, s.progress)
     for g in s.optimizer.param_groups: g['lr'] = s.lr*g.get('scale', 1.)
     gradients(s, run, chunk)
     s.level = s.loss if s.level is None else .95*s.level + .05*s.loss
@@ -361,6 +365,7 @@ def fit(
     batch:int=16384, # pixels a step; at most those of the picture
     optimizer='muon', # a name in `OPTIMIZERS`, or a function that makes one from `groups(net)`
     lr:float=None, # learning rate at the start; None: what the optimizer likes, 1e-3 for your own
+    schedule=annealed, # function of (lr, progress): the learning rate of a step
     callbacks=None, # list of objects like `Callback`; None: `KeepBest` alone
     seed:int=0, # of the order of pixels
     progress:bool=True, # show a bar?
@@ -368,7 +373,7 @@ def fit(
     threads:int=None, # Python threads on a CPU; None: as many as torch is set to. Never changes the result
     chunk:int=8192, # pixels a piece on a CPU; less for more than two threads
 )->Fit: # with the net, the history, the PSNR and the reason it ended
-    "Fit `net` to `x`: mean squared error on [0,1], random batches, cosine schedule over the budget"
+    "Fit `net` to `x`: mean squared error on [0,1], random batches, annealed over the budget"
     _refuse(optimizer, steps=steps, seconds=seconds, batch=batch, lr=lr, threads=threads, chunk=chunk)
     if steps is None and seconds is None: steps = 1000 if psnr is None else 4000
     pixels = Pixels(x, seed, net.to(device).W[0].device, net.boxes)
@@ -378,7 +383,7 @@ def fit(
     batch = max(1, min(batch, len(pixels))//tiles)*tiles
     if on_cpu: keep_memory()
     else: threads,chunk = 1,batch
-    s = Fit(net, x, pixels, [p for l in net.layers() for p in l], make(groups(net)), batch, lr or liked, steps, seconds, psnr)
+    s = Fit(net, x, pixels, [p for l in net.layers() for p in l], make(groups(net)), batch, lr or liked, schedule, steps, seconds, psnr)
     with OneEach(min(threads or torch.get_num_threads(), -(-batch//chunk))) as run:
         _loop(s, run, chunk, [*([KeepBest()] if callbacks is None else callbacks), *([Progress()] if progress else [])])
         s.psnr = s.measure()
