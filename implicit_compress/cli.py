@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['HOW', 'KINDS', 'RIVALS', 'one_line', 'Failed', 'Commands', 'main', 'may_write', 'write', 'read', 'patient', 'options',
-           'fitted', 'encode', 'Box', 'Scale', 'drawn', 'decode', 'facts', 'described', 'info', 'rival', 'timed',
-           'contest', 'tabulated', 'liveliest', 'side_by_side', 'folder_for', 'report', 'compare', 'demo']
+           'fitted', 'encode', 'Box', 'Scale', 'drawn', 'decode', 'facts', 'of_method', 'described', 'info', 'rival',
+           'timed', 'contest', 'tabulated', 'liveliest', 'side_by_side', 'folder_for', 'report', 'compare', 'demo']
 
 # %% ../nbs/22_cli.ipynb #9cc32bef
 import json
@@ -118,6 +118,7 @@ HOW = [
     click.option('--bpp', type=float, help='Size to aim at, bits per pixel.  [default: 0.3]'),
     click.option('--psnr', type=float, help='Or quality to reach, dB.'),
     click.option('--lmbda', type=float, help='Or the weight of rate in mse + lmbda*bpp: larger is smaller.'),
+    click.option('--lossless', is_flag=True, help='Get every sample back. A size, quality or time is then that of a network tried as a help.'),
     click.option('--seconds', type=float, help='Time to spend on fitting.'),
     click.option('--preset', default='medium', show_default=True, help=f'Or a name for it: {", ".join(f"{k} ({v:g} s)" for k,v in PRESETS.items())}.'),
     click.option('--steps', type=int, help='Or a number of steps: gives the same file every time.'),
@@ -159,7 +160,7 @@ def encode(source, out, quiet, **how):
     may_write(out, source, ['.iic'])
     data = fitted(BytesIO(read(source)) if source == '-' else source, quiet, **how)
     write(out, data)
-    if not quiet: click.echo(f'{out}: {len(data):,} bytes, {data.bpp:.3f} bpp, {data.psnr:.2f} dB, {data.seconds:.1f} s', err=out == '-')
+    if not quiet: click.echo(f'{out}: {len(data):,} bytes, {data.facts}', err=out == '-')
 
 # %% ../nbs/22_cli.ipynb #8f7bccaf
 class Box(click.ParamType):
@@ -218,21 +219,29 @@ def facts(
 )->dict: # name to number, text, or dict of bytes
     "What there is to know without drawing; the checksum is verified"
     h,_,_,icc = unpack(data, Limits(*[1 << 60]*3))
-    own,parts = {k: list(v) if isinstance(v, bytes) else v for k,v in h.args.items()} | dict(tiles=h.boxes or [[0, 0, h.height, h.width]]),ledger(data)
+    parts,own = ledger(data),{k: v for k,v in h.args.items() if not isinstance(v, bytes)}
+    if h.method == 'siren': own |= dict(steps=list(h.args['steps']), tiles=h.boxes or [[0, 0, h.height, h.width]], weights=h.weights, bits_per_weight=8*(parts['words'] + parts['models'])/h.weights)
+    if 'base' in h.args: own['base'] = facts(h.args['base'])
     return dict(bytes=len(data), bpp=8*len(data)/(h.height*h.width), version=data[4], height=h.height, width=h.width, channels=h.channels, depth=h.depth,
-                method=h.method, **own, weights=h.weights, bits_per_weight=8*(parts['words'] + parts['models'])/h.weights,
-                icc_bytes=len(icc or b''), ledger=parts)
+                method=h.method, **own, icc_bytes=len(icc or b''), ledger=parts)
+
+def of_method(
+    f:dict, # of `facts`
+)->list: # of (name, text)
+    "What is special about a network, or a file without one"
+    if f['method'] == 'lossless':
+        return [('lossless', f'from neighbours{" and a drawing" if "base" in f else ""}; colours {f["colour"]}'), *([('drawing', of_method(f['base'])[0][1])] if 'base' in f else [])]
+    where = f' in each of {len(f["tiles"])} tiles' if len(f['tiles']) > 1 else ''
+    return [('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each'), ('steps', ' '.join(map(str, f['steps'])))]
 
 def described(
     f:dict, # of `facts`
     name:str, # of the file
 )->str: # lines
     "The same in words and as a table"
-    where = f' in each of {len(f["tiles"])} tiles' if len(f['tiles']) > 1 else ''
     rows = [(name, f'{f["bytes"]:,} bytes, {f["bpp"]:.3f} bits per pixel, format version {f["version"]}'),
             ('picture', f'{f["width"]} x {f["height"]} pixels, {KINDS[f["channels"]]}, {f["depth"]} bits a sample'),
-            ('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each'),
-            ('steps', ' '.join(map(str, f['steps']))),
+            *of_method(f),
             ('profile', f'{f["icc_bytes"]:,} bytes of colour profile' if f['icc_bytes'] else 'none, sRGB')]
     wide = max(len(a) for a,_ in rows) + 2
     bars = [(k, n, n/f['bytes']) for k,n in [*f['ledger'].items(), ('total', f['bytes'])]]

@@ -7,9 +7,10 @@ __all__ = ['SHAPES', 'SEEN', 'UNIT', 'FAR', 'ROOTS', 'SCALES', 'order0', 'IicErr
            'UnsupportedError', 'LimitError', 'DamagedError', 'varint', 'read_varint', 'zigzag', 'root', 'octaves',
            'bell', 'Model', 'write_model', 'read_model', 'blocks', 'indices', 'seen_before', 'ideal_bits', 'masses',
            'bells', 'fit_model', 'plan_runs', 'Writer', 'Reader', 'escapes', 'through', 'Coded', 'least_bits',
-           'write_runs', 'read_runs', 'encode', 'decode']
+           'write_runs', 'read_runs', 'encode', 'only_iic_errors', 'decode']
 
 # %% ../nbs/08_entropy.ipynb #a2db6d9e
+from contextlib import contextmanager
 from functools import lru_cache
 from math import gamma, isqrt
 from typing import NamedTuple
@@ -157,10 +158,11 @@ def read_model(
 def blocks(
     n:int, # symbols of a run
     learns:bool, # False: one block
+    seen:int=0, # symbols that the table knows already
 )->list: # of (start, stop)
     "The blocks after which a learning table is rebuilt"
     cuts = [0]
-    while cuts[-1] < n: cuts.append(min(n, cuts[-1] + max(16, cuts[-1]//32)) if learns else n)
+    while cuts[-1] < n: cuts.append(min(n, cuts[-1] + max(16, (seen + cuts[-1])//32)) if learns else n)
     return list(zip(cuts, cuts[1:]))
 
 def indices(
@@ -321,13 +323,15 @@ def through(
     model:Model, # how the symbols are distributed
     n:int, # symbols of the run
     q:np.ndarray=None, # the symbols; None reads them
+    counts:dict=None, # what a learning table has counted under this model, for a run that comes in pieces; kept up to date
 )->np.ndarray: # (n,) int64
     "Code one run, in whichever direction the port goes"
     if not model.shape: return np.full(n, model.mean, np.int64)
     raw,lo,w = model.plan()
     end,prior,weight = len(w) - 1,w*SEEN[model.strength],int(w.sum())
-    i,known = np.empty(n, np.int64) if q is None else indices(q >> raw, lo, end),np.zeros(len(w), np.int64)
-    for a,b in blocks(n, model.strength > 0):
+    i = np.empty(n, np.int64) if q is None else indices(q >> raw, lo, end)
+    known = ({} if counts is None else counts).setdefault('known', np.zeros(len(w), np.int64))
+    for a,b in blocks(n, model.strength > 0, int(known.sum())):
         i[a:b] = port.table(prior + weight*known, b - a, None if q is None else i[a:b])
         known += np.bincount(i[a:b], minlength=len(w))
     v,far = i + lo,np.flatnonzero(i == end)
@@ -396,6 +400,14 @@ def encode(
     return coded
 
 # %% ../nbs/08_entropy.ipynb #7cd4d39a
+@contextmanager
+def only_iic_errors():
+    "Whatever goes wrong while foreign words are read is an `IicError`"
+    try: yield
+    except BaseException as e:  # constriction's PanicException is not an Exception
+        if isinstance(e, (IicError, MemoryError)) or not (isinstance(e, Exception) or type(e).__name__ == 'PanicException'): raise
+        raise DamagedError(f'words: not a stream of these models ({type(e).__name__})') from None
+
 def decode(
     coded:Coded, # or (models, words)
     sizes, # how many symbols each segment has
@@ -408,10 +420,7 @@ def decode(
     runs = [(m, int(ends[b] - ends[a])) for a,b,m in read_runs(models, len(ends) - 1)]
     if (need := sum(least_bits(m, n) for m,n in runs)*.98 - 64) > 8*len(words): raise TruncatedError(f'words: {len(words)} bytes, but the symbols need {need/8:.0f} or more')
     port = Reader(words)
-    try: q = np.concatenate([np.zeros(0, np.int64)] + [through(port, m, n) for m,n in runs])
-    except BaseException as e:  # constriction's PanicException is not an Exception
-        if isinstance(e, (IicError, MemoryError)) or not (isinstance(e, Exception) or type(e).__name__ == 'PanicException'): raise
-        raise DamagedError(f'words: not a stream of these models ({type(e).__name__})') from None
+    with only_iic_errors(): q = np.concatenate([np.zeros(0, np.int64)] + [through(port, m, n) for m,n in runs])
     if len(q) and not -2**31 <= q.min() <= q.max() < 2**31: raise DamagedError('words: a symbol of more than 32 bits')
     if port.done() != bytes(words): raise DamagedError('words: not as an encoder ends them')
     return np.split(q.astype(np.int32), [int(e) for e in ends[1:-1]])
