@@ -134,7 +134,7 @@ class Header:
     @property
     def operations(self)->int:
         "Multiplications to decode it, or what takes as long"
-        return self.height*self.width*(self.weights//self.tiles if self.method == 'siren' else 1000*self.channels)
+        return self.height*self.width*(self.weights//self.tiles if self.method == 'siren' else 5000*self.channels)
 
     def values(self, **more)->dict:
         "Every field of the header by name"

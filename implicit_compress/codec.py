@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PRESETS', 'BITS', 'EXTRA', 'OF_TILE', 'METHODS', 'shape_for', 'guess', 'File', 'fit_file', 'power_law', 'aim',
-           'lossless_file', 'compress', 'drawn', 'restored', 'decompress']
+           'compress', 'drawn', 'restored', 'decompress', 'lossless_file']
 
 # %% ../nbs/20_codec.ipynb #967a7f66
 import io
@@ -57,7 +57,7 @@ def guess(
     w0 = min(60., max(15., 20*math.sqrt(n/7500)))
     mean = np.stack([to_float(x[t:b, l:r]).mean((0, 1)) for t,l,b,r in boxes or [(0, 0, *x.shape[:2])]])
     net = Siren(*shape, x.shape[2], w0=w0, mean=mean if boxes else mean[0], seed=seed, boxes=boxes)
-    return net,dict(seed=seed, lr=.038/w0, schedule=partial(annealed, knee=(.7, .15)), chunk=8192 if shape[0] < 48 else 4096)
+    return net,dict(seed=seed, batch=max(16384, 1024*len(mean)), lr=.038/w0, schedule=partial(annealed, knee=(.7, .15)), chunk=8192 if shape[0] < 48 else 4096)
 
 # %% ../nbs/20_codec.ipynb #623d138d
 class File(bytes):
@@ -145,27 +145,6 @@ def aim(
     if not good: warnings.warn(f'{psnr} dB were asked for, {files[-1].psnr:.2f} dB is what came of it: give it more seconds', stacklevel=3)
     return min(good, key=len) if good else max(files, key=lambda f: f.psnr)
 
-# %% ../nbs/20_codec.ipynb #51fb3fcf
-def lossless_file(
-    x, # (h,w,c) samples
-    icc:bytes=None, # colour profile
-    base:File=None, # a file of the same picture, whose drawing may help
-)->File:
-    "The smallest file that loses nothing: with and without the drawing, with and without a colour transform"
-    from implicit_compress.metrics import bpp
-    t0,tried = time.perf_counter(),{}
-    for b,colour in product([None, *([base] if base else [])], ('ycocg', 'as it is')[:2 if x.shape[2] > 2 else 1]):
-        predictors,*coded = encode_lossless(x, decompress(b) if b else None, colour == 'ycocg')
-        args = dict(colour=colour, predictors=predictors, **(dict(base=bytes(b)) if b else {}))
-        tried[b is None, colour] = pack(Header(*x.shape, 8*x.itemsize, 'lossless', args), *coded, icc)
-    best = min(tried, key=lambda k: len(tried[k]))
-    out = File(tried[best])
-    out.psnr,out.bpp,out.seconds = math.inf,bpp(out, x.shape),time.perf_counter() - t0 + (base.seconds if base else 0)
-    if base:
-        alone,helped = [min(len(f) for (a,_),f in tried.items() if a == k) for k in (True, False)]
-        out.remark = f'a network of {len(base):,} bytes {"pays" if helped < alone else "does not pay and is left out"}: {helped:,} bytes with it, {alone:,} without'
-    return out
-
 # %% ../nbs/20_codec.ipynb #812a852b
 def compress(
     image, # picture: a path, a file object, a Pillow image, or an array (h,w) or (h,w,c): uint8, uint16, or reals in [0,1]
@@ -229,3 +208,24 @@ def decompress(
     "Rebuild the picture from the bytes alone"
     h,models,words,_ = unpack(data, limits)
     return METHODS[h.method](h, models, words, scale, box, threads, limits)
+
+# %% ../nbs/20_codec.ipynb #51fb3fcf
+def lossless_file(
+    x, # (h,w,c) samples
+    icc:bytes=None, # colour profile
+    base:File=None, # a file of the same picture, whose drawing may help
+)->File:
+    "The smallest file that loses nothing: with and without the drawing, with and without a colour transform"
+    from implicit_compress.metrics import bpp
+    t0,tried = time.perf_counter(),{}
+    for b,colour in product([None, *([base] if base else [])], ('ycocg', 'as it is')[:2 if x.shape[2] > 2 else 1]):
+        predictors,*coded = encode_lossless(x, decompress(b) if b else None, colour == 'ycocg')
+        args = dict(colour=colour, predictors=predictors, **(dict(base=bytes(b)) if b else {}))
+        tried[b is None, colour] = pack(Header(*x.shape, 8*x.itemsize, 'lossless', args), *coded, icc)
+    best = min(tried, key=lambda k: len(tried[k]))
+    out = File(tried[best])
+    out.psnr,out.bpp,out.seconds = math.inf,bpp(out, x.shape),time.perf_counter() - t0 + (base.seconds if base else 0)
+    if base:
+        alone,helped = [min(len(f) for (a,_),f in tried.items() if a == k) for k in (True, False)]
+        out.remark = f'a network of {len(base):,} bytes {"pays" if helped < alone else "does not pay and is left out"}: {helped:,} bytes with it, {alone:,} without'
+    return out

@@ -6,25 +6,27 @@ import json, sys
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
-from implicit_compress.bitstream import VERSION, pack, peek, unpack
+from implicit_compress.bitstream import Header, VERSION, pack, peek, unpack
 from implicit_compress.codec import compress, decompress
 from implicit_compress.image import demo_image
+from implicit_compress.lossless import encode_lossless
 
 FOLDER = Path(__file__).parent.parent/"tests"/"golden"/f"v{VERSION}"
 MOST = 1500    # bytes a file
 
 
 def pictures():
-    "Name, samples, and bits per pixel or a shape of every golden file"
+    "Name, samples, and what is asked for, of every golden file"
     x = demo_image()
     gray, deep = x[40:64, 80:112, 1:2], lambda h, w: np.linspace(0, 65535, h*w).astype(np.uint16).reshape(h, w, 1)
     clear = np.arange(20*30, dtype=np.uint8).reshape(20, 30, 1)
     return {
-        "gray_24x32": (gray, 2), "gray_alpha_24x32": (np.concatenate([gray, 255 - gray], 2), 3),
-        "rgb_37x53": (x[60:97, 90:143], 5), "rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), 6),
-        "gray16_9x15": (deep(9, 15), 6), "rgb16_12x20": (np.concatenate([deep(12, 20), deep(20, 12).transpose(1, 0, 2), deep(12, 20)[::-1]], 2), 8),
-        "rgb_1x1": (x[100:101, 100:101], 8), "rgb_1x64": (x[100:101, 60:124], 8), "profile_8x8": (x[50:58, 90:98], 8),
-        "tiles_64x97": (x[40:104, 90:187], (8, 3, 5)),
+        "gray_24x32": (gray, dict(bpp=2)), "gray_alpha_24x32": (np.concatenate([gray, 255 - gray], 2), dict(bpp=3)),
+        "rgb_37x53": (x[60:97, 90:143], dict(bpp=5)), "rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(bpp=6)), "gray16_9x15": (deep(9, 15), dict(bpp=6)),
+        "rgb16_12x20": (np.concatenate([deep(12, 20), deep(20, 12).transpose(1, 0, 2), deep(12, 20)[::-1]], 2), dict(bpp=8)),
+        "rgb_1x1": (x[100:101, 100:101], dict(bpp=8)), "rgb_1x64": (x[100:101, 60:124], dict(bpp=8)), "profile_8x8": (x[50:58, 90:98], dict(bpp=8)),
+        "tiles_64x97": (x[40:104, 90:187], dict(shape=(8, 3, 5))), "lossless_20x24": (x[40:60, 90:114], dict(lossless=True)),
+        "lossless_base_16x20": (x[40:56, 90:110], dict(shape=(6, 2))), "lossless_gray16_9x15": (deep(9, 15) + clear[:9, :15]%7, dict(lossless=True)),
     }
 
 
@@ -39,6 +41,12 @@ def facts(data):
                 icc_sha256=sha256(icc).hexdigest() if icc else None)
 
 
+def corrected(x, base):
+    "A lossless file that builds on `base`, whether that pays or not"
+    predictors, *coded = encode_lossless(x, decompress(base))
+    return pack(Header(*x.shape, 8*x.itemsize, "lossless", dict(colour="ycocg", base=base, predictors=predictors)), *coded)
+
+
 def write(folder):
     "The files that are missing, and the list of what is in all of them"
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +54,8 @@ def write(folder):
     found = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else {}
     for name, (x, how) in pictures().items():
         if name in found: continue
-        data = bytes(compress(x, **(dict(shape=how) if isinstance(how, tuple) else dict(bpp=how)), steps=60, threads=1, progress=False))
+        data = bytes(compress(x, **how, **({} if "lossless" in how else dict(steps=60)), threads=1, progress=False))
+        if "base" in name: data = corrected(x, data)
         if name.startswith("profile"): data = pack(peek(data), *unpack(data)[1:3], icc=bytes(range(200)))
         if len(data) > MOST: sys.exit(f"{name}: {len(data)} bytes, more than {MOST}")
         (folder/f"{name}.iic").write_bytes(data)

@@ -2,6 +2,7 @@
 import io, json, os, pickle, random, shlex, signal, struct, subprocess, sys, threading, time, warnings, zipfile, zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
@@ -80,6 +81,7 @@ def files(tiny):
     two = encoded(x, 4)
     assert peek(two).args["layers"] > 1
     return {"tiny": tiny, "layers": two, "gray": encoded(x[:12, :9, 0], 5), "deep": encoded(x[:9, :9].astype(np.uint16)*257, 6),
+            "tiles": encoded(x, None, shape=(4, 2, 3)), "lossless": bytes(compress(x[:7, :9], lossless=True)),
             "profile": pack(peek(tiny), *unpack(tiny)[1:3], icc=bytes(range(100)))}
 
 
@@ -168,12 +170,12 @@ def test_not_bytes(kind, tmp_path):
 
 # ------------------------------------------------------------------------------------- composed headers
 
-def composed(version=VERSION, method=0, flags=0, form=3, height=4, width=5, hidden=3, layers=2, steps=bytes([43]*14), models=None, words=b"", icc=None):
+def composed(version=VERSION, method=0, flags=0, form=3, height=4, width=5, hidden=3, layers=2, steps=bytes([43]*14), models=None, words=b"", icc=None, tiles=None):
     "A file of any fields, right or wrong, with a valid checksum; by default a flat picture"
     models = write_model(Model(0, mean=0), max(0, len(steps) - 1)) if models is None else models
     profile = varint(len(icc)) + icc if icc is not None else b""
     return again(MAGIC + bytes([version, method, flags, form]) + varint(height) + varint(width) + varint(hidden) + bytes([layers])
-                 + varint(len(steps)) + steps + profile + varint(len(models)) + models + varint(len(words)) + words)
+                 + varint(len(steps)) + steps + (b"" if tiles is None else varint(len(tiles)) + tiles) + profile + varint(len(models)) + models + varint(len(words)) + words)
 
 
 def test_flat_picture():
@@ -183,7 +185,8 @@ def test_flat_picture():
 
 
 @pytest.mark.parametrize("fields, kind", [
-    (dict(version=0), UnsupportedError), (dict(version=255), UnsupportedError), (dict(method=9), UnsupportedError), (dict(flags=2), UnsupportedError),
+    (dict(version=0), UnsupportedError), (dict(version=255), UnsupportedError), (dict(method=9), UnsupportedError), (dict(flags=4), UnsupportedError), (dict(flags=8), UnsupportedError),
+    (dict(flags=2, tiles=b""), DamagedError), (dict(flags=2, tiles=bytes(30)), DamagedError), (dict(flags=2, tiles=bytes(5000)), LimitError), (dict(flags=2), IicError),
     (dict(flags=128), UnsupportedError), (dict(form=0), UnsupportedError), (dict(form=5), UnsupportedError), (dict(form=0x43), UnsupportedError),
     (dict(height=0), DamagedError), (dict(width=0), DamagedError), (dict(hidden=0), DamagedError), (dict(layers=0), DamagedError),
     (dict(height=2**32 - 1, width=2**32 - 1), LimitError), (dict(height=65535, width=65535), LimitError), (dict(width=2**31), LimitError),
@@ -206,6 +209,32 @@ scales = st.one_of(st.binary(max_size=20), st.integers(0, 30).map(bytes), st.int
 models = st.one_of(st.none(), st.binary(max_size=30), st.lists(st.builds(
     lambda s, c, m, z, k, more: write_model(Model(s, c if s else 0, m, z if s else 0, k if s else 0), more), st.integers(0, 7), st.integers(0, 255),
     st.integers(-2**33, 2**33), st.integers(-48, 48), st.integers(0, 3), st.integers(0, 14)), max_size=15).map(b"".join))
+
+
+def test_flat_tiles():
+    "Tiles whose weights are all zero are a picture of one colour, too"
+    assert len(np.unique(outcome(composed(flags=2, tiles=bytes([128, 128, 128]))))) == 1
+
+
+@given(tiles=st.binary(min_size=1, max_size=20), height=st.integers(1, 9), width=st.integers(1, 9), steps=scales, words=st.binary(max_size=40))
+def test_composed_tiles(tiles, **fields):
+    "Any plan of cuts"
+    outcome(composed(flags=2, tiles=tiles, **fields))
+
+
+@given(form=st.sampled_from([1, 2, 3, 4, 0x13, 0x21, 0x33]), height=st.integers(1, 40), width=st.integers(1, 40), colour=st.integers(0, 1), predictors=st.binary(max_size=60),
+       models=st.binary(max_size=60), words=st.binary(max_size=60))
+def test_composed_lossless(form, height, width, colour, predictors, models, words):
+    "A sound header of the lossless method with anything behind it"
+    outcome(again(MAGIC + bytes([VERSION, 1, 0, form]) + varint(height) + varint(width) + bytes([colour]) + b"".join(varint(len(p)) + p for p in (predictors, models, words))))
+
+
+def test_base_of_another_kind(files):
+    "A drawing that does not fit, and a lossless file inside a lossless file"
+    whole = files["lossless"]
+    h, coded = peek(whole), unpack(whole)[1:3]
+    for base in (whole, files["tiny"], files["gray"], b"text"):
+        refused(pack(replace(h, args=dict(h.args, base=base)), *coded))
 
 
 @given(version=st.sampled_from([VERSION]*9 + [0, 2]), flags=st.sampled_from([0]*9 + [1]), form=st.sampled_from([1, 2, 3, 4, 0x13, 0x21, 0x33]), height=numbers,
