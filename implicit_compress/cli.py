@@ -119,6 +119,7 @@ HOW = [
     click.option('--psnr', type=float, help='Or quality to reach, dB.'),
     click.option('--lmbda', type=float, help='Or the weight of rate in mse + lmbda*bpp: larger is smaller.'),
     click.option('--lossless', is_flag=True, help='Get every sample back. A size, quality or time is then that of a network tried as a help.'),
+    click.option('--coder', default='range', show_default=True, help='Or huffman, lzma, deflate, zstd, to compare with.'),
     click.option('--seconds', type=float, help='Time to spend on fitting.'),
     click.option('--preset', default='medium', show_default=True, help=f'Or a name for it: {", ".join(f"{k} ({v:g} s)" for k,v in PRESETS.items())}.'),
     click.option('--steps', type=int, help='Or a number of steps: gives the same file every time.'),
@@ -232,7 +233,7 @@ def of_method(
     if f['method'] == 'lossless':
         return [('lossless', f'from neighbours{" and a drawing" if "base" in f else ""}; colours {f["colour"]}'), *([('drawing', of_method(f['base'])[0][1])] if 'base' in f else [])]
     where = f' in each of {len(f["tiles"])} tiles' if len(f['tiles']) > 1 else ''
-    return [('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each'), ('steps', ' '.join(map(str, f['steps'])))]
+    return [('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each{" by " + f["coder"] if "coder" in f else ""}'), ('steps', ' '.join(map(str, f['steps'])))]
 
 def described(
     f:dict, # of `facts`

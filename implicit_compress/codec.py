@@ -15,7 +15,7 @@ from functools import partial
 from itertools import product
 import numpy as np
 from .bitstream import DamagedError, Header, Limits, ledger, pack, peek, unpack
-from .entropy import decode, encode
+from .controls import CODERS, decode_by, encode_by
 from .exact import draw_exact
 from .grid import layers_of, segments_of, sizes_of
 from .image import as_samples, icc_profile, load_image, to_float
@@ -93,6 +93,7 @@ def fit_file(
     shape=None, # (width, depth) or (width, depth, tiles) of the networks; None: what `n_bytes` hold
     seed:int=0, # of the first guess and of the order of pixels
     icc:bytes=None, # colour profile
+    coder:str='range', # or another of room `controls`: then the file is larger than asked for
     callbacks=(), # more of them, for `fit`
     **kw, # for `fit`: steps, seconds, progress, threads, device
 )->File:
@@ -103,7 +104,7 @@ def fit_file(
     t0 = time.perf_counter()
     width,depth,tiles = (*shape, 1)[:3] if shape else shape_for(n_bytes, x.shape[2], x.shape[0]*x.shape[1])
     plan = split(x, tiles)
-    def header(codes): return Header(*x.shape, 8*x.itemsize, args=dict(hidden=width, layers=depth, steps=bytes(codes), **(dict(tiles=plan) if plan else {})))
+    def header(codes): return Header(*x.shape, 8*x.itemsize, args=dict(hidden=width, layers=depth, steps=bytes(codes), **(dict(tiles=plan) if plan else {}), **(dict(coder=coder) if coder != 'range' else {})))
     pack(header(()), b'', b'')   # a file that cannot be written, or that nobody would read, is refused
     Limits().check(header(()))   # before any work is done
     boxes = header(()).boxes
@@ -115,7 +116,7 @@ def fit_file(
         s = fit(net, x, callbacks=[freeze], **how | kw | more)
         if s.stop == 'interrupted': raise KeyboardInterrupt
     layers = freeze.layers()
-    out = File(pack(header(freeze.codes), *encode(segments_of(layers, freeze.G)), icc))
+    out = File(pack(header(freeze.codes), *encode_by(coder, segments_of(layers, freeze.G)), icc))
     y = draw_exact(layers, *x.shape[:2], 8*x.itemsize, threads=kw.get('threads'), boxes=boxes)
     out.psnr,out.bpp,out.seconds,out.fit = psnr(y, x),bpp(out, x.shape),time.perf_counter() - t0,s
     return out
@@ -158,6 +159,7 @@ def compress(
     lossless:bool=False, # get every sample back; a size, a quality or a time is then that of a network whose drawing is tried as a help
     shape=None, # (width, depth) or (width, depth, tiles) of the networks, instead of a size
     icc:bytes=None, # colour profile; default that of `image`
+    coder:str='range', # or 'huffman', 'lzma', 'deflate', 'zstd', to compare with: the same network in more bytes
     **kw, # for `fit`: progress, threads, device, callbacks
 )->File: # the bytes, which also know their psnr, bpp and seconds
     "Encode a picture so that `decompress` can rebuild it from the bytes alone"
@@ -170,7 +172,8 @@ def compress(
         if hasattr(image, 'read'): image = image.read()
         def source(): return io.BytesIO(image) if isinstance(image, bytes) else image
         x,icc = load_image(source()),icc or icc_profile(source())
-    kw = dict(seed=seed, icc=None if lossless else icc, **kw)
+    if coder not in CODERS: raise ValueError(f'coder is {coder!r}: known are {", ".join(CODERS)}')
+    kw = dict(seed=seed, icc=None if lossless else icc, coder=coder, **kw)
     def budget(share): return dict(steps=max(1, round(steps*share)), seconds=seconds) if steps else dict(seconds=(seconds or PRESETS[preset])*share)
     def go(bpp, share=1.): return fit_file(x, bpp*x.shape[0]*x.shape[1]/8, **budget(share), **kw)
     def lossy():
@@ -183,7 +186,7 @@ def compress(
 def drawn(h, models, words, scale, box, threads, limits):
     "The picture of a network"
     width,depth,codes,boxes = h.args['hidden'],h.args['layers'],h.args['steps'],h.boxes
-    segments = decode((models, words), sizes_of(width, depth, h.channels, len(codes) - 6, h.tiles), limits.weights)
+    segments = decode_by(h.args.get('coder', 'range'), (models, words), sizes_of(width, depth, h.channels, len(codes) - 6, h.tiles), limits.weights)
     return draw_exact(layers_of(segments, codes, width, depth, h.tiles), h.height, h.width, h.depth, scale, box, threads, boxes=boxes)
 
 def restored(h, models, words, scale, box, threads, limits):

@@ -185,7 +185,7 @@ def test_flat_picture():
 
 
 @pytest.mark.parametrize("fields, kind", [
-    (dict(version=0), UnsupportedError), (dict(version=255), UnsupportedError), (dict(method=9), UnsupportedError), (dict(flags=4), UnsupportedError), (dict(flags=8), UnsupportedError),
+    (dict(version=0), UnsupportedError), (dict(version=255), UnsupportedError), (dict(method=9), UnsupportedError), (dict(flags=4), UnsupportedError), (dict(flags=16), UnsupportedError), (dict(flags=8), IicError),
     (dict(flags=2, tiles=b""), DamagedError), (dict(flags=2, tiles=bytes(30)), DamagedError), (dict(flags=2, tiles=bytes(5000)), LimitError), (dict(flags=2), IicError),
     (dict(flags=128), UnsupportedError), (dict(form=0), UnsupportedError), (dict(form=5), UnsupportedError), (dict(form=0x43), UnsupportedError),
     (dict(height=0), DamagedError), (dict(width=0), DamagedError), (dict(hidden=0), DamagedError), (dict(layers=0), DamagedError),
