@@ -119,6 +119,7 @@ HOW = [
     click.option('--psnr', type=float, help='Or quality to reach, dB.'),
     click.option('--lmbda', type=float, help='Or the weight of rate in mse + lmbda*bpp: larger is smaller.'),
     click.option('--lossless', is_flag=True, help='Get every sample back. A size, quality or time is then that of a network tried as a help.'),
+    click.option('--prune', type=float, default=0., help='Share of the hidden weights to set to zero.'),
     click.option('--coder', default='range', show_default=True, help='Or huffman, lzma, deflate, zstd, to compare with.'),
     click.option('--seconds', type=float, help='Time to spend on fitting.'),
     click.option('--preset', default='medium', show_default=True, help=f'Or a name for it: {", ".join(f"{k} ({v:g} s)" for k,v in PRESETS.items())}.'),

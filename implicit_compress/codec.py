@@ -32,11 +32,13 @@ def shape_for(
     n_bytes:float, # size of the file to aim at
     channels:int=3,
     n_pixels:int=1 << 40, # of the picture: a tile has 1,024 at least
+    zeros:float=0., # share of the weights that are pruned
 )->tuple: # (width, depth, tiles) of a `Siren`
     "The networks whose weights fill a file of `n_bytes`"
-    n = max(0., n_bytes - EXTRA)*8/BITS
+    bits = BITS if not zeros else BITS*(1 - zeros) - zeros*math.log2(zeros) - (1 - zeros)*math.log2(1 - zeros)
+    n = max(0., n_bytes - EXTRA)*8/bits
     tiles = min(max(1, round(n/OF_TILE)), max(1, n_pixels//1024), 4096)
-    n = max(0., n - (tiles - 1)*8/BITS)/tiles
+    n = max(0., n - (tiles - 1)*8/bits)/tiles
     for depth in range(10, 0, -1):  # (depth-1) w^2 + (depth+2+channels) w + channels = n
         a,b,c = depth - 1,depth + 2 + channels,channels - n
         w = (math.sqrt(max(b*b - 4*a*c, 0)) - b)/(2*a) if a else -c/b
@@ -93,6 +95,7 @@ def fit_file(
     shape=None, # (width, depth) or (width, depth, tiles) of the networks; None: what `n_bytes` hold
     seed:int=0, # of the first guess and of the order of pixels
     icc:bytes=None, # colour profile
+    prune:float=0., # share of the hidden weights to set to zero, 0..1
     coder:str='range', # or another of room `controls`: then the file is larger than asked for
     callbacks=(), # more of them, for `fit`
     **kw, # for `fit`: steps, seconds, progress, threads, device
@@ -100,9 +103,10 @@ def fit_file(
     "Fit one network, rounding it on the way, and write its file"
     from implicit_compress.fit import fit
     from implicit_compress.metrics import bpp, psnr
+    from implicit_compress.prune import Prune
     from implicit_compress.quantize import Freeze
     t0 = time.perf_counter()
-    width,depth,tiles = (*shape, 1)[:3] if shape else shape_for(n_bytes, x.shape[2], x.shape[0]*x.shape[1])
+    width,depth,tiles = (*shape, 1)[:3] if shape else shape_for(n_bytes, x.shape[2], x.shape[0]*x.shape[1], prune)
     plan = split(x, tiles)
     def header(codes): return Header(*x.shape, 8*x.itemsize, args=dict(hidden=width, layers=depth, steps=bytes(codes), **(dict(tiles=plan) if plan else {}), **(dict(coder=coder) if coder != 'range' else {})))
     pack(header(()), b'', b'')   # a file that cannot be written, or that nobody would read, is refused
@@ -110,10 +114,11 @@ def fit_file(
     boxes = header(()).boxes
     net,how = guess((width, depth), x, seed, boxes)
     freeze = Freeze(start=.65, bits=None if shape or n_bytes < 2*EXTRA else 8*(n_bytes - EXTRA - len(plan)))
-    s = fit(net, x, callbacks=[freeze, *callbacks], **how | kw)
+    rounding = [*([Prune(prune)] if prune else []), freeze]
+    s = fit(net, x, callbacks=[*rounding, *callbacks], **how | kw)
     if s.stop == 'interrupted':
         more = dict(steps=None, seconds=min(20., max(1., s.seconds/5)), lr=s.lr)
-        s = fit(net, x, callbacks=[freeze], **how | kw | more)
+        s = fit(net, x, callbacks=rounding, **how | kw | more)
         if s.stop == 'interrupted': raise KeyboardInterrupt
     layers = freeze.layers()
     out = File(pack(header(freeze.codes), *encode_by(coder, segments_of(layers, freeze.G)), icc))
@@ -159,6 +164,7 @@ def compress(
     lossless:bool=False, # get every sample back; a size, a quality or a time is then that of a network whose drawing is tried as a help
     shape=None, # (width, depth) or (width, depth, tiles) of the networks, instead of a size
     icc:bytes=None, # colour profile; default that of `image`
+    prune:float=0., # share of the hidden weights that become zero, 0..1; the network is as much larger
     coder:str='range', # or 'huffman', 'lzma', 'deflate', 'zstd', to compare with: the same network in more bytes
     **kw, # for `fit`: progress, threads, device, callbacks
 )->File: # the bytes, which also know their psnr, bpp and seconds
@@ -172,8 +178,9 @@ def compress(
         if hasattr(image, 'read'): image = image.read()
         def source(): return io.BytesIO(image) if isinstance(image, bytes) else image
         x,icc = load_image(source()),icc or icc_profile(source())
+    if not 0 <= prune < 1: raise ValueError(f'prune is {prune}: a share of zeros below 1 is needed')
     if coder not in CODERS: raise ValueError(f'coder is {coder!r}: known are {", ".join(CODERS)}')
-    kw = dict(seed=seed, icc=None if lossless else icc, coder=coder, **kw)
+    kw = dict(seed=seed, icc=None if lossless else icc, prune=prune, coder=coder, **kw)
     def budget(share): return dict(steps=max(1, round(steps*share)), seconds=seconds) if steps else dict(seconds=(seconds or PRESETS[preset])*share)
     def go(bpp, share=1.): return fit_file(x, bpp*x.shape[0]*x.shape[1]/8, **budget(share), **kw)
     def lossy():
