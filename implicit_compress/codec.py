@@ -100,7 +100,7 @@ def fit_file(
     callbacks=(), # more of them, for `fit`
     **kw, # for `fit`: steps, seconds, progress, threads, device
 )->File:
-    "Fit one network, rounding it on the way, and write its file"
+    "Fit the networks of a picture, rounding them on the way, and write the file"
     from implicit_compress.fit import fit
     from implicit_compress.metrics import bpp, psnr
     from implicit_compress.prune import Prune
@@ -108,7 +108,8 @@ def fit_file(
     t0 = time.perf_counter()
     width,depth,tiles = (*shape, 1)[:3] if shape else shape_for(n_bytes, x.shape[2], x.shape[0]*x.shape[1], prune)
     plan = split(x, tiles)
-    def header(codes): return Header(*x.shape, 8*x.itemsize, args=dict(hidden=width, layers=depth, steps=bytes(codes), **(dict(tiles=plan) if plan else {}), **(dict(coder=coder) if coder != 'range' else {})))
+    args = dict(hidden=width, layers=depth) | (dict(tiles=plan) if plan else {}) | (dict(coder=coder) if coder != 'range' else {})
+    def header(codes): return Header(*x.shape, 8*x.itemsize, args=args | dict(steps=bytes(codes)))
     pack(header(()), b'', b'')   # a file that cannot be written, or that nobody would read, is refused
     Limits().check(header(()))   # before any work is done
     boxes = header(()).boxes
@@ -173,13 +174,13 @@ def compress(
     for name,v in dict(bpp=bpp, psnr=psnr, lmbda=lmbda, seconds=seconds, steps=steps).items():
         if v is not None and not 0 < v < math.inf: raise ValueError(f'{name} is {v}: give a number above 0')
     if preset not in PRESETS: raise ValueError(f'preset is {preset!r}: known are {", ".join(PRESETS)}')
+    if not 0 <= prune < 1: raise ValueError(f'prune is {prune}: a share of zeros below 1 is needed')
+    if coder not in CODERS: raise ValueError(f'coder is {coder!r}: known are {", ".join(CODERS)}')
     if hasattr(image, 'shape') or isinstance(image, (list, tuple)): x = as_samples(image)
     else:
         if hasattr(image, 'read'): image = image.read()
         def source(): return io.BytesIO(image) if isinstance(image, bytes) else image
         x,icc = load_image(source()),icc or icc_profile(source())
-    if not 0 <= prune < 1: raise ValueError(f'prune is {prune}: a share of zeros below 1 is needed')
-    if coder not in CODERS: raise ValueError(f'coder is {coder!r}: known are {", ".join(CODERS)}')
     kw = dict(seed=seed, icc=None if lossless else icc, prune=prune, coder=coder, **kw)
     def budget(share): return dict(steps=max(1, round(steps*share)), seconds=seconds) if steps else dict(seconds=(seconds or PRESETS[preset])*share)
     def go(bpp, share=1.): return fit_file(x, bpp*x.shape[0]*x.shape[1]/8, **budget(share), **kw)

@@ -83,13 +83,14 @@ class Pixels:
         "The next `n` pixels"
         return self.side_by_side([self.deal(k, n) for k in range(len(self.ends))])
 
-    def deal(self, k, n):
-        a,b = ([0, *self.ends][k:k+2])
+    def deal(self, k, n):   # the next `n` pixels of tile `k`
+        a,b = [0, *self.ends][k:k+2]
         while len(self.left[k]) < n: self.left[k] = torch.cat([self.left[k], torch.randperm(b - a, generator=self.g).add_(a)])
         out,self.left[k] = self.left[k][:n],self.left[k][n:]
         return out
 
-    def side_by_side(self, rows): return (rows[0] if self.boxes is None else torch.stack(rows)).to(self.at.device)
+    def side_by_side(self, rows):   # one row for each tile
+        return (rows[0] if self.boxes is None else torch.stack(rows)).to(self.at.device)
 
     def spread(self,
         n:int, # how many pixels of every tile
