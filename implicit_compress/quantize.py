@@ -17,14 +17,16 @@ def normal_bits(
     w, # weights, tensor
     step, # their step, in the same unit: tensor or number
 )->float: # bits
-    "Ideal bits of rounded weights: exact zeros at their entropy, the others under a normal distribution of their own mean and variance"
-    left = w[w != 0] if (w == 0).any() else w
-    if left.numel() < 2: return 8.*w.numel()
-    p = left.numel()/w.numel()
-    which = -w.numel()*(p*math.log2(p) + (1 - p)*math.log2(1 - p)) if p < 1 else 0.
-    s = left.double().std().clamp_min(1e-9)
-    a,b = [torch.special.ndtr((left.double() - left.double().mean() + sign*step/2)/s) for sign in (1, -1)]
-    return which + float(-(a - b).clamp_min(1e-12).log2().sum())
+    "Ideal bits of rounded weights under a normal distribution of their own mean and variance; zeros apart from the others where that is shorter"
+    def bell(v):
+        s = v.double().std().clamp_min(1e-9)
+        a,b = [torch.special.ndtr((v.double() - v.double().mean() + sign*step/2)/s) for sign in (1, -1)]
+        return float(-(a - b).clamp_min(1e-12).log2().sum())
+    n,left = w.numel(),w[w != 0]
+    if left.numel() < 2: return 8.*n
+    p = left.numel()/n
+    if p == 1: return bell(w)
+    return min(bell(w), bell(left) - n*(p*math.log2(p) + (1 - p)*math.log2(1 - p)))
 
 # %% ../nbs/12_quantize.ipynb #edfd1b6c
 def unit_steps(
