@@ -49,6 +49,11 @@ class IicImageFile(ImageFile.ImageFile):
     limits = Limits() # what a file may ask for; put a larger one into the class for files you trust
     threads = None # to decode with: one a processor
 
+    def __init__(self,
+        fp=None, # path, or file object
+        filename=None, # name of the file object
+    ): super().__init__(fp, filename)
+
     def _open(self):
         self.data = self.fp.read()
         try: h = peek(self.data)
