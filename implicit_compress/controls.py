@@ -41,21 +41,37 @@ def from_bytes(
 # %% ../nbs/14_controls.ipynb #3a0d4c4f
 LZMA = [dict(id=lzma.FILTER_LZMA2, preset=9 | lzma.PRESET_EXTREME, dict_size=1 << 20, lc=0, lp=0, pb=0)]   # bytes have no alignment; a megabyte of memory
 
-def bounded(out, most, ended):
+def bounded(
+    out:bytes, # unpacked
+    most:int, # bytes there can be
+    ended:bool, # did the packed bytes come to their end?
+)->bytes:
     "What was unpacked, if it came to its end and is not too long"
     if len(out) > most: raise LimitError(f'words: more than the {most} bytes that the symbols can have')
     if not ended: raise TruncatedError('words: the packed bytes end too early')
     return out
 
-def unlzma(data, most):
+def unlzma(
+    data:bytes, # raw LZMA2
+    most:int, # bytes there can be
+)->bytes:
+    "Undo LZMA"
     d = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA)
     return bounded(d.decompress(data, most + 1), most, d.eof)
 
-def undeflate(data, most):
+def undeflate(
+    data:bytes, # raw deflate
+    most:int, # bytes there can be
+)->bytes:
+    "Undo deflate"
     d = zlib.decompressobj(-15)
     return bounded(d.decompress(data, most + 1), most, d.eof)
 
-def unzstd(data, most):
+def unzstd(
+    data:bytes, # a Zstandard frame
+    most:int, # bytes there can be
+)->bytes:
+    "Undo Zstandard"
     with zstandard.ZstdDecompressor(max_window_size=1 << 23).stream_reader(data) as f: return bounded(f.read(most + 1), most, True)
 
 PACKERS = { # name: (pack, unpack at most so many bytes)

@@ -77,7 +77,13 @@ def _cosine(z):
     return c
 
 # %% ../nbs/03_siren.ipynb #11f4a4b0
-def affine(W, b, h): return (torch.addmm if W.dim() == 2 else torch.baddbmm)(b[..., None], W, h)
+def affine(
+    W, # (out,in), or (tiles,out,in)
+    b, # (out,), or (tiles,out)
+    h, # (in,n), or (tiles,in,n)
+): # (out,n), or (tiles,out,n)
+    "What enters the sines of a layer"
+    return (torch.addmm if W.dim() == 2 else torch.baddbmm)(b[..., None], W, h)
 
 class Sines(torch.autograd.Function):
     "A whole SIREN as one differentiable step: `x` (2,n), then W0, b0, W1, b1, ...; gives (channels,n). Or all with tiles before that"
