@@ -228,9 +228,9 @@ def lossless_file(
 )->File:
     "The smallest file that loses nothing: with and without the drawing, with and without a colour transform"
     from implicit_compress.metrics import bpp
-    t0,tried = time.perf_counter(),{}
+    t0,tried,drawing = time.perf_counter(),{},decompress(base) if base else None
     for b,colour in product([None, *([base] if base else [])], ('ycocg', 'as it is')[:2 if x.shape[2] > 2 else 1]):
-        predictors,*coded = encode_lossless(x, decompress(b) if b else None, colour == 'ycocg')
+        predictors,*coded = encode_lossless(x, drawing if b else None, colour == 'ycocg')
         args = dict(colour=colour, predictors=predictors, **(dict(base=bytes(b)) if b else {}))
         tried[b is None, colour] = pack(Header(*x.shape, 8*x.itemsize, 'lossless', args), *coded, icc)
     best = min(tried, key=lambda k: len(tried[k]))

@@ -9,7 +9,7 @@ __all__ = ['NEAR', 'AROUND', 'OCTAVES', 'SHIFT', 'FEW', 'PIECE', 'levels', 'pass
 
 # %% ../nbs/13_lossless.ipynb #70e38ee3
 import numpy as np
-from .entropy import DamagedError, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model, zigzag
+from .entropy import DamagedError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model, zigzag
 from .image import rgb_to_ycocg, ycocg_to_rgb
 
 # %% ../nbs/13_lossless.ipynb #a36574f0
@@ -182,7 +182,7 @@ def write_models(
         for c in range(channels):
             ks = [k for a,b,k in models if (a, b) == (g, c)]
             first,n = (min(ks), max(ks) - min(ks) + 1) if ks else (0, 0)
-            out += varint(first) + varint(n) + b''.join(write_model(models.get((g, c, first + i), fit_model(np.zeros(0, int))[0])) for i in range(n))
+            out += varint(first) + varint(n) + b''.join(write_model(models.get((g, c, first + i), Model(0))) for i in range(n))
     return out
 
 def encode_lossless(
