@@ -384,7 +384,7 @@ def fit(
     batch = max(1, min(batch, len(pixels))//tiles)*tiles
     if on_cpu: keep_memory()
     else: threads,chunk = 1,batch
-    s = Fit(net, x, pixels, [p for l in net.layers() for p in l], make(groups(net)), batch, lr or liked, schedule, steps, seconds, psnr)
+    s = Fit(net, x, pixels, net.free(), make(groups(net)), batch, lr or liked, schedule, steps, seconds, psnr)
     with OneEach(min(threads or torch.get_num_threads(), -(-batch//chunk))) as run:
         _loop(s, run, chunk, [*([KeepBest()] if callbacks is None else callbacks), *([Progress()] if progress else [])])
         s.psnr = s.measure()

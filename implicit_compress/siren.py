@@ -46,6 +46,10 @@ class CoordNet(nn.Module):
         "The layers, first to last"
         return list(zip(self.W, self.b, strict=True))
 
+    def free(self)->list: # of tensors: W0, b0, W1, b1, ...
+        "The numbers that a fit may change"
+        return [p for l in self.layers() for p in l]
+
     def paint(self,
         mean, # float, or one value a channel, or (tiles,channels)
     ):
