@@ -80,7 +80,7 @@ METHODS = {
         Field('steps', 'bytes', 0, 4096, doc='quantization step codes'),
         Field('tiles', 'bytes', 1, 4095, doc='cuts between the tiles', flag=TILES),
         Field('coder', 'choice', codes={'huffman': 1, 'lzma': 2, 'deflate': 3, 'zstd': 4}, doc='what made words of symbols, if not a range coder', flag=CODER),
-        Field('sharing', 'choice', codes={'multi-hash': 0, 'hash': 1}, doc='how hidden weights come from a pool', flag=SHARED),
+        Field('hashing', 'choice', codes={'multi-hash': 0, 'hash': 1}, doc='how hidden weights come from a pool', flag=SHARED),
         Field('pool', 'varint', 1, 1 << 22, doc='its size: width of the two factors, or numbers', flag=SHARED),
         Field('codebook', 'bytes', 1, 1 << 16, doc='the weights that symbols stand for', flag=CODEBOOK),
     ),

@@ -1,0 +1,62 @@
+"""What the scripts here share: a table that can be continued, and points measured from real files in fresh processes."""
+import json, os, subprocess, sys
+from datetime import date
+from pathlib import Path
+
+RESULTS = Path(__file__).parent/'results'
+ENCODE = """import json, sys, time
+import numpy as np
+from implicit_compress.codec import compress
+source, out, how = sys.argv[1:]
+x = np.load(source) if source.endswith('.npy') else source
+t = time.time(); f = compress(x, progress=False, **json.loads(how))
+open(out, 'wb').write(f); print(json.dumps(dict(encode_s=round(time.time() - t, 1), said_db=float(f.psnr))))"""
+DECODE = """import json, sys, time
+from hashlib import sha256
+from pathlib import Path
+import numpy as np
+from implicit_compress.codec import decompress
+from implicit_compress.image import load_image
+from implicit_compress.metrics import psnr
+source, out, threads = sys.argv[1:]
+x, data = np.load(source) if source.endswith('.npy') else load_image(source), Path(out).read_bytes()
+t = time.time(); y = decompress(data, threads=int(threads)); s = time.time() - t
+x = x.reshape(y.shape)
+print(json.dumps(dict(bytes=len(data), bpp=round(8*len(data)/(y.shape[0]*y.shape[1]), 5), psnr_db=round(float(psnr(y, x)), 3), decode_s=round(s, 2), sha256=sha256(y.tobytes()).hexdigest())))"""
+
+
+def fresh(code, *args, **env):
+    "What a new Python process prints, as a dict"
+    p = subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True, env=os.environ | env)
+    if p.returncode: raise RuntimeError(p.stderr[-2000:])
+    return json.loads(p.stdout.splitlines()[-1])
+
+
+def encoded(source, out, **how):
+    "Compress the picture in the file `source` (PNG or .npy) in a new process; what it took"
+    return fresh(ENCODE, source, out, json.dumps(how))
+
+
+def decoded(source, out, threads=2, **env):
+    "Decode the file `out` in a new process, and measure it against `source`"
+    return fresh(DECODE, source, out, threads, **env)
+
+
+class Table:
+    "A TSV under results/ that keeps every row as soon as it is measured; `key` columns say which rows are there"
+    def __init__(self, name, columns, key, about):
+        self.path, self.columns, self.key = RESULTS/name, columns.split(), key
+        self.path.parent.mkdir(exist_ok=True)
+        if not self.path.exists():
+            head = [about, f'command: python nbs/benchmarks/{Path(sys.argv[0]).name} {" ".join(sys.argv[1:])}', f'machine: 2-core x86-64 with AVX-512; Python {sys.version.split()[0]}; begun on {date.today()}']
+            self.path.write_text(''.join(f'# {l}\n' for l in head) + '\t'.join(self.columns) + '\n')
+        self.done = {tuple(r[:key]) for r in (l.split('\t') for l in self.path.read_text().splitlines() if l[0] != '#')}
+
+    def has(self, *key): return tuple(map(str, key)) in self.done
+
+    def add(self, row):
+        "Append a row, given as a dict"
+        text = [str(row.get(c, '')) for c in self.columns]
+        with self.path.open('a') as f: f.write('\t'.join(text) + '\n')
+        self.done.add(tuple(text[:self.key]))
+        print('  '.join(text), flush=True)
