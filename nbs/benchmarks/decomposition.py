@@ -1,0 +1,52 @@
+"""Plain networks against every way to take a picture apart, at equal bytes: `python nbs/benchmarks/decomposition.py FOLDER`
+
+Three Kodak pictures (the middle 384x256), a page of text and a micrograph at two rates; 1,500 steps a fit for every network, one thread. Files are
+decoded in a fresh process. One row a point goes to results/decomposition.tsv; rows that are there already are not done again.
+IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+"""
+import os, sys
+from pathlib import Path
+import numpy as np
+import pictures
+from points import Table, decoded, encoded
+from implicit_compress.image import load_image
+
+RATES = (.2, .6)
+WAYS = {
+    'plain network': {},
+    'luma and chroma apart': dict(colour='ycbcr'),
+    'means of 2x2, drawn at full size': dict(levels=1),
+    'haar low band alone': dict(wavelet='haar', levels=1),
+    'bior4.4 low band alone': dict(wavelet='bior4.4', levels=1),
+    'haar, network of details': dict(wavelet='haar', levels=1, details='network'),
+    'network + coefficients': dict(details='sparse', share=.5),
+    'means of 2x2 + coefficients': dict(levels=1, details='sparse'),
+    'means of 4x4 + coefficients': dict(levels=2, details='sparse'),
+    'bior4.4 low band, 2 levels + coefficients': dict(wavelet='bior4.4', levels=2, details='sparse'),
+    'coefficients alone': dict(details='sparse', share=0),
+}
+
+def middle(x, h=256, w=384):
+    t, l = (x.shape[0] - h)//2, (x.shape[1] - w)//2
+    return x[max(t, 0):, max(l, 0):][:h, :w]
+
+def sources(folder):
+    "Name and file of every picture"
+    kodak = Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'
+    shown = {f'kodim{i:02d}': middle(load_image(kodak/f'kodim{i:02d}.png')) for i in (5, 15, 23)}
+    shown['text page'] = middle(pictures.text_page())
+    shown['micrograph'] = middle(pictures.captures()['cell'])
+    for name, x in shown.items():
+        np.save(p := folder/f'{name.replace(" ", "_")}.npy', x)
+        yield name, p
+
+if __name__ == '__main__':
+    folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
+    table = Table('decomposition.tsv', 'picture target_bpp way bytes bpp psnr_db encode_s decode_s', 3, 'ways to take a picture apart, 1,500 steps a network, one thread')
+    for name, source in sources(folder):
+        for rate in RATES:
+            for way, how in WAYS.items():
+                x = np.load(source, mmap_mode='r')
+                if table.has(name, rate, way) or (way.startswith('luma') and (x.ndim < 3 or x.shape[2] < 3)): continue
+                said = encoded(source, out := folder/'point.iic', bpp=rate, steps=1500, threads=1, **how)
+                table.add(dict(picture=name, target_bpp=rate, way=way, **said, **decoded(source, out)))

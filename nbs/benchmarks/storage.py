@@ -1,0 +1,70 @@
+"""From float32 to a file, factor by factor, at equal quality: `python nbs/benchmarks/storage.py FOLDER`
+
+kodim15, the middle 384x256; networks of ten layers and three widths, 1,500 steps, one thread. The first rows hold what the same fit would
+need as float32, float16 and as 8-bit integers rounded after the fit, raw and range coded: measured here, not files of ours. The others are real
+files decoded in a fresh process. One row a point goes to results/storage.tsv; rows that are there already are not done again.
+"""
+import os, sys
+from pathlib import Path
+import numpy as np
+import torch
+from decomposition import middle
+from points import Table, decoded, encoded
+from implicit_compress.entropy import encode
+from implicit_compress.fit import fit
+from implicit_compress.image import load_image
+from implicit_compress.metrics import psnr
+from implicit_compress.network import guess
+from implicit_compress.siren import draw
+
+WIDTHS, DEPTH, STEPS = (14, 20, 28), 10, 1500
+WAYS = {
+    'linear + huffman': dict(quantizer='linear', coder='huffman'), 'linear + range coder': dict(quantizer='linear'),
+    'clipped range + range coder': dict(quantizer='range'), 'cluster + huffman': dict(quantizer='cluster', coder='huffman'), 'cluster + range coder': dict(quantizer='cluster'),
+    'graded + range coder': {}, 'graded + zstd': dict(coder='zstd'),
+    'prune .3 + graded + range coder': dict(prune=.3), 'prune .3 + cluster + huffman': dict(prune=.3, quantizer='cluster', coder='huffman'),
+    'multi-hash .5 + graded + range coder': dict(pool=.5, hashing='multi-hash'), 'hash .5 + graded + range coder': dict(pool=.5, hashing='hash'),
+}
+
+def rounded(net, bits):
+    "8-bit integers a tensor, symmetric, and the network with them"
+    with torch.no_grad():
+        out = []
+        for p in net.free():
+            step = float(p.abs().max())/(2**(bits - 1) - 1) + 1e-12
+            q = (p/step).round()
+            p.copy_(q*step)
+            out.append(q.flatten().int().numpy())
+    return out
+
+def floats(x):
+    "Rows of one float fit: what it takes to keep it"
+    for width in WIDTHS:
+        net, how = guess((width, DEPTH), x, 0)
+        s = fit(net, x, steps=STEPS, threads=1, progress=False, **how)
+        n = sum(p.numel() for p in net.free())
+        show = lambda: psnr(np.clip(draw(net, *x.shape[:2]), 0, 1), x)
+        yield 'float32', width, 4*n, show()
+        with torch.no_grad(): [p.copy_(p.half().float()) for p in net.free()]
+        yield 'float16', width, 2*n, show()
+        for bits in (10, 8):
+            if bits == 8: q = rounded(net, 8)
+            else: keep = [p.detach().clone() for p in net.free()]; q = rounded(net, 10)
+            db, coded = show(), encode([v.astype(np.int64) for v in q])
+            yield f'{bits}-bit after the fit, raw', width, n*bits//8 + 4*len(q), db
+            yield f'{bits}-bit after the fit, range coded', width, len(coded.models) + len(coded.words) + 4*len(q), db
+            if bits == 10:
+                with torch.no_grad(): [p.copy_(k) for p, k in zip(net.free(), keep)]
+
+if __name__ == '__main__':
+    folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
+    table = Table('storage.tsv', 'way width bytes psnr_db encode_s', 2, 'what a network takes, stage by stage; kodim15, middle 384x256, ten layers, 1,500 steps, one thread')
+    x = middle(load_image(Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'/'kodim15.png'))
+    np.save(source := folder/'kodim15.npy', x)
+    if not table.has('float32', WIDTHS[-1]):
+        for way, width, n, db in floats(x): table.add(dict(way=way, width=width, bytes=n, psnr_db=round(float(db), 3)))
+    for way, how in WAYS.items():
+        for width in WIDTHS:
+            if table.has(way, width): continue
+            said = encoded(source, out := folder/'point.iic', shape=[width, DEPTH], steps=STEPS, threads=1, **how)
+            table.add(dict(way=way, width=width, **said, **decoded(source, out)))
