@@ -120,6 +120,7 @@ HOW = [
     click.option('--lmbda', type=float, help='Or the weight of rate in mse + lmbda*bpp: larger is smaller.'),
     click.option('--lossless', is_flag=True, help='Get every sample back. A size, quality or time is then that of a network tried as a help.'),
     click.option('--prune', type=float, default=0., help='Share of the hidden weights to set to zero.'),
+    click.option('--pruning', default='magnitude', show_default=True, help='How: magnitude, layer, damage, rigl or snfs.'),
     click.option('--coder', default='range', show_default=True, help='Or huffman, lzma, deflate, zstd, to compare with.'),
     click.option('--seconds', type=float, help='Time to spend on fitting.'),
     click.option('--preset', default='medium', show_default=True, help=f'Or a name for it: {", ".join(f"{k} ({v:g} s)" for k,v in PRESETS.items())}.'),
@@ -153,13 +154,20 @@ def fitted(
 @click.argument('source', metavar='IN')
 @click.option('-o', '--out', metavar='OUT.iic', required=True, help='File to write, - for standard output.')
 @options
+@click.option('--resume', is_flag=True, help='Keep the state of the fit in OUT.iic.fit; go on from there if it exists.')
+@click.option('--checkpoint', metavar='FILE', help='The same with another file.')
 @click.option('--quiet', '-q', is_flag=True, help='Say nothing.')
-def encode(source, out, quiet, **how):
+def encode(source, out, resume, checkpoint, quiet, **how):
     """Compress the picture IN (- for standard input) into OUT.iic.
 
     Ctrl-C ends the fit early and still writes the file; twice stops.
+
+    With --resume, the same line goes on where a fit was stopped or killed; with more seconds or steps, which count
+    from the first beginning, it goes on after the end, and OUT.iic never gets worse.
     """
     may_write(out, source, ['.iic'])
+    if resume and out == '-' and not checkpoint: raise ValueError('--resume keeps its state beside the output, and - has no place: add --checkpoint FILE')
+    if resume or checkpoint: how['checkpoint'] = checkpoint or f'{out}.fit'; may_write(how['checkpoint'], source, [Path(how['checkpoint']).suffix.lower()])
     data = fitted(BytesIO(read(source)) if source == '-' else source, quiet, **how)
     write(out, data)
     if not quiet: click.echo(f'{out}: {len(data):,} bytes, {data.facts}', err=out == '-')
