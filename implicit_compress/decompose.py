@@ -27,7 +27,7 @@ def decompose(
 )->list: # of `Band`, coarse to fine: ll, then lh, hl, hh of every level
     "Take a picture apart"
     if wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4')
-    if levels < 0 or (levels and min(np.shape(x)[:2]) >> levels - 1 < 1): raise ValueError(f'{levels} levels of a picture of {np.shape(x)[0]}x{np.shape(x)[1]}: its sides cannot be halved so often')
+    if levels < 0 or (levels and (max if wavelet == '9/7' else min)(np.shape(x)[:2]) >> levels - 1 < 1): raise ValueError(f'{levels} levels of a picture of {np.shape(x)[0]}x{np.shape(x)[1]}: its sides cannot be halved so often')
     ll,details = np.asarray(x, np.float64),[]
     for _ in range(levels):
         if wavelet == '9/7': (ll,hl),(lh,hh) = [halved(v, 1) for v in halved(ll, 0)]
