@@ -376,13 +376,13 @@ def read_checkpoint(
     path, # of a checkpoint
 )->dict: # what `Checkpoint` keeps
     "Read it, if it is one and whole"
-    data,remedy = Path(path).read_bytes(),'delete it to begin anew, or name another file'
-    if not data.startswith(MARK): raise ValueError(f'{path} is not a checkpoint: {remedy}')
+    data = Path(path).read_bytes()
+    if not data.startswith(MARK): raise ValueError(f'{path} is not a checkpoint: name another file')
     body = data[len(MARK) + 32:]
-    if sha256(body).digest() != data[len(MARK):len(MARK) + 32]: raise ValueError(f'{path} is a damaged checkpoint: {remedy}')
+    if sha256(body).digest() != data[len(MARK):len(MARK) + 32]: raise ValueError(f'{path} is a damaged checkpoint: delete it to begin anew, or name another file')
     try: kept = torch.load(io.BytesIO(body), 'cpu', weights_only=True)
-    except Exception as e: raise ValueError(f'{path} is not a checkpoint ({type(e).__name__}): {remedy}') from None   # whatever torch finds odd
-    if not isinstance(kept, dict) or not isinstance(kept.get('latest'), dict): raise ValueError(f'{path} is not the checkpoint of a fit: {remedy}')
+    except Exception as e: raise ValueError(f'{path} is not a checkpoint ({type(e).__name__}): name another file') from None   # whatever torch finds odd
+    if not isinstance(kept, dict) or not isinstance(kept.get('latest'), dict): raise ValueError(f'{path} is not the checkpoint of a fit: name another file')
     return kept
 
 class Checkpoint(Callback):

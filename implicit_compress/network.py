@@ -12,7 +12,7 @@ import time
 from functools import partial
 from hashlib import sha256
 import numpy as np
-from . import __version__
+import implicit_compress
 from .bitstream import Header, Limits, ledger, pack, peek
 from .controls import decode_by, encode_by
 from .exact import draw_exact
@@ -95,7 +95,7 @@ def key_of(
 )->str:
     "A picture and settings in a word"
     said = [(k, 'a function' if callable(v) else float(v) if isinstance(v, (int, float)) else v) for k,v in sorted(settings.items())]
-    return sha256(repr((__version__, x.shape, x.dtype.str, said)).encode() + x.tobytes()).hexdigest()
+    return sha256(repr((implicit_compress.__version__, x.shape, x.dtype.str, said)).encode() + x.tobytes()).hexdigest()
 
 class Past:
     "What a checkpoint knows of earlier work on a file: `state` to go on from, `start` of rounding, and whether that was `enough`"
