@@ -188,6 +188,7 @@ def bands_file(
     share:float=None, # of the bytes for the low band, 0..1; None: `SHARE`
     icc:bytes=None, # colour profile
     seconds:float=None, # for all networks together
+    checkpoint=None, # file of the state, as for `fit_file`; every network adds its number to the name
     **kw, # for `fit_file`: steps, seed, prune, coder, progress, threads, device
 )->File:
     "A file of a low band and what is left of the picture"
@@ -199,7 +200,8 @@ def bands_file(
     empty = len(pack(header(), b'', b'', icc))
     parts = plan(real, n_bytes - empty, wavelet, levels, details, colour, SHARE[details] if share is None else share)
     for name,shift,samples,n in parts:
-        f = fit_file(samples, n, seconds=seconds and seconds*n/sum(p[3] for p in parts), **kw)
+        own = dict(checkpoint=f'{checkpoint}.{len(fits)}') if checkpoint else {}
+        f = fit_file(samples, n, seconds=seconds and seconds*n/sum(p[3] for p in parts), **own, **kw)
         args[name] = bytes(f) if name != 'details' else args.get(name, b'') + bytes([shift + 4]) + varint(len(f)) + f
         fits.append(f.fit)
     coded = b'',b''
