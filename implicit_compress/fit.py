@@ -147,7 +147,7 @@ def groups(
 )->list: # of dicts: params, hidden, scale
     "Parameters in three groups: hidden matrices; the first matrix and the biases; the last layer"
     (*W,last),(*b,bias) = net.W,net.b
-    return [dict(params=W[1:], hidden=True, scale=net.unit), dict(params=[W[0], *b], hidden=False, scale=net.unit),
+    return [dict(params=W[1:], hidden=True, scale=net.unit*net.stride), dict(params=[W[0], *b], hidden=False, scale=net.unit),
             dict(params=[last, bias], hidden=False, scale=1.)]
 
 # %% ../nbs/04_fit.ipynb #e0e2e29e

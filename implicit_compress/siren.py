@@ -29,6 +29,7 @@ def n_weights(
 class CoordNet(nn.Module):
     "What every network here shares: weights `W`, biases `b`, and a call from places to colours"
     unit = 1.   # how many times larger than usual the weights are, the last layer's apart
+    stride = 1.   # how many times longer the steps of hidden numbers should be
 
     def __init__(self,
         sizes:list, # units of each layer, inputs first, channels last
