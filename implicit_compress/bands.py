@@ -146,7 +146,7 @@ def draw_bands(
 # %% ../nbs/17_bands.ipynb #ad280552
 DETAILS = ('none', 'network', 'sparse')
 COLOURS = ('rgb', 'ycbcr')
-SHARE = {'none': 1., 'network': .7, 'sparse': .3}   # of the bytes, for the low band
+SHARE = {'none': 1., 'network': .7, 'sparse': .15}   # of the bytes, for the low band
 
 def refuse(
     shape, # (h,w,c)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import product
 import numpy as np
 from .decompose import WAVELETS, Band, band_sizes, decompose, recompose_exact
-from .entropy import DamagedError, LimitError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model
+from .entropy import DamagedError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model
 
 # %% ../nbs/15_sparse.ipynb #60e6f026
 UNIT = 1 << 20   # full scale, in the whole numbers of a decoder
