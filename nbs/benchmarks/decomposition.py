@@ -1,6 +1,6 @@
 """Plain networks against every way to take a picture apart, at equal bytes: `python nbs/benchmarks/decomposition.py FOLDER`
 
-Three Kodak pictures (the middle 384x256), a page of text and a micrograph at two rates; 1,500 steps a fit for every network, one thread. Files are
+Three Kodak pictures (the middle 384x256), a page of text and a micrograph at two rates; 600 steps a fit for every network, one thread. Files are
 decoded in a fresh process. One row a point goes to results/decomposition.tsv; rows that are there already are not done again.
 IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
@@ -42,11 +42,11 @@ def sources(folder):
 
 if __name__ == '__main__':
     folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
-    table = Table('decomposition.tsv', 'picture target_bpp way bytes bpp psnr_db encode_s decode_s', 3, 'ways to take a picture apart, 1,500 steps a network, one thread')
+    table = Table('decomposition.tsv', 'picture target_bpp way bytes bpp psnr_db encode_s decode_s', 3, 'ways to take a picture apart, 600 steps a network, one thread')
     for name, source in sources(folder):
         for rate in RATES:
             for way, how in WAYS.items():
                 x = np.load(source, mmap_mode='r')
                 if table.has(name, rate, way) or (way.startswith('luma') and (x.ndim < 3 or x.shape[2] < 3)): continue
-                said = encoded(source, out := folder/'point.iic', bpp=rate, steps=1500, threads=1, **how)
+                said = encoded(source, out := folder/'point.iic', bpp=rate, steps=600, threads=1, **how)
                 table.add(dict(picture=name, target_bpp=rate, way=way, **said, **decoded(source, out)))

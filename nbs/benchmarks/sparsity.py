@@ -1,6 +1,6 @@
 """Pruning, hashing and the smaller dense network at equal bytes: `python nbs/benchmarks/sparsity.py FOLDER`
 
-Two Kodak pictures (the middle 384x256) at two rates, 1,500 steps a fit, one thread. Every network is as large as its bytes allow: a pruned or
+Two Kodak pictures (the middle 384x256) at two rates, 600 steps a fit, one thread. Every network is as large as its bytes allow: a pruned or
 hashed one has more weights, each of them cheaper. Files are decoded in a fresh process. One row a point goes to results/sparsity.tsv; rows
 that are there already are not done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
@@ -17,11 +17,11 @@ WAYS = {'dense': {}, **{f'prune {s}': dict(prune=s) for s in (.2, .4, .6)}, **{f
 
 if __name__ == '__main__':
     folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
-    table = Table('sparsity.tsv', 'picture target_bpp way bytes bpp psnr_db encode_s decode_s', 3, 'pruning and hashing at equal bytes, 1,500 steps, one thread')
+    table = Table('sparsity.tsv', 'picture target_bpp way bytes bpp psnr_db encode_s decode_s', 3, 'pruning and hashing at equal bytes, 600 steps, one thread')
     for i in (5, 23):
         np.save(source := folder/f'kodim{i:02d}.npy', middle(load_image(Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'/f'kodim{i:02d}.png')))
         for rate in RATES:
             for way, how in WAYS.items():
                 if table.has(f'kodim{i:02d}', rate, way): continue
-                said = encoded(source, out := folder/'point.iic', bpp=rate, steps=1500, threads=1, **how)
+                said = encoded(source, out := folder/'point.iic', bpp=rate, steps=600, threads=1, **how)
                 table.add(dict(picture=f'kodim{i:02d}', target_bpp=rate, way=way, **said, **decoded(source, out)))

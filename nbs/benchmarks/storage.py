@@ -1,6 +1,6 @@
 """From float32 to a file, factor by factor, at equal quality: `python nbs/benchmarks/storage.py FOLDER`
 
-kodim15, the middle 384x256; networks of ten layers and three widths, 1,500 steps, one thread. The first rows hold what the same fit would
+kodim15, the middle 384x256; networks of ten layers and three widths, 600 steps, one thread. The first rows hold what the same fit would
 need as float32, float16 and as 8-bit integers rounded after the fit, raw and range coded: measured here, not files of ours. The others are real
 files decoded in a fresh process. One row a point goes to results/storage.tsv; rows that are there already are not done again.
 """
@@ -17,7 +17,7 @@ from implicit_compress.metrics import psnr
 from implicit_compress.network import guess
 from implicit_compress.siren import draw
 
-WIDTHS, DEPTH, STEPS = (14, 20, 28), 10, 1500
+WIDTHS, DEPTH, STEPS = (14, 20, 28), 10, 600
 WAYS = {
     'linear + huffman': dict(quantizer='linear', coder='huffman'), 'linear + range coder': dict(quantizer='linear'),
     'clipped range + range coder': dict(quantizer='range'), 'cluster + huffman': dict(quantizer='cluster', coder='huffman'), 'cluster + range coder': dict(quantizer='cluster'),
@@ -58,7 +58,7 @@ def floats(x):
 
 if __name__ == '__main__':
     folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
-    table = Table('storage.tsv', 'way width bytes psnr_db encode_s', 2, 'what a network takes, stage by stage; kodim15, middle 384x256, ten layers, 1,500 steps, one thread')
+    table = Table('storage.tsv', 'way width bytes psnr_db encode_s', 2, 'what a network takes, stage by stage; kodim15, middle 384x256, ten layers, 600 steps, one thread')
     x = middle(load_image(Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'/'kodim15.png'))
     np.save(source := folder/'kodim15.npy', x)
     if not table.has('float32', WIDTHS[-1]):
