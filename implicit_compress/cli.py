@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['HOW', 'KINDS', 'RIVALS', 'one_line', 'Failed', 'Commands', 'main', 'may_write', 'write', 'read', 'patient', 'options',
-           'fitted', 'encode', 'Box', 'Scale', 'drawn', 'decode', 'facts', 'of_method', 'described', 'info', 'rival',
-           'timed', 'contest', 'tabulated', 'liveliest', 'side_by_side', 'folder_for', 'report', 'compare', 'demo']
+           'fitted', 'encode', 'Box', 'Scale', 'drawn', 'decode', 'bands_facts', 'facts', 'of_method', 'described',
+           'info', 'rival', 'timed', 'contest', 'tabulated', 'liveliest', 'side_by_side', 'folder_for', 'report',
+           'compare', 'demo']
 
 # %% ../nbs/22_cli.ipynb #9cc32bef
 import json
@@ -25,10 +26,12 @@ from threading import current_thread, main_thread
 import click
 import numpy as np
 import implicit_compress
-from .bitstream import Limits, ledger, unpack
+from .bitstream import Header, Limits, ledger, unpack
 from .codec import PRESETS
+from .grid import read_codebook
 from .image import FORMATS, picture_file, as_samples, atomic_write, demo_image, load_image, to_float, to_samples
 from .plugin import rescale
+from .sparse import UNIT, read_sparse
 
 # %% ../nbs/22_cli.ipynb #058af4b7
 def one_line(
@@ -121,6 +124,14 @@ HOW = [
     click.option('--lossless', is_flag=True, help='Get every sample back. A size, quality or time is then that of a network tried as a help.'),
     click.option('--prune', type=float, default=0., help='Share of the hidden weights to set to zero.'),
     click.option('--pruning', default='magnitude', show_default=True, help='How: magnitude, layer, damage, rigl or snfs.'),
+    click.option('--pool', type=float, default=0., help='Numbers that all hidden weights share, as a share of those.'),
+    click.option('--hashing', default='multi-hash', show_default=True, help='How they share; or hash.'),
+    click.option('--quantizer', default='graded', show_default=True, help='Or linear, range, cluster.'),
+    click.option('--wavelet', default='', help='Fit the low band of haar, db3, 9/7, ... instead of the picture.'),
+    click.option('--levels', type=int, default=0, help='How often the picture is halved for the network.'),
+    click.option('--details', default='none', show_default=True, help='What becomes of the rest: or network, or sparse coefficients.'),
+    click.option('--colour', default='rgb', show_default=True, help='Or ycbcr: luma and chroma have a network each.'),
+    click.option('--share', type=float, help='Of the bytes for the low band, if there are details.'),
     click.option('--coder', default='range', show_default=True, help='Or huffman, lzma, deflate, zstd, to compare with.'),
     click.option('--seconds', type=float, help='Time to spend on fitting.'),
     click.option('--preset', default='medium', show_default=True, help=f'Or a name for it: {", ".join(f"{k} ({v:g} s)" for k,v in PRESETS.items())}.'),
@@ -224,14 +235,25 @@ def decode(source, out, scale, box, threads, trust):
 # %% ../nbs/22_cli.ipynb #0afe72d3
 KINDS = {1: 'gray', 2: 'gray and alpha', 3: 'RGB', 4: 'RGBA'}
 
+def bands_facts(
+    h:Header, # of a file of method `bands`
+)->dict:
+    "The wavelets of a file, and how many networks its details have"
+    own = dict(wavelet=h.args['wavelet'].decode('ascii', 'replace'))
+    if 'details' in h.args: own['details'] = h.args['levels']
+    if 'sparse' in h.args: own['sparse'] = dict(zip(('levels', 'step', 'near', 'far', 'wavelet'), read_sparse(h.args['sparse'], h.height, h.width), strict=True))
+    return own
+
 def facts(
     data:bytes, # of an `.iic` file
 )->dict: # name to number, text, or dict of bytes
     "What there is to know without drawing; the checksum is verified"
     h,_,_,icc = unpack(data, Limits(*[1 << 60]*3))
     parts,own = ledger(data),{k: v for k,v in h.args.items() if not isinstance(v, bytes)}
+    if 'codebook' in h.args: own['codebook'] = len(read_codebook(h.args['codebook']))
     if h.method == 'siren': own |= dict(steps=list(h.args['steps']), tiles=h.boxes or [[0, 0, h.height, h.width]], weights=h.weights, bits_per_weight=8*(parts['words'] + parts['models'])/h.weights)
-    if 'base' in h.args: own['base'] = facts(h.args['base'])
+    own |= {k: facts(h.args[k]) for k in ('base', 'chroma') if k in h.args}
+    if h.method == 'bands': own |= bands_facts(h)
     return dict(bytes=len(data), bpp=8*len(data)/(h.height*h.width), version=data[4], height=h.height, width=h.width, channels=h.channels, depth=h.depth,
                 method=h.method, **own, icc_bytes=len(icc or b''), ledger=parts)
 
@@ -239,10 +261,17 @@ def of_method(
     f:dict, # of `facts`
 )->list: # of (name, text)
     "What is special about a network, or a file without one"
+    if f['method'] == 'bands':
+        low = f'halved {f["levels"]} times' + (f', wavelet {f["wavelet"]}' if f['wavelet'] else '') if f['levels'] else 'as it is'
+        rows = [(k, of_method(f[k])[0][1]) for k in ('base', 'chroma') if k in f]
+        if 'details' in f: rows.append(('details', f'{f["details"]} network(s) for the bands of luma'))
+        if 'sparse' in f: rows.append(('sparse', f'coefficients of wavelet {f["sparse"]["wavelet"]}, {f["sparse"]["levels"]} levels, step {f["sparse"]["step"]/UNIT:.4f} of full scale'))
+        return [('bands', f'the picture for the base is {low}' if 'base' in f else 'no network'), *rows]
     if f['method'] == 'lossless':
         return [('lossless', f'from neighbours{" and a drawing" if "base" in f else ""}; colours {f["colour"]}'), *([('drawing', of_method(f['base'])[0][1])] if 'base' in f else [])]
     where = f' in each of {len(f["tiles"])} tiles' if len(f['tiles']) > 1 else ''
-    return [('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each{" by " + f["coder"] if "coder" in f else ""}'), ('steps', ' '.join(map(str, f['steps'])))]
+    more = [text.format(**f) for k,text in (('pool', '; a pool of {pool} by {hashing}'), ('codebook', '; a codebook of {codebook}')) if k in f]
+    return [('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each{" by " + f["coder"] if "coder" in f else ""}{"".join(more)}'), ('steps', ' '.join(map(str, f['steps'])))]
 
 def described(
     f:dict, # of `facts`
