@@ -1,0 +1,29 @@
+"""What a network of a given size can hold: `python nbs/benchmarks/capacity.py FOLDER`
+
+kodim15 reduced to 384x256: width, depth and steps; then one network, 24 wide and ten deep, at four resolutions of kodim05 and kodim15. One network a
+picture (no tiles), files decoded in a fresh process, one thread. One row a point goes to results/capacity.tsv; rows that are there already are
+not done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+"""
+import os, sys
+from pathlib import Path
+import numpy as np
+from PIL import Image
+from points import Table, decoded, encoded
+from implicit_compress.siren import n_weights
+
+GRID = [(w, d, s) for s in (300, 1000) for d in (4, 10) for w in (12, 20, 28, 40)] + [(20, d, 1000) for d in (2, 6, 14)]
+SIZES = ((96, 64), (192, 128), (384, 256), (768, 512))
+
+def reduced(i, size):
+    "A Kodak picture, area means"
+    return np.array(Image.open(Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'/f'kodim{i:02d}.png').resize(size, Image.Resampling.BOX))
+
+if __name__ == '__main__':
+    folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
+    table = Table('capacity.tsv', 'picture columns rows width depth steps weights bytes bpp psnr_db encode_s decode_s', 6, 'one network a picture, rounded while it learns, one thread')
+    points = [(15, (384, 256), *g) for g in GRID] + [(i, size, 24, 10, 1000) for size in SIZES for i in (5, 15)]
+    for i, size, width, depth, steps in points:
+        if table.has(f'kodim{i:02d}', *size, width, depth, steps): continue
+        np.save(source := folder/'picture.npy', reduced(i, size))
+        said = encoded(source, out := folder/'point.iic', shape=[width, depth], steps=steps, threads=1)
+        table.add(dict(picture=f'kodim{i:02d}', columns=size[0], rows=size[1], width=width, depth=depth, steps=steps, weights=n_weights(width, depth), **said, **decoded(source, out)))
