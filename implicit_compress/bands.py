@@ -18,7 +18,7 @@ from .image import to_float
 from .network import File, drawn, fit_file
 from .sparse import UNIT, decode_sparse, encode_sparse
 
-# %% ../nbs/17_bands.ipynb #bacd36d8
+# %% ../nbs/17_bands.ipynb #73a9ced8
 def to_band_samples(
     v, # reals, about 0..1
 )->np.ndarray: # uint16
@@ -31,7 +31,7 @@ def from_band_samples(
     "What its drawing means"
     return (s.astype(np.int64)*(5*UNIT//4) + 32767)//65535 - UNIT//8
 
-# %% ../nbs/17_bands.ipynb #e18e0521
+# %% ../nbs/17_bands.ipynb #79bb043f
 LUMA = np.array([.299, .587, .114])
 
 def to_ycbcr(
@@ -50,7 +50,7 @@ def from_ycbcr(
     colours = [y + (91881*r + 32768 >> 16), y - (22554*b + 46802*r + 32768 >> 16), y + (116130*b + 32768 >> 16)]
     return np.stack([*colours, *np.moveaxis(luma[..., 1:], 2, 0)], 2)
 
-# %% ../nbs/17_bands.ipynb #89fa6908
+# %% ../nbs/17_bands.ipynb #f2b15ac8
 def low_band(
     x, # (h,w,c) reals 0..1
     wavelet:str, # of room `decompose`; '' for the means of squares of pixels
@@ -76,7 +76,7 @@ def nested(
     if h.method != 'siren' or icc or (h.height, h.width, h.channels, h.depth) != (*shape, 16): raise DamagedError(f'base, chroma or details: not a network that draws {shape[0]}x{shape[1]} samples of 16 bits in {shape[2]} channels')
     return drawn(h, models, words, scale, None, threads, limits)
 
-# %% ../nbs/17_bands.ipynb #dbd60083
+# %% ../nbs/17_bands.ipynb #e31ac936
 def detail_samples(
     bands, # three arrays (h',w')
 )->tuple: # (shift, (h',w',3) uint16)
@@ -93,7 +93,7 @@ def from_detail_samples(
     v = ((2*s.astype(np.int64) - 65535)*(UNIT << 4))//(2*65535) >> shift + 4
     return list(np.moveaxis(v, 2, 0))
 
-# %% ../nbs/17_bands.ipynb #61808ac7
+# %% ../nbs/17_bands.ipynb #35dc2e21
 def drawing(
     h:Header, # of a file of method `bands`
     threads, # of `decompress`
@@ -143,7 +143,7 @@ def draw_bands(
     elif models or words: raise DamagedError('models or words: there are no coefficients here')
     return ((np.clip(y, 0, UNIT)*peak + UNIT//2)//UNIT).astype(np.uint8 if h.depth <= 8 else np.uint16)
 
-# %% ../nbs/17_bands.ipynb #ad280552
+# %% ../nbs/17_bands.ipynb #0ef7a4e8
 DETAILS = ('none', 'network', 'sparse')
 COLOURS = ('rgb', 'ycbcr')
 SHARE = {'none': 1., 'network': .7, 'sparse': .15}   # of the bytes, for the low band

@@ -16,7 +16,7 @@ import numpy as np
 from .decompose import WAVELETS, Band, band_sizes, decompose, recompose_exact
 from .entropy import DamagedError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model
 
-# %% ../nbs/15_sparse.ipynb #60e6f026
+# %% ../nbs/15_sparse.ipynb #4cd11152
 UNIT = 1 << 20   # full scale, in the whole numbers of a decoder
 AXES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]])/np.sqrt([[3], [2], [6]])
 
@@ -32,7 +32,7 @@ def from_axes(
     "Red, green and blue again"
     return z if z.shape[2] < 3 else np.concatenate([(z[..., :3] @ np.rint(AXES*65536).astype(np.int64) + 32768) >> 16, z[..., 3:]], 2)
 
-# %% ../nbs/15_sparse.ipynb #23738cf3
+# %% ../nbs/15_sparse.ipynb #2c722474
 @lru_cache(64)
 def lattice(
     h:int, # rows of a band
@@ -44,7 +44,7 @@ def lattice(
     kinds = [even & ((r | c) & 2 == 0), even & ((r & c & 2) == 2), even & ((r ^ c) & 2 == 2), middle, ~even & ~middle]
     return [np.nonzero(k) for k in kinds]
 
-# %% ../nbs/15_sparse.ipynb #2cf6fca7
+# %% ../nbs/15_sparse.ipynb #def35182
 CROSS = [[(-1, 0), (1, 0)], [(0, -1), (0, 1)]]
 RINGS = {3: [[(-1, -1), (-1, 1), (1, -1), (1, 1)], [], [(-3, -1), (-3, 1), (3, -1), (3, 1)], [(-1, -3), (-1, 3), (1, -3), (1, 3)]],   # pass: four groups of offsets
          4: [*CROSS, [(-2, -1), (-2, 1), (2, -1), (2, 1)], [(-1, -2), (-1, 2), (1, -2), (1, 2)]]}
@@ -81,7 +81,7 @@ def features(
     rings = [sum((own[r + PAD + a, c + PAD + b] for a,b in g), np.zeros(len(r), np.int64)) for g in RINGS[k]]
     return np.stack([*rings, *same_place([parent], r >> 1, c >> 1, 1), *same_place(others, r, c, 2), *same_place(colours, r, c, 2)])
 
-# %% ../nbs/15_sparse.ipynb #def35182
+# %% ../nbs/15_sparse.ipynb #639c99d5
 def walk(
     shape, # (h,w,c)
     wavelet:str, # in `WAVELETS`
@@ -103,7 +103,7 @@ def walk(
             seen[p, level, name] = a,around3(a)
     return out
 
-# %% ../nbs/15_sparse.ipynb #cca097f7
+# %% ../nbs/15_sparse.ipynb #b27249db
 WEIGHTS = np.frombuffer(base64.b85decode(
     b'000009ti*d00000000000012Y5eEPO00000000002LKHN5(fYP00000000gG000002LJ#7000003;_xZ0006200000000622?GlS00000000001OWg500000'
     b'4+sDN000F51qA>A000vP000000RRI51_1y74hI|n000>T00000000006aWAK83PIg00000000*N000F52?7rU00000AOHXW1_1y700062000yK000I71_uBD'
@@ -135,7 +135,7 @@ def model_of(
     scale,zero = PRIORS[plane > 0][context]
     return Model(2, scale, zero=zero, strength=2)
 
-# %% ../nbs/15_sparse.ipynb #0250a14f
+# %% ../nbs/15_sparse.ipynb #72bc4e66
 def differences(
     q, # (h,w) int64
 )->np.ndarray: # (h,w)
@@ -174,7 +174,7 @@ def through_bands(
         check()
     return walk(shape, wavelet, levels, visit)
 
-# %% ../nbs/15_sparse.ipynb #76cac38f
+# %% ../nbs/15_sparse.ipynb #34353310
 LAMBDA = .15   # price of a bit, in squared steps
 
 @lru_cache(128)
@@ -211,7 +211,7 @@ def quantized(
     out = walk(shape, wavelet, bands[0].level, visit)
     return out | {k: np.rint(v).astype(np.int64) for k,v in real.items() if k[2] == 'll'}
 
-# %% ../nbs/15_sparse.ipynb #ab25f72a
+# %% ../nbs/15_sparse.ipynb #3a33cb5b
 def levels_of(
     h:int, # rows
     w:int, # columns
@@ -286,7 +286,7 @@ def finest(
         else: s = min(4., s*(n/n_bytes)**(.8 if coarse is None else .6)*(1.02 if coarse is None else .98))
     return best or go(4.)
 
-# %% ../nbs/15_sparse.ipynb #3a33cb5b
+# %% ../nbs/15_sparse.ipynb #e92737df
 def read_sparse(
     header:bytes, # of `encode_sparse`
     h:int, # rows
