@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from .entropy import DamagedError, read_varint, varint, zigzag
 from .exact import MANT, Layer
-from .hashing import FINE, mixed, numbers, spread
+from .hashing import mixed, numbers, spread
 
 # %% ../nbs/11_grid.ipynb #f0d24208
 FINEST = 175   # largest step code of a file

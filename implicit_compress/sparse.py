@@ -11,7 +11,6 @@ __all__ = ['UNIT', 'AXES', 'CROSS', 'RINGS', 'PAD', 'WEIGHTS', 'EDGES', 'PRIORS'
 # %% ../nbs/15_sparse.ipynb #7d4a9e3d
 import base64
 from functools import lru_cache
-from itertools import product
 import numpy as np
 from .decompose import WAVELETS, Band, band_sizes, decompose, recompose_exact
 from .entropy import DamagedError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model

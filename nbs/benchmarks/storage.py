@@ -37,20 +37,21 @@ def rounded(net, bits):
             out.append(q.flatten().int().numpy())
     return out
 
+def shown(net, x): return psnr(np.clip(draw(net, *x.shape[:2]), 0, 1), x)
+
 def floats(x):
     "Rows of one float fit: what it takes to keep it"
     for width in WIDTHS:
         net, how = guess((width, DEPTH), x, 0)
-        s = fit(net, x, steps=STEPS, threads=1, progress=False, **how)
+        fit(net, x, steps=STEPS, threads=1, progress=False, **how)
         n = sum(p.numel() for p in net.free())
-        show = lambda: psnr(np.clip(draw(net, *x.shape[:2]), 0, 1), x)
-        yield 'float32', width, 4*n, show()
+        yield 'float32', width, 4*n, shown(net, x)
         with torch.no_grad(): [p.copy_(p.half().float()) for p in net.free()]
-        yield 'float16', width, 2*n, show()
+        yield 'float16', width, 2*n, shown(net, x)
         for bits in (10, 8):
             if bits == 8: q = rounded(net, 8)
             else: keep = [p.detach().clone() for p in net.free()]; q = rounded(net, 10)
-            db, coded = show(), encode([v.astype(np.int64) for v in q])
+            db, coded = shown(net, x), encode([v.astype(np.int64) for v in q])
             yield f'{bits}-bit after the fit, raw', width, n*bits//8 + 4*len(q), db
             yield f'{bits}-bit after the fit, range coded', width, len(coded.models) + len(coded.words) + 4*len(q), db
             if bits == 10:

@@ -4,6 +4,7 @@ FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped table
 Files that are already written need the tables they were written with, so whoever changes them gives the coefficients a new header.
 """
 import argparse, base64, textwrap
+from functools import partial
 from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
@@ -23,13 +24,16 @@ def visits(files):
         bands = decompose(r, "9/7", levels)
         for step in STEPS[i % len(STEPS)]:
             real = {(p, b.level, b.name): b.data[..., p]/step for b in bands for p in range(3)}
-            def visit(kind, f, at, key, band):
-                v = real[key][at]
-                band[at] = np.sign(v)*np.floor(np.abs(v) + .38)
-                out.append((kind, f, band[at], int(key[0] > 0)))
-            walk(r.shape, "9/7", levels, visit)
+            walk(r.shape, "9/7", levels, partial(visit, real, out))
             yield from out
             out.clear()
+
+
+def visit(real, out, kind, f, at, key, band):
+    "Round the numbers of a pass, and note what was around them"
+    v = real[key][at]
+    band[at] = np.sign(v)*np.floor(np.abs(v) + .38)
+    out.append((kind, f, band[at], int(key[0] > 0)))
 
 
 def weights(files, rounds=3):
@@ -50,6 +54,14 @@ def weights(files, rounds=3):
     return np.rint(W*256).clip(0, 255).astype(np.uint8)
 
 
+def best_prior(q, k):
+    "Scale and weight of zero for the symbols of context `k`"
+    u, n = np.unique(q, return_counts=True)
+    def bits(scale, zero): return float(sum(ideal_bits(np.array([v]), Model(2, scale, zero=zero))[0]*m for v, m in zip(u, n)))
+    near = max(0, round(8*np.log2(max(float(np.abs(u) @ n)/n.sum(), .02)*8*.7)))
+    return min((bits(s, z), s, z) for s in range(max(0, near - 10), near + 11) for z in ((0,) if k > 12 else range(-4, 48, 4)))[1:]
+
+
 def priors(files, W, most=100000):
     "Scale and weight of zero for every context, by exact bits"
     seen, out, rng = {}, [], np.random.default_rng(0)
@@ -61,12 +73,7 @@ def priors(files, W, most=100000):
         for k in range(len(EDGES) + 1):
             q = np.concatenate(seen.get((plane, k), [np.zeros(0, int)]))
             if len(q) < 500: row.append((row[-1][0] + 4, 0)); continue
-            u, n = np.unique(q if len(q) < most else rng.choice(q, most), return_counts=True)
-            some = np.repeat(u, np.minimum(n, 1))
-            def bits(scale, zero): return float(sum(ideal_bits(np.array([v]), Model(2, scale, zero=zero))[0]*m for v, m in zip(some, n)))
-            near = max(0, round(8*np.log2(max(float(np.abs(u) @ n)/n.sum(), .02)*8*.7)))
-            best = min((bits(s, z), s, z) for s in range(max(0, near - 10), near + 11, 1) for z in ((0,) if k > 12 else (-4, 0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44)))
-            row.append(best[1:])
+            row.append(best_prior(q if len(q) < most else rng.choice(q, most), k))
         out.append(row)
     return out
 
