@@ -32,7 +32,7 @@ def from_axes(
     return z if z.shape[2] < 3 else np.concatenate([(z[..., :3] @ np.rint(AXES*65536).astype(np.int64) + 32768) >> 16, z[..., 3:]], 2)
 
 # %% ../nbs/15_sparse.ipynb #2c722474
-@lru_cache(64)
+@lru_cache(3)
 def lattice(
     h:int, # rows of a band
     w:int, # columns
