@@ -26,7 +26,7 @@ def imported():
 
 
 atheris, bitstream, codec = imported()
-SMALL = bitstream.Limits(pixels=1 << 12, weights=1 << 12, operations=1 << 20)
+SMALL = bitstream.Limits(pixels=1 << 12, weights=1 << 12, operations=1 << 26)
 count, kinds = 0, {}
 
 
