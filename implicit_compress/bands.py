@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LUMA', 'DETAILS', 'COLOURS', 'SHARE', 'to_band_samples', 'from_band_samples', 'to_ycbcr', 'from_ycbcr', 'low_band',
            'sides', 'nested', 'detail_samples', 'from_detail_samples', 'drawing', 'read_details', 'draw_bands',
-           'refuse', 'plan', 'bands_file']
+           'refuse', 'plan', 'better', 'bands_file']
 
 # %% ../nbs/17_bands.ipynb #32f28ea0
 import math
@@ -158,6 +158,7 @@ def refuse(
     if colour not in COLOURS: raise ValueError(f'colour is {colour!r}: known are {", ".join(COLOURS)}')
     if colour == 'ycbcr' and shape[2] < 3: raise ValueError(f'colour is ycbcr, but the picture has {shape[2]} channels: it has no chroma')
     if not 0 <= levels <= 12 or (levels and (min if wavelet else max)(shape[:2]) >> levels - 1 < 1): raise ValueError(f'{levels} levels of a picture of {shape[0]}x{shape[1]}: its sides cannot be halved so often')
+    if details == 'none' and share is not None: raise ValueError(f'share is {share}, but there are no details to share the bytes with')
     if details == 'network' and (not levels or wavelet in ('', '9/7')): raise ValueError('networks of details need a level or more and a wavelet of PyWavelets: for example wavelet haar, levels 1')
     if share is not None and not (0 < share <= 1 or share == 0 == levels and details == 'sparse' and colour == 'rgb'): raise ValueError(f'share is {share}: the network of the low band needs some of the bytes; only coefficients can do without it')
 
@@ -178,6 +179,16 @@ def plan(
     weight = [sum(np.abs(d).sum() for d in l) + 1e-9 for l in levels_]
     return out + [('details', *detail_samples(l), (n_bytes - own)*v/sum(weight)) for l,v in zip(levels_, weight, strict=True)]
 
+def better(
+    both:File, # of networks and coefficients
+    alone:File, # of coefficients
+)->File: # one of them
+    "Does the network pay? The file says so"
+    out,other = (both, alone) if both.psnr >= alone.psnr else (alone, both)
+    out.seconds += other.seconds
+    out.remark = f'the network {"pays" if out is both else "does not pay and is left out"}: {both.psnr:.2f} dB with it, {alone.psnr:.2f} dB without'
+    return out
+
 def bands_file(
     x, # (h,w,c) samples
     n_bytes:float, # size to aim at
@@ -185,7 +196,7 @@ def bands_file(
     levels:int=0, # how often the picture is halved for the network
     details:str='none', # in `DETAILS`: what becomes of the rest
     colour:str='rgb', # in `COLOURS`: with 'ycbcr' chroma has a network of its own
-    share:float=None, # of the bytes for the low band, 0..1; None: `SHARE`
+    share:float=None, # of the bytes for the low band, 0..1; None: `SHARE`, and with coefficients the better of that and no network at all
     icc:bytes=None, # colour profile
     seconds:float=None, # for all networks together
     checkpoint=None, # file of the state, as for `fit_file`; every network adds its number to the name
@@ -211,4 +222,5 @@ def bands_file(
     out = File(pack(header(), *coded, icc))
     y = draw_bands(header(), *coded, threads)
     out.psnr,out.bpp,out.seconds,out.fit = psnr(y, x),bpp(out, x.shape),time.perf_counter() - t0,fits[0] if fits else None
+    if details == 'sparse' and share is None: return better(out, bands_file(x, n_bytes, wavelet, details=details, share=0., icc=icc, threads=threads))
     return out

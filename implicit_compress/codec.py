@@ -46,7 +46,7 @@ def aim(
     return min(good, key=len) if good else max(files, key=lambda f: f.psnr)
 
 # %% ../nbs/20_codec.ipynb #0b25e212
-PRESETS = {'fast': 15., 'medium': 60., 'slow': 165., 'best': 900.}  # seconds of fitting
+PRESETS = {'instant': dict(details='sparse', share=0.), **{name: dict(seconds=s) for name,s in dict(fast=15., medium=60., slow=165., best=900.).items()}}   # no network, or seconds of fitting
 
 KNOWN = { # names of methods in the rooms they come from
     'preset': tuple(PRESETS), 'pruning': ('magnitude', 'layer', 'damage', 'rigl', 'snfs'), 'hashing': ('multi-hash', 'hash'),
@@ -89,9 +89,9 @@ def compress(
     coder:str='range', # or 'huffman', 'lzma', 'deflate', 'zstd', to compare with: the same network in more bytes
     wavelet:str='', # for a network of the low band alone: 'haar', 'db3', '9/7', ...; '' draws the low band at full size
     levels:int=0, # how often the picture is halved for the network
-    details:str='none', # what becomes of the rest: 'none', 'network', or 'sparse' coefficients
+    details:str=None, # what becomes of the rest: 'none', 'network', or 'sparse' coefficients; default that of the preset
     colour:str='rgb', # or 'ycbcr': luma and chroma have a network each
-    share:float=None, # of the bytes for the low band, 0..1, if there are details
+    share:float=None, # of the bytes for the low band, 0..1, if there are details; 0: no network; default: what pays
     checkpoint=None, # file that keeps the state of the fit: where it is there already, go on from it. The budget is that of all runs together
     **kw, # for `fit`: progress, threads, device, callbacks
 )->File: # the bytes, which also know their psnr, bpp and seconds
@@ -105,14 +105,18 @@ def compress(
         if hasattr(image, 'read'): image = image.read()
         def source(): return io.BytesIO(image) if isinstance(image, bytes) else image
         x,icc = load_image(source()),icc or icc_profile(source())
-    bands = dict(wavelet=wavelet, levels=levels, details=details, colour=colour, share=share)
+    own = PRESETS[preset] if details is share is None else {}
+    bands = dict(wavelet=wavelet, levels=levels, details=own.get('details', details or 'none'), colour=colour, share=own.get('share', share))
+    time_for = seconds or PRESETS[preset].get('seconds')   # unless steps are given
     apart = bands != dict(wavelet='', levels=0, details='none', colour='rgb', share=None)
     if apart: refuse(x.shape, **bands)
+    if bands['share'] == 0 and (shape or prune or pool or checkpoint): raise ValueError('coefficients alone have no network: leave out shape, prune, pool and checkpoint, or give a share or another preset')
     if apart and shape: raise ValueError('shape is that of one network; with bands or colours apart give a size: bpp, psnr or lmbda')
     kw = dict(seed=seed, icc=None if lossless else icc, prune=prune, pruning=pruning, pool=pool, hashing=hashing, quantizer=quantizer, coder=coder, checkpoint=checkpoint, **kw)
-    def budget(share): return dict(steps=max(1, round(steps*share)), seconds=seconds) if steps else dict(seconds=(seconds or PRESETS[preset])*share)
+    def budget(share): return dict(steps=max(1, round(steps*share)), seconds=seconds) if steps else dict(seconds=time_for and time_for*share)
     def go(bpp, share=1.): return (bands_file if apart else fit_file)(x, bpp*x.shape[0]*x.shape[1]/8, **(bands if apart else {}), **budget(share), **kw)
     def lossy():
+        if bands['share'] != 0 and not (time_for or steps): raise ValueError(f'preset {preset} has no time for a network: give seconds, steps or another preset')
         if shape: return fit_file(x, shape=shape, **budget(1.), **kw)
         return aim(go, psnr, lmbda) if psnr or lmbda else go(bpp or .3)
     if not lossless: return lossy()

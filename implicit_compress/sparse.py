@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['UNIT', 'AXES', 'CROSS', 'RINGS', 'PAD', 'WEIGHTS', 'EDGES', 'PRIORS', 'LAMBDA', 'to_axes', 'from_axes', 'lattice',
            'around3', 'same_place', 'features', 'walk', 'contexts', 'model_of', 'differences', 'summed',
-           'through_bands', 'costs', 'chosen', 'quantized', 'levels_of', 'centres', 'dequantized', 'write_sparse',
+           'through_bands', 'costs', 'chosen', 'cheapest', 'levels_of', 'centres', 'dequantized', 'write_sparse',
            'encode_sparse', 'finest', 'read_sparse', 'decode_sparse']
 
 # %% ../nbs/15_sparse.ipynb #7d4a9e3d
 import base64
+import math
 from functools import lru_cache
 import numpy as np
 from .decompose import WAVELETS, Band, band_sizes, decompose, recompose_exact
@@ -159,16 +160,17 @@ def through_bands(
     shape, # (h,w,c)
     wavelet:str, # in `WAVELETS`
     levels:int, # how often the picture was halved
-    given:dict=None, # the bands, (plane, level, name): numbers; None reads them
+    decide=None, # function of ((plane, level, name), rows and columns, contexts) that gives the numbers there; None reads them
     check=lambda: None, # called after every pass
 )->dict: # the bands but the lowest
     "Code all bands but the lowest, in whichever direction the port goes"
     counts = {}
     def visit(kind, f, at, key, band):
         ctx,q = contexts(kind, f),np.empty(len(at[0]), np.int64)
+        given = decide and decide(key, at, ctx)
         for k in np.unique(ctx).tolist():
             i,plane = np.flatnonzero(ctx == k),int(key[0] > 0)
-            q[i] = through(port, model_of(plane, k), len(i), None if given is None else given[key][at][i], counts.setdefault((plane, k), {}))
+            q[i] = through(port, model_of(plane, k), len(i), given[i] if decide else None, counts.setdefault((plane, k), {}))
         band[at] = q
         check()
     return walk(shape, wavelet, levels, visit)
@@ -192,23 +194,17 @@ def chosen(
     tries = np.stack([q, np.maximum(q - 1, 0), 0*q])
     return np.take_along_axis(tries, np.argmin((a - tries)**2 + LAMBDA*bits[np.minimum(tries, len(bits) - 1)], 0)[None], 0)[0]
 
-def quantized(
-    bands:list, # of `Band`, reals
-    shape, # (h,w,c)
-    wavelet:str, # in `WAVELETS`
-    step:float, # in the unit of the bands
-)->dict: # (plane, level, name): (h',w') int64
-    "All bands as whole numbers, chosen by their cost"
-    real = {(p, b.level, b.name): b.data[..., p]/step for b in bands for p in range(shape[2])}
-    def visit(kind, f, at, key, band):
-        v,ctx = real[key][at],contexts(kind, f)
-        out = np.rint(np.abs(v)).astype(np.int64)
-        for k in np.unique(ctx[out > 0]).tolist():
-            i = np.flatnonzero((ctx == k) & (out > 0))
-            out[i] = chosen(np.abs(v[i]), int(key[0] > 0), k)
-        band[at] = np.where(v < 0, -out, out)
-    out = walk(shape, wavelet, bands[0].level, visit)
-    return out | {k: np.rint(v).astype(np.int64) for k,v in real.items() if k[2] == 'll'}
+def cheapest(
+    v, # (n,) reals over the step
+    plane:int, # 0, 1, ...
+    ctx, # (n,) `contexts`
+)->np.ndarray: # (n,) int64
+    "The whole numbers of least cost"
+    out = np.rint(np.abs(v)).astype(np.int64)
+    for k in np.unique(ctx[out > 0]).tolist():
+        i = np.flatnonzero((ctx == k) & (out > 0))
+        out[i] = chosen(np.abs(v[i]), int(plane > 0), k)
+    return np.where(v < 0, -out, out)
 
 # %% ../nbs/15_sparse.ipynb #3a33cb5b
 def levels_of(
@@ -221,11 +217,11 @@ def levels_of(
 
 def centres(
     real:dict, # (plane, level, name): reals over the step
-    q:dict, # the same, quantized
+    q:dict, # the same in whole numbers
 )->tuple: # two numbers 0..255: how far magnitude 1, and those above, are from the middle, in 1/256 less 128
     "Where the numbers of a magnitude really are"
-    r = np.concatenate([np.zeros(0), *((np.abs(q[k]) - v*np.sign(q[k])).ravel() for k,v in real.items())])
-    a = np.concatenate([np.zeros(0, np.int64), *(np.abs(q[k]).ravel() for k in real)])
+    r = np.concatenate([np.zeros(0), *((np.abs(q[k]) - v*np.sign(q[k])).ravel() for k,v in real.items() if k[2] != 'll')])
+    a = np.concatenate([np.zeros(0, np.int64), *(np.abs(q[k]).ravel() for k in real if k[2] != 'll')])
     return tuple(int(np.clip(round(256*r[m].mean()) if m.any() else 0, -128, 127)) + 128 for m in (a == 1, a > 1))
 
 def dequantized(
@@ -239,17 +235,18 @@ def dequantized(
     return np.sign(q)*((a*256 - np.where(a == 1, near - 128, np.where(a > 1, far - 128, 0)))*step >> 8)
 
 def write_sparse(
-    q:dict, # of `quantized`
+    real:dict, # (plane, level, name): (h',w') reals over the step
     shape, # (h,w,c)
     wavelet:str, # in `WAVELETS`
     levels:int, # how often the picture was halved
-)->tuple: # (models, words), bytes
-    "Whole numbers to bytes"
+)->tuple: # the same in whole numbers; models, words
+    "Real numbers to whole ones, and those to bytes"
+    q = {k: np.rint(v).astype(np.int64) for k,v in real.items() if k[2] == 'll'}
     port,low = Writer(),[differences(q[p, levels, 'll']).ravel() for p in range(shape[2])]
     models = [fit_model(d)[0] for d in low]
     for m,d in zip(models, low, strict=True): through(port, m, len(d), d)
-    through_bands(port, shape, wavelet, levels, q)
-    return b''.join(map(write_model, models)),port.done()
+    q |= through_bands(port, shape, wavelet, levels, lambda key, at, ctx: cheapest(real[key][at], key[0], ctx))
+    return q,b''.join(map(write_model, models)),port.done()
 
 def encode_sparse(
     r, # (h,w,c) reals: what is to be described, full scale is 1
@@ -263,26 +260,33 @@ def encode_sparse(
     bands = decompose(to_axes(np.asarray(r, np.float64)), wavelet, levels)
     def go(s):
         unit = max(1, round(s*UNIT))
-        q = quantized(bands, r.shape, wavelet, unit/UNIT)
-        real = {(p, b.level, b.name): b.data[..., p]*UNIT/unit for b in bands[1:] for p in range(r.shape[2])}
-        return bytes([levels]) + varint(unit) + bytes(centres(real, q)) + wavelet.encode(),*write_sparse(q, r.shape, wavelet, levels)
-    return go(step) if step else finest(go, n_bytes)
+        real = {(p, b.level, b.name): b.data[..., p]*UNIT/unit for b in bands for p in range(r.shape[2])}
+        q,*coded = write_sparse(real, r.shape, wavelet, levels)
+        return bytes([levels]) + varint(unit) + bytes(centres(real, q)) + wavelet.encode(),*coded
+    every = 1 + math.isqrt(r.size >> 18)
+    some = np.abs(np.concatenate([b.data[::every, ::every].ravel() for b in bands]))
+    def bits(s): return 1.9*every**2*np.log2(1 + (some[some > s/2]/s)**2).sum()
+    return go(step) if step else finest(go, n_bytes, bits)
 
 def finest(
     go, # function of a step that gives bytes
     n_bytes:float, # most bytes of all
+    bits, # function of a step: about how many bits that will be
     tries:int=9,
 )->tuple: # what `go` gives
-    "The finest step whose bytes are few enough; sizes fall about as a power of the step"
-    best,coarse,fine,s = None,None,None,.1   # (log step, log bytes) of a step too coarse, too fine
+    "The finest step whose bytes are few enough: each try corrects the estimate by a factor"
+    steps = np.log(2)*np.linspace(-18, 2, 81)
+    rough,off = np.array([np.log(bits(s)/8 + 1) for s in np.exp(steps)]),0.
+    best,low,high = None,steps[0],steps[-1]
     for _ in range(tries):
-        out = go(s)
+        t = np.interp(off - np.log(n_bytes) + .002, -rough, steps)
+        if not low < t < high: t = (low + high)/2 if best else high
+        out = go(np.exp(t))
         n = sum(map(len, out))
-        if n <= n_bytes: best,coarse = out,(np.log(s), np.log(n))
-        else: fine = np.log(s),np.log(n)
-        if n_bytes*.996 <= n <= n_bytes or s >= 4 and fine or s < 2**-18: break
-        if coarse and fine: t = np.clip((np.log(n_bytes) - .001 - fine[1])/(coarse[1] - fine[1]), .05, .95); s = np.exp(fine[0] + t*(coarse[0] - fine[0]))
-        else: s = min(4., s*(n/n_bytes)**(.8 if coarse is None else .6)*(1.02 if coarse is None else .98))
+        if n <= n_bytes: best,high = out,t
+        else: low = t
+        if n_bytes*.996 <= n <= n_bytes or high - low < 1e-5: break
+        off = np.log(n) - np.interp(t, steps, rough)
     return best or go(4.)
 
 # %% ../nbs/15_sparse.ipynb #e92737df

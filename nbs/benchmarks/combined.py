@@ -8,7 +8,7 @@ from pathlib import Path
 from points import Table, decoded, encoded
 
 IMAGES, RATES = (1, 5, 8, 15, 20, 23), (.1, .2, .35, .6)
-WAYS = {'network + coefficients': dict(details='sparse'), 'coefficients alone': dict(details='sparse', share=0)}
+WAYS = {'network + coefficients': dict(details='sparse', share=.15), 'coefficients alone': dict(details='sparse', share=0)}
 
 if __name__ == '__main__':
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

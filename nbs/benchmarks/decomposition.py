@@ -20,9 +20,9 @@ WAYS = {
     'bior4.4 low band alone': dict(wavelet='bior4.4', levels=1),
     'haar, network of details': dict(wavelet='haar', levels=1, details='network'),
     'network + coefficients': dict(details='sparse', share=.5),
-    'means of 2x2 + coefficients': dict(levels=1, details='sparse'),
-    'means of 4x4 + coefficients': dict(levels=2, details='sparse'),
-    'bior4.4 low band, 2 levels + coefficients': dict(wavelet='bior4.4', levels=2, details='sparse'),
+    'means of 2x2 + coefficients': dict(levels=1, details='sparse', share=.15),
+    'means of 4x4 + coefficients': dict(levels=2, details='sparse', share=.15),
+    'bior4.4 low band, 2 levels + coefficients': dict(wavelet='bior4.4', levels=2, details='sparse', share=.15),
     'coefficients alone': dict(details='sparse', share=0),
 }
 

@@ -21,16 +21,16 @@ STAGES = {
     'colour: ycbcr': dict(colour='ycbcr'),
     'wavelet: haar, details: none': dict(wavelet='haar', levels=1), 'wavelet: bior4.4, details: none': dict(wavelet='bior4.4', levels=1),
     'wavelet: haar, details: network': dict(wavelet='haar', levels=1, details='network'),
-    'wavelet: haar, details: sparse': dict(wavelet='haar', levels=2, details='sparse'),
-    'wavelet: bior4.4, details: sparse': dict(wavelet='bior4.4', levels=2, details='sparse'),
-    'wavelet: db3, details: sparse': dict(wavelet='db3', levels=2, details='sparse'),
+    'wavelet: haar, details: sparse': dict(wavelet='haar', levels=2, details='sparse', share=.15),
+    'wavelet: bior4.4, details: sparse': dict(wavelet='bior4.4', levels=2, details='sparse', share=.15),
+    'wavelet: db3, details: sparse': dict(wavelet='db3', levels=2, details='sparse', share=.15),
     'details: sparse, no network': dict(details='sparse', share=0),
     'lossless': dict(lossless=True), 'lossless, with a network': dict(lossless=True, bpp=.4),
     'prune + cluster + huffman (Han et al. 2016)': dict(prune=.3, quantizer='cluster', coder='huffman'),
     'prune + range': dict(prune=.3, quantizer='range'), 'multi-hash + linear': dict(pool=.5, hashing='multi-hash', quantizer='linear'),
     'hash + cluster + zstd': dict(pool=.5, hashing='hash', quantizer='cluster', coder='zstd'),
     'ycbcr + haar + network': dict(colour='ycbcr', wavelet='haar', levels=1, details='network'),
-    'ycbcr + bior4.4 + sparse + prune + cluster': dict(colour='ycbcr', wavelet='bior4.4', levels=2, details='sparse', prune=.3, quantizer='cluster'),
+    'ycbcr + bior4.4 + sparse + prune + cluster': dict(colour='ycbcr', wavelet='bior4.4', levels=2, details='sparse', share=.15, prune=.3, quantizer='cluster'),
 }
 KERNELS = ('Nehalem', 'Haswell', 'SkylakeX')
 
