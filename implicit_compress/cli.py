@@ -123,6 +123,7 @@ HOW = [
     click.option('--psnr', type=float, help='Or quality to reach, dB.'),
     click.option('--lmbda', type=float, help='Or the weight of rate in mse + lmbda*bpp: larger is smaller.'),
     click.option('--lossless', is_flag=True, help='Get every sample back. A size, quality or time is then that of a network tried as a help.'),
+    click.option('--skips', is_flag=True, help='Let what enters a layer go around it, too.'),
     click.option('--prune', type=float, default=0., help='Share of the hidden weights to set to zero.'),
     click.option('--pruning', default='magnitude', show_default=True, help='How: magnitude, layer, damage, rigl or snfs.'),
     click.option('--pool', type=float, default=0., help='Numbers that all hidden weights share, as a share of those.'),
@@ -271,7 +272,7 @@ def of_method(
     if f['method'] == 'lossless':
         return [('lossless', f'from neighbours{" and a drawing" if "base" in f else ""}; colours {f["colour"]}'), *([('drawing', of_method(f['base'])[0][1])] if 'base' in f else [])]
     where = f' in each of {len(f["tiles"])} tiles' if len(f['tiles']) > 1 else ''
-    more = [text.format(**f) for k,text in (('pool', '; a pool of {pool} by {hashing}'), ('codebook', '; a codebook of {codebook}')) if k in f]
+    more = [text.format(**f) for k,text in (('skips', ', with skips'), ('pool', '; a pool of {pool} by {hashing}'), ('codebook', '; a codebook of {codebook}')) if k in f]
     return [('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each{" by " + f["coder"] if "coder" in f else ""}{"".join(more)}'), ('steps', ' '.join(map(str, f['steps'])))]
 
 def described(

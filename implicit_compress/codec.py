@@ -81,6 +81,7 @@ def compress(
     lossless:bool=False, # get every sample back; a size, a quality or a time is then that of a network whose drawing is tried as a help
     shape=None, # (width, depth) or (width, depth, tiles) of the networks, instead of a size
     icc:bytes=None, # colour profile; default that of `image`
+    skips:bool=False, # does what enters a sine layer go around it, too? A little better in a little more time
     prune:float=0., # share of the hidden weights that become zero, 0..1; the network is as much larger
     pruning:str='magnitude', # how: 'magnitude', 'layer', 'damage', 'rigl' or 'snfs'
     pool:float=0., # numbers that all hidden weights share, as a share of those; 0: each has its own
@@ -110,9 +111,9 @@ def compress(
     time_for = seconds or PRESETS[preset].get('seconds')   # unless steps are given
     apart = bands != dict(wavelet='', levels=0, details='none', colour='rgb', share=None)
     if apart: refuse(x.shape, **bands)
-    if bands['share'] == 0 and (shape or prune or pool or checkpoint): raise ValueError('coefficients alone have no network: leave out shape, prune, pool and checkpoint, or give a share or another preset')
+    if bands['share'] == 0 and (shape or skips or prune or pool or checkpoint): raise ValueError('coefficients alone have no network: leave out shape, skips, prune, pool and checkpoint, or give a share or another preset')
     if apart and shape: raise ValueError('shape is that of one network; with bands or colours apart give a size: bpp, psnr or lmbda')
-    kw = dict(seed=seed, icc=None if lossless else icc, prune=prune, pruning=pruning, pool=pool, hashing=hashing, quantizer=quantizer, coder=coder, checkpoint=checkpoint, **kw)
+    kw = dict(seed=seed, icc=None if lossless else icc, skips=skips, prune=prune, pruning=pruning, pool=pool, hashing=hashing, quantizer=quantizer, coder=coder, checkpoint=checkpoint, **kw)
     def budget(share): return dict(steps=max(1, round(steps*share)), seconds=seconds) if steps else dict(seconds=time_for and time_for*share)
     def go(bpp, share=1.): return (bands_file if apart else fit_file)(x, bpp*x.shape[0]*x.shape[1]/8, **(bands if apart else {}), **budget(share), **kw)
     def lossy():

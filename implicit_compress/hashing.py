@@ -103,7 +103,7 @@ def pooled(
         def free(self): return [self.W[0], self.b[0], *self.W[1:-1], *self.b[1:-1], self.W[-1], self.b[-1]]
         def one(self, k):
             if self.boxes is None: return self
-            out = Siren(self.width, self.depth, self.channels, self.w0, self.w0_first)
+            out = Siren(self.width, self.depth, self.channels, self.w0, self.w0_first, skips=self.skips)
             with torch.no_grad():
                 for (W,b),(V,c) in zip(out.layers(), self.layers(), strict=True): W.copy_(V[k]); b.copy_(c[k])
             return out
@@ -112,7 +112,7 @@ def pooled(
     def uniform(*s): return torch.nn.Parameter(2*torch.rand(s, generator=g) - 1)
     if kind == 'multi-hash': pool = [uniform(side(n), size) for _ in range(2)]; reach = 3**.5*size**-.25*spread**.5
     else: pool,reach = [uniform(1, size)],3**.5*spread
-    out = Shared(net.width, net.depth, net.channels, net.w0, net.w0_first, net.seed, boxes=net.boxes)
+    out = Shared(net.width, net.depth, net.channels, net.w0, net.w0_first, net.seed, boxes=net.boxes, skips=net.skips)
     with torch.no_grad():
         for p in pool: p *= reach
         for p,q in zip(out.b, net.b, strict=True): p.copy_(q)

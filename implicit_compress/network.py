@@ -51,6 +51,7 @@ def guess(
     seed:int, # of the first guess
     boxes:list=None, # tiles, with a network each
     sharing=None, # (kind, size) of room `hashing`
+    skips:bool=False, # of room `siren`
 )->tuple: # (Siren, settings of `fit`)
     "A fresh network for a picture, and how it likes to be fitted"
     from implicit_compress.fit import annealed
@@ -58,7 +59,7 @@ def guess(
     n = n_weights(*shape, x.shape[2])
     w0 = min(60., max(15., 20*math.sqrt(n/7500)))
     mean = np.stack([to_float(x[t:b, l:r]).mean((0, 1)) for t,l,b,r in boxes or [(0, 0, *x.shape[:2])]])
-    net = Siren(*shape, x.shape[2], w0=w0, mean=mean if boxes else mean[0], seed=seed, boxes=boxes)
+    net = Siren(*shape, x.shape[2], w0=w0, mean=mean if boxes else mean[0], seed=seed, boxes=boxes, skips=skips)
     if sharing:
         from implicit_compress.hashing import pooled
         net = pooled(net, sharing)
@@ -173,6 +174,7 @@ def fit_file(
     shape=None, # (width, depth) or (width, depth, tiles) of the networks; None: what `n_bytes` hold
     seed:int=0, # of the first guess and of the order of pixels
     icc:bytes=None, # colour profile
+    skips:bool=False, # does what enters a layer go around it, too?
     prune:float=0., # share of the hidden weights to set to zero, 0..1
     pruning:str='magnitude', # how, a name in room `prune`
     pool:float=0., # numbers that all hidden weights share, as a share of those; 0: each has its own
@@ -194,7 +196,7 @@ def fit_file(
     if pool and depth < 2: raise ValueError('pool: a network of one layer has no hidden weights; give more bytes, or a shape')
     sharing = sharing_of(hidden_weights(width, depth, tiles), pool, hashing) if pool else None
     plan = split(x, tiles)
-    args = dict(hidden=width, layers=depth) | (dict(tiles=plan) if plan else {}) | (dict(coder=coder) if coder != 'range' else {}) | (dict(hashing=sharing[0], pool=sharing[1]) if sharing else {})
+    args = dict(hidden=width, layers=depth) | (dict(tiles=plan) if plan else {}) | (dict(coder=coder) if coder != 'range' else {}) | (dict(hashing=sharing[0], pool=sharing[1]) if sharing else {}) | (dict(skips=True) if skips else {})
     def header(**stored): return Header(*x.shape, 8*x.itemsize, args=args | dict(steps=b'') | stored)
     pack(header(), b'', b'')   # a file that cannot be written, or that nobody would read, is refused
     Limits().check(header())   # before any work is done
@@ -202,12 +204,12 @@ def fit_file(
     key = key_of(x, **args, bits=bits, seed=seed, icc=icc, prune=prune, pruning=prune and pruning, quantizer=quantizer, **{k: v for k,v in kw.items() if k not in BUDGET})
     past = Past(checkpoint, key, kw.get('steps'), kw.get('seconds'), every_s) if checkpoint else None
     if past and past.enough: return past.file()
-    net,how = guess((width, depth), x, seed, boxes, sharing)
+    net,how = guess((width, depth), x, seed, boxes, sharing, skips)
     freeze = QUANTIZERS[quantizer](start=past.start if past else ROUND, bits=bits)
     s = fitted(net, x, [*([pruner(prune, pruning)] if prune else []), freeze], [*callbacks, *([past.point] if past else [])], past and past.state, **how | kw)
     layers = freeze.layers()
     out = File(pack(header(**freeze.args()), *encode_by(coder, freeze.segments()), icc))
-    y = draw_exact(layers, *x.shape[:2], 8*x.itemsize, threads=kw.get('threads'), boxes=boxes)
+    y = draw_exact(layers, *x.shape[:2], 8*x.itemsize, threads=kw.get('threads'), boxes=boxes, skips=skips)
     out.psnr,out.bpp,out.seconds,out.fit = psnr(y, x),bpp(out, x.shape),time.perf_counter() - t0 + (past.before if past else 0),s
     return past.better(out, n_bytes, s.stop != 'interrupted') if past else out
 
@@ -218,4 +220,4 @@ def drawn(h, models, words, scale, box, threads, limits):
     a,boxes = h.args,h.boxes
     width,depth,codes,sharing = a['hidden'],a['layers'],a['steps'],(a['hashing'], a['pool']) if 'pool' in a else None
     segments = decode_by(a.get('coder', 'range'), (models, words), sizes_of(width, depth, h.channels, len(codes) - 6, h.tiles, sharing), limits.weights)
-    return draw_exact(layers_of(segments, codes, width, depth, h.tiles, sharing, a.get('codebook')), h.height, h.width, h.depth, scale, box, threads, boxes=boxes)
+    return draw_exact(layers_of(segments, codes, width, depth, h.tiles, sharing, a.get('codebook')), h.height, h.width, h.depth, scale, box, threads, boxes=boxes, skips='skips' in a)

@@ -87,7 +87,7 @@ class IicImageFile(ImageFile.ImageFile):
         except IicError as e: raise LoadError(str(e)) from e
 
 # %% ../nbs/21_plugin.ipynb #c0d2b1a1
-OPTIONS = tuple('bpp psnr lmbda lossless prune pruning pool hashing quantizer wavelet levels details colour share coder checkpoint seconds preset steps seed threads device progress'.split())   # of `compress`
+OPTIONS = tuple('bpp psnr lmbda lossless skips prune pruning pool hashing quantizer wavelet levels details colour share coder checkpoint seconds preset steps seed threads device progress'.split())   # of `compress`
 
 def save(
     im, # `PIL.Image` of any mode
