@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['MAGIC', 'VERSION', 'ICC', 'TILES', 'BASE', 'CODER', 'SHARED', 'CODEBOOK', 'SKIPS', 'CHROMA', 'DETAILS', 'SPARSE',
-           'HEAD', 'METHODS', 'TAIL', 'Field', 'table', 'siren_weights', 'Header', 'pack', 'Limits', 'as_bytes',
-           'spans', 'header_of', 'peek', 'inflate', 'unpack', 'ledger', 'IicError', 'TruncatedError', 'NotIicError',
-           'UnsupportedError', 'LimitError', 'DamagedError']
+           'VALUES', 'HEAD', 'METHODS', 'TAIL', 'Field', 'table', 'siren_weights', 'Header', 'pack', 'Limits',
+           'as_bytes', 'spans', 'header_of', 'peek', 'inflate', 'unpack', 'ledger', 'IicError', 'TruncatedError',
+           'NotIicError', 'UnsupportedError', 'LimitError', 'DamagedError']
 
 # %% ../nbs/09_bitstream.ipynb #bd65833d
 import zlib
@@ -64,6 +64,7 @@ MAGIC = b'\x89IIC'  # the high bit shows when a file went through a 7-bit channe
 VERSION = 1
 ICC,TILES,BASE,CODER,SHARED,CODEBOOK,SKIPS = 1,2,4,8,16,32,64  # flags: colour profile; tiles; a drawing comes first; another entropy coder; weights share numbers; a codebook of weights; skips
 CHROMA,DETAILS,SPARSE = 8,16,32  # flags of the method bands: colours apart; networks of details; coefficients
+VALUES = 16  # flag of the method lossless: few values are used
 
 HEAD = (
     Field('version', 'choice', codes={VERSION: 1}, doc='of the format'),
@@ -89,6 +90,8 @@ METHODS = {
         Field('colour', 'choice', codes={'as it is': 0, 'ycocg': 1}, doc='what is coded of red, green and blue'),
         Field('base', 'bytes', 1, 1 << 31, doc='another file, whose drawing helps to predict', flag=BASE),
         Field('predictors', 'bytes', 0, 1 << 20, doc='weights of the neighbours'),
+        Field('coder', 'choice', codes={'lzma': 2}, doc='no neighbours: the samples as they are, packed', flag=CODER),
+        Field('values', 'bytes', 1, 1 << 14, doc='which values there are, if samples are numbers of values', flag=VALUES),
     ),
     'bands': (
         Field('wavelet', 'bytes', 0, 16, doc='its name'),
@@ -237,13 +240,14 @@ def peek(
 def inflate(
     data:bytes, # a zlib stream
     most:int, # bytes
+    name:str='icc', # of the field
 )->bytes:
     "Unpack a zlib stream that must end, and must not be longer than `most`"
     z = zlib.decompressobj()
     try: out = z.decompress(data, most + 1)
-    except zlib.error as e: raise DamagedError(f'icc: {e}') from None
-    if len(out) > most: raise LimitError(f'icc: more than {most} bytes; raise Limits(icc=...) to allow it')
-    if not z.eof or z.unused_data: raise DamagedError('icc: the zlib stream does not end where its chunk does')
+    except zlib.error as e: raise DamagedError(f'{name}: {e}') from None
+    if len(out) > most: raise LimitError(f'{name}: more than {most} bytes' + '; raise Limits(icc=...) to allow it'*(name == 'icc'))
+    if not z.eof or z.unused_data: raise DamagedError(f'{name}: the zlib stream does not end where its chunk does')
     return out
 
 def unpack(

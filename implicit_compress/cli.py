@@ -270,7 +270,8 @@ def of_method(
         if 'sparse' in f: rows.append(('sparse', f'coefficients of wavelet {f["sparse"]["wavelet"]}, {f["sparse"]["levels"]} levels, step {f["sparse"]["step"]/UNIT:.4f} of full scale'))
         return [('bands', f'the picture for the base is {low}' if 'base' in f else 'no network'), *rows]
     if f['method'] == 'lossless':
-        return [('lossless', f'from neighbours{" and a drawing" if "base" in f else ""}; colours {f["colour"]}'), *([('drawing', of_method(f['base'])[0][1])] if 'base' in f else [])]
+        how = f'the samples by {f["coder"]}' if 'coder' in f else f'from neighbours{" and a drawing" if "base" in f else ""}{", by the numbers of its values" if "values" in f["ledger"] else ""}'
+        return [('lossless', f'{how}; colours {f["colour"]}'), *([('drawing', of_method(f['base'])[0][1])] if 'base' in f else [])]
     where = f' in each of {len(f["tiles"])} tiles' if len(f['tiles']) > 1 else ''
     more = [text.format(**f) for k,text in (('skips', ', with skips'), ('pool', '; a pool of {pool} by {hashing}'), ('codebook', '; a codebook of {codebook}')) if k in f]
     return [('network', f'{f["method"]}, {f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each{" by " + f["coder"] if "coder" in f else ""}{"".join(more)}'), ('steps', ' '.join(map(str, f['steps'])))]

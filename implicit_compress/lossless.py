@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['NEAR', 'AROUND', 'OCTAVES', 'SHIFT', 'FEW', 'PIECE', 'levels', 'passes', 'sites', 'Sight', 'fit_predictor', 'predict',
            'group', 'walk', 'to_planes', 'from_planes', 'ranges', 'write_predictor', 'write_models', 'encode_lossless',
-           'read_models', 'decode_lossless']
+           'read_models', 'decode_lossless', 'ranked', 'unranked']
 
 # %% ../nbs/13_lossless.ipynb #70e38ee3
+import zlib
 import numpy as np
+from .bitstream import inflate
 from .entropy import DamagedError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model, zigzag
 from .image import rgb_to_ycocg, ycocg_to_rgb
 
@@ -260,3 +262,26 @@ def decode_lossless(
     if at != len(predictors): raise DamagedError(f'predictors: {len(predictors) - at} bytes too many at offset {at}')
     if port.done() != bytes(words): raise DamagedError('words: not as an encoder ends them')
     return from_planes(z, depth, ycocg)
+
+# %% ../nbs/13_lossless.ipynb #5ta9e102
+def ranked(
+    x, # (h,w,c) uint8 or uint16
+)->tuple: # values (bytes; empty if half of all are used), and for every sample the number of its value
+    "Number the values that are there, if they are few"
+    used = np.unique(x)
+    if 2*len(used) > 1 << 8*x.itemsize: return b'',x
+    there = np.zeros(1 << 8*x.itemsize, np.uint8)
+    there[used] = 1
+    return zlib.compress(np.packbits(there).tobytes(), 9),np.searchsorted(used, x).astype(x.dtype)
+
+def unranked(
+    values:bytes, # of `ranked`
+    z, # (h,w,c) numbers
+    depth:int, # bits a sample: 8, 12 or 16
+)->np.ndarray: # (h,w,c) samples, of the type of `z`
+    "The samples again, or an `IicError`"
+    there = inflate(values, 1 << depth - 3, 'values')
+    if len(there) != 1 << depth - 3: raise DamagedError(f'values: {len(there)} bytes, {1 << depth - 3} are needed')
+    used = np.flatnonzero(np.unpackbits(np.frombuffer(there, np.uint8)))
+    if z.max() >= len(used): raise DamagedError(f'values: a sample has number {z.max()}, there are {len(used)}')
+    return used[z].astype(z.dtype)

@@ -242,7 +242,7 @@ class Linear(Freeze):
 
     def first(self, net):
         codes = super().first(net)
-        return [codes[0] + 11]*2 + codes[2:]   # the mean of the seven grades that `Freeze` begins with: as many bits
+        return [min(FINEST, c + 9) for c in [codes[0] + 2]*2 + codes[2:]]   # between its two grades; all finer, for as many bits as with seven grades
 
     def settle(self, begun):
         if not self.settled: super().settle(self.G)

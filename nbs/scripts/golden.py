@@ -28,6 +28,7 @@ def pictures():
         "tiles_64x97": (x[40:104, 90:187], dict(shape=(8, 3, 5))), "lossless_20x24": (x[40:60, 90:114], dict(lossless=True)),
         "lossless_base_16x20": (x[40:56, 90:110], dict(shape=(6, 2))), "lossless_gray16_9x15": (deep(9, 15) + clear[:9, :15]%7, dict(lossless=True)),
         "pool_24x32": (gray, dict(shape=(8, 4), pool=.5)), "pool_tiles_32x48": (x[40:72, 90:138], dict(shape=(7, 3, 3), pool=.4)), "cluster_24x32": (gray, dict(shape=(9, 4), quantizer="cluster")),
+        "lossless_values_12x20": (deep(12, 20)//4096*4096, dict(lossless=True)), "lossless_packed_24x24": (np.tile(x[60:68, 90:98], (3, 3, 1)), dict(lossless=True)),
         "skips_37x53": (x[60:97, 90:143], dict(shape=(8, 5, 2), skips=True)),
         "hash_cluster_24x32": (gray, dict(shape=(9, 4), pool=.5, hashing="hash", quantizer="cluster", coder="huffman")),
         "bands_37x53": (x[60:97, 90:143], dict(bpp=4, levels=1, details="sparse", colour="ycbcr", share=.5)), "bands_haar_20x24": (x[40:60, 90:114], dict(bpp=14, wavelet="haar", levels=1, details="network")),
