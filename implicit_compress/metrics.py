@@ -10,7 +10,6 @@ __all__ = ['ALEXNET_URL', 'mse', 'psnr', 'n_scales', 'ms_ssim', 'MissingWeights'
 import os, warnings
 from importlib.resources import files
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import correlate1d
 from .image import _numpy, as_samples, to_float
 
@@ -206,6 +205,7 @@ def _front(curve):
 # %% ../nbs/01_metrics.ipynb #4125ac16
 def _mean_gap(xa, ya, xt, yt, method, unit):
     "Mean of yt-ya over the range of x that both curves share"
+    from scipy.interpolate import PchipInterpolator   # slow to import, and few need it
     if method not in ('pchip','cubic'): raise ValueError(f'method is pchip or cubic, not {method!r}')
     need = 4 if method=='cubic' else 2
     if min(len(xa), len(xt)) < need: raise ValueError(f'{method} needs {need} points on each curve; there are {len(xa)} and {len(xt)}')
