@@ -334,6 +334,8 @@ def downloaded(
             shutil.rmtree(stage)
             raise ValueError(f'set {name}: what {url} sends is no archive of pictures ({e}), nothing of it was kept: put them into {home/name} by hand') from None
         if sha256 is None: checksum(url, home, f)
+    for f in (stage/'pictures').iterdir():            # what a killed process left
+        if f.suffix.lower() not in FORMATS: f.unlink()
     try: os.replace(stage/'pictures', home/name)
     except OSError:
         if not pictures(home/name): raise         # otherwise another process was faster
