@@ -6,7 +6,9 @@
 __all__ = ['INKS', 'FREE', 'CSS', 'EFFORT', 'STAGES', 'window', 'plain', 'part', 'png', 'wiped', 'tinted', 'error_map', 'figure',
            'image_of', 'draw_ledger', 'draw_fit', 'Frame', 'visible', 'Watch', 'settings', 'line', 'Job', 'rivals',
            'caption', 'contest_figure', 'kit', 'lively', 'Shown', 'image_box', 'knob', 'Compare', 'knobs', 'Explore',
-           'told', 'explore']
+           'told', 'explore', 'bench_rows', 'held', 'curves_figure', 'point_table', 'Browse', 'browse', 'networks',
+           'Opened', 'opened', 'float_net', 'chances', 'draw_weights', 'draw_symbols', 'over_plane', 'neurons', 'sheet',
+           'slopes', 'between', 'Inside', 'heard', 'inside']
 
 # %% ../nbs/40_widgets.ipynb #2506cff5
 import math
@@ -469,7 +471,7 @@ class Explore(Shown):
         start:dict, # of `settings`, values of the knobs to begin with
         more:dict=None, # for `compress` alone: threads, device, seed
     ):
-        self.x,self.more,self.job,self.rows,self.error = x,more or {},None,None,''
+        self.x,self.more,self.job,self.rows,self.file = x,more or {},None,None,None   # the file, once there is one
         self.knobs = knobs(**start)
         self.assemble()
         self.turned()
@@ -479,11 +481,6 @@ class Explore(Shown):
     def settings(self)->dict:
         "What the knobs say, for `compress`"
         return settings(**{k: v.value for k,v in self.knobs.items()})
-
-    @property
-    def file(self): # `File`, None before there is one
-        "The file, once it is there"
-        return self.job and self.job.file
 
     def assemble(self):
         w,k = kit(),self.knobs
@@ -509,7 +506,7 @@ class Explore(Shown):
     def busy(self, on:bool):
         "Which buttons can be pressed"
         self.fit.disabled,self.stop.disabled = on,not on
-        self.go_on.disabled = on or not self.file or self.job.checkpoint is None
+        self.go_on.disabled = on or not self.job or not self.job.file or self.job.checkpoint is None
 
     def begin(self, _=None):
         self.job = Job(self.x, self.settings | self.more)
@@ -545,6 +542,7 @@ class Explore(Shown):
 
     def finish(self):
         if self.job.error: self.complain(self.job.error); return
+        self.file = self.job.file
         self.bar.value,self.status.value,self.curve.value = 1,f'<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>. Others are asked for as many bytes ...',self.plot()
         self.rows,w = rivals(self.x, self.file),kit()
         self.live.value = png(part(self.rows[1]['picture'], None, 480))
@@ -596,3 +594,444 @@ def explore(
     "Choose a size, an effort and the stages; watch the fit; compare what comes of it"
     from implicit_compress.baselines import picture
     return Explore(picture(image), start, {k: v for k,v in dict(threads=threads, device=device).items() if v is not None})
+
+# %% ../nbs/40_widgets.ipynb #86683116
+def bench_rows(
+    results, # a TSV, the folder of a bench, or a list of rows
+)->tuple: # (rows, folder of the files or None)
+    "Rows with the names that `curves` knows, those with a rate only, and where their files may be"
+    if isinstance(results, (str, Path)): rows,home,name = read_rows(results),Path(results) if Path(results).is_dir() else Path(results).parent,Path(results).stem
+    else: rows,home,name = list(results),None,'results'
+    def asked(r): return next((f'{k}={r[n]:g}' for n,k in (('target_bpp', 'bpp'), ('target_psnr', 'psnr'), ('quality', 'quality')) if isinstance(r.get(n), (int, float))), '')
+    def first(r, *names): return next((str(r[n]) for n in names if n in r), name)
+    out = [r | dict(picture=first(r, 'picture', 'image'), codec=first(r, 'codec', 'way', 'run'), asked=r.get('asked', asked(r))) for r in rows if 'bpp' in r]
+    if not out: raise ValueError(f'{name}: no row has a rate; a column bpp is needed')
+    return out,home if home and (home/'files').is_dir() else None
+
+def held(
+    row:dict, # of the bench
+    folder, # of its results, or None
+)->np.ndarray: # (h,w,c) samples, or None where there is no file
+    "The picture of a point, decoded from its file"
+    path = Path(folder or '')/'files'/str(row.get('file', ''))
+    if not folder or not row.get('file') or not path.is_file(): return None
+    name,data = parsed(row['codec'])[0],path.read_bytes()
+    if name == 'coin': return coin_decompress(data)
+    return decompress(data) if name in OWN else CODECS[name].decompress(data, row.get('channels'))
+
+def curves_figure(
+    found:dict, # of `curves`
+    metric:str='psnr_db', # as for `quality`
+    across:str='bpp', # the horizontal axis, too
+    mark:tuple=None, # (codec, number of the point) to put a ring around
+    size=(6.4, 4.4), # inches
+)->tuple: # (figure, list of (codec, number, left, top) in pixels)
+    "The curves, and where on the picture every point is"
+    fig = figure(*size)
+    ax = plot_curves(found, metric, None, (), fig.subplots(), across)
+    has = [(c, k, p) for c,ps in found.items() if all(metric in p and across in p for p in ps) for k,p in enumerate(ps)]
+    at = [(c, k, p[across], quality([p], metric)[0]) for c,k,p in has]
+    for c,k,u,v in at:
+        if (c, k) == mark: ax.plot([u], [v], 'o', ms=15, mfc='none', mec='#d62728', mew=2.2, zorder=9)
+    fig.draw_without_rendering()
+    to,high = ax.transData.transform,fig.bbox.height
+    return fig,[(c, k, *(float(z) for z in (p[0], high - p[1]))) for c,k,p in ((c, k, to((u, v))) for c,k,u,v in at)]
+
+def point_table(
+    p:dict, # a point of `curves`, or a row
+    codec:str,
+)->str: # HTML
+    "The numbers of a point"
+    names = dict(picture='picture', asked='aimed at', bytes='bytes', bpp='bits per pixel', psnr_db='PSNR, dB', psnr_of_mean_mse_db='PSNR of the mean error, dB', ms_ssim='MS-SSIM', lpips='LPIPS', encode_s='seconds to encode', decode_s='seconds to decode', encode_peak_mb='MB to encode', decode_peak_mb='MB to decode', macs_per_pixel='multiplications a pixel', pictures='mean of pictures', machine='machine', maker='made by', date='date')
+    def text(v): return f'{v:,.4g}' if isinstance(v, float) and abs(v) >= 1e4 else f'{v:.4g}' if isinstance(v, float) else f'{v:,}' if isinstance(v, int) else escape(str(v))
+    return f'<b>{escape(codec)}</b><table>' + ''.join(f'<tr><td style="padding-right:1em">{t}</td><td>{text(p[k])}</td></tr>' for k,t in names.items() if p.get(k, '') != '') + '</table>'
+
+# %% ../nbs/40_widgets.ipynb #520d609f
+class Browse(Shown):
+    "Curves to choose from, and what is behind each of their points"
+    def __init__(self,
+        sets:dict, # name: (rows, folder or None), of `bench_rows`
+        start:dict=None, # set, picture, metric, across, codecs, point to begin with
+    ):
+        self.sets,w = sets,kit()
+        self.set = knob('Dropdown', 'set', next(iter(sets)), options=list(sets))
+        self.picture,self.metric,self.across = knob('Dropdown', 'picture', 'mean of all', options=['mean of all']),knob('Dropdown', 'quality', 'psnr_db', options=[('PSNR', 'psnr_db')]),knob('Dropdown', 'against', 'bpp', options=[('bits per pixel', 'bpp')])
+        self.codecs = w.SelectMultiple(description='codecs', options=[], rows=8, style=dict(description_width='90px'), layout=w.Layout(width='310px'))
+        self.point = knob('SelectionSlider', 'point', 0, '640px', options=[('none', 0)], continuous_update=False)
+        self.plot,self.dots = w.Image(format='png', layout=w.Layout(width='640px', height='440px', max_width='none')),[]
+        self.canvas,self.numbers,self.shot = w.Box([self.plot]),w.HTML(),image_box(width='360px')
+        self.canvas.add_class('ic-plot')
+        self.lock = False
+        self.set.observe(self.load, 'value'); self.point.observe(self.show, 'value')
+        for c in (self.picture, self.metric, self.across, self.codecs): c.observe(self.draw, 'value')
+        left = w.VBox([*([self.set] if len(sets) > 1 else []), self.picture, self.metric, self.across, self.codecs, w.HTML('Several codecs: hold Ctrl. Click a point, or walk with the slider.'), self.numbers], layout=w.Layout(width='330px', margin='0 12px 0 0'))
+        self.box = w.VBox([w.HTML(CSS), w.HBox([left, w.VBox([self.canvas, self.point, self.shot])])])
+        self.load()
+        for k,v in (start or {}).items(): getattr(self, k).value = v
+
+    def load(self, _=None):
+        "Another set: its pictures, codecs and measures"
+        self.rows,self.folder = self.sets[self.set.value]
+        pictures,codecs = sorted({r['picture'] for r in self.rows}),list(dict.fromkeys(r['codec'] for r in self.rows))
+        self.lock = True
+        self.picture.options = [('mean of all', ''), *((p, p) for p in pictures)]
+        self.picture.value = '' if curves(self.rows) else pictures[0]
+        for control,names in ((self.metric, ('psnr_db', 'psnr_of_mean_mse_db', 'ms_ssim', 'lpips')), (self.across, ('bpp', 'encode_s', 'decode_s'))):
+            there = [m for m in names if any(m in r for r in self.rows) or m == 'psnr_of_mean_mse_db' and len(pictures) > 1]
+            control.options = [(LABELS[m].replace(', mean of pictures', ''), m) for m in there]
+        self.codecs.options = codecs
+        self.codecs.value = codecs
+        self.lock = False
+        self.draw()
+
+    @property
+    def found(self)->dict: # codec: points
+        "The curves that were chosen"
+        rows = [r for r in self.rows if r['codec'] in self.codecs.value and self.picture.value in ('', r['picture'])]
+        have = curves(rows, {r['picture'] for r in self.rows} if not self.picture.value else None)
+        return {c: ps for c,ps in have.items() if all(self.metric.value in p and self.across.value in p for p in ps)}
+
+    def draw(self, _=None):
+        "Other curves: other points"
+        if self.lock: return
+        keep,self.lock = self.point.value,True
+        options = [(f'{c}, {p["bpp"]:.3f} bits per pixel', (c, k)) for c,ps in self.found.items() for k,p in enumerate(ps)] or [('none', 0)]
+        self.point.options = options
+        self.point.value = keep if keep in [v for _,v in options] else options[len(options)//2][1]
+        self.lock = False
+        self.show()
+
+    def show(self, _=None):
+        "Another point: a ring around it, its numbers, its picture"
+        if self.lock: return
+        found,at = self.found,self.point.value
+        fig,places = curves_figure(found, self.metric.value, self.across.value, at or None)
+        self.plot.value = image_of(fig)
+        self.place(places)
+        y,row = self.behind()
+        p = found[at[0]][at[1]] if at else {}
+        self.numbers.value = point_table(p | (row or {}), at[0]) if at else 'No point has these measures: choose others.'
+        self.shot.value = png(part(y, None, 360)) if y is not None else b''
+        self.shot.layout.display = None if y is not None else 'none'
+
+    def place(self, places):
+        "A button on every point"
+        w,key = kit(),[(c, k, round(l), round(t)) for c,k,l,t in places]
+        if key == [d.key for d in self.dots]: return
+        self.dots = [w.Button(tooltip=f'{c}, point {k + 1}', layout=w.Layout(left=f'{l - 8}px', top=f'{t - 8}px', width='16px', height='16px')) for c,k,l,t in key]
+        for d,at in zip(self.dots, key):
+            d.key = at
+            d.add_class('ic-dot'); d.on_click(self.click)
+        self.canvas.children = [self.plot, *self.dots]
+
+    def click(self, dot): self.point.value = dot.key[:2]
+
+    def behind(self)->tuple: # (samples or None, row or None)
+        "The picture of the point, and its row; for a mean, those of the first picture"
+        if not (at := self.point.value): return None,None
+        asked = self.found[at[0]][at[1]]['asked']
+        row = next((r for r in self.rows if r['codec'] == at[0] and r['asked'] == asked and self.picture.value in ('', r['picture'])), None)
+        y = held(row, self.folder) if row else None
+        return y,row if self.picture.value else None
+
+    def figure(self):
+        "The curves, and the picture of the point beside them"
+        y,_ = self.behind()
+        fig = figure(9 if y is not None else 6.4, 4, 84)
+        axs = fig.subplots(1, 2, width_ratios=[5, 3]) if y is not None else [fig.subplots()]
+        plot_curves(self.found, self.metric.value, None, (), axs[0], self.across.value)
+        if at := self.point.value:
+            p = self.found[at[0]][at[1]]
+            axs[0].plot([p[self.across.value]], quality([p], self.metric.value), 'o', ms=15, mfc='none', mec='#d62728', mew=2.2)
+            if y is not None: axs[1].imshow(part(y)); axs[1].set_axis_off(); axs[1].set_title(f'{at[0]}, {p["bpp"]:.2f} bits per pixel', fontsize=9)
+        return fig
+
+def browse(
+    results, # a TSV, the folder of a bench, a list of rows; or a dict of several, by names
+    **start, # where to begin: set, picture ('' for the mean), metric, across, codecs, point
+)->Browse:
+    "Walk over the points of a bench: choose codecs, pictures and measures, click a point, see its numbers and its picture"
+    return Browse({k: bench_rows(v) for k,v in (results if isinstance(results, dict) else {'results': results}).items()}, start)
+
+# %% ../nbs/40_widgets.ipynb #e5a1d63f
+def networks(
+    data, # bytes of an `.iic` file
+)->dict: # name: bytes of a file of method siren
+    "The networks in a file; none where there is none"
+    h = unpack(data)[0]
+    if h.method == 'siren': return {'network': bytes(data)}
+    out = {n: h.args[k] for k,n in (('base', 'drawing' if h.method == 'lossless' else 'low band'), ('chroma', 'chroma')) if k in h.args}
+    if 'chroma' in out: out = {{'low band': 'luma'}.get(n, n): d for n,d in out.items()}
+    at,more = 0,h.args.get('details', b'')
+    while at < len(more):
+        n,a = read_varint(more, at + 1, 'length of a network of details')
+        out[f'details {sum(k.startswith("details") for k in out) + 1}'],at = more[a:a + n],a + n
+    return {n: d for n,d in out.items() if unpack(d)[0].method == 'siren'}
+
+class Opened(NamedTuple):
+    "A file with a network, taken apart"
+    header:object # `Header`
+    segments:list # of symbols, alike ones together
+    layers:list # of `Layer`
+    runs:list # of (first segment, one after the last, entropy model); empty where another coder was at work
+
+    @property
+    def kinds(self)->list: # of names
+        "What each segment holds"
+        return [*(f'hidden weights, grade {g}' for g in range(len(self.segments) - 5)), 'first weights', 'last weights', 'first biases', 'hidden biases', 'last biases']
+
+    def step(self,
+        k:int, # number of a segment
+    )->float: # in turns for what enters a sine, else of full scale
+        "Its quantization step; that of factors or of a codebook, where weights share numbers"
+        return float(STEPS[self.header.args['steps'][k]])
+
+def opened(
+    data, # bytes of a file of method siren
+)->Opened:
+    "Symbols, weights and entropy models of a file"
+    h,models,words,_ = unpack(data)
+    if h.method != 'siren': raise ValueError(f'a file of method {h.method} has no network of its own: see what `networks` finds in it')
+    a,sharing = h.args,(h.args['hashing'], h.args['pool']) if 'pool' in h.args else None
+    sizes = sizes_of(a['hidden'], a['layers'], h.channels, len(a['steps']) - 6, h.tiles, sharing)
+    segments = decode_by(a.get('coder', 'range'), (models, words), sizes)
+    layers = layers_of(segments, a['steps'], a['hidden'], a['layers'], h.tiles, sharing, a.get('codebook'))
+    return Opened(h, segments, layers, read_runs(models, len(sizes)) if a.get('coder', 'range') == 'range' else [])
+
+def float_net(
+    o:Opened,
+): # a `Siren`
+    "The network in floating point: it draws what `decompress` draws, but for rounding"
+    import torch
+    from implicit_compress.siren import Siren
+    h = o.header
+    net = Siren(h.args['hidden'], h.args['layers'], h.channels, boxes=h.boxes, skips='skips' in h.args)
+    with torch.no_grad():
+        for i,((W,b),l) in enumerate(zip(net.layers(), o.layers)):
+            last = i == len(o.layers) - 1
+            unit = 1. if last else 2*math.pi   # phases are in turns
+            W.copy_(torch.from_numpy(l.Q*STEPS[l.k]*unit)); b.copy_(torch.from_numpy(l.B*STEPS[l.kb]*unit + .5*last))
+    return net
+
+# %% ../nbs/40_widgets.ipynb #63c5429f
+def chances(
+    m, # `Model` of room `entropy`
+    lo:int, # first symbol
+    hi:int, # last symbol
+)->np.ndarray: # of lo..hi
+    "What a model expects, before it has learned anything"
+    v = np.arange(lo, hi + 1)
+    if not m.shape: return (v == m.mean).astype(float)
+    raw,first,w = m.plan()
+    i = (v >> raw) - first
+    return np.where((i >= 0) & (i < len(w) - 1), w[np.clip(i, 0, len(w) - 1)], 0)/w.sum()/2**raw
+
+def draw_weights(
+    o:Opened,
+    layer:int, # 0 is the first
+    ax, # to draw into
+):
+    "A histogram of a layer, and ticks where weights may lie"
+    l = o.layers[layer]
+    k,sine = np.broadcast_to(l.k, l.Q.shape).ravel(),layer < len(o.layers) - 1
+    v = l.Q.ravel()*STEPS[k]
+    ax.hist(v, bins=min(60, max(8, v.size//12)), color='#1f77b4', alpha=.75)
+    reach,coarse = np.abs(v).max() or 1.,float(STEPS[k.min()])
+    if 2*reach/coarse < 400:
+        ticks = coarse*np.arange(math.ceil(-reach/coarse), math.floor(reach/coarse) + 1)
+        ax.vlines(ticks, 0, .045, color='#d62728', lw=.8, transform=ax.get_xaxis_transform(), label=f'coarsest of {len(np.unique(k))} grid(s)')
+        ax.legend(fontsize=7)
+    zero = f', {np.mean(l.Q == 0):.0%} zero'
+    ax.set(xlabel='weight, turns' if sine else 'weight, full scale is 1', ylabel='how many')
+    ax.set_title(f'layer {layer + 1} of {len(o.layers)}: {v.size:,} weights{zero}', fontsize=9)
+
+def draw_symbols(
+    o:Opened,
+    k:int, # number of a segment
+    ax, # to draw into
+):
+    "How often every symbol of a segment comes, and how often its model thinks so"
+    q = np.asarray(o.segments[k])
+    if not len(q): ax.set_axis_off(); ax.set_title(f'{o.kinds[k]}: none', fontsize=9); return
+    lo,hi = int(q.min()),int(q.max())
+    wide = max(1, (hi - lo + 1)//80)
+    ax.hist(q, bins=np.arange(lo, hi + wide + 1, wide) - .5, color='#2ca02c', alpha=.7, label='symbols')
+    m = next((m for a,b,m,*_ in o.runs if a <= k < b), None)
+    if m and hi - lo < 1 << 20: ax.plot(np.arange(lo, hi + 1), len(q)*wide*chances(m, lo, hi), color='#ff7f0e', lw=1.6, marker='.' if hi - lo < 60 else '', label='model' + ', as it begins'*(m.strength > 0))
+    ax.set(xlabel=f'symbol; one is {o.step(k):.3g}', ylabel='how many')
+    ax.set_title(f'{o.kinds[k]}: {len(q):,} symbols', fontsize=9)
+    ax.legend(fontsize=7)
+
+# %% ../nbs/40_widgets.ipynb #08a047cc
+def over_plane(
+    net, # `Siren`
+    h:int, # of the picture, pixels
+    w:int,
+    size:int, # of the result's longer side, at most
+    f, # function of (network of one tile, places (n,2)) that gives (n,k)
+)->np.ndarray: # (H,W,k)
+    "What a function of the place gives all over the picture, tile by tile"
+    import torch
+    scale = size/max(h, w)
+    H,W = grid_size(h, w, scale)
+    boxes,out = net.boxes or [(0, 0, h, w)],None
+    for k,(t,l,b,r) in parts(boxes, h, w, H, W):
+        v = f(net.one(k) if net.boxes else net, torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k]))).detach().numpy()
+        if out is None: out = np.zeros((H, W, v.shape[1]), np.float32)
+        out[t:b, l:r] = v.reshape(b - t, r - l, -1)
+    return out
+
+def neurons(
+    net, # `Siren`
+    h:int, # of the picture, pixels
+    w:int,
+    layer:int=0, # of sines, 0 is the first
+    size:int=96, # pixels of the longer side
+)->np.ndarray: # (H,W,neurons), -1..1; with skips a little beyond
+    "What the neurons of a layer say, everywhere"
+    import torch
+    if not 0 <= layer < net.depth: raise ValueError(f'layer is {layer}: there are {net.depth} layers of sines, 0..{net.depth - 1}')
+    def said(one, at):
+        y = at
+        for i,(W,b) in enumerate(one.layers()[:layer + 1]):
+            s = torch.sin(y @ W.mT + b)
+            y = (s + y)*.5**.5 if one.skips and i else s
+        return y
+    return over_plane(net, h, w, size, said)
+
+def sheet(
+    v, # (H,W,n), one map a neuron
+    most:int=32, # at most so many
+    columns:int=8,
+)->np.ndarray: # (H',W',3) uint8
+    "Maps in rows: blue is -1, red is 1"
+    n,(h,w) = min(v.shape[2], most),v.shape[:2]
+    cells = [np.pad(tinted(v[..., k], -1, 1, 'coolwarm'), ((0, 4), (0, 4), (0, 0)), constant_values=255) for k in range(n)]
+    cells += [np.full((h + 4, w + 4, 3), 255, np.uint8)]*(-n % min(columns, n))
+    k = min(columns, n)
+    return np.concatenate([np.concatenate(cells[i:i + k], 1) for i in range(0, len(cells), k)])
+
+def slopes(
+    net, # `Siren`
+    h:int, # of the picture, pixels
+    w:int,
+    size:int=288, # pixels of the longer side
+)->dict: # name: (H,W,3) uint8
+    "How the mean of the colours changes from place to place"
+    from implicit_compress.siren import derivatives, laplacian
+    colours = slice(0, 3 if net.channels > 2 else 1)
+    d = over_plane(net, h, w, size, lambda one, at: derivatives(one, at)[:, colours].mean(1))
+    lap = over_plane(net, h, w, size, lambda one, at: laplacian(one, at)[:, colours].mean(1, keepdim=True))[..., 0]
+    def signed(v): return tinted(v, -(m := np.quantile(np.abs(v), .98)), m, 'coolwarm')
+    steep = np.hypot(d[..., 0], d[..., 1])
+    return {'by row': signed(d[..., 0]), 'by column': signed(d[..., 1]), 'steepness': tinted(steep, 0, np.quantile(steep, .98)), 'Laplacian': signed(lap)}
+
+def between(
+    data, # bytes of a file of method siren
+    y, # its picture, (h,w,c) samples
+    zoom:int=8, # samples a pixel
+    down:float=.5, # middle, 0..1
+    right:float=.5, # middle, 0..1
+    size:int=384, # samples of the longer side
+)->tuple: # two (H,W,3) uint8: pixels, and what the network draws there
+    "Beyond the grid of pixels: the same box, by pixels and by the network"
+    t,l,b,r = box = window(y.shape, max(1., max(y.shape[:2])*zoom/size), down, right)
+    ours = decompress(data, zoom, tuple(zoom*v for v in box))
+    return plain(y[t:b, l:r]).repeat(zoom, 0).repeat(zoom, 1),plain(ours)
+
+# %% ../nbs/40_widgets.ipynb #53da4384
+class Inside(Shown):
+    "Leaves of a book about one file; each is made when it is opened"
+    def __init__(self,
+        data:bytes, # of an `.iic` file
+    ):
+        self.data,self.found,w = bytes(data),networks(data),kit()
+        self.y = decompress(self.data)
+        self.names = ['What it is'] + ['Weights', 'Neurons', 'Zoom', 'Slopes']*bool(self.found)
+        self.part = knob('Dropdown', 'network', next(iter(self.found), None), options=list(self.found))
+        self.pages = w.Tab([w.VBox() for _ in self.names], titles=self.names, layout=w.Layout(min_width='720px'))
+        self.part.observe(self.choose, 'value'); self.pages.observe(self.turn, 'selected_index')
+        self.box = w.VBox([w.HTML(CSS), *([self.part] if len(self.found) > 1 else []), self.pages])
+        self.choose()
+
+    def choose(self, _=None):
+        "Another network: all leaves anew"
+        if self.found:
+            self.own = self.found[self.part.value]
+            self.opened = opened(self.own)
+            self.net,self.shape = float_net(self.opened),(self.opened.header.height, self.opened.header.width)
+        for p in self.pages.children: p.children = ()
+        self.turn()
+
+    def turn(self, _=None):
+        "Make the leaf that is open, unless it has been"
+        page = self.pages.children[self.pages.selected_index or 0]
+        if not page.children: page.children = getattr(self, 'page_' + self.names[self.pages.selected_index or 0].split()[0].lower())()
+
+    def page_what(self):
+        w,fig = kit(),figure(8, 2.2)
+        draw_ledger({'file': ledger(self.data)}, fig.subplots())
+        words = described(facts(self.data), 'this file') + ('' if self.found else '\n\nThere is no network in it, so there are no weights, neurons or slopes to show.')
+        return [image_box(png(part(self.y, None, 480)), width='480px'), w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px')), w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>')]
+
+    def page_weights(self):
+        w,o = kit(),self.opened
+        layer = knob('IntSlider', 'layer', 1, min=1, max=len(o.layers))
+        kind = knob('Dropdown', 'symbols', next(k for k,q in enumerate(o.segments) if len(q)), options=[(n, k) for k,n in enumerate(o.kinds) if len(o.segments[k])])
+        shot = w.Image(format='png', layout=w.Layout(width='900px', max_width='none'))
+        def draw(_=None):
+            fig = figure(9, 3.3)
+            for f,k,ax in zip((draw_weights, draw_symbols), (layer.value - 1, kind.value), fig.subplots(1, 2)): f(o, k, ax)
+            shot.value = image_of(fig)
+        return heard([w.HBox([layer, kind]), shot], draw, layer, kind)
+
+    def page_neurons(self):
+        w = kit()
+        layer = knob('IntSlider', 'layer', 1, min=1, max=self.net.depth)
+        shot,text = image_box(),w.HTML()
+        def draw(_=None):
+            v = neurons(self.net, *self.shape, layer.value - 1)
+            shot.value,text.value = png(sheet(v)),f'{min(32, v.shape[2])} of {v.shape[2]} neurons of layer {layer.value}, over the plane: blue is -1, red is 1.'
+        return heard([layer, text, shot], draw, layer)
+
+    def page_zoom(self):
+        w = kit()
+        zoom,down,right = knob('IntSlider', 'zoom', 8, min=1, max=24, continuous_update=False),*(knob('FloatSlider', t, .5, min=0, max=1, step=.02, readout=False, continuous_update=False) for t in ('up / down', 'left / right'))
+        pixels,ours,y = image_box(width='384px'),image_box(width='384px'),decompress(self.own)
+        def draw(_=None): pixels.value,ours.value = map(png, between(self.own, y, zoom.value, down.value, right.value))
+        def card(text, shot): return w.VBox([w.HTML(f'<b>{text}</b>'), shot], layout=w.Layout(margin='0 12px 0 0'))
+        return heard([w.HBox([zoom, down, right]), w.HBox([card('pixels', pixels), card('the network, asked between them', ours)])], draw, zoom, down, right)
+
+    def page_slopes(self):
+        w = kit()
+        cards = [w.VBox([w.HTML(f'<b>{n}</b>'), image_box(png(v), width='384px')], layout=w.Layout(margin='0 12px 6px 0')) for n,v in slopes(self.net, *self.shape).items()]
+        return [w.HTML('Slopes of the mean of the colours, in full scales for half the longer side: blue falls, red rises; steepness from black to yellow.'), w.HBox(cards, layout=w.Layout(flex_flow='row wrap', width='830px'))]
+
+    def figure(self):
+        "A digest of all leaves"
+        fig = figure(9, 5.6 if self.found else 3.4, 84)
+        top,low = fig.subfigures(2, 1, height_ratios=[2, 3]) if self.found else (fig, None)
+        axs = top.subplots(1, 2, width_ratios=[1, 2])
+        axs[0].imshow(part(self.y)); axs[0].set_axis_off(); draw_ledger({'file': ledger(self.data)}, axs[1])
+        if not self.found: return fig
+        axs = low.subplots(1, 3)
+        draw_weights(self.opened, min(1, len(self.opened.layers) - 1), axs[0])
+        for ax,y,t in ((axs[1], sheet(neurons(self.net, *self.shape, self.net.depth//2, 64), 16, 4), f'neurons of layer {self.net.depth//2 + 1}'), (axs[2], slopes(self.net, *self.shape, 192)['steepness'], 'steepness')):
+            ax.imshow(y); ax.set_axis_off(); ax.set_title(t, fontsize=9)
+        return fig
+
+def heard(
+    parts:list, # of widgets: a leaf
+    draw, # function that draws it
+    *controls, # whose changes it listens to
+)->list: # the parts
+    "Draw now, and whenever a control moves"
+    for c in controls: c.observe(draw, 'value')
+    draw()
+    return parts
+
+def inside(
+    data, # bytes of an `.iic` file, or its path
+)->Inside:
+    "Look into a file: what it is, its weights, its neurons, between its pixels, its slopes"
+    return Inside(Path(data).read_bytes() if isinstance(data, (str, Path)) else bytes(data))
