@@ -157,7 +157,7 @@ def draw_ledger(
     ax.set_yticks(range(len(books)), list(books))
     ax.set(xlabel='bytes', xlim=(0, 1.25*max(sum(b.values()) for b in books.values())), ylim=(len(books) - .5, -.5))
     ax.spines[['top', 'right']].set_visible(False)
-    ax.legend(fontsize=7, ncols=6, loc='upper left', bbox_to_anchor=(0, 1.02 + .35/len(books)), frameon=False)
+    ax.legend(fontsize=7, ncols=6, loc='upper left', bbox_to_anchor=(-.01, 1.02 + .12/len(books)), frameon=False)
 
 def draw_fit(
     lines:dict, # number of a network: list of (seconds, dB)
@@ -235,8 +235,8 @@ def settings(
 )->dict: # for `compress`
     "What the knobs mean"
     if odd := set(stages) - set(FREE): raise ValueError(f'there is no stage {sorted(odd)[0]!r}: there are {", ".join(FREE)}')
-    out = {'psnr': float(psnr)} if aim == 'psnr' else {'bpp': round(float(bpp), 4)}
-    out |= dict(seconds=float(seconds)) if preset == 'seconds' else dict(preset=preset)
+    out = {'psnr': float(psnr)} if aim == 'psnr' else {'bpp': round(float(bpp), 3)}
+    out |= dict(seconds=round(float(seconds), 1)) if preset == 'seconds' else dict(preset=preset)
     out |= {k: v for k,v in stages.items() if v != FREE[k]}
     for how,share in (('pruning', 'prune'), ('hashing', 'pool')):
         if share not in out: out.pop(how, None)
@@ -310,7 +310,7 @@ def rivals(
 )->list: # of dicts: codec, bytes, bpp, psnr_db, note, picture; the original first
     "The original, ours, and the others at the same bytes"
     own = dict(codec='original', bytes=x.nbytes, bpp=8*x.nbytes/(x.shape[0]*x.shape[1]), psnr_db=math.inf, note='', picture=x)
-    if x.dtype == np.uint8 and x.shape[2] in (1, 3): return [own, *(r | dict(codec={'implicit': 'ours'}.get(r['codec'], r['codec'])) for r in contest(x, data))]
+    if x.dtype == np.uint8 and x.shape[2] in (1, 3): return [own, *(r | dict(codec={'implicit': 'ours', 'JPEG 2000, bare': 'JPEG 2000'}.get(r['codec'], r['codec'])) for r in contest(x, data))]
     y = decompress(data)
     return [own, dict(codec='ours', bytes=len(data), bpp=8*len(data)/(x.shape[0]*x.shape[1]), psnr_db=psnr(y, x), note='', picture=y)]
 
@@ -378,6 +378,7 @@ CSS = """<style>
 .ic-dot {position: absolute !important; margin: 0; padding: 0; min-width: 0; border-radius: 50%; background: transparent !important; cursor: pointer; z-index: 2}
 .ic-dot:hover {background: rgba(255, 127, 14, .5) !important}
 .ic-text {line-height: 1.4; overflow-x: auto}
+.ic-text td {padding-top: 0; padding-bottom: 0}
 .ic-text pre {font-size: 12px; line-height: 1.35; margin: 0}
 .ic-error {color: #b00020; white-space: pre-wrap}
 </style>"""
@@ -404,17 +405,23 @@ class Compare:
         self.rows,self.width,names = rows,width,[r['codec'] for r in rows]
         self.zoom = knob('FloatLogSlider', 'zoom', 1., min=0, max=4, base=2, step=.25, readout_format='.1f')
         self.down,self.right = (knob('FloatSlider', t, .5, min=0, max=1, step=.02, readout=False) for t in ('up / down', 'left / right'))
-        self.what = knob('ToggleButtons', 'show', 'pictures', None, options=['pictures', 'errors'])
-        self.what.style.button_width = '90px'
-        self.at = knob('FloatSlider', 'wipe', .5, f'{2*width}px', min=0, max=1, step=.01, readout=False)
-        self.left,self.other = knob('Dropdown', 'left', names[0], '280px', options=names), knob('Dropdown', 'right', names[min(1, len(names) - 1)], '280px', options=names)
+        self.what = knob('Dropdown', 'show', 'pictures', options=['pictures', 'errors'])
+        self.at = w.FloatSlider(value=.5, min=0, max=1, step=.01, readout=False, layout=w.Layout(width=f'{2*width}px', margin='0'))
+        self.at.add_class('ic-wipe')
+        self.left,self.other = knob('Dropdown', 'left', names[0], options=names),knob('Dropdown', 'right', names[min(1, len(names) - 1)], options=names)
         for c in (self.at, self.left, self.other): c.observe(self.wipe, 'value')
         for c in (self.zoom, self.down, self.right, self.what): c.observe(self.draw, 'value')
-        self.panels,self.big = [image_box(width=f'{width}px') for _ in rows],image_box(width=f'{2*width}px')
-        cards = [w.VBox([w.HTML(f'<b>{escape(caption(r))}</b>' if 'bytes' in r else f'<b>{escape(r["codec"])}</b>'), p], layout=w.Layout(margin='0 12px 6px 0')) for r,p in zip(rows, self.panels)]
-        tools = w.HBox([w.VBox([self.zoom, self.down, self.right]), w.VBox([self.what, w.HBox([self.left, self.other])])])
-        self.box = w.VBox([tools, w.VBox([self.at, self.big]), w.HBox(cards, layout=w.Layout(flex_flow='row wrap'))])
+        self.panels,self.big,self.scale = [image_box(width=f'{width}px') for _ in rows],image_box(width=f'{2*width}px'),w.HTML()
+        self.box = self.assemble()
         self.draw()
+
+    def assemble(self):
+        "The widget: the wipe and its tools above, all panels below"
+        w,wrap = kit(),dict(flex_flow='row wrap')
+        names = [caption(r) if 'bytes' in r else r['codec'] for r in self.rows]
+        cards = [w.VBox([w.HTML(f'<b>{escape(n)}</b>'), p], layout=w.Layout(margin='0 12px 6px 0')) for n,p in zip(names, self.panels)]
+        tools = w.VBox([self.left, self.other, self.what, self.scale, w.HTML('<b>of all pictures</b>'), self.zoom, self.down, self.right])
+        return w.VBox([w.HBox([w.VBox([self.big, self.at], layout=w.Layout(margin='0 12px 6px 0')), tools], layout=w.Layout(**wrap)), w.HBox(cards, layout=w.Layout(**wrap))])
 
     @property
     def window(self)->tuple: # (top, left, bottom, right) in pixels
@@ -427,9 +434,10 @@ class Compare:
     )->np.ndarray: # (H,W,3) uint8
         "What the panel of a row shows"
         y,x = self.rows[k]['picture'],self.rows[0]['picture']
-        return part(error_map(y, x) if self.what.value == 'errors' else y, self.window, width)
+        return part(error_map(y, x) if k and self.what.value == 'errors' else y, self.window, width)
 
     def draw(self, _=None):
+        self.scale.value = 'black: none; yellow: .15 of full scale, or more' if self.what.value == 'errors' else ''
         for k,p in enumerate(self.panels): p.value = png(self.view(k, self.width))
         self.wipe()
 
@@ -450,10 +458,10 @@ def knobs(
     def share(name, text): return knob('FloatSlider', text, now[name], min=0, max=.95, step=.05, readout_format='.2f')
     return dict(
         aim=choice('aim', 'aim at', [('a size, bits per pixel', 'bpp'), ('a quality, dB', 'psnr')]),
-        bpp=knob('FloatLogSlider', 'bits / pixel', now['bpp'], base=10, min=-2, max=.8, step=.02, readout_format='.3f'),
+        bpp=knob('FloatLogSlider', 'bits / pixel', now['bpp'], base=10, min=-2, max=.8, step=.01, readout_format='.3f'),
         psnr=knob('FloatSlider', 'PSNR, dB', now['psnr'], min=18, max=50, step=.5, readout_format='.1f'),
         preset=choice('preset', 'effort', EFFORT),
-        seconds=knob('FloatLogSlider', 'seconds', now['seconds'], base=10, min=0, max=3, step=.05, readout_format='.0f'),
+        seconds=knob('BoundedFloatText', 'seconds', now['seconds'], min=.5, max=1e5, step=1),
         wavelet=choice('wavelet', 'wavelet', [('none', ''), *((n, n) for n in ('haar', 'db3', 'sym4', 'bior4.4', '9/7'))]),
         levels=knob('IntSlider', 'levels', now['levels'], min=0, max=4),
         details=choice('details', 'details', [('by the effort', None), 'none', 'network', 'sparse']),
@@ -489,10 +497,11 @@ class Explore(Shown):
         self.fit.on_click(self.begin); self.stop.on_click(lambda _: self.halt()); self.go_on.on_click(self.resume)
         stages = w.Accordion([w.VBox([k[n] for n in names]) for _,names in STAGES], titles=[t for t,_ in STAGES], layout=w.Layout(width='330px'))
         self.said = w.HTML()
-        left = w.VBox([k['aim'], k['bpp'], k['psnr'], k['preset'], k['seconds'], stages, w.HBox([self.fit, self.stop, self.go_on]), self.said], layout=w.Layout(width='345px', margin='0 16px 0 0'))
-        self.live,self.curve = image_box(png(part(self.x, None, 480)), width='480px'),w.Image(format='png', layout=w.Layout(width='480px'))
+        left = w.VBox([k['aim'], k['bpp'], k['psnr'], k['preset'], k['seconds'], stages, w.HBox([self.fit, self.stop, self.go_on]), self.said], layout=w.Layout(flex='0 0 345px', margin='0 16px 0 0'))
+        self.live,self.curve = image_box(png(part(self.x, None, 480)), width='480px'),w.Image(format='png', layout=w.Layout(width='400px', height='225px', margin='0 0 0 12px', display='none'))
         self.bar,self.status = w.FloatProgress(min=0, max=1, layout=w.Layout(width='480px')),w.HTML('Turn the knobs, then press Fit.')
-        self.pages = w.Tab([w.VBox([self.live, self.bar, self.status, self.curve]), w.HTML('There is nothing to compare yet.'), w.HTML('There are no bytes yet.')], titles=['Fit', 'Compare', 'Bytes'], layout=w.Layout(min_width='640px', flex='1 1 auto'))
+        first = w.HBox([w.VBox([self.live, self.bar, self.status]), self.curve], layout=w.Layout(flex_flow='row wrap'))
+        self.pages = w.Tab([first, w.HTML('There is nothing to compare yet.'), w.HTML('There are no bytes yet.')], titles=['Fit', 'Compare', 'Bytes'], layout=w.Layout(min_width='0', flex='1 1 0'))
         self.box = w.VBox([w.HTML(CSS), w.HBox([left, self.pages])])
         self.busy(False)
 
@@ -501,7 +510,7 @@ class Explore(Shown):
         k = {n: c.value for n,c in self.knobs.items()}
         for name,shown in (('bpp', k['aim'] == 'bpp'), ('psnr', k['aim'] == 'psnr'), ('seconds', k['preset'] == 'seconds'), ('pruning', k['prune'] > 0), ('hashing', k['pool'] > 0)):
             self.knobs[name].layout.display = None if shown else 'none'
-        self.said.value = f'<code style="white-space:normal">{escape(line(self.settings))}</code>'
+        self.said.value = f'<code style="white-space:normal; line-height:1.4; display:block">{escape(line(self.settings))}</code>'
 
     def busy(self, on:bool):
         "Which buttons can be pressed"
@@ -535,7 +544,7 @@ class Explore(Shown):
             if not self.job.frames.empty(): continue   # a newer one is there
             self.live.value,self.bar.value = png(part(f.picture, None, 480)),f.progress
             if not self.job.asked.is_set(): self.status.value = told(f)
-            if time.perf_counter() > drawn: self.curve.value,drawn = self.plot(),time.perf_counter() + 1
+            if time.perf_counter() > drawn: self.curve.value,self.curve.layout.display,drawn = self.plot(),None,time.perf_counter() + 1
         try: self.finish()
         except Exception as e: self.job.error = e; self.complain(e)
         finally: self.busy(False)
@@ -557,7 +566,7 @@ class Explore(Shown):
     def complain(self, e): self.status.value = f'<div class="ic-error">{escape(str(e) or type(e).__name__)}</div>'
 
     def plot(self)->bytes:
-        fig = figure(4.8, 2.1)
+        fig = figure(4, 2.25)
         draw_fit(self.job.lines, fig.subplots())
         return image_of(fig)
 
@@ -644,7 +653,7 @@ def point_table(
     "The numbers of a point"
     names = dict(picture='picture', asked='aimed at', bytes='bytes', bpp='bits per pixel', psnr_db='PSNR, dB', psnr_of_mean_mse_db='PSNR of the mean error, dB', ms_ssim='MS-SSIM', lpips='LPIPS', encode_s='seconds to encode', decode_s='seconds to decode', encode_peak_mb='MB to encode', decode_peak_mb='MB to decode', macs_per_pixel='multiplications a pixel', pictures='mean of pictures', machine='machine', maker='made by', date='date')
     def text(v): return f'{v:,.4g}' if isinstance(v, float) and abs(v) >= 1e4 else f'{v:.4g}' if isinstance(v, float) else f'{v:,}' if isinstance(v, int) else escape(str(v))
-    return f'<b>{escape(codec)}</b><table>' + ''.join(f'<tr><td style="padding-right:1em">{t}</td><td>{text(p[k])}</td></tr>' for k,t in names.items() if p.get(k, '') != '') + '</table>'
+    return f'<div class="ic-text"><b>{escape(codec)}</b><table>' + ''.join(f'<tr><td style="padding-right:1em">{t}</td><td>{text(p[k])}</td></tr>' for k,t in names.items() if p.get(k, '') != '') + '</table></div>'
 
 # %% ../nbs/40_widgets.ipynb #520d609f
 class Browse(Shown):
@@ -659,13 +668,13 @@ class Browse(Shown):
         self.codecs = w.SelectMultiple(description='codecs', options=[], rows=8, style=dict(description_width='90px'), layout=w.Layout(width='310px'))
         self.point = knob('SelectionSlider', 'point', 0, '640px', options=[('none', 0)], continuous_update=False)
         self.plot,self.dots = w.Image(format='png', layout=w.Layout(width='640px', height='440px', max_width='none')),[]
-        self.canvas,self.numbers,self.shot = w.Box([self.plot]),w.HTML(),image_box(width='360px')
+        self.canvas,self.numbers,self.shot,self.title = w.Box([self.plot]),w.HTML(),image_box(width='360px'),w.HTML()
         self.canvas.add_class('ic-plot')
         self.lock = False
         self.set.observe(self.load, 'value'); self.point.observe(self.show, 'value')
         for c in (self.picture, self.metric, self.across, self.codecs): c.observe(self.draw, 'value')
-        left = w.VBox([*([self.set] if len(sets) > 1 else []), self.picture, self.metric, self.across, self.codecs, w.HTML('Several codecs: hold Ctrl. Click a point, or walk with the slider.'), self.numbers], layout=w.Layout(width='330px', margin='0 12px 0 0'))
-        self.box = w.VBox([w.HTML(CSS), w.HBox([left, w.VBox([self.canvas, self.point, self.shot])])])
+        left = w.VBox([*([self.set] if len(sets) > 1 else []), self.picture, self.metric, self.across, self.codecs, w.HTML('<div class="ic-text">Several codecs: hold Ctrl. Click a point, or walk with the slider.</div>'), self.numbers], layout=w.Layout(flex='0 0 330px', margin='0 12px 0 0'))
+        self.box = w.VBox([w.HTML(CSS), w.HBox([left, w.VBox([self.canvas, self.point, self.title, self.shot])])])
         self.load()
         for k,v in (start or {}).items(): getattr(self, k).value = v
 
@@ -695,7 +704,7 @@ class Browse(Shown):
         "Other curves: other points"
         if self.lock: return
         keep,self.lock = self.point.value,True
-        options = [(f'{c}, {p["bpp"]:.3f} bits per pixel', (c, k)) for c,ps in self.found.items() for k,p in enumerate(ps)] or [('none', 0)]
+        options = [(f'{c}, {p["bpp"]:.2f} bpp', (c, k)) for c,ps in self.found.items() for k,p in enumerate(ps)] or [('none', 0)]
         self.point.options = options
         self.point.value = keep if keep in [v for _,v in options] else options[len(options)//2][1]
         self.lock = False
@@ -709,8 +718,9 @@ class Browse(Shown):
         self.plot.value = image_of(fig)
         self.place(places)
         y,row = self.behind()
+        self.title.value = f'<b>{escape(row["picture"])}, {at[0]}, {row["bpp"]:.3f} bits per pixel</b>' if y is not None else ''
         p = found[at[0]][at[1]] if at else {}
-        self.numbers.value = point_table(p | (row or {}), at[0]) if at else 'No point has these measures: choose others.'
+        self.numbers.value = point_table(row if row and self.picture.value else p, at[0]) if at else 'No point has these measures: choose others.'
         self.shot.value = png(part(y, None, 360)) if y is not None else b''
         self.shot.layout.display = None if y is not None else 'none'
 
@@ -732,7 +742,7 @@ class Browse(Shown):
         asked = self.found[at[0]][at[1]]['asked']
         row = next((r for r in self.rows if r['codec'] == at[0] and r['asked'] == asked and self.picture.value in ('', r['picture'])), None)
         y = held(row, self.folder) if row else None
-        return y,row if self.picture.value else None
+        return y,row
 
     def figure(self):
         "The curves, and the picture of the point beside them"
