@@ -140,7 +140,7 @@ CODECS = {
     'jxl-lossless': Codec('JPEG XL lossless', (), lambda x,k: dict(format='JXL', lossless=True, effort=7, num_threads=1), (1, 3, 4), needs='pillow_jxl'),
 }
 
-# %% ../nbs/33_baselines.ipynb #851bc9df
+# %% ../nbs/33_baselines.ipynb #33ce401b
 COIN_SHAPES = ((20, 5), (30, 5), (28, 10), (40, 10), (49, 13))   # (width, depth) for 0.07, 0.15, 0.3, 0.6 and 1.2 bits per pixel of a Kodak picture
 COIN_HEAD = '<4sHHBBB'   # magic, height, width, channels, width of a layer, layers
 
@@ -175,7 +175,7 @@ def coin_decompress(
     if len(data) < struct.calcsize(COIN_HEAD) or data[:4] != b'COIN': raise ValueError('not a file of coin_compress')
     _,h,w,c,width,depth = struct.unpack_from(COIN_HEAD, data)
     body = data[struct.calcsize(COIN_HEAD):]
-    if not (1 <= c <= 4 and width and depth and min(h, w)) or len(body) != 2*n_weights(width, depth, c): raise ValueError(f'a COIN file of {width} x {depth} for {h}x{w}x{c} has no {len(body)} bytes of weights')
+    if not (1 <= c <= 4 and width and depth and 0 < h*w < 1 << 27) or len(body) != 2*n_weights(width, depth, c): raise ValueError(f'a COIN file of {width} x {depth} for {h}x{w}x{c} has no {len(body)} bytes of weights')
     weights = torch.from_numpy(np.frombuffer(body, '<f2').astype(np.float32))
     net = Siren(width, depth, c)
     with torch.no_grad():

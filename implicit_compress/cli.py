@@ -35,7 +35,7 @@ from .data import SETS, image_set
 from .grid import read_codebook
 from .image import FORMATS, picture_file, as_samples, atomic_write, demo_image, load_image, to_float, to_samples
 from .plugin import rescale
-from .report import bd_rates, curves, published, write_report
+from .report import curves, published, write_report
 from .sparse import UNIT, read_sparse
 
 # %% ../nbs/36_cli.ipynb #058af4b7

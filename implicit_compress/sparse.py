@@ -122,10 +122,10 @@ PRIORS = ( # (scale, zero) of a `Model` for every context: grey, then colours
 def contexts(
     kind:int, # class 0..44
     f, # (14,n) of `features`
-    weights=WEIGHTS, # (45,14)
+    weights=None, # (45,14); None: `WEIGHTS`
 )->np.ndarray: # (n,) 0..31
     "How large the numbers should be, in half octaves"
-    return np.searchsorted(EDGES, weights[kind] @ f, side='right')
+    return np.searchsorted(EDGES, (WEIGHTS if weights is None else weights)[kind] @ f, side='right')
 
 def model_of(
     plane:int, # 0, 1, ...

@@ -1,6 +1,7 @@
 "Workers of dask do the bench: the same table, however many there are, and whatever happens to them"
 import json, os, signal, threading, time
 import pytest
+from implicit_compress import bench
 from implicit_compress.bench import dask_executor, measure, sweep
 from implicit_compress.image import demo_image, save_image
 
@@ -71,3 +72,22 @@ def test_what_failed_is_tried_again_when_asked(pictures, tmp_path):
     path.write_text(json.dumps(row | dict(error="the disk was full")))
     assert measure(task, tmp_path/"r")["error"] == "the disk was full"
     assert "error" not in measure(task, tmp_path/"r", retry=True)
+
+
+def test_every_device_has_one_task_at_a_time(pictures, tmp_path, monkeypatch):
+    "Tasks see one CUDA device each, and no two of them the same at once"
+    now, seen, lock = set(), [], threading.Lock()
+
+    def pretend(task, folder, retry, CUDA_VISIBLE_DEVICES):
+        with lock:
+            assert CUDA_VISIBLE_DEVICES not in now
+            now.add(CUDA_VISIBLE_DEVICES)
+            seen.append(CUDA_VISIBLE_DEVICES)
+        time.sleep(.02)
+        with lock: now.remove(CUDA_VISIBLE_DEVICES)
+        return dict(task)
+
+    monkeypatch.setattr(bench, "measure", pretend)
+    rows = sweep(pictures, CODECS, POINTS, tmp_path, devices=[0, 3], progress=False)
+    assert len(rows) == 8 and not any("error" in r for r in rows)
+    assert set(seen) == {"0", "3"} and len(seen) == 8

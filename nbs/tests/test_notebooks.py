@@ -1,5 +1,5 @@
 "The notebooks run, are clean, and agree with everything that is made from them"
-import json, os, shutil, subprocess, sys
+import ast, json, os, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 from nbdev.config import get_config
@@ -84,3 +84,15 @@ def test_notebook_is_small_and_complete(path):
     ids = [c["id"] for c in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     assert len(ids) == len(set(ids))
     assert path.stat().st_size < 300_000
+
+
+def test_imports_have_cells_of_their_own():
+    "Whoever builds the docs runs cells that hold an import: nothing else may be in them"
+    mixed = []
+    for p in sorted(q for q in NBS.rglob("*.ipynb") if not any(part[0] in "._" for part in q.relative_to(NBS).parts)):
+        for cell in json.loads(p.read_text(encoding="utf-8"))["cells"]:
+            source = "".join(cell["source"])
+            if cell["cell_type"] != "code" or "#| export" in source or "nbdev_export()" in source: continue
+            kinds = {isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.parse(source).body}
+            if len(kinds) > 1: mixed.append(f"{p.relative_to(NBS)}, cell {cell['id']}")
+    assert not mixed, mixed
