@@ -23,7 +23,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import NamedTuple
 import numpy as np
-from .baselines import CODECS, coin_decompress
+from .baselines import CODECS, coin_decompress, picture
 from .bench import OWN, parsed
 from .bitstream import ledger, unpack
 from .cli import contest, described, facts
@@ -33,7 +33,7 @@ from .entropy import read_runs, read_varint
 from .exact import STEPS
 from .fit import Callback, read_checkpoint
 from .grid import layers_of, sizes_of
-from .image import coords, grid_size, to_float, to_samples
+from .image import coords, grid_size, icc_profile, to_float, to_samples
 from .metrics import psnr
 from .network import INKS
 from .report import LABELS, curves, plot_curves, quality, read_rows
@@ -373,7 +373,7 @@ def image_box(
 CSS = """<style>
 .ic-pixels {image-rendering: pixelated; object-fit: contain}
 .ic-plot {position: relative; overflow: visible}
-.ic-dot {position: absolute !important; margin: 0; padding: 0; min-width: 0; border-radius: 50%; background: transparent !important; cursor: pointer; z-index: 2}
+.ic-dot {position: absolute !important; margin: 0; padding: 0; min-width: 0; border-radius: 50% !important; background: transparent !important; cursor: pointer; z-index: 2}
 .ic-dot:hover {background: rgba(255, 127, 14, .5) !important}
 .ic-text {line-height: 1.4; overflow-x: auto}
 .ic-text td {padding-top: 0; padding-bottom: 0}
@@ -555,7 +555,7 @@ class Explore(Shown):
         self.live.value = png(part(self.rows[1]['picture'], None, 480))
         fig = figure(8, 2.4)
         draw_ledger({'ours': ledger(self.file)}, fig.subplots())
-        words = described(facts(bytes(self.file)), 'the file')
+        words = described(facts(bytes(self.file)), 'the file').replace('#', '')
         self.compare = Compare(self.rows)
         self.pages.children = [self.pages.children[0], self.compare.box, w.VBox([w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px')), w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>')])]
         self.status.value = f'<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>'
@@ -599,8 +599,8 @@ def explore(
     **start, # where the knobs stand: aim, bpp, psnr, preset, seconds, and the stages of `compress`
 )->Explore:
     "Choose a size, an effort and the stages; watch the fit; compare what comes of it"
-    from implicit_compress.baselines import picture
-    return Explore(picture(image), start, {k: v for k,v in dict(threads=threads, device=device).items() if v is not None})
+    icc = icc_profile(image) if isinstance(image, (str, Path)) else None
+    return Explore(picture(image), start, {k: v for k,v in dict(threads=threads, device=device, icc=icc).items() if v is not None})
 
 # %% ../nbs/40_widgets.ipynb #86683116
 def bench_rows(
@@ -636,6 +636,7 @@ def curves_figure(
     "The curves, and where on the picture every point is"
     fig = figure(*size)
     ax = plot_curves(found, metric, None, (), fig.subplots(), across)
+    if all(p.get('pictures') == 1 for ps in found.values() for p in ps): ax.set_ylabel(LABELS[metric].replace(', mean of pictures', ''))
     has = [(c, k, p) for c,ps in found.items() if all(metric in p and across in p for p in ps) for k,p in enumerate(ps)]
     at = [(c, k, p[across], quality([p], metric)[0]) for c,k,p in has]
     for c,k,u,v in at:
@@ -839,16 +840,19 @@ def draw_weights(
     layer:int, # 0 is the first
     ax, # to draw into
 ):
-    "A histogram of a layer, and ticks where weights may lie"
+    "A histogram of a layer, its grids from coarse to fine, and ticks where the coarsest lets weights lie"
+    from matplotlib import colormaps
     l = o.layers[layer]
     k,sine = np.broadcast_to(l.k, l.Q.shape).ravel(),layer < len(o.layers) - 1
     v = l.Q.ravel()*STEPS[k]
-    ax.hist(v, bins=min(60, max(8, v.size//12)), color='#1f77b4', alpha=.75)
-    reach,coarse = np.abs(v).max() or 1.,float(STEPS[k.min()])
-    if 2*reach/coarse < 400:
-        ticks = coarse*np.arange(math.ceil(-reach/coarse), math.floor(reach/coarse) + 1)
-        ax.vlines(ticks, 0, .045, color='#d62728', lw=.8, transform=ax.get_xaxis_transform(), label=f'coarsest of {len(np.unique(k))} grid(s)')
-        ax.legend(fontsize=7)
+    codes,reach = np.unique(k),np.abs(v).max() or 1.
+    coarse = float(STEPS[codes[0]])
+    wide = coarse/4 if 8*reach/coarse < 160 else reach/40
+    n = math.ceil(reach/wide) + 1
+    shades = colormaps['viridis'](np.linspace(.15, .9, len(codes))) if len(codes) > 1 else ['#1f77b4']
+    ax.hist([v[k == c] for c in codes], bins=wide*(np.arange(-n, n + 2) - .5), stacked=True, color=shades, label=[f'step {STEPS[c]:.2g}' if c in (codes[0], codes[-1]) else None for c in codes])
+    if reach/coarse < 200: ax.vlines(coarse*np.arange(math.ceil(-reach/coarse), math.floor(reach/coarse) + 1), -.04, 0, color='#d62728', lw=1, transform=ax.get_xaxis_transform(), clip_on=False, label='coarsest grid')
+    ax.legend(fontsize=7)
     zero = f', {np.mean(l.Q == 0):.0%} zero'
     ax.set(xlabel='weight, turns' if sine else 'weight, full scale is 1', ylabel='how many')
     ax.set_title(f'layer {layer + 1} of {len(o.layers)}: {v.size:,} weights{zero}', fontsize=9)
@@ -979,8 +983,9 @@ class Inside(Shown):
     def page_what(self):
         w,fig = kit(),figure(8, 2.2)
         draw_ledger({'file': ledger(self.data)}, fig.subplots())
-        words = described(facts(self.data), 'this file') + ('' if self.found else '\n\nThere is no network in it, so there are no weights, neurons or slopes to show.')
-        return [image_box(png(part(self.y, None, 480)), width='480px'), w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px')), w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>')]
+        words = described(facts(self.data), 'this file').replace('#', '') + ('' if self.found else '\n\nThere is no network in it, so there are no weights, neurons or slopes to show.')
+        text = w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>', layout=w.Layout(margin='0 0 0 16px'))
+        return [w.HBox([image_box(png(part(self.y, None, 480)), width='480px'), text], layout=w.Layout(flex_flow='row wrap')), w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px'))]
 
     def page_weights(self):
         w,o = kit(),self.opened
