@@ -120,7 +120,7 @@ def image_of(
 )->bytes:
     "The file of a figure"
     f = BytesIO()
-    fig.savefig(f, format=kind, **(dict(pil_kwargs=dict(quality=82)) if kind == 'jpg' else {}))
+    fig.savefig(f, format=kind, **(dict(pil_kwargs=dict(quality=72)) if kind == 'jpg' else {}))
     return f.getvalue()
 
 def draw_ledger(
@@ -177,7 +177,7 @@ def contest_figure(
 ): # a matplotlib `Figure`
     "All there is to say about a file: pictures, errors, its bytes, and how it came about"
     n = len(rows)
-    fig = figure(2.1*n, 2.1*2*rows[0]['picture'].shape[0]/rows[0]['picture'].shape[1] + 2.6, 84)
+    fig = figure(2.1*n, 2.1*2*rows[0]['picture'].shape[0]/rows[0]['picture'].shape[1] + 2.6, 78)
     top,low = fig.subfigures(2, 1, height_ratios=[2*rows[0]['picture'].shape[0]/rows[0]['picture'].shape[1]*2 + .8, 2])
     axs = top.subplots(2, n, squeeze=False)
     for k,r in enumerate(rows):
