@@ -221,7 +221,7 @@ def draw_curves(
     ax, # to draw into
 )->list: # of (codec, number, horizontal, vertical)
     "Curves, a ring, and where every point is"
-    plot_curves(found, metric, None, (), ax, across)
+    if found: plot_curves(found, metric, None, (), ax, across)
     has = [(c, k, p) for c,ps in found.items() if all(metric in p and across in p for p in ps) for k,p in enumerate(ps)]
     at = [(c, k, p[across], quality([p], metric)[0]) for c,k,p in has]
     for c,k,u,v in at:
