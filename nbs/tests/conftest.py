@@ -8,14 +8,14 @@ import pytest
 from hypothesis import settings
 from nbdev.config import get_config
 
-FLAGS = ("slow", "cuda")
+FLAGS = ("slow", "cuda", "browser")
 settings.register_profile("calm", deadline=None, derandomize="CI" in os.environ, database=None, max_examples=50, print_blob=True)
 settings.load_profile("calm")
 
 
 def pytest_addoption(parser):
     "`pytest nbs/tests --flags slow` runs slow notebook cells and tests marked slow, too"
-    parser.addoption("--flags", default="", help="space separated test flags to run that are normally skipped: slow cuda")
+    parser.addoption("--flags", default="", help="space separated test flags to run that are normally skipped: slow cuda browser")
 
 
 def pytest_configure(config):
