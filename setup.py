@@ -16,7 +16,8 @@ setup(
     license={"apache2": "Apache-2.0"}[cfg["license"]], license_files=["LICENSE"],
     long_description=(HERE/"README.md").read_text(encoding="utf-8"), long_description_content_type="text/markdown",
     python_requires=f">={cfg['min_python']}", install_requires=words("requirements"),
-    extras_require={"dev": words("dev_requirements"), "docs": words("docs_requirements")},
-    packages=[lib], package_data={lib: ["images/*", "*.bin"]}, zip_safe=False,
+    extras_require={"dev": words("dev_requirements"), "docs": words("docs_requirements"),
+                    "cluster": words("cluster_requirements")},
+    packages=[lib], package_data={lib: ["images/*", "*.bin", "published.json"]}, zip_safe=False,
     entry_points={"console_scripts": words("console_scripts"), "nbdev": [f"{lib}={lib}._modidx:d"]},
 )

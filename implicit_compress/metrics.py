@@ -10,9 +10,6 @@ __all__ = ['ALEXNET_URL', 'mse', 'psnr', 'n_scales', 'ms_ssim', 'MissingWeights'
 import os, warnings
 from importlib.resources import files
 import numpy as np
-import torch
-import torch.nn.functional as F
-from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import correlate1d
 from .image import _numpy, as_samples, to_float
 
@@ -115,6 +112,7 @@ class MissingWeights(ValueError): "The weights of a network are not on this mach
 
 def _alexnet(backbone, url):
     "The state dict of AlexNet: given, from a file, or from torch.hub's cache or `url`"
+    import torch   # here and below: whoever needs no LPIPS need not wait for it
     if isinstance(backbone, dict): return backbone
     path = backbone or os.environ.get('IMPLICIT_COMPRESS_ALEXNET')
     try:
@@ -131,6 +129,7 @@ class Lpips:
         backbone=None, # path of torchvision's alexnet-owt-7be5be79.pth, or its state dict; None: IMPLICIT_COMPRESS_ALEXNET, cache, download
         url=ALEXNET_URL, # where to fetch it when it is nowhere else
     ):
+        import torch
         self.trunk = _alexnet(backbone, url)
         if missing := [k for k in _KEYS if k not in self.trunk]:
             raise MissingWeights(f'these weights are not AlexNet\'s: {missing[0]} is missing')
@@ -141,6 +140,8 @@ class Lpips:
         x, # (n,3,h,w) float32 tensor, scaled for AlexNet
     ): # list of five tensors (n,c,h',w')
         "Activations after each of the five convolutions, each place normalised to length 1"
+        import torch
+        import torch.nn.functional as F
         out = []
         for k,stride,pad,pool in _CONVS:
             x = F.max_pool2d(x, 3, 2) if pool else x
@@ -148,18 +149,18 @@ class Lpips:
             out.append(x/torch.sqrt(x.square().sum(1, keepdim=True) + 1e-8))
         return out
 
-    @torch.no_grad()
     def __call__(self,
         a, # gray or RGB picture, as `as_samples` takes it, both sides at least 31
         b, # another of the same shape
     )->float: # 0 for equal pictures, about 1 for unrelated ones; symmetric
         "The distance between `a` and `b`"
+        import torch
         p, q = _pair(a, b)
         if p.shape[2] not in (1,3) or min(p.shape[:2]) < 31: raise ValueError(f'LPIPS takes gray or RGB of at least 31x31, not {p.shape}')
         x = torch.from_numpy(np.stack([np.broadcast_to(to_float(v), (*v.shape[:2],3)) for v in (p, q)])).permute(0,3,1,2)*2 - 1
         x = (x - torch.tensor(_SHIFT).view(1,3,1,1))/torch.tensor(_SCALE).view(1,3,1,1)
         heads = [self.heads[f'lin{k}.model.1.weight'][0] for k in range(5)]
-        return sum(float(((f[0]-f[1]).square()*h).sum(0).mean()) for f,h in zip(self.features(x), heads, strict=True))
+        with torch.no_grad(): return sum(float(((f[0]-f[1]).square()*h).sum(0).mean()) for f,h in zip(self.features(x), heads, strict=True))
 
 # %% ../nbs/01_metrics.ipynb #f2bb9782
 def lpips(
@@ -204,6 +205,7 @@ def _front(curve):
 # %% ../nbs/01_metrics.ipynb #4125ac16
 def _mean_gap(xa, ya, xt, yt, method, unit):
     "Mean of yt-ya over the range of x that both curves share"
+    from scipy.interpolate import PchipInterpolator   # slow to import, and few need it
     if method not in ('pchip','cubic'): raise ValueError(f'method is pchip or cubic, not {method!r}')
     need = 4 if method=='cubic' else 2
     if min(len(xa), len(xt)) < need: raise ValueError(f'{method} needs {need} points on each curve; there are {len(xa)} and {len(xt)}')

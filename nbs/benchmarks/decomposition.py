@@ -2,13 +2,14 @@
 
 Three Kodak pictures (the middle 384x256), a page of text and a micrograph at two rates; 600 steps a fit for every network, one thread. Files are
 decoded in a fresh process. One row a point goes to results/decomposition.tsv; rows that are there already are not done again.
-IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of drawn pages are from before
+those were set letter by letter (room data): some letters stand a pixel elsewhere now.
 """
 import os, sys
 from pathlib import Path
 import numpy as np
-import pictures
 from points import Table, decoded, encoded
+from implicit_compress.data import image_set, text_page
 from implicit_compress.image import load_image
 
 RATES = (.2, .6)
@@ -34,8 +35,8 @@ def sources(folder):
     "Name and file of every picture"
     kodak = Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'
     shown = {f'kodim{i:02d}': middle(load_image(kodak/f'kodim{i:02d}.png')) for i in (5, 15, 23)}
-    shown['text page'] = middle(pictures.text_page())
-    shown['micrograph'] = middle(pictures.captures()['cell'])
+    shown['text page'] = middle(text_page())
+    shown['micrograph'] = middle(load_image(image_set('scientific')['cell']))
     for name, x in shown.items():
         np.save(p := folder/f'{name.replace(" ", "_")}.npy', x)
         yield name, p

@@ -3,15 +3,16 @@
 At equal shapes, steps and pixels: ten layers of 20 (ReLU with Fourier features: as many weights), 500 steps of Muon over 8,192 pixels, one thread, on kodim05, kodim15
 and kodim23 reduced to 192x128 and on a page of text, every variant at three learning rates and at its two or three frequencies. PSNR of the floating-point
 network on the whole picture: no files here, since only sines have an exact decoder. One row a fit goes to results/variants.tsv; rows that are there
-already are not done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+already are not done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of drawn pages are from before
+those were set letter by letter (room data): some letters stand a pixel elsewhere now.
 """
 import time
 import numpy as np
 import torch
-import pictures
 from PIL import Image
 from capacity import reduced
 from points import Table
+from implicit_compress.data import text_page
 from implicit_compress.fit import DivergedError, fit
 from implicit_compress.siren import CoordNet, FourierNet, ReluNet, Siren
 
@@ -58,7 +59,7 @@ VARIANTS = {
 
 if __name__ == '__main__':
     table = Table('variants.tsv', 'picture variant frequency lr weights psnr_db seconds', 4, 'activations and skips at equal shapes, 500 steps, floating point')
-    shown = {f'kodim{i:02d}': reduced(i, (192, 128)) for i in (5, 15, 23)} | {'text page': np.array(Image.fromarray(pictures.text_page()[..., 0]).resize((240, 180), Image.Resampling.BOX))[..., None]}
+    shown = {f'kodim{i:02d}': reduced(i, (192, 128)) for i in (5, 15, 23)} | {'text page': np.array(Image.fromarray(text_page()[..., 0]).resize((240, 180), Image.Resampling.BOX))[..., None]}
     for name, x in shown.items():
         for variant, (make, frequencies) in VARIANTS.items():
             for f in frequencies:
