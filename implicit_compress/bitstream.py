@@ -104,7 +104,7 @@ METHODS = {
     'pyramid': (
         Field('levels', 'u8', 1, 12, doc='scales, from that of the picture on'),
         Field('first', 'u8', 0, 11, doc='the finest scale that has latents'),
-        Field('chroma', 'u8', 0, 11, doc='the finest scale of chroma'),
+        Field('chroma_first', 'u8', 0, 11, doc='the finest scale of chroma'),
         Field('step', 'u8', 0, 255, doc='code of the step of latents at the scale of the picture'),
         Field('context', 'u8', 1, 64, doc='neurons in each hidden layer of the context model'),
         Field('hidden', 'u8', 1, 64, doc='neurons for each pixel'),

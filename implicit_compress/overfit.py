@@ -232,15 +232,13 @@ class Overfit:
         plan:Plan,
         x, # (planes,h,w) in [0,1]
         lmbda:float, # weight of rate in `mse + lmbda*bpp`
-        seed:int=0, # of noise and of weights nobody has learned
+        seed:int=0, # of noise
     ):
         self.plan,self.lmbda,self.g = plan,lmbda,torch.Generator(x.device).manual_seed(seed)
         self.base,self.pictures = start_of(plan),[x]
         while len(self.pictures) < plan.scene.levels: self.pictures.append(halved(self.pictures[-1]))
         self.W = [torch.from_numpy(v/2.**UNIT).float().to(x.device) for v in self.base]
         self.ys = [torch.zeros(g.h, g.w, device=x.device) for g in plan.scene.grids]
-        for i in (0, 1, 4):
-            if not self.W[i].any(): self.W[i].uniform_(-1, 1, generator=self.g).mul_(math.sqrt((.75, 1.5, 0, 0, 3)[i]/self.W[i].shape[1]))
         self.mats = None   # the weights as whole numbers, once they are rounded
         self.rates,self.known,self.mse,self.bpp,self.steps = {},None,0.,0.,0
 
@@ -377,7 +375,7 @@ def steer(
 ):
     "Make bits dearer, or cheaper"
     off = math.log(o.bpp/bpp) if bpp else math.log(10**(-psnr/10)/o.mse)
-    o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(max(-.1, min(.1, .3*off)))))
+    o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(max(-.2, min(.2, .5*off)))))
 
 def overfit(
     o:Overfit,
@@ -419,7 +417,7 @@ def pyramid_file(
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`: larger is smaller
     seconds:float=60., # of fitting
     steps:int=None, # or a number of steps: then the file does not depend on the clock
-    seed:int=0, # of noise, and of weights nobody has learned
+    seed:int=0, # of noise
     start:str='shipped', # weights the package has learned; or 'none'
     icc:bytes=None, # colour profile
     progress:bool=False, # show a bar?
