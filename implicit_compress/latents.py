@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['CROSS', 'DIAGONAL', 'FAR_CROSS', 'FAR_DIAGONAL', 'AROUND', 'PASSES', 'MARGIN', 'N_FEATURES', 'FEATURE', 'MOST',
-           'ACTIVE', 'BIG', 'SCALES', 'TIGHTEST', 'PER_LN2', 'WORTH', 'Grid', 'grids_of', 'features', 'near_and_far',
-           'Matrix', 'rescaled', 'context', 'decayed', 'laplace', 'Tables', 'through_grids', 'read_grids']
+           'ACTIVE', 'BIG', 'SCALES', 'TIGHTEST', 'PER_LN2', 'WORTH', 'PIECE', 'Grid', 'grids_of', 'coarseness',
+           'features', 'near_and_far', 'Matrix', 'rescaled', 'context', 'decayed', 'laplace', 'Tables', 'distributions',
+           'through_grids', 'read_grids']
 
 # %% ../nbs/20_latents.ipynb #5ffd31df
 from functools import lru_cache
@@ -41,9 +42,15 @@ AROUND = ((),) + tuple(tuple((s*a, s*b) for a,b in o) for s in (2, 1) for o in (
 PASSES = ((0, 0, 4, 0), (2, 2, 4, 1), (0, 2, 4, 2), (2, 0, 4, 2), (1, 1, 2, 3), (0, 1, 2, 4), (1, 0, 2, 4))   # first row, first column, stride, kind
 MARGIN = 6   # zeros around a grid
 
-# %% ../nbs/20_latents.ipynb #6eb20755
-N_FEATURES,FEATURE = 28,2   # features; their fractional bits
+# %% ../nbs/20_latents.ipynb #595d2e3f
+N_FEATURES,FEATURE = 28,6   # features; their fractional bits
 MOST = 4095   # larger numbers look like this one to others
+
+def coarseness(
+    level:int, # scale of a grid
+)->int: # 0..6
+    "Numbers of a coarse grid are larger: by so many octaves they look smaller to the network, and its result is larger"
+    return max(0, min(6, level - 2))
 
 def features(
     p, # one of `PASSES`
@@ -51,17 +58,19 @@ def features(
     own, # (h+12,w+12) float64, the grid with a margin of zeros, as far as it is known
     parent, # (h',w') float64: the next coarser grid of the plane; None if there is none
     others, # up to two grids (h,w) of other planes at this scale
-)->np.ndarray: # (28,n) float64, whole numbers with two fractional bits
+    rows=slice(None), # which rows of the pass
+)->np.ndarray: # (28,n) float64, whole numbers with six fractional bits
     "What is known about the numbers of a pass"
     a,b,s,kind = p
-    r,c = np.arange(a, g.h, s),np.arange(b, g.w, s)
+    r,c = np.arange(a, g.h, s)[rows],np.arange(b, g.w, s)
+    high,wide = r[-1] - r[0] + 1,c[-1] - b + 1
     out = np.zeros((N_FEATURES, len(r), len(c)))
-    for j,(dy,dx) in enumerate(AROUND[kind]): out[j] = own[MARGIN + a + dy:, MARGIN + b + dx:][:g.h - a:s, :g.w - b:s]
+    for j,(dy,dx) in enumerate(AROUND[kind]): out[j] = own[MARGIN + r[0] + dy:, MARGIN + b + dx:][:high:s, :wide:s]
     if parent is not None:
         for j,(y,x) in enumerate(near_and_far(r, c, parent.shape)): out[12 + j] = parent[y[:, None], x]
-    for j,o in enumerate(others): out[16 + j] = o[a::s, b::s]
+    for j,o in enumerate(others): out[16 + j] = o[r[0]:r[-1] + 1:s, b::s]
     for j,(lo,hi) in enumerate(((0, 4), (4, 12), (12, 16), (16, 18))): out[18 + j] = np.abs(out[lo:hi]).sum(0)
-    out[:22] *= 1 << FEATURE
+    out[:22] *= 1 << FEATURE - coarseness(g.level)
     for row,v in ((22, kind in (1, 2)), (23, kind == 3), (24, kind == 4), (25, g.plane > 0), (26, g.level/4), (27, 1)): out[row] = v*(1 << FEATURE)
     return out.reshape(N_FEATURES, -1)
 
@@ -93,13 +102,14 @@ def rescaled(
 def context(
     net, # four of `Matrix`: (c,28), (c,c), (2,c), (2,28)
     x, # (28,n) of `features`
+    coarse:int=0, # of `coarseness`
 )->tuple: # (n,) int64 means in eighths, (n,) int64 scales 0..42
     "How numbers are distributed, by what is around them"
     (W1,s1),(W2,s2),(W3,s3),(L,s4) = net
     h = np.clip(rescaled(W1 @ x, s1 + FEATURE - ACTIVE), 0, BIG)
     h = h + np.clip(rescaled(W2 @ h, s2), 0, BIG)
     o = rescaled(W3 @ h, s3) + rescaled(L @ x, s4 + FEATURE - ACTIVE)
-    return np.clip(rescaled(o[0], ACTIVE - 3), -8*MOST, 8*MOST).astype(np.int64),np.clip(rescaled(o[1], ACTIVE - 2) + TIGHTEST, 0, SCALES - 1).astype(np.int64)
+    return np.clip(rescaled(o[0], ACTIVE - 3 - coarse), -8*MOST, 8*MOST).astype(np.int64),np.clip(rescaled(o[1], ACTIVE - 2) + 4*coarse + TIGHTEST, 0, SCALES - 1).astype(np.int64)
 
 # %% ../nbs/20_latents.ipynb #2ccda015
 PER_LN2 = 1549082005   # round(2**30/ln(2))
@@ -169,7 +179,19 @@ class Tables:
         back[order] = out
         return whole + flip*back
 
-# %% ../nbs/20_latents.ipynb #c545c0e4
+# %% ../nbs/20_latents.ipynb #c0b63db4
+PIECE = 1 << 15   # numbers whose features are in memory at once
+
+def distributions(
+    net, # of `context`
+    p, # one of `PASSES`
+    g:Grid,
+    *around, # of `features`
+)->tuple: # of `context`
+    "Means and scales of a pass"
+    n,at_once = -(-(g.h - p[0])//p[2]),max(1, PIECE*p[2]//g.w)
+    return [np.concatenate(v) for v in zip(*(context(net, features(p, g, *around, slice(i, i + at_once)), coarseness(g.level)) for i in range(0, n, at_once)))]
+
 def through_grids(
     port, # `Writer`, or `Reader`
     net, # of `context`
@@ -187,8 +209,8 @@ def through_grids(
         for p in PASSES:
             a,b,s,_ = p
             if a >= g.h or b >= g.w: continue
-            f = features(p, g, own, None if parent is None else shown[parent], [shown[o] for o in others])
-            v = tables(port, *context(net, f), None if given is None else given[i][a::s, b::s].ravel())
+            means = distributions(net, p, g, own, None if parent is None else shown[parent], [shown[o] for o in others])
+            v = tables(port, *means, None if given is None else given[i][a::s, b::s].ravel())
             if len(v) and np.abs(v).max() > 1 << 15: raise DamagedError(f'words: a latent of {np.abs(v).max()}, at most {1 << 15} is possible')
             q[a::s, b::s] = v.reshape(q[a::s, b::s].shape)
             own[MARGIN + a:MARGIN + g.h:s, MARGIN + b:MARGIN + g.w:s] = np.clip(q[a::s, b::s], -MOST, MOST)

@@ -82,6 +82,7 @@ def files(tiny):
     assert peek(two).args["layers"] > 1
     return {"tiny": tiny, "layers": two, "gray": encoded(x[:12, :9, 0], 5), "deep": encoded(x[:9, :9].astype(np.uint16)*257, 6),
             "tiles": encoded(x, None, shape=(4, 2, 3)), "lossless": bytes(compress(x[:7, :9], lossless=True)),
+            "pyramid": encoded(x[:12, :14], None, lmbda=1e-2, method="pyramid", start="none"),
             "profile": pack(peek(tiny), *unpack(tiny)[1:3], icc=bytes(range(100)))}
 
 
