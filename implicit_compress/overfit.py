@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'GROUPS', 'STAGES', 'COARSE', 'LR', 'LR_NET', 'EVERY', 'ROUND', 'USUAL', 'Places', 'bits_and_slopes', 'Rate',
-           'Enlarge', 'Colour', 'painted', 'soften', 'halved', 'Overfit', 'usual_lmbda', 'plan_for', 'start_number',
-           'Clock', 'steer', 'overfit', 'weights_bpp', 'pyramid_file']
+           'Enlarge', 'Colour', 'painted', 'soften', 'halved', 'Descent', 'Overfit', 'usual_lmbda', 'plan_for',
+           'start_number', 'Clock', 'steer', 'overfit', 'weights_bpp', 'pyramid_file']
 
 # %% ../nbs/23_overfit.ipynb #a412929b
 import math
@@ -230,6 +230,24 @@ def halved(x): # (c,h,w)
     "Means of squares of four pixels; edges repeat"
     return F.avg_pool2d(F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode='replicate'), 2)[0]
 
+class Descent:
+    "Adam, whose steps for latents are measured by what is usual in their grid, too: one that hardly matters hardly moves"
+    def __init__(self, latents, weights, share=1.):
+        self.t,self.groups = 0,[(latents, LR*share, .8, .97, 1.), (weights, LR_NET, .9, .97, 0.)]
+        self.state = {id(p): (torch.zeros_like(p), torch.zeros_like(p)) for ps,*_ in self.groups for p in ps}
+
+    @torch.no_grad()
+    def step(self, part): # `part` of the learning rates
+        self.t += 1
+        for ps,lr,a,b,usual in self.groups:
+            for p in ps:
+                if p.grad is None: continue
+                m,v = self.state[id(p)]
+                m.lerp_(p.grad, 1 - a)
+                v.lerp_(p.grad.square(), 1 - b)
+                size = (v + usual*v.mean() if usual else v)/(1 - b**self.t)
+                p.addcdiv_(m, size.sqrt_().add_(1e-15), value=-lr*part/(1 - a**self.t))
+
 class Overfit:
     "Latents and weights of one picture while they are bent"
     def __init__(self,
@@ -254,8 +272,8 @@ class Overfit:
         return self.rates[level]
 
     @torch.no_grad()
-    def enter(self, level, least=.6):
-        "Begin the grids of a scale with what is left, as far as it is more than `least` steps"
+    def enter(self, level, least=.7):
+        "Begin the grids of a scale with what is left, in whole steps, the first of which begins at `least`"
         s,own = self.plan.scene,[(i, g) for i,g in enumerate(self.plan.scene.grids) if g.level == level]
         self.known = None
         if not own: return
@@ -263,12 +281,9 @@ class Overfit:
         if s.planes > 2: left[:3] = torch.einsum('ij,jhw->ihw', torch.linalg.inv(torch.tensor(COLOURS, dtype=left.dtype, device=left.device)), left[:3])
         for i,g in own:
             v = left[g.plane]*((1 << VALUE)/s.unit(level))
-            self.ys[i].copy_(torch.sign(v)*(v.abs() - (least if level < s.levels - 1 else 0)).clamp_(min=0))
+            self.ys[i].copy_(torch.sign(v)*torch.floor(v.abs() + (1 - least if level < s.levels - 1 else .5)))
 
-    def optimizer(self, n, share):
-        return torch.optim.Adam([dict(params=self.ys[:n], lr=LR*share, betas=(.8, .97)), dict(params=self.W, lr=LR_NET, betas=(.9, .97))], eps=1e-15)
-
-    def step(self, level, opt, sharp, noise, lmbda):
+    def step(self, level, opt, part, sharp, noise, lmbda):
         "One step: soften, see what it costs and how it looks, and move"
         n,x,fixed = self.count(level),self.pictures[level],self.mats is not None
         for v in self.ys[:n] + self.W: v.requires_grad_(True)
@@ -286,7 +301,7 @@ class Overfit:
         if fixed:
             for v in self.W[4:]: v.grad = None
         for v in self.ys + self.W: v.requires_grad_(False)
-        opt.step()
+        opt.step(part)
         self.mse,self.bpp,self.steps = float(mse.detach()),float(bits.sum())/pixels,self.steps + 1
 
     @torch.no_grad()
@@ -303,8 +318,8 @@ class Overfit:
         before = {part: self.cost(self.W, part) for part in ('rate', 'mse')}
         for i,(w,base) in enumerate(zip(self.W, self.base)):
             part = 'rate' if i < 4 else 'mse'
-            rough = [*self.W[:i], torch.round(w*128)/128, *self.W[i + 1:]]
-            harm = max(self.cost(rough, part) - before[part], 1e-3*self.lmbda*w.numel()/pixels)*4.**7
+            def rough(k): return self.cost([*self.W[:i], torch.round(w*2**k)/2**k, *self.W[i + 1:]], part) - before[part]
+            harm = max(1e-3*self.lmbda*w.numel()/pixels, *(rough(k)*4.**k for k in (4, 6)))
             bits = {s: self.weight_bits(w, base, s) for s in range(2, 16) if float(w.abs().max())*2**s < 2**15 - 1}
             s = min(bits, key=lambda s,harm=harm,bits=bits: harm*4.**-s + self.lmbda*bits[s]/pixels)
             mats.append(Matrix(np.rint(w.cpu().numpy().astype(np.float64)*2**s).astype(np.int64), s))
@@ -391,16 +406,14 @@ def overfit(
     s,begun = o.plan.scene,0.
     levels = [(k, share) for k,share in STAGES if k < s.levels]
     scale = sum(share for _,share in levels)
-    for l in reversed(range(levels[0][0] + 1, s.levels)): o.enter(l, .5)
+    for l in reversed(range(levels[0][0] + 1, s.levels)): o.enter(l)
     for k,share in levels:
         o.enter(k)
         last,end = k == 0,begun + share/scale
-        opt = o.optimizer(o.count(k), .6 if last else 1.)
-        lrs = [g['lr'] for g in opt.param_groups]
+        opt = Descent(o.ys[:o.count(k)], o.W, .6 if last else 1.)
         while (p := (clock(o) - begun)/(end - begun)) < 1:
             if last and p > ROUND and o.mats is None: o.round_weights()
-            for g,lr in zip(opt.param_groups, lrs): g['lr'] = lr*(.03 + .97*(1 + math.cos(math.pi*p))/2 if last else .3 + .7*(1 - p))
-            o.step(k, opt, .35 - (.25 if last else .1)*p, .22 - (.1 if last else .02)*p, o.lmbda*4.**-k*COARSE**k)
+            o.step(k, opt, .03 + .97*(1 + math.cos(math.pi*p))/2 if last else .3 + .7*(1 - p), .3 - (.2 if last else .05)*p, .15 - (.05 if last else 0)*p, o.lmbda*4.**-k*COARSE**k)
             if last and (bpp or psnr) and o.steps % 4 == 0: steer(o, bpp and max(bpp/2, bpp - weights_bpp(o)), psnr)
         begun = end
     if o.mats is None: o.round_weights()
