@@ -1,4 +1,4 @@
-"""Learn the weights a pyramid begins with: `python nbs/scripts/train_pyramid.py FOLDER [--steps 400] [--pictures 24] [--size 128]`
+"""Learn the weights a pyramid begins with: `python nbs/scripts/train_pyramid.py FOLDER [--steps 260] [--pictures 12] [--size 128]`
 
 FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped starts: BSDS500). Squares of many of them become one large picture;
 what is overfitted to that picture fits none of them by itself. One start is learned for each lmbda, each beginning with the one before,
@@ -37,6 +37,7 @@ def learned(x, lmbda, steps, W=None):
     o = Overfit(plan_for((*x.shape[1:], 3), lmbda, "none"), x, lmbda)
     if W:
         for w, v in zip(o.W, W): w.copy_(v) if w.shape == v.shape else None
+    o.round_weights = lambda: None    # a start is as fine as it can be
     overfit(o, Clock(None, steps))
     print(f"lmbda {lmbda:g}: {o.steps} steps, {time.process_time() - t:.0f} s of processor, {-10*np.log10(o.mse):.2f} dB, {o.bpp:.4f} bpp, {1000*(o.mse + lmbda*o.bpp):.3f}", flush=True)
     return o.W
@@ -50,7 +51,7 @@ def packed(number, W):
 
 if __name__ == "__main__":
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("folder", type=Path); a.add_argument("--pictures", type=int, default=24); a.add_argument("--size", type=int, default=128); a.add_argument("--steps", type=int, default=400)
+    a.add_argument("folder", type=Path); a.add_argument("--pictures", type=int, default=12); a.add_argument("--size", type=int, default=128); a.add_argument("--steps", type=int, default=260)
     a = a.parse_args()
     keep_memory()
     x, W, out = torch.from_numpy(mosaic(a.folder, a.pictures, a.size)/255.).float().movedim(2, 0).contiguous(), None, b""
