@@ -222,7 +222,7 @@ def steer(
 ):
     "Make bits dearer, or cheaper"
     off = math.log(o.bpp/bpp) if bpp else math.log(10**(-psnr/10)/o.mse)
-    o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(max(-.2, min(.2, .5*off)))))
+    o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(max(-.06, min(.06, .15*off)))))
 
 def overfit(
     o:Overfit,
@@ -242,15 +242,15 @@ def overfit(
         while (p := (clock(o) - begun)/(end - begun)) < 1:
             if last and p > ROUND and o.mats is None: o.round_weights()
             o.step(k, opt, .03 + .97*(1 + math.cos(math.pi*p))/2 if last else .3 + .7*(1 - p), .3 - (.2 if last else .05)*p, .15 - (.05 if last else 0)*p, o.lmbda*4.**-k*COARSE**k)
-            if last and (bpp or psnr) and o.steps % 4 == 0: steer(o, bpp and max(bpp/2, bpp - weights_bpp(o)), psnr)
+            if last and (bpp or psnr) and p > .15 and o.steps % 4 == 0: steer(o, bpp and max(bpp/2, bpp - weights_bpp(o)), psnr)
         begun = end
     if o.mats is None: o.round_weights()
     clock.done()
 
 def weights_bpp(o)->float: # bits per pixel
     "What the weights will cost, or do"
-    n = sum(w.numel() for w in o.W)
-    bits = 5.*n if o.mats is None else sum(o.weight_bits(w, b, m.s) for w,b,m in zip(o.W, o.base, o.mats))
+    steps = [6]*len(o.W) if o.mats is None else [m.s for m in o.mats]
+    bits = sum(o.weight_bits(*v) for v in zip(o.W, o.base, steps))
     return (bits + 400)/o.pictures[0][0].numel()
 
 # %% ../nbs/24_overfit.ipynb #ffe1668a
