@@ -99,8 +99,8 @@ class Overfit:
         return self.rates[level]
 
     @torch.no_grad()
-    def enter(self, level, least=.7):
-        "Begin the grids of a scale with what is left, in whole steps, the first of which begins at `least`"
+    def enter(self, level):
+        "Begin the grids of a scale with what is left, in whole steps; on the two finest scales it must be more to be worth a first one"
         s,own = self.plan.scene,[(i, g) for i,g in enumerate(self.plan.scene.grids) if g.level == level]
         self.known = None
         if not own: return
@@ -108,7 +108,7 @@ class Overfit:
         if s.planes > 2: left[:3] = torch.einsum('ij,jhw->ihw', torch.linalg.inv(torch.tensor(COLOURS, dtype=left.dtype, device=left.device)), left[:3])
         for i,g in own:
             v = left[g.plane]*((1 << VALUE)/s.unit(level))
-            self.ys[i].copy_(torch.sign(v)*torch.floor(v.abs() + (1 - least if level < s.levels - 1 else .5)))
+            self.ys[i].copy_(torch.sign(v)*torch.floor(v.abs() + (.5 if level == s.levels - 1 else .3 if level > 1 else -.3)).clamp_(min=0))
 
     def step(self, level, opt, part, sharp, noise, lmbda):
         "One step: soften, see what it costs and how it looks, and move"
