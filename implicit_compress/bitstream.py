@@ -68,7 +68,7 @@ VALUES = 16  # flag of the method lossless: few values are used
 
 HEAD = (
     Field('version', 'choice', codes={VERSION: 1}, doc='of the format'),
-    Field('method', 'choice', codes={'siren': 0, 'lossless': 1, 'bands': 2}, doc='how the picture is described'),
+    Field('method', 'choice', codes={'siren': 0, 'lossless': 1, 'bands': 2, 'pyramid': 3}, doc='how the picture is described'),
     Field('flags', 'choice', codes={i: i for i in range(128)}, doc='which optional fields there are, by method'),
     Field('format', 'choice', codes={(c, d): c | i << 4 for c in range(1, 5) for i,d in enumerate((8, 16, 12))}, doc='channels, and bits a sample'),
     Field('height', 'varint', 1, 1 << 20, doc='pixels'),
@@ -100,6 +100,17 @@ METHODS = {
         Field('chroma', 'bytes', 1, 1 << 31, doc='a file: their chroma', flag=CHROMA),
         Field('details', 'bytes', 1, 1 << 31, doc='files: a network for the details of luma at every level', flag=DETAILS),
         Field('sparse', 'bytes', 1, 64, doc='how the coefficients of what is left were made', flag=SPARSE),
+    ),
+    'pyramid': (
+        Field('levels', 'u8', 1, 12, doc='scales, from that of the picture on'),
+        Field('first', 'u8', 0, 11, doc='the finest scale that has latents'),
+        Field('chroma_first', 'u8', 0, 11, doc='the finest scale of chroma'),
+        Field('step', 'u8', 0, 255, doc='code of the step of latents at the scale of the picture'),
+        Field('context', 'u8', 1, 64, doc='neurons in each hidden layer of the context model'),
+        Field('hidden', 'u8', 1, 64, doc='neurons for each pixel'),
+        Field('convs', 'u8', 0, 2, doc='convolutions of three by three pixels'),
+        Field('start', 'u8', 0, 255, doc='which weights differences are from; 0: none that were learned'),
+        Field('steps', 'bytes', 7, 9, doc='quantization steps of the matrices, as bits after the point'),
     ),
 }
 TAIL = (

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['TIMES', 'HOW', 'KINDS', 'RIVALS', 'MANY', 'one_line', 'Failed', 'Commands', 'main', 'may_write', 'write', 'read',
-           'patient', 'options', 'fitted', 'encode', 'Box', 'Scale', 'drawn', 'decode', 'bands_facts', 'facts',
-           'of_method', 'described', 'info', 'rival', 'timed', 'contest', 'tabulated', 'liveliest', 'side_by_side',
-           'folder_for', 'report', 'compare', 'demo', 'executor_for', 'many', 'encode_many', 'numbers', 'spec_list',
-           'bench', 'chosen', 'summary']
+           'patient', 'options', 'fitted', 'encode', 'Box', 'Scale', 'drawn', 'decode', 'bands_facts', 'pyramid_facts',
+           'facts', 'of_method', 'described', 'info', 'rival', 'timed', 'contest', 'tabulated', 'liveliest',
+           'side_by_side', 'folder_for', 'report', 'compare', 'demo', 'executor_for', 'many', 'encode_many', 'numbers',
+           'spec_list', 'bench', 'chosen', 'summary']
 
 # %% ../nbs/36_cli.ipynb #9cc32bef
 import json
@@ -35,6 +35,7 @@ from .data import SETS, image_set
 from .grid import read_codebook
 from .image import FORMATS, picture_file, as_samples, atomic_write, demo_image, load_image, to_float, to_samples
 from .plugin import rescale
+from .pyramid import read_pyramid
 from .report import curves, published, write_report
 from .sparse import UNIT, read_sparse
 
@@ -139,6 +140,8 @@ HOW = [
     click.option('--details', help='What becomes of the rest: none, network, or sparse coefficients.  [default: that of the preset]'),
     click.option('--colour', default='rgb', show_default=True, help='Or ycbcr: luma and chroma have a network each.'),
     click.option('--share', type=float, help='Of the bytes for the low band, if there are details; 0: no network.  [default: what pays]'),
+    click.option('--method', default='network', show_default=True, help='Or pyramid: latents beside tiny networks.'),
+    click.option('--start', default='shipped', show_default=True, help='Of a pyramid: learned weights to begin with; or none.'),
     click.option('--coder', default='range', show_default=True, help='Or huffman, lzma, deflate, zstd, to compare with.'),
     click.option('--seconds', type=float, help='Time to spend on fitting.'),
     click.option('--preset', default='medium', show_default=True, help=f'Or a name for it: {TIMES}.'),
@@ -251,6 +254,16 @@ def bands_facts(
     if 'sparse' in h.args: own['sparse'] = dict(zip(('levels', 'step', 'near', 'far', 'wavelet'), read_sparse(h.args['sparse'], h.height, h.width), strict=True))
     return own
 
+def pyramid_facts(
+    h:Header, # of a file of method `pyramid`
+    models:bytes,
+    words:bytes,
+)->dict:
+    "What the numbers of a file cost, by network and grid"
+    r = read_pyramid(h, models, words)
+    names = {k: k if isinstance(k, str) else f'1:{1 << k[0]} {("luma", "chroma", "chroma 2", "alpha")[k[1] if h.channels > 2 else 3*k[1]]}' for k in r.bits}
+    return dict(weights=sum(a*b for a,b in r.plan.shapes), bits={names[k]: v for k,v in r.bits.items()})
+
 def facts(
     data:bytes, # of an `.iic` file
 )->dict: # name to number, text, or dict of bytes
@@ -261,6 +274,7 @@ def facts(
     if h.method == 'siren': own |= dict(steps=list(h.args['steps']), tiles=h.boxes or [[0, 0, h.height, h.width]], weights=h.weights, bits_per_weight=8*(parts['words'] + parts['models'])/h.weights)
     own |= {k: facts(h.args[k]) for k in ('base', 'chroma') if k in h.args}
     if h.method == 'bands': own |= bands_facts(h)
+    if h.method == 'pyramid': own |= pyramid_facts(h, *unpack(data, Limits(*[1 << 60]*3))[1:3])
     return dict(bytes=len(data), bpp=8*len(data)/(h.height*h.width), version=data[4], height=h.height, width=h.width, channels=h.channels, depth=h.depth,
                 method=h.method, **own, icc_bytes=len(icc or b''), ledger=parts)
 
@@ -274,6 +288,9 @@ def of_method(
         if 'details' in f: rows.append(('details', f'{f["details"]} network(s) for the bands of luma'))
         if 'sparse' in f: rows.append(('sparse', f'coefficients of wavelet {f["sparse"]["wavelet"]}, {f["sparse"]["levels"]} levels, step {f["sparse"]["step"]/UNIT:.4f} of full scale'))
         return [('bands', f'the picture for the base is {low}' if 'base' in f else 'no network'), *rows]
+    if f['method'] == 'pyramid':
+        rows = [(k, f'{v/8:9,.0f} bytes') for k,v in f['bits'].items()]
+        return [('pyramid', f'{f["levels"]} scales from {1 << f["first"]}:1 on, {f["weights"]:,} weights, start {f["start"] or "none"}'), *rows]
     if f['method'] == 'lossless':
         how = f'the samples by {f["coder"]}' if 'coder' in f else f'from neighbours{" and a drawing" if "base" in f else ""}{", by the numbers of its values" if "values" in f["ledger"] else ""}'
         return [('lossless', f'{how}; colours {f["colour"]}'), *([('drawing', of_method(f['base'])[0][1])] if 'base' in f else [])]

@@ -17,7 +17,10 @@ from implicit_compress.codec import compress, decompress
 from implicit_compress.entropy import Model, varint, write_model
 from implicit_compress.exact import Held
 from implicit_compress.image import demo_image
+from implicit_compress.latents import Matrix
 from implicit_compress.metrics import psnr
+from implicit_compress.pyramid import Plan, at_step, header_for, start_of, write_pyramid
+from implicit_compress.synthesis import Scene
 
 HERE = Path(__file__).parent
 GOLDEN = sorted(HERE.glob("golden/v*/golden.json"))
@@ -82,6 +85,7 @@ def files(tiny):
     assert peek(two).args["layers"] > 1
     return {"tiny": tiny, "layers": two, "gray": encoded(x[:12, :9, 0], 5), "deep": encoded(x[:9, :9].astype(np.uint16)*257, 6),
             "tiles": encoded(x, None, shape=(4, 2, 3)), "lossless": bytes(compress(x[:7, :9], lossless=True)),
+            "pyramid": encoded(x[:12, :14], None, lmbda=1e-2, method="pyramid", start="none"),
             "profile": pack(peek(tiny), *unpack(tiny)[1:3], icc=bytes(range(100)))}
 
 
@@ -227,6 +231,25 @@ def test_composed_tiles(tiles, **fields):
 def test_composed_lossless(form, height, width, colour, predictors, models, words):
     "A sound header of the lossless method with anything behind it"
     outcome(again(MAGIC + bytes([VERSION, 1, 0, form]) + varint(height) + varint(width) + bytes([colour]) + b"".join(varint(len(p)) + p for p in (predictors, models, words))))
+
+
+@given(form=st.sampled_from([1, 2, 3, 4, 0x13, 0x21, 0x33]), height=st.integers(1, 40), width=st.integers(1, 40), levels=st.integers(1, 7), first=st.integers(0, 3), chroma=st.integers(0, 3),
+       sizes=st.lists(st.integers(1, 9), min_size=2, max_size=2), convs=st.integers(0, 2), start=st.sampled_from([0, 0, 0, 44, 255]), steps=st.integers(0, 15),
+       models=st.one_of(st.just(write_model(Model(0, mean=0))*9), models), words=st.binary(max_size=60))
+def test_composed_pyramids(form, height, width, levels, first, chroma, sizes, convs, start, steps, models, words):
+    "Scales, networks and words of any kind"
+    own = bytes([levels, first, max(first, chroma), 40, *sizes, convs, start, 7 + convs, *[steps]*(7 + convs)])
+    if models and len(models) == 18: models = models[:2*(7 + convs)]
+    outcome(again(MAGIC + bytes([VERSION, 3, 0, form]) + varint(height) + varint(width) + own + b"".join(varint(len(p)) + p for p in (models or b"", words))))
+
+
+def test_flat_pyramid():
+    "Weights as they were guessed and latents of zero are a picture of one colour in a few bytes"
+    plan = Plan(Scene(20, 30, 3, 3, 0, 1, 40), 4, 4, 1, 0)
+    steps, *coded = write_pyramid(plan, [Matrix(at_step(v, 6), 6) for v in start_of(plan)], [np.zeros((g.h, g.w), np.int64) for g in plan.scene.grids])
+    data = pack(header_for(plan, 8, steps), *coded)
+    assert len(data) < 150 and len(np.unique(outcome(data))) == 1
+    for wrong in (b"", coded[1] + b"\1", bytes(len(coded[1]))): refused(pack(header_for(plan, 8, steps), coded[0], wrong))
 
 
 def test_base_of_another_kind(files):
