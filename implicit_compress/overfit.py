@@ -9,6 +9,7 @@ __all__ = ['STAGES', 'COARSE', 'LR', 'LR_NET', 'LR_LEARNED', 'EVERY', 'ROUND', '
 # %% ../nbs/24_overfit.ipynb #e4482f25
 import math
 import time
+import warnings
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -193,7 +194,7 @@ def plan_for(
     h,w,c = shape
     levels = max(1, min((max(h, w) - 1).bit_length() - 3 if max(h, w) > 8 else 1, 9 if h*w > 3e6 else 8 if h*w > 1e6 else 7))
     first = min(int(lmbda > .012), levels - 1)
-    chroma = min(max(first, 1 + (lmbda > 1.5e-3)), levels - 1) if c > 2 else first
+    chroma = min(max(first, int(lmbda > 1.5e-4) + int(lmbda > 1.5e-3)), levels - 1) if c > 2 else first
     code = int(min(255, max(0, round(-8*math.log2(4*math.sqrt(lmbda))))))
     known = [] if start == 'none' else sorted(starts())
     number = min(known, key=lambda k: abs(k - start_number(lmbda))) if known else 0
@@ -297,4 +298,5 @@ def pyramid_file(
     s = o.plan.scene
     y = drawn_latents(s, synthesis_of(o.mats), {(g.level, g.plane): v.round().cpu().numpy().astype(np.int64) for g,v in zip(s.grids, o.ys)}, 8*x.itemsize, threads)
     out.psnr,out.bpp,out.seconds,out.fit = psnr_of(y, x),bpp_of(out, x.shape),time.perf_counter() - t0,o
+    if psnr and out.psnr < psnr - .1: warnings.warn(f'{psnr} dB were asked for, {out.psnr:.2f} dB is what came of it: give it more seconds', stacklevel=2)
     return out
