@@ -2,6 +2,7 @@
 import json, os, subprocess, sys
 from datetime import date
 from pathlib import Path
+from implicit_compress.bench import machine
 
 RESULTS = Path(__file__).parent/'results'
 ENCODE = """import json, sys, time
@@ -48,7 +49,7 @@ class Table:
         self.path, self.columns, self.key = RESULTS/name, columns.split(), key
         self.path.parent.mkdir(exist_ok=True)
         if not self.path.exists():
-            head = [about, f'command: python nbs/benchmarks/{Path(sys.argv[0]).name} {" ".join("FOLDER" if "/" in a else a for a in sys.argv[1:])}', f'machine: 2-core x86-64 with AVX-512; Python {sys.version.split()[0]}; begun on {date.today()}']
+            head = [about, f'command: python nbs/benchmarks/{Path(sys.argv[0]).name} {" ".join("FOLDER" if "/" in a else a for a in sys.argv[1:])}', f'machine: {machine()}; begun on {date.today()}']
             self.path.write_text(''.join(f'# {l}\n' for l in head) + '\t'.join(self.columns) + '\n')
         self.done = {tuple(r[:key]) for r in (l.split('\t') for l in self.path.read_text().splitlines() if l[0] != '#')}
 
