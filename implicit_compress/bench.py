@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['AIMS', 'OWN', 'VERBS', 'CHILD', 'RUNNING', 'parsed', 'maker', 'tasks', 'key_of', 'peak_mb', 'clocks', 'encode',
-           'decode', 'own_decompress', 'multiplications', 'child', 'Stopped', 'fresh', 'machine', 'asked', 'measure',
-           'cores', 'in_turn', 'sweep', 'dask_executor', 'encode_one', 'names_for', 'compress_many']
+           'decode', 'multiplications', 'child', 'Stopped', 'fresh', 'machine', 'asked', 'measure', 'cores', 'in_turn',
+           'sweep', 'dask_executor', 'encode_one', 'names_for', 'compress_many']
 
 # %% ../nbs/34_bench.ipynb #c2c97dc0
 import ast
@@ -68,7 +68,6 @@ def tasks(
     for spec in codecs:
         name,how = parsed(spec)
         for point in [{}] if how.get('lossless') or name == 'lossless' or (name in CODECS and not CODECS[name].knobs) else points:
-            if not point: out += [dict(picture=str(Path(p).resolve()), codec=spec, threads=threads) for p in pictures]; continue
             if name in OWN and 'quality' in point: continue   # only other codecs have such a knob
             out += [dict(picture=str(Path(p).resolve()), codec=spec, threads=threads, **point) for p in pictures]
     return [t for i,t in enumerate(out) if t not in out[:i]]
@@ -105,7 +104,8 @@ def encode(
     (name,how),aim = parsed(task['codec']),{k: task[k] for k in AIMS if k in task}
     row,said = {},{}
     if name in OWN:
-        make = coin_compress if name == 'coin' else __import__('implicit_compress.codec', fromlist=['codec']).compress
+        from implicit_compress.codec import compress   # slow to import: other codecs need not wait for it
+        make = coin_compress if name == 'coin' else compress
         with clocks(row, 'encode'): data = make(task['picture'], progress=False, threads=task['threads'], **OWN[name] | how | aim)
         said = {k: v for k in ('remark', 'fit') if (v := getattr(data, k, None))}
         if 'fit' in said: said['steps'] = said.pop('fit').step
@@ -123,16 +123,13 @@ def decode(
     "Decode the file, and compare: rate, quality, time"
     from implicit_compress.metrics import Lpips, bpp, ms_ssim, mse, psnr
     data,(name,_),x,row = Path(out).read_bytes(),parsed(task['codec']),load_image(task['picture']),{}
-    from_bytes = coin_decompress if name == 'coin' else partial(own_decompress(), threads=task['threads']) if name in OWN else partial(CODECS[name].decompress, channels=x.shape[2])
+    if name in OWN: from implicit_compress.codec import decompress   # slow to import: other codecs need not wait for it
+    from_bytes = coin_decompress if name == 'coin' else partial(decompress, threads=task['threads']) if name in OWN else partial(CODECS[name].decompress, channels=x.shape[2])
     with clocks(row, 'decode'): y = from_bytes(data)
     row |= dict(decode_peak_mb=peak_mb(), height=x.shape[0], width=x.shape[1], channels=x.shape[2], depth=8*x.itemsize, bytes=len(data), bpp=bpp(data, x.shape), psnr_db=psnr(y, x), mse=mse(y, x), ms_ssim=ms_ssim(y, x))
     if name in OWN and name != 'coin' and (n := multiplications(data)) is not None: row['macs_per_pixel'] = n
     if 'IMPLICIT_COMPRESS_ALEXNET' in os.environ and x.shape[2] in (1, 3) and min(x.shape[:2]) >= 31: row['lpips'] = Lpips()(y, x)
     return {k: v for k,v in row.items() if v is not None and v != float('inf')} | (dict(lossless=True) if row['psnr_db'] == float('inf') else {})
-
-def own_decompress():
-    from implicit_compress.codec import decompress
-    return decompress
 
 def multiplications(
     data:bytes, # of an `.iic` file
@@ -320,11 +317,11 @@ def compress_many(
     **how, # for `compress`: plain values
 )->dict: # path of each file: what there is to say of it
     "Compress many pictures; what is there is kept, and one that fails does not keep the others"
-    pictures = [Path(p).resolve() for p in pictures]
+    pictures,threads = [Path(p).resolve() for p in pictures],threads or max(1, cores()//workers)
     files = names_for(pictures, out)
     Path(out).mkdir(parents=True, exist_ok=True)
     said = {f: 'was there' for f in files}
     todo = [(p, f) for p,f in zip(pictures, files, strict=True) if again or not f.exists()]
-    jobs = [(p.name, partial(fresh, threads=threads or max(1, cores()//workers)), 'encode_one', dict(picture=str(p), threads=threads or max(1, cores()//workers), how=how), str(f)) for p,f in todo]
+    jobs = [(p.name, partial(fresh, threads=threads), 'encode_one', dict(picture=str(p), threads=threads, how=how), str(f)) for p,f in todo]
     for i,r in in_turn(jobs, executor, workers, progress): said[todo[i][1]] = r['facts'] if isinstance(r, dict) else f'failed: {r}'
     return said

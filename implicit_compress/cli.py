@@ -36,7 +36,7 @@ from .grid import read_codebook
 from .image import FORMATS, picture_file, as_samples, atomic_write, demo_image, load_image, to_float, to_samples
 from .plugin import rescale
 from .pyramid import read_pyramid
-from .report import curves, published, write_report
+from .report import curves, published, write_report, write_rows
 from .sparse import UNIT, read_sparse
 
 # %% ../nbs/36_cli.ipynb #058af4b7
@@ -268,13 +268,13 @@ def facts(
     data:bytes, # of an `.iic` file
 )->dict: # name to number, text, or dict of bytes
     "What there is to know without drawing; the checksum is verified"
-    h,_,_,icc = unpack(data, Limits(*[1 << 60]*3))
+    h,models,words,icc = unpack(data, Limits(*[1 << 60]*3))
     parts,own = ledger(data),{k: v for k,v in h.args.items() if not isinstance(v, bytes)}
     if 'codebook' in h.args: own['codebook'] = len(read_codebook(h.args['codebook']))
     if h.method == 'siren': own |= dict(steps=list(h.args['steps']), tiles=h.boxes or [[0, 0, h.height, h.width]], weights=h.weights, bits_per_weight=8*(parts['words'] + parts['models'])/h.weights)
     own |= {k: facts(h.args[k]) for k in ('base', 'chroma') if k in h.args}
     if h.method == 'bands': own |= bands_facts(h)
-    if h.method == 'pyramid': own |= pyramid_facts(h, *unpack(data, Limits(*[1 << 60]*3))[1:3])
+    if h.method == 'pyramid': own |= pyramid_facts(h, models, words)
     return dict(bytes=len(data), bpp=8*len(data)/(h.height*h.width), version=data[4], height=h.height, width=h.width, channels=h.channels, depth=h.depth,
                 method=h.method, **own, icc_bytes=len(icc or b''), ledger=parts)
 
@@ -413,11 +413,9 @@ def report(
 ):
     "Hold the contest, write its files, print its table"
     rows = contest(x, data, encode_s, threads)
-    keys = [k for k in rows[0] if k != 'picture']
     atomic_write(folder/f'{name}.iic', data)
     atomic_write(folder/'side_by_side.png', picture_file(side_by_side(x, rows), '.png', None))
-    lines = ['\t'.join(keys)] + ['\t'.join(f'{v:.6g}' if isinstance(v := r[k], float) else '' if v is None else str(v) for k in keys) for r in rows]
-    atomic_write(folder/'table.tsv', ('\n'.join(lines) + '\n').encode())
+    write_rows([{k: v for k,v in r.items() if k != 'picture'} for r in rows], folder/'table.tsv')
     click.echo(tabulated(rows) + f'\n\nThe file, the pictures and the table are in {folder}')
 
 @main.command()
