@@ -44,10 +44,10 @@ def soften(
     y,slope2 = soft(y + noise)
     return y,slope.mul_(slope2)
 
-# %% ../nbs/25_overfit.ipynb #3e3d3e90
+# %% ../nbs/25_overfit.ipynb #cfd9c43a
 STAGES = ((3, .04), (2, .06), (1, .15), (0, .75))   # scale, and share of the time
 COARSE = 1.6   # how much more a bit weighs at each coarser scale than the pixels there do
-LR,LR_NET,LR_LEARNED = .16,2e-2,1e-2   # how far a step may move a latent, a weight, a weight that begins with a learned start
+LR,LR_NET,LR_LEARNED = .12,2e-2,5e-3   # how far a step may move a latent, a weight, a weight that begins with a learned start
 EVERY = 2   # steps of the last stage for which the slopes of bits are good
 ROUND = .85   # progress of the last stage at which weights are rounded
 SPARE = 1 << 16   # places at which the store of noise may begin
@@ -84,7 +84,7 @@ class Overfit:
         self.apart,self.pool = apart,ThreadPoolExecutor(1, initializer=lambda: torch.set_num_threads(1))
         self.mats = None   # the weights as whole numbers, once they are rounded
         self.whole,self.known,self.mse,self.bpp,self.steps = Rate(plan.scene.grids, x.device),None,0.,0.,0
-        self.speed = 1.
+        self.speed,self.work = 1.,0.   # work: in steps at full size
 
     def costs(self, *args):
         "What `Rate` says, to be called for; beside the picture if there is a core for it"
@@ -127,13 +127,13 @@ class Overfit:
         grads = torch.autograd.grad(mse, leaves, allow_unused=True)
         if fresh: self.known = costs()
         bits,slopes,gnet = self.known
-        for g,s,b,o,y in zip(grads, slopes, bends, self.opts, self.plan.scene.grids): o.step(torch.add(s*(lmbda/pixels), 0 if g is None else g).mul_(b), part*LR*2**max(0, y.level - 2))
+        for grid,g,s,b,o in zip(self.plan.scene.grids, grads, slopes, bends, self.opts): o.step(torch.add(s*(lmbda/pixels), 0 if g is None else g).mul_(b), part*LR*2**coarseness(grid.level))
         if not fixed and not (self.plan.start and level == STAGES[0][0]):   # what is learned waits until the coarsest latents are there
             lr = part*self.speed*(LR_LEARNED if self.plan.start else LR_NET)*min(1., (self.lmbda/4e-3)**.4)
             for g,o in zip([*(v*(lmbda/pixels) for v in gnet), *grads[n:]], self.opts[n:]):
                 if g is not None: o.step(g, lr)
         if fresh and count: self.bpp = sum(bits)/pixels
-        self.mse,self.steps = float(mse.detach()),self.steps + 1
+        self.mse,self.steps,self.work = float(mse.detach()),self.steps + 1,self.work + 4.**-level + .02
 
     @torch.no_grad()
     def cost(self, W, part=None)->float: # `mse + lmbda*bpp` of latents; only the bits, or only the picture, if `part` says 'rate' or 'mse'
@@ -171,7 +171,7 @@ class Overfit:
         steps,*coded = write_pyramid(self.plan, self.mats, [y.round().cpu().numpy().astype(np.int64) for y in self.ys])
         return pack(header_for(self.plan, depth, steps), *coded, icc)
 
-# %% ../nbs/25_overfit.ipynb #88a43cdb
+# %% ../nbs/25_overfit.ipynb #7bd18dc9
 def guessed_lmbda(
     x, # (h,w,c) reals 0..1
     bpp:float=None, # size to aim at
@@ -217,7 +217,7 @@ class Clock:
 
     def __call__(self, o)->float: # 0..1
         "How much of the budget is gone"
-        p = o.steps/self.steps if self.steps else (time.perf_counter() - self.t0)/self.seconds
+        p = o.work/self.steps if self.steps else (time.perf_counter() - self.t0)/self.seconds
         if self.bar and int(100*p) > self.bar.n:
             if o.mse: self.bar.set_postfix_str(f'{-10*math.log10(o.mse):.2f} dB, {o.bpp:.3f} bpp', refresh=False)
             self.bar.update(min(100, int(100*p)) - self.bar.n)
@@ -264,14 +264,14 @@ def weights_bpp(o)->float: # bits per pixel
     bits = sum(o.weight_bits(*v) for v in zip(o.W, o.base, steps))
     return (bits + 400)/o.pictures[0][0].numel()
 
-# %% ../nbs/25_overfit.ipynb #6f16d903
+# %% ../nbs/25_overfit.ipynb #c666d101
 def pyramid_file(
     x, # (h,w,c) samples
     bpp:float=None, # size to aim at, bits per pixel; default .3
     psnr:float=None, # or quality, dB
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`: larger is smaller
     seconds:float=60., # of fitting
-    steps:int=None, # or a number of steps: then the file does not depend on the clock
+    steps:int=None, # or as much work as so many steps at full size: then the file does not depend on the clock
     seed:int=0, # of noise
     start:str='shipped', # weights the package has learned; or 'none'
     icc:bytes=None, # colour profile
