@@ -44,13 +44,13 @@ def soften(
     y,slope2 = soft(y + noise)
     return y,slope.mul_(slope2)
 
-# %% ../nbs/25_overfit.ipynb #907432a9
+# %% ../nbs/25_overfit.ipynb #a72db34d
 STAGES = ((3, .04), (2, .06), (1, .15), (0, .75))   # scale, and share of the time
 COARSE = 1.6   # how much more a bit weighs at each coarser scale than the pixels there do
 LR,LR_NET,LR_LEARNED = .12,2e-2,5e-3   # how far a step may move a latent, a weight, a weight that begins with a learned start
 EVERY = 2   # steps of the last stage for which the slopes of bits are good
 ROUND = .85   # progress of the last stage at which weights are rounded
-DEAD,LOW = .8,1e-3   # what is left must be so many steps to be worth a beginning, on the two finest scales; for this `lmbda` and more, those begin with zeros
+DEAD,LOW = .8,1e-3   # what is left must be so many steps to be worth a beginning, on the two finest scales; for this `lmbda` and more, all grids begin with zeros
 SPARE = 1 << 16   # places at which the store of noise may begin
 SHARP,NOISE = (.35, .1),(.22, .15)   # of `soften`, at the beginning and at the end
 
@@ -99,7 +99,7 @@ class Overfit:
     def enter(self, level):
         "Begin a stage: its grid with what is left, as far as a number there can mend it; nothing is known about how far to go"
         for i,g in enumerate(self.plan.scene.grids):
-            if g.level < level or self.ys[i].any() or g.level < 2 and self.lmbda >= LOW: continue
+            if g.level < level or self.lmbda >= LOW or self.ys[i].any(): continue
             k = g.level
             now,one = (painted(self.plan.scene, [*self.ys[:i], v], self.W[4:], k, False) for v in (self.ys[i], torch.ones_like(self.ys[i])))
             moves = one - now
