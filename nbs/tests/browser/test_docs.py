@@ -14,6 +14,9 @@ DESK, PHONE = dict(width=1280, height=900), dict(width=390, height=844)
 WIDE = "document.documentElement.scrollWidth - window.innerWidth"
 LINKS = "[...document.querySelectorAll('a[href]')].map(a => a.href)"
 IDS = "[...document.querySelectorAll('[id], a[name]')].map(e => e.id || e.name)"
+LIGHT = """name => { const s = getComputedStyle(document.querySelector(name)), own = s.backgroundColor.match(/[\\d.]+/g).map(Number)
+    const c = own.length > 3 && !own[3] ? s.color.match(/\\d+/g).map(Number) : own
+    return (c[0] + c[1] + c[2])/3 }"""    # of what has a background, else of its ink
 TOO_WIDE = """[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().right > window.innerWidth + 1 &&
     !e.closest('pre, table, .cell-output, .math, svg')).map(e => e.tagName + '.' + e.className).slice(0, 5)"""
 
@@ -87,15 +90,19 @@ def test_every_page(reader, site, address):
     assert built == {urlsplit(u).path.lstrip("/") for u in ids}
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_search(reader, size, shot):
-    "Words lead to a page that has them"
-    page = reader(viewport=size)
+def test_search(reader, size, scheme, shot):
+    "Words lead to a page that has them, and what is found can be read"
+    page = reader(viewport=size, color_scheme=scheme)
     if size is PHONE: page.locator(".navbar-toggler").click()
     page.locator("input[type=search]:visible").first.fill("entropy coder")
     first = page.locator(".search-result:visible").first
     first.wait_for()
+    page.wait_for_timeout(300)
     shot(page, f"docs_search_{size['width']}")
+    ink, paper = page.evaluate(LIGHT, ".search-result-text"), page.evaluate(LIGHT, ".smalldocs-search-results")
+    assert abs(ink - paper) > 80, f"text of lightness {ink} on {paper}"
     first.click()
     page.wait_for_url(lambda u: "index.html" not in u)
     assert "entropy" in page.locator("main").inner_text().lower()
