@@ -6,6 +6,7 @@
 __all__ = ['FREE', 'EFFORT', 'STAGES', 'settings', 'line', 'knobs', 'Explore', 'told', 'explore']
 
 # %% ../nbs/42_explore.ipynb #0114e557
+import math
 import time
 from html import escape
 from pathlib import Path
@@ -23,7 +24,7 @@ from .views import contest_figure, draw_fit, draw_ledger, figure, image_of, part
 FREE = dict(skips=False, prune=0., pruning='magnitude', pool=0., hashing='multi-hash', quantizer='graded', coder='range', wavelet='', levels=0, details=None, colour='rgb')   # stages, as `compress` has them
 
 def settings(
-    aim:str='bpp', # or 'psnr'
+    aim:str='bpp', # or 'psnr', or 'lossless': then nothing else counts
     bpp:float=.3, # bits per pixel
     psnr:float=30., # dB
     preset:str='medium', # in `PRESETS`, or 'seconds'
@@ -32,6 +33,7 @@ def settings(
 )->dict: # for `compress`
     "What the knobs mean"
     if odd := set(stages) - set(FREE): raise ValueError(f'there is no stage {sorted(odd)[0]!r}: there are {", ".join(FREE)}')
+    if aim == 'lossless': return dict(lossless=True)
     out = {'psnr': float(psnr)} if aim == 'psnr' else {'bpp': round(float(bpp), 3)}
     out |= dict(seconds=round(float(seconds), 1)) if preset == 'seconds' else dict(preset=preset)
     out |= {k: v for k,v in stages.items() if v != FREE[k]}
@@ -57,7 +59,7 @@ def knobs(
     def choice(name, text, options): return knob('Dropdown', text, now[name], options=options)
     def share(name, text): return knob('FloatSlider', text, now[name], min=0, max=.95, step=.05, readout_format='.2f')
     return dict(
-        aim=choice('aim', 'aim at', [('a size, bits per pixel', 'bpp'), ('a quality, dB', 'psnr')]),
+        aim=choice('aim', 'aim at', [('a size, bits per pixel', 'bpp'), ('a quality, dB', 'psnr'), ('every sample, lossless', 'lossless')]),
         bpp=knob('FloatLogSlider', 'bits / pixel', now['bpp'], base=10, min=-2, max=.8, step=.01, readout_format='.3f'),
         psnr=knob('FloatSlider', 'PSNR, dB', now['psnr'], min=18, max=50, step=.5, readout_format='.1f'),
         preset=choice('preset', 'effort', EFFORT),
@@ -93,11 +95,11 @@ class Explore(Shown):
     def assemble(self):
         w,k = kit(),self.knobs
         def button(text, style, tip): return w.Button(description=text, button_style=style, tooltip=tip, layout=w.Layout(width='98px'))
-        self.fit,self.stop,self.go_on = button('Fit', 'primary', 'begin anew'),button('Stop', 'warning', 'end early; the file comes all the same'),button('Continue', '', 'as many seconds again, from where it ended')
+        self.fit,self.stop,self.go_on = button('Fit', 'primary', 'begin anew'),button('Stop', 'warning', 'end early; the file comes all the same'),button('Continue', '', 'as many seconds again, from where it ended; a worse file is thrown away')
         self.fit.on_click(self.begin); self.stop.on_click(lambda _: self.halt()); self.go_on.on_click(self.resume)
-        stages = w.Accordion([w.VBox([k[n] for n in names]) for _,names in STAGES], titles=[t for t,_ in STAGES], layout=w.Layout(width='330px'))
+        self.stages = w.Accordion([w.VBox([k[n] for n in names]) for _,names in STAGES], titles=[t for t,_ in STAGES], layout=w.Layout(width='330px'))
         self.said = w.HTML()
-        left = w.VBox([k['aim'], k['bpp'], k['psnr'], k['preset'], k['seconds'], stages, w.HBox([self.fit, self.stop, self.go_on]), self.said], layout=w.Layout(flex='0 0 345px', margin='0 16px 0 0'))
+        left = w.VBox([k['aim'], k['bpp'], k['psnr'], k['preset'], k['seconds'], self.stages, w.HBox([self.fit, self.stop, self.go_on]), self.said], layout=w.Layout(flex='0 0 345px', margin='0 16px 0 0'))
         self.live,self.curve = image_box(png(part(self.x, None, 480)), width='480px'),w.Image(format='png', layout=w.Layout(width='400px', height='225px', margin='0 0 0 12px', display='none'))
         self.bar,self.status = w.FloatProgress(min=0, max=1, layout=w.Layout(width='480px')),w.HTML('Turn the knobs, then press Fit.')
         first = w.HBox([w.VBox([self.live, self.bar, self.status]), self.curve], layout=w.Layout(flex_flow='row wrap'))
@@ -108,17 +110,19 @@ class Explore(Shown):
     def turned(self, _=None):
         "Show which knobs count, and what they mean"
         k = {n: c.value for n,c in self.knobs.items()}
-        for name,shown in (('bpp', k['aim'] == 'bpp'), ('psnr', k['aim'] == 'psnr'), ('seconds', k['preset'] == 'seconds'), ('pruning', k['prune'] > 0), ('hashing', k['pool'] > 0)):
+        for name,shown in (('bpp', k['aim'] == 'bpp'), ('psnr', k['aim'] == 'psnr'), ('preset', k['aim'] != 'lossless'), ('seconds', k['preset'] == 'seconds' and k['aim'] != 'lossless'), ('pruning', k['prune'] > 0), ('hashing', k['pool'] > 0)):
             self.knobs[name].layout.display = None if shown else 'none'
+        self.stages.layout.display = None if k['aim'] != 'lossless' else 'none'
         self.said.value = f'<code style="white-space:normal; line-height:1.4; display:block">{escape(line(self.settings))}</code>'
 
     def busy(self, on:bool):
         "Which buttons can be pressed"
         self.fit.disabled,self.stop.disabled = on,not on
-        self.go_on.disabled = on or not self.job or not self.job.file or self.job.checkpoint is None
+        self.go_on.disabled = on or not self.job or not self.job.file or self.job.file.psnr == math.inf
 
     def begin(self, _=None):
-        self.job = Job(self.x, self.settings | self.more)
+        how = self.settings
+        self.job = Job(self.x, how | ({k: v for k,v in self.more.items() if k not in ('steps', 'seconds')} if 'lossless' in how else self.more))
         self.watch(self.job.start)
 
     def resume(self, _=None): self.watch(lambda: self.job.more(max(5., self.knobs['seconds'].value)))

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import NamedTuple
 import numpy as np
-from .codec import compress
+from .codec import PRESETS, compress
 from .fit import Callback, read_checkpoint
 from .image import to_samples
 from .views import plain
@@ -79,9 +79,9 @@ class Job:
         how:dict, # for `compress`
     ):
         self.x,self.how,self.frames,self.asked = x,how,SimpleQueue(),Event()
-        self.file,self.error,self.thread,self.lines = None,None,None,{}
+        self.file,self.error,self.thread,self.lines,self.budget_s = None,None,None,{},0.
         self.home = tempfile.TemporaryDirectory(prefix='explore-', ignore_cleanup_errors=True)
-        kept = not ({'psnr', 'lmbda'} & set(how)) and (how.get('preset') != 'instant' or 'share' in how)
+        kept = not ({'psnr', 'lmbda', 'lossless'} & set(how)) and (how.get('preset') != 'instant' or 'share' in how)
         self.checkpoint = Path(self.home.name)/'state' if kept else None
 
     @property
@@ -104,9 +104,17 @@ class Job:
 
     def work(self, how):
         bands = bool({'wavelet', 'levels', 'details', 'colour', 'share'} & set(how))
-        try: self.file = compress(self.x, progress=False, callbacks=[Watch(self.frames, self.asked, bands)], checkpoint=self.checkpoint, **how)
+        try:
+            file = compress(self.x, progress=False, callbacks=[Watch(self.frames, self.asked, bands)], checkpoint=self.checkpoint, **how)
+            if not self.worse(file): self.file = file
         except BaseException as e: self.error = e   # it is shown, wherever it came from
         self.frames.put(None)
+
+    def worse(self, file)->bool:
+        "Is it worse than the file that is there? Larger where a quality was asked for, and reached"
+        if not self.file: return False
+        aim = self.how.get('psnr', math.inf)
+        return len(file) > len(self.file) or file.psnr < aim if self.file.psnr >= aim else file.psnr < self.file.psnr
 
     def stop(self):
         "End early: the file comes within seconds"
@@ -116,9 +124,11 @@ class Job:
         seconds:float=10., # in addition; at least a quarter of what was spent
     ):
         "Go on where it ended"
-        if self.checkpoint is None or not self.file: raise ValueError('there is nothing to go on from: a search for a quality, and a file without network, keep no state')
-        spent = self.spent_s
-        return self.start(preset='medium', seconds=spent + max(seconds, spent/4), **({'steps': None} if 'steps' in self.how else {}))
+        if not self.file or self.file.psnr == math.inf: raise ValueError('there is nothing to go on from: no file yet, or one that loses nothing')
+        spent = self.spent_s if self.checkpoint else self.budget_s or self.how.get('seconds') or PRESETS[self.how.get('preset', 'medium')].get('seconds', 0.)
+        self.budget_s = spent + max(seconds, spent/4)
+        if not self.checkpoint and self.how.get('preset') == 'instant': return self.start(preset='medium', seconds=self.budget_s, details='sparse')
+        return self.start(preset='medium', seconds=self.budget_s, **({'steps': None} if 'steps' in self.how else {}))
 
     def watch(self): # of `Frame`
         "The frames as they come, until the end; their curves are kept in `lines`"
