@@ -103,14 +103,13 @@ METHODS = {
     ),
     'pyramid': (
         Field('levels', 'u8', 1, 12, doc='scales, from that of the picture on'),
-        Field('first', 'u8', 0, 11, doc='the finest scale that has latents'),
-        Field('chroma_first', 'u8', 0, 11, doc='the finest scale of chroma'),
+        Field('first', 'u8', 0, 6, doc='the finest scale that has latents'),
         Field('step', 'u8', 0, 255, doc='code of the step of latents at the scale of the picture'),
         Field('context', 'u8', 1, 64, doc='neurons in each hidden layer of the context model'),
         Field('hidden', 'u8', 1, 64, doc='neurons for each pixel'),
         Field('convs', 'u8', 0, 2, doc='convolutions of three by three pixels'),
         Field('start', 'u8', 0, 255, doc='which weights differences are from; 0: none that were learned'),
-        Field('steps', 'bytes', 7, 9, doc='quantization steps of the matrices, as bits after the point'),
+        Field('steps', 'bytes', 8, 10, doc='quantization steps of the matrices, as bits after the point'),
     ),
 }
 TAIL = (
@@ -218,6 +217,7 @@ def as_bytes(
 def spans(
     data, # the bytes of a file, or its beginning
     payload:bool=True, # False: stop after the header
+    partial:bool=False, # may the bytes end inside the words?
 )->list: # of (Field, value, first byte, byte after)
     "Where every field lies"
     data = as_bytes(data)
@@ -226,7 +226,10 @@ def spans(
     if len(data) < at: raise TruncatedError(f'magic: the bytes end at offset {len(data)}')
     while todo:
         f = todo.pop(0)
-        value,end = f.read(data, at)
+        try: value,end = f.read(data, at)
+        except TruncatedError:
+            if not partial or f.name != 'words': raise
+            value,end,todo = data[read_varint(data, at, 'length of words')[1]:],len(data),[]
         out.append((f, value, at, end))
         at = end
         if len(out) == len(HEAD) and (odd := out[2][1] & ~reduce(or_, (f.flag for f in METHODS[out[1][1]] + TAIL))): raise UnsupportedError(f'flags: bit {odd} at offset 6 means nothing for method {out[1][1]}')
@@ -264,14 +267,16 @@ def inflate(
 def unpack(
     data, # the bytes of a file
     limits:Limits=Limits(), # what may be asked for
+    partial:bool=False, # may the file end too early? Nobody vouches for a beginning
 )->tuple: # (Header, models, words, icc or None)
     "Take a file apart, and vouch for every byte"
     data = as_bytes(data)
-    found = spans(data)
+    found = spans(data, partial=partial)
     end = found[-1][3] + 4
-    if len(data) < end: raise TruncatedError(f'checksum: {len(data)} bytes, {end} were announced')
+    part = partial and len(data) < end
+    if len(data) < end and not part: raise TruncatedError(f'checksum: {len(data)} bytes, {end} were announced')
     if len(data) > end: raise DamagedError(f'{len(data) - end} bytes follow the end at offset {end}')
-    if zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], 'little'): raise DamagedError(f'checksum at offset {end - 4} does not match: the file was changed')
+    if not part and zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], 'little'): raise DamagedError(f'checksum at offset {end - 4} does not match: the file was changed')
     header = header_of(found)
     limits.check(header)
     v = {f.name: value for f,value,*_ in found}

@@ -52,7 +52,7 @@ EFFORTS = dict(instant=2., fast=15., medium=60., slow=300., best=1800.)   # the 
 
 KNOWN = { # names of methods in the rooms they come from
     'preset': tuple(PRESETS), 'pruning': ('magnitude', 'layer', 'damage', 'rigl', 'snfs'), 'hashing': ('multi-hash', 'hash'),
-    'quantizer': ('graded', 'linear', 'range', 'cluster'), 'coder': CODERS, 'method': ('network', 'pyramid'), 'start': ('shipped', 'none'),
+    'quantizer': ('graded', 'linear', 'range', 'cluster'), 'coder': CODERS, 'method': ('network', 'pyramid', 'auto'), 'start': ('shipped', 'none'),
 }
 
 def taken_apart(
@@ -88,20 +88,24 @@ def doubt(
 # %% ../nbs/30_codec.ipynb #9yr0m1d1
 def only_network(**given):
     "Refuse what a pyramid does not have"
-    if (odd := [k for k,v in given.items() if v not in (None, False, 0, '')]): raise ValueError(f'method pyramid has no {", ".join(odd)}: leave out, or use method network')
+    if (odd := [k for k,v in given.items() if v not in (None, False, 0, '')]): raise ValueError(f'a pyramid has no {", ".join(odd)}: leave out, or use method network')
 
 def pyramid_of(
     x, # (h,w,c) samples
     aims:dict, # bpp, psnr, lmbda: at most one is given
     seconds, # or None: that of the preset
     preset:str, # in `EFFORTS`
+    auto:bool=False, # or of method bands, without a network, if that is cheaper
     callbacks=(), # a pyramid calls nobody back
     **kw, # for `pyramid_file`
 )->File:
-    "The file of method pyramid"
+    "The file of method pyramid; if `auto`, the cheaper of two by their measured `mse + lmbda*bpp`, with the `lmbda` that led to the first"
     from implicit_compress.overfit import pyramid_file
-    if len(callbacks): raise ValueError('method pyramid has no callbacks: leave out, or use method network')
-    return pyramid_file(x, **aims, seconds=EFFORTS[preset] if seconds is None else seconds, **kw)
+    if len(callbacks): raise ValueError('a pyramid has no callbacks: leave out, or use method network')
+    f = pyramid_file(x, **aims, seconds=EFFORTS[preset] if seconds is None else seconds, **kw)
+    if not auto: return f
+    rival = compress(x, **aims, preset='instant', icc=kw['icc'])
+    return min(f, rival, key=lambda v: v.mse + f.fit.lmbda*v.bpp)
 
 
 # %% ../nbs/30_codec.ipynb #812a852b
@@ -129,7 +133,7 @@ def compress(
     details:str=None, # what becomes of the rest: 'none', 'network', or 'sparse' coefficients; default that of the preset
     colour:str='rgb', # or 'ycbcr': luma and chroma have a network each
     share:float=None, # of the bytes for the low band, 0..1, if there are details; 0: no network; default: what pays
-    method:str='network', # or 'pyramid': latents beside tiny networks; in the making, a later version may not read its files
+    method:str='network', # or 'pyramid': latents beside tiny networks; 'auto': a pyramid or coefficients, what costs less; both in the making: a later version may not read them
     start:str='shipped', # of a pyramid: weights the package has learned, or 'none'
     checkpoint=None, # file that keeps the state of the fit: where it is there already, go on from it. The budget is that of all runs together
     **kw, # for `fit`: progress, threads, device, callbacks
@@ -144,9 +148,9 @@ def compress(
         if hasattr(image, 'read'): image = image.read()
         def source(): return io.BytesIO(image) if isinstance(image, bytes) else image
         x,icc = load_image(source()),icc or icc_profile(source())
-    if method == 'pyramid':
+    if method != 'network':
         only_network(shape=shape, skips=skips, prune=prune, pool=pool, wavelet=wavelet, levels=levels, details=details, share=share, checkpoint=checkpoint, lossless=lossless, **{k: v != d for k,v,d in (('hashing', hashing, 'multi-hash'), ('quantizer', quantizer, 'graded'), ('coder', coder, 'range'), ('colour', colour, 'rgb'))})
-        return pyramid_of(x, dict(bpp=bpp, psnr=psnr, lmbda=lmbda), seconds, preset, steps=steps, seed=seed, start=start, icc=icc, **kw)
+        return pyramid_of(x, dict(bpp=bpp, psnr=psnr, lmbda=lmbda), seconds, preset, method == 'auto', steps=steps, seed=seed, start=start, icc=icc, **kw)
     bands = taken_apart(x.shape, preset, dict(wavelet=wavelet, levels=levels, details=details, colour=colour, share=share), shape=shape, skips=skips, prune=prune, pool=pool, checkpoint=checkpoint)
     time_for = seconds or PRESETS[preset].get('seconds')   # unless steps are given
     kw = dict(seed=seed, icc=None if lossless else icc, skips=skips, prune=prune, pruning=pruning, pool=pool, hashing=hashing, quantizer=quantizer, coder=coder, checkpoint=checkpoint, **kw)
@@ -202,10 +206,12 @@ def decompress(
     box=None, # (top, left, bottom, right) in pixels of the scaled picture; default all
     threads:int=None, # default one a processor; never changes a sample
     limits:Limits=Limits(), # what a file may ask for
+    partial:bool=False, # may the file end too early? The beginning of a pyramid is a smaller picture, for which no checksum vouches
 )->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
     "Rebuild the picture from the bytes alone"
-    h,models,words,_ = unpack(data, limits)
-    return METHODS[h.method](h, models, words, scale, box, threads, limits)
+    partial = partial and peek(data).method == 'pyramid'
+    h,models,words,_ = unpack(data, limits, partial)
+    return METHODS[h.method](h, models, words, scale, box, threads, limits, *[True]*partial)
 
 # %% ../nbs/30_codec.ipynb #51fb3fcf
 def lossless_file(

@@ -267,14 +267,18 @@ class Writer:
     "Puts symbols into a range coder"
     def __init__(self): self.coder = constriction.stream.queue.RangeEncoder()
 
-    def put(self, model, n, q=None):
-        "`n` symbols under a constriction model"
-        self.coder.encode(np.ascontiguousarray(q, np.int32), model)
+    def put(self, model, n, q=None, *rows):
+        "`n` symbols under a constriction model, or each under its own row of parameters"
+        self.coder.encode(np.ascontiguousarray(q, np.int32), model, *rows)
         return q
 
     def table(self, w, n, q=None):
         "`n` places in a table of integer counts `w`"
         return self.put(constriction.stream.model.Categorical(w.astype(np.float64), perfect=False), n, q)
+
+    def rows(self, w, q=None):
+        "A place in each row of a table of integer counts `w`, float64"
+        return self.put(constriction.stream.model.Categorical(perfect=False), len(w), q, w)
 
     def raw(self, n_bits, n, q=None):
         "`n` numbers of `n_bits` bits each, as they are"
@@ -299,7 +303,7 @@ class Reader(Writer):
         super().__init__()
         self.source = constriction.stream.queue.RangeDecoder(np.frombuffer(bytes(data) + bytes(-len(data) % 4), '>u4').astype(np.uint32))
 
-    def put(self, model, n, q=None): return super().put(model, n, self.source.decode(model, n))
+    def put(self, model, n, q=None, *rows): return super().put(model, n, self.source.decode(model, *(rows or (n,))), *rows)
 
 # %% ../nbs/08_entropy.ipynb #0887957f
 def escapes(

@@ -36,7 +36,7 @@ def pictures():
         "sparse_gray16_9x15": (deep(9, 15), dict(bpp=6, details="sparse", share=0)),
         "pyramid_rgb_37x53": (x[60:97, 90:143], dict(method="pyramid", lmbda=2e-3, start="none")), "pyramid_low_64x97": (x[40:104, 90:187], dict(method="pyramid", lmbda=.03, start="none")),
         "pyramid_rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(method="pyramid", lmbda=4e-3, start="none")), "pyramid_gray16_9x15": (deep(9, 15), dict(method="pyramid", lmbda=1e-3, start="none")),
-        **{f"pyramid_start{k}_24x32": (x[40:64, 80:112], dict(method="pyramid", lmbda=v)) for k, v in ((44, 1.6e-2), (52, 4e-3), (60, 1e-3), (68, 2.5e-4))},
+        **{f"pyramid_start{k}_24x32": (x[40:64, 80:112], dict(method="pyramid", lmbda=v)) for k, v in ((44, 1.6e-2), (52, 4e-3), (60, 1e-3), (68, 2.5e-4), (76, 6e-5))},
     }
 
 

@@ -1,7 +1,8 @@
 "What all tests share: two cores at most, calm hypothesis, and `--flags` with the meaning it has for nbdev_test"
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))    # before anything imports torch
+WORKERS = min(2, os.cpu_count() or 1)
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else str(WORKERS))    # before anything imports torch
 
 import shutil
 import pytest
@@ -16,6 +17,13 @@ settings.load_profile("calm")
 def pytest_addoption(parser):
     "`pytest nbs/tests --flags slow` runs slow notebook cells and tests marked slow, too"
     parser.addoption("--flags", default="", help="space separated test flags to run that are normally skipped: slow cuda browser")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    "As many tests at once as there are cores, two at most, one thread each; `-n 0`, `--flags` and one test by its name are for one after the other"
+    alone = config.getoption("flags") or config.getoption("keyword") or any("::" in a for a in config.args)
+    if config.getoption("numprocesses", None) is None and WORKERS > 1 and not alone: config.option.numprocesses, config.option.dist = WORKERS, "worksteal"
 
 
 def pytest_configure(config):
