@@ -355,10 +355,10 @@ def contest(
 # %% ../nbs/36_cli.ipynb #09e77d55
 def tabulated(rows)->str:
     "The contest as aligned lines"
-    lines = [f'{"codec":10}{"bytes":>9}{"bpp":>8}{"PSNR":>8}{"MS-SSIM":>9}{"encode s":>10}{"decode s":>10}']
+    lines = [f'{"codec":16}{"bytes":>9}{"bpp":>8}{"PSNR":>8}{"MS-SSIM":>9}{"encode s":>10}{"decode s":>10}']
     for r in rows:
         enc = f'{r["encode_s"]:10.3f}' if r['encode_s'] is not None else f'{"":10}'
-        lines.append(f'{r["codec"]:10}{r["bytes"]:9,}{r["bpp"]:8.3f}{r["psnr_db"]:8.2f}{r["ms_ssim"]:9.4f}{enc}{r["decode_s"]:10.3f}  {r["note"]}'.rstrip())
+        lines.append(f'{r["codec"]:16}{r["bytes"]:9,}{r["bpp"]:8.3f}{r["psnr_db"]:8.2f}{r["ms_ssim"]:9.4f}{enc}{r["decode_s"]:10.3f}  {r["note"]}'.rstrip())
     return '\n'.join(lines)
 
 def liveliest(

@@ -3,16 +3,20 @@
     pip install -e '.[dev,docs]'
     python nbs/scripts/build_docs.py [FOLDER]      # in the root of the project; the site lands in FOLDER/_docs (_site/_docs)
 
-The sources stay what Quarto expects, so nbdev_docs builds the same pages where Quarto is installed.
+The site asks no other host for anything: formulas become MathML, which browsers draw themselves, and fonts are the reader's own.
+The sources stay what Quarto expects, so nbdev_docs builds pages from them, too, where Quarto is installed.
 """
-import json, re, shutil, subprocess, sys
+import html, json, re, shutil, subprocess, sys
 from pathlib import Path
 import yaml
+from latex2mathml.converter import convert
 from nbdev.config import get_config
 from nbdev.quarto import nbdev_sidebar, refresh_quarto_yml
 from nbdev.serve import proc_nbs
 
 NOT_PAGES = shutil.ignore_patterns("*.bak", "tests", "scripts")
+FOLDERS = dict(tutorials="Tutorials", benchmarks="Results", explanations="Explanations")
+ROOMS = {0: "Rooms: pixels to bytes", 20: "Rooms: latents", 30: "Rooms: doors and measuring", 38: "Rooms: eyes and hands"}    # from which number on
 
 
 def prepare():
@@ -52,11 +56,51 @@ def stage(prepared, folder):
     for path, nb in pages.items(): names[path.name] = page_name(nb, path)
     numbered = re.compile(r"(?<![\w])(" + "|".join(re.escape(old) for old in names if old != names[old]) + r")\b") if names else None
     for path, nb in pages.items():
+        if path.parent.name == "benchmarks": fold(nb)
+        mend_docs(nb)
         up = "../" * len(path.relative_to(folder).parent.parts)
         path.unlink()
         path.with_name(names[path.name]).write_text(relink(json.dumps(nb), site, up, names, numbered), encoding="utf-8")
-    bar = folder/"sidebar.yml"
-    bar.write_text(numbered.sub(lambda m: names[m[1]], bar.read_text(encoding="utf-8")), encoding="utf-8")
+    bar = yaml.safe_dump(dict(website=dict(sidebar=dict(contents=sidebar(pages, folder)))), sort_keys=False)
+    (folder/"sidebar.yml").write_text(numbered.sub(lambda m: names[m[1]], bar), encoding="utf-8")
+
+
+def fold(nb):
+    "On a page of results the code waits behind a word"
+    for cell in nb["cells"]:
+        if cell["cell_type"] == "code" and "code-fold" not in "".join(cell["source"]):
+            cell["source"] = "#| code-fold: true\n" + "".join(cell["source"])
+
+
+def mend_docs(nb):
+    "What nbdev says of functions: no links inside code, and commands of a shell under their own names"
+    for cell in nb["cells"]:
+        name = re.search(r"^show_doc\((\w+)\)", "".join(cell["source"]), re.M)
+        for data in (o.get("data", {}) for o in cell.get("outputs", []) if name):
+            text = "".join(data.get("text/markdown", ""))
+            text = re.sub(r"```python.*?```", lambda code: re.sub(r"\[`([^`]+)`\]\([^)]*\)", r"\1", code[0]), text, flags=re.S)
+            if re.search(r"def Commands?\.__call__", text): text = command_doc(text, name[1])
+            if text: data["text/markdown"] = text
+
+
+def command_doc(text, name):
+    "The documentation of a command"
+    line = f"implicit-compress{'' if name == 'main' else ' ' + name.replace('_', '-')} --help"
+    text = re.sub(r"^### Commands?$", f"### {name}", text, flags=re.M)
+    text = re.sub(r"```python.*?```", f"```bash\n{line}\n```", text, flags=re.S)
+    text = re.sub(r"\x08\n(.*?)(?=\n\n|\Z)", r"```bash\n\1\n```", text, flags=re.S)    # click leaves such a paragraph as it is
+    return re.sub(r"(?<=\w )(--\w+)(?=,)", r"`\1`", text)
+
+
+def sidebar(pages, folder):
+    "What the sidebar holds: the folders, in each the pages in the order in which the first page last names them; then rooms, by their numbers"
+    first = "".join(line for cell in pages[folder/"index.ipynb"]["cells"] for line in cell["source"])
+    found = sorted(p.relative_to(folder).as_posix() for p in pages if p.stem != "index")
+    def place(name): return at if (at := first.rfind(f"({name})")) >= 0 else len(first)
+    out = [dict(section=title, contents=sorted((n for n in found if n.startswith(f"{f}/")), key=place)) for f, title in FOLDERS.items()]
+    rooms, ends = [n for n in found if n[:2].isdigit()], [*list(ROOMS)[1:], 100]
+    out += [dict(section=title, contents=[n for n in rooms if k <= int(n[:2]) < end]) for (k, title), end in zip(ROOMS.items(), ends)]
+    return ["index.ipynb", *out]
 
 
 def relink(text, site, up, names, numbered):
@@ -65,11 +109,39 @@ def relink(text, site, up, names, numbered):
     return re.sub(r"\]\((?![a-z]+:)[^)\s]*\)", lambda link: numbered.sub(lambda m: names[m[1]], link[0]), text)
 
 
+def formula(found):
+    "A formula in TeX, as smalldocs leaves it in the page, becomes MathML"
+    tex = re.sub(r"\\(Big|big)\\([lr])(floor|ceil)", lambda m: f"\\{m[1]}" + dict(lfloor="⌊", rfloor="⌋", lceil="⌈", rceil="⌉")[m[2] + m[3]], html.unescape(found[2]))
+    return f'<span class="math {found[1]}">{convert(tex, display="block" if found[1] == "display" else "inline")}</span>'
+
+
+def without_lost_places(page):
+    "The text of a page; links to a place on another page that is not there (nbdev knows private names, too) go to the page itself"
+    def kept(link):
+        to = page.parent/link[1] if link[1] else page
+        there = not to.suffix == ".html" or not to.exists() or f'id="{html.unescape(link[2])}"' in to.read_text(encoding="utf-8")
+        return link[0] if there else f'href="{link[1] or page.name}"'
+    return re.sub(r'href="(?![a-z]+:)([^"#]*)#([^"]+)"', kept, page.read_text(encoding="utf-8"))
+
+
+def settle(site):
+    "Make the pages of `site` independent of other hosts"
+    for page in site.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        text = re.sub(r'<span class="math (inline|display)">\\[\[(](.*?)\\[\])]</span>', formula, text, flags=re.S)
+        text = re.sub(r'<link [^>]*katex[^>]*>|<script [^>]*katex[^>]*></script>', "", text)
+        page.write_text(text, encoding="utf-8")
+    for page in site.rglob("*.html"): page.write_text(without_lost_places(page), encoding="utf-8")
+    for theme in (site/"site_libs").rglob("*.css"):
+        theme.write_text(re.sub(r"@import url\([^)]*//fonts[^)]*\);", "", theme.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 def build(folder):
-    "Prepare, stage, render, check; gives the exit code of the check"
+    "Prepare, stage, render, settle, check; gives the exit code of the check"
     stage(prepare(), folder)
     smalldocs = shutil.which("smalldocs", path=str(Path(sys.executable).parent)) or "smalldocs"
     subprocess.run([smalldocs, "render", "."], cwd=folder, check=True)
+    settle(folder/"_docs")
     return subprocess.run([smalldocs, "check", "."], cwd=folder).returncode
 
 

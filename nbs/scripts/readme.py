@@ -36,6 +36,12 @@ def plain_code(cell):
         if WIDGET in o.get("data", {}): o.data = {"text/plain": "(interactive in JupyterLab)"}
 
 
+def without_divs(text):
+    "Quarto's fences go, and with them the pictures of the map: what is left is a list of links"
+    text = re.sub(r"^::: \{\.map\}\n(.*?)^:::$", lambda m: re.sub(r"!\[[^\]]*\]\([^)]*\) *", "", m[1]), text, flags=re.M | re.S)
+    return re.sub(r"^:::.*\n?", "", text, flags=re.M)
+
+
 def from_root(text, nbs):
     "Links relative to the notebooks become links relative to the root; Quarto's attributes go"
     text = re.sub(r"\]\((?![a-z]+:|#|/|%s/)" % re.escape(nbs), f"]({nbs}/", text)
@@ -58,7 +64,7 @@ def write_readme():
     for name, data in made["outputs"].items():
         (cfg.config_path/name).parent.mkdir(exist_ok=True)
         (cfg.config_path/name).write_bytes(data)
-    (cfg.config_path/"README.md").write_text(from_root(body, nbs), encoding="utf-8")
+    (cfg.config_path/"README.md").write_text(from_root(without_divs(body), nbs), encoding="utf-8")
 
 
 if __name__ == "__main__": write_readme()

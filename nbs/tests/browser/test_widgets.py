@@ -87,6 +87,13 @@ def test_explore(opened, shot):
     expect(page.locator(".jp-OutputArea").first).to_contain_text("network 1, step")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    expect(fit).to_be_enabled()
+    page.locator(".widget-dropdown:has(label:text-is('aim at')) select").select_option("every sample, lossless")
+    expect(page.locator(".jp-OutputArea code").first).to_contain_text("lossless=True")
+    fit.click()
+    expect(page.get_by_text("ours,").first).to_contain_text("lossless")
+    expect(page.get_by_role("button", name="Continue")).to_be_disabled()
+    shot(page, "explore_6_lossless")
 
 
 def test_kernel_stays_free(opened):

@@ -1,0 +1,83 @@
+"""Make the small pictures of the map on the first page, from one real file: nbs/images/map/*.png
+
+    python nbs/scripts/map_pictures.py      # a minute on one core
+"""
+import numpy as np
+from io import BytesIO
+from PIL import Image
+from nbdev.config import get_config
+from implicit_compress.anatomy import chances, float_net, neurons, opened, sheet
+from implicit_compress.codec import compress, decompress
+from implicit_compress.fit import Callback
+from implicit_compress.exact import STEPS
+from implicit_compress.image import demo_image, to_samples
+from implicit_compress.siren import draw
+from implicit_compress.tiles import boxes_of, split
+from implicit_compress.views import figure, image_of
+
+WIDE, HIGH = 216, 144    # pixels
+
+
+class Early(Callback):
+    "Keeps what the network draws after some steps"
+    def __init__(self, step): self.step, self.seen = step, None
+
+    def after_step(self, s):
+        if s.step == self.step: self.seen = to_samples(draw(s.net, *s.pixels.shape[:2]))
+
+
+def bordered(x, boxes):
+    "A picture with the borders of its tiles"
+    out = x.copy()
+    for t, l, b, r in boxes: out[t:t + 2, l:r] = out[t:b, l:l + 2] = 255
+    return out
+
+
+def plot(draw_into):
+    "A small figure without numbers"
+    fig = figure(WIDE/96, HIGH/96, 96)
+    ax = fig.subplots()
+    draw_into(ax)
+    ax.set_yticks([])
+    ax.set_xticks([])
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return np.array(Image.open(BytesIO(image_of(fig))).convert("RGB"))
+
+
+def weights(o, layer=1):
+    "Where the weights of a layer lie"
+    k = o.layers[layer].k
+    return plot(lambda ax: ax.hist((o.layers[layer].Q*STEPS[k]).ravel(), bins=61, color="#1f77b4"))
+
+
+def symbols(o, k=1):
+    "How often each symbol comes, and what the model expects"
+    q, m = o.segments[k], next(m for a, b, m, *_ in o.runs if a <= k < b)
+    v = np.arange(q.min(), q.max() + 1)
+
+    def both(ax):
+        ax.bar(v, [(q == i).sum() for i in v], color="#2ca02c", width=.8)
+        ax.plot(v, len(q)*chances(m, v[0], v[-1]), color="#ff7f0e", lw=2)
+    return plot(both)
+
+
+def dots(data, wide=54):
+    "Bytes as dots of grey"
+    v = np.frombuffer(data, np.uint8)[:wide*36].reshape(-1, wide)
+    return np.repeat(v[..., None], 3, 2).repeat(4, 0).repeat(4, 1)
+
+
+def pictures():
+    "Name of a room: what it looks like"
+    x, early = demo_image(), Early(40)
+    data = compress(x, bpp=.4, steps=1500, callbacks=[early], progress=False, threads=1)
+    o, (h, w) = opened(data), x.shape[:2]
+    seen = neurons(float_net(o), h, w, 1, 72)
+    return dict(image=x, tiles=bordered(x, boxes_of(split(x, 12), h, w)), siren=sheet(seen, 9, 3), fit=early.seen, quantize=weights(o), entropy=symbols(o),
+                bitstream=dots(data), exact=decompress(data))
+
+
+if __name__ == "__main__":
+    home = get_config().nbs_path/"images"/"map"
+    home.mkdir(exist_ok=True)
+    for name, y in pictures().items(): Image.fromarray(y).resize((WIDE, HIGH), Image.Resampling.LANCZOS).save(home/f"{name}.jpg", quality=82)
