@@ -121,7 +121,7 @@ class Rate:
         l.slopes[0][at:at + n] += by_t
         return spent
 
-# %% ../nbs/23_slopes.ipynb #6fa8c3bf
+# %% ../nbs/23_slopes.ipynb #d46f750a
 class Enlarge(torch.autograd.Function):
     "Twice as large along one axis: four taps, edges repeated"
     @staticmethod
@@ -180,7 +180,6 @@ def painted(
     ys, # of each grid of level `level` and coarser
     net, # the matrices of the synthesis, convolutions at the end
     level:int=0, # the scale to draw at
-    sharpen:bool=True, # with convolutions?
 ): # (planes,h,w)
     "What a decoder draws, before it rounds"
     latents,f = {g.level: y for g,y in zip(s.grids, ys)},None
@@ -194,7 +193,7 @@ def painted(
         f = torch.cat(parts) if len(parts) > 1 else parts[0]
     if len(f) < s.channels: f = torch.cat([f, f.new_zeros(s.channels - len(f), *f.shape[1:])])
     y = Colour.apply(f.flatten(1), *net[1:4]).unflatten(1, f.shape[1:])
-    for i,c in enumerate(net[4:] if sharpen and not level else []):
+    for i,c in enumerate([] if level else net[4:]):
         if i: y = y.relu()
         y = y + F.conv2d(F.pad(y[None], (1, 1, 1, 1), mode='replicate'), c.unflatten(1, (s.planes, 3, 3)))[0]
     return y
