@@ -22,7 +22,7 @@ def pytest_addoption(parser):
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
     "As many tests at once as there are cores, two at most, one thread each; `-n 0`, `--flags` and one test by its name are for one after the other"
-    alone = config.getoption("flags") or config.getoption("keyword") or any("::" in a for a in config.args)
+    alone = "PYTEST_XDIST_WORKER" in os.environ or config.getoption("flags") or config.getoption("keyword") or any("::" in a for a in config.args)
     if config.getoption("numprocesses", None) is None and WORKERS > 1 and not alone: config.option.numprocesses, config.option.dist = WORKERS, "worksteal"
 
 
