@@ -410,7 +410,7 @@ def test_nothing_stays_behind(files):
     (np.full((4, 4), np.nan), "NaN"), (np.full((4, 4), np.inf), "outside"), (np.full((4, 4), 200.), "outside"), (np.zeros((4, 4), np.int64), "int64"),
     (np.array([[object()]]), "object"), (np.array([["a"]]), "type"), (np.zeros((4, 4), complex), "complex"), (np.zeros((3, 4, 4, 3)), "shape"),
     (b"", None), (None, None), ("no such file.png", "no such file"),
-], ids=str)
+], ids=lambda v: v if isinstance(v, str) else "picture")
 def test_pictures_the_encoder_refuses(picture, says):
     "A clear error before any work"
     with alarm(60), pytest.raises((ValueError, OSError, TypeError), match=says): compress(picture, bpp=1, steps=1, threads=1, progress=False)
