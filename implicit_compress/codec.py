@@ -114,7 +114,7 @@ def compress(
     bpp:float=None, # size to aim at, bits per pixel; default .3
     psnr:float=None, # or quality to reach, dB
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`, mse on [0,1]: larger is smaller
-    seconds:float=None, # time for fitting, s; default that of the preset
+    seconds:float=None, # time for fitting, s; default that of the preset. 0: none, of a pyramid
     preset:str='medium', # or one of `PRESETS`
     steps:int=None, # or a number of steps: then the file does not depend on the clock
     seed:int=0, # of the first guess and of the order of pixels
@@ -139,7 +139,7 @@ def compress(
     **kw, # for `fit`: progress, threads, device, callbacks
 )->File: # the bytes, which also know their psnr, bpp and seconds
     "Encode a picture so that `decompress` can rebuild it from the bytes alone"
-    doubt(dict(bpp=bpp, psnr=psnr, lmbda=lmbda, shape=shape), dict(bpp=bpp, psnr=psnr, lmbda=lmbda, seconds=seconds, steps=steps), dict(prune=prune, pool=pool),
+    doubt(dict(bpp=bpp, psnr=psnr, lmbda=lmbda, shape=shape), dict(bpp=bpp, psnr=psnr, lmbda=lmbda, seconds=None if seconds == 0 and method != 'network' else seconds, steps=steps), dict(prune=prune, pool=pool),
           dict(preset=preset, pruning=pruning, hashing=hashing, quantizer=quantizer, coder=coder, method=method, start=start))
     if checkpoint and (psnr or lmbda): raise ValueError('a checkpoint is that of one fit; psnr and lmbda take several: give bpp or shape')
     if checkpoint and lossless and not any((bpp, shape, seconds, steps)): raise ValueError('lossless alone fits no network that could go on: leave out the checkpoint')

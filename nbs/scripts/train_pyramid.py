@@ -1,34 +1,44 @@
-"""Learn the weights a pyramid begins with: `python nbs/scripts/train_pyramid.py FOLDER [--steps 900] [--pictures 16] [--size 128]`
+"""Learn what a pyramid begins with: `python nbs/scripts/train_pyramid.py FOLDER [--only starts] [--steps 900] [--pictures 16] [--size 128]`
 
-FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped starts: BSDS500). Squares of many of them become one large picture;
-what is overfitted to that picture fits none of them by itself. One start is learned for each lmbda, each beginning with the one before,
-and all go into implicit_compress/pyramid_start.bin. Files that are already written need the start they name: a number is never used again.
+FOLDER holds JPEG or PNG photographs that are in no benchmark (what is shipped: BSDS500).
+
+Starts, weights of the decoder's networks: squares of many photographs become one large picture; what is overfitted to that picture fits none of them by itself.
+One is learned for each lmbda, each beginning with the one before, and all go into implicit_compress/pyramid_start.bin.
+Files that are already written need the start they name: a number is never used again.
+
+Analyses, which guess latents for an encoder: one for each start, learned with its networks held fixed, a new picture of other squares in every step.
+They go into implicit_compress/pyramid_analysis.bin; no file needs them.
 """
-import argparse, time, zlib
+import argparse, math, time, zlib
 from pathlib import Path
 import numpy as np
 import torch
+from implicit_compress.analysis import ANALYSES, SHAPES, reduced, response
 from implicit_compress.fit import keep_memory
 from implicit_compress.image import load_image
 from implicit_compress.overfit import Clock, Overfit, overfit, plan_for, start_number
-from implicit_compress.pyramid import STARTS
+from implicit_compress.pyramid import STARTS, UNIT, start_of
+from implicit_compress.slopes import Rate, painted
+from implicit_compress.synthesis import APART
 
-OUT = Path(__file__).parent.parent.parent/"implicit_compress"/STARTS
+PACKAGE = Path(__file__).parent.parent.parent/"implicit_compress"
 LMBDAS = (4e-3, 1e-3, 2.5e-4, 6e-5, 1.6e-2)    # the last begins with the first
 
 
-def mosaic(folder, pictures, size, seed=0):
-    "One picture made of a square of each of many"
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    rng = np.random.default_rng(seed)
-    across = int(np.ceil(pictures**.5))
+def photographs(folder):
+    "All of them"
+    return [load_image(p) for p in sorted(folder.iterdir()) if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
+
+
+def mosaic(photos, rng, pictures, size):
+    "One picture made of a square of each of some"
+    across = math.ceil(pictures**.5)
     out = np.zeros((size*-(-pictures//across), size*across, 3), np.uint8)
-    for i, k in enumerate(rng.permutation(len(files))[:pictures]):
-        x = load_image(files[k])
-        a, b = (int(rng.integers(n - size + 1)) for n in x.shape[:2])
+    for i, k in enumerate(rng.permutation(len(photos))[:pictures]):
+        a, b = (int(rng.integers(n - size + 1)) for n in photos[k].shape[:2])
         r, c = divmod(i, across)
-        out[r*size:(r + 1)*size, c*size:(c + 1)*size] = x[a:a + size, b:b + size]
-    return out
+        out[r*size:(r + 1)*size, c*size:(c + 1)*size] = photos[k][a:a + size, b:b + size]
+    return torch.from_numpy(out/255.).float().movedim(2, 0).contiguous()
 
 
 def learned(x, lmbda, steps, W=None):
@@ -52,14 +62,67 @@ def packed(number, W):
     return head + b"".join(np.clip(np.rint(w.numpy().astype(np.float64)*4096), -32767, 32767).astype("<i2").tobytes() for w in W)
 
 
+def fresh(rng):
+    "Weights of an analysis that says nothing yet"
+    return [torch.from_numpy(rng.uniform(-1, 1, s)/max(1, np.prod(s[1:]))**.5).float() if i in (0, 2) else torch.zeros(s) for i, s in enumerate(SHAPES)]
+
+
+def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
+    "Weights of every scale, after so many pictures"
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    across = math.ceil(pictures**.5)
+    plan = plan_for((size*-(-pictures//across), size*across, 3), lmbda, "shipped")
+    W = [torch.from_numpy(v/2.**UNIT).float() for v in start_of(plan)]
+    scene, rate, t = plan.scene, Rate(plan.scene.grids), time.process_time()
+    pixels, said = scene.h*scene.w, 0.
+    scales = {g.level: [v.clone() for v in scales[g.level]] if scales and g.level in scales else fresh(rng) for g in scene.grids if g.level < APART}
+    leaves = [v.requires_grad_(True) for vs in scales.values() for v in vs]
+    adam = torch.optim.Adam(leaves, 4e-3, betas=(.9, .99))
+    for i in range(steps):
+        adam.param_groups[0]["lr"] = 4e-3*(.02 + .98*(1 + math.cos(math.pi*i/steps))/2)*min(1, (i + 1)/30)
+        x = mosaic(photos, rng, pictures, size)
+        seen = reduced(x, scene.levels)
+        ys = [v + torch.rand_like(v) - .5 for v in (response(seen, g.level, scales[g.level]) for g in scene.grids)]
+        mse = (painted(scene, ys, W[4:]) - x).square().mean()
+        bits, slopes, _ = rate([v.detach() for v in ys], W[:4])
+        adam.zero_grad()
+        torch.autograd.backward([mse, *ys], [torch.ones(()), *(v*(lmbda/pixels) for v in slopes)])
+        torch.nn.utils.clip_grad_norm_(leaves, .05)
+        adam.step()
+        said = said*.98 + .02*1000*(float(mse.detach()) + lmbda*sum(bits)/pixels)
+    print(f"analysis for lmbda {lmbda:g}: {steps} steps, {time.process_time() - t:.0f} s of processor, about {said/(1 - .98**steps):.3f}", flush=True)
+    return plan, {k: [v.detach() for v in vs] for k, vs in scales.items()}
+
+
+def doubled(scales):
+    "The same for steps of half the size"
+    return scales and {k: [2*v if i > 3 else v for i, v in enumerate(vs)] for k, vs in scales.items()}
+
+
+def packed_analysis(plan, scales):
+    "An analysis as bytes"
+    return bytes([plan.start, plan.scene.step, min(scales)]) + b"".join(v.numpy().astype("<f2").tobytes() for k in sorted(scales) for v in scales[k])
+
+
 if __name__ == "__main__":
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("folder", type=Path); a.add_argument("--pictures", type=int, default=16); a.add_argument("--size", type=int, default=128); a.add_argument("--steps", type=int, default=900)
+    a.add_argument("folder", type=Path); a.add_argument("--only", choices=("starts", "analyses")); a.add_argument("--pictures", type=int, default=16); a.add_argument("--size", type=int, default=128)
+    a.add_argument("--steps", type=int, default=900); a.add_argument("--analysis-steps", type=int, default=1000)
     a = a.parse_args()
     keep_memory()
-    x, known, out = torch.from_numpy(mosaic(a.folder, a.pictures, a.size)/255.).float().movedim(2, 0).contiguous(), {}, b""
-    for lmbda in LMBDAS:
-        known[lmbda] = learned(x, lmbda, a.steps, known.get(4*lmbda, known.get(LMBDAS[0])) if known else None)
-        out += packed(start_number(lmbda), known[lmbda])
-        OUT.write_bytes(zlib.compress(out, 9))
-    print(OUT.stat().st_size, "bytes")
+    photos, rng = photographs(a.folder), np.random.default_rng(0)
+    if a.only != "analyses":
+        x, known, out = mosaic(photos, rng, a.pictures, a.size), {}, b""
+        for lmbda in LMBDAS:
+            known[lmbda] = learned(x, lmbda, a.steps, known.get(4*lmbda, known.get(LMBDAS[0])) if known else None)
+            out += packed(start_number(lmbda), known[lmbda])
+            (PACKAGE/STARTS).write_bytes(zlib.compress(out, 9))
+    if a.only != "starts":
+        out, scales, first = b"", None, None
+        for lmbda in LMBDAS:
+            plan, scales = analysis(photos, lmbda, a.analysis_steps, first if lmbda > LMBDAS[0] else doubled(scales))
+            first = first or scales
+            out += packed_analysis(plan, scales)
+            (PACKAGE/ANALYSES).write_bytes(zlib.compress(out, 9))
+    print(*(f"{(PACKAGE/v).stat().st_size} bytes of {v}" for v in (STARTS, ANALYSES)), sep="\n")
