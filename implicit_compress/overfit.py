@@ -48,7 +48,7 @@ def soften(
 STAGES = ((3, .04), (2, .06), (1, .15), (0, .75))   # scale, and share of the time
 COARSE = 1.6   # how much more a bit weighs at each coarser scale than the pixels there do
 LR,LR_NET,LR_LEARNED = .12,2e-2,5e-3   # how far a step may move a latent, a weight, a weight that begins with a learned start
-BRIEF,LR_BRIEF,PACE = 80,.05,6e-7   # fewer steps than this begin with the analysis, and go so far; seconds of a step for a pixel, about
+BRIEF,LR_BRIEF,PACE = .95,.05,6e-7   # fewer steps than BRIEF/lmbda**.8 begin with the analysis, and go so far; seconds of a step for a pixel, about
 GUESSED = 12   # fractional bits of weights that are those of a start
 EVERY = 2   # steps of the last stage for which the slopes of bits are good
 ROUND = .85   # progress of the last stage at which weights are rounded
@@ -240,10 +240,11 @@ def steer(
     o:Overfit,
     bpp:float=None, # size to aim at, that of the weights taken off
     psnr:float=None, # or quality, dB
+    most:float=.08, # change of lmbda, as a logarithm
 ):
     "Make bits dearer, or cheaper"
     off = math.log(o.bpp/bpp) if bpp else math.log(10**(-psnr/10)/o.mse)
-    o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(max(-.08, min(.08, .2*off)))))
+    o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(max(-most, min(most, 2.5*most*off)))))
 
 def overfit(
     o:Overfit,
@@ -266,7 +267,7 @@ def overfit(
             q = p if last else 0
             o.step(k, .02 + .98*(1 + math.cos(math.pi*p))/2 if last else 1 - .7*p, *(a + (b - a)*q for a,b in (SHARP, NOISE)), o.lmbda*4.**-k*COARSE**k)
             if o.steps % 16 == 0: o.watch(k, o.lmbda*4.**-k*COARSE**k)
-            if last and (bpp or psnr) and p > .15 and o.steps % 4 == 0: steer(o, bpp and max(bpp/2, bpp - weights_bpp(o)), psnr)
+            if last and (bpp or psnr) and p > .15 and o.steps % (2 if brief else 4) == 0: steer(o, bpp and max(bpp/2, bpp - weights_bpp(o)), psnr, .16 if brief else .08)
         begun = end
     if o.mats is None: o.round_weights()
     clock.done()
@@ -284,15 +285,19 @@ def sought(
     bpp:float=None, # size to aim at
     psnr:float=None, # or quality, dB
 )->Overfit:
-    "One for which the analysis comes close to the wish: steps of a short fit are too few to get there"
-    lmbda = o.lmbda
-    for _ in range(4):
+    "One for which the analysis alone comes close to the wish"
+    lmbda,tried = o.lmbda,[]
+    for _ in range(6):
         off = (o.cost(o.W, 'rate')/o.lmbda + weights_bpp(o))/bpp if bpp else 10**(-psnr/10)/o.cost(o.W, 'mse')
-        if abs(math.log(off)) < .05: break
         o.pool.shutdown()
-        lmbda = min(.5, max(1e-6, lmbda*max(1/8, min(8, off**1.4))))
+        tried.append((abs(math.log(off)), lmbda))
+        if tried[-1][0] < .05: break
+        lmbda = min(.5, max(1e-6, lmbda*max(1/8, min(8, off**(1.4 if bpp else 2.5)))))
         o = begun(lmbda)
         o.guess()
+    o.pool.shutdown()
+    o = begun(min(tried)[1])
+    o.guess()
     return o
 
 def pyramid_file(
@@ -324,8 +329,8 @@ def pyramid_file(
         torch.set_num_threads(1)
         guessed = o.guess()
         if not (guessed or seconds): raise ValueError(f'seconds is 0, and start {start!r} has no analysis: give seconds, or start=\'shipped\'')
-        brief = guessed and (steps or seconds/(PACE*pixels)) < BRIEF
-        if brief and (bpp or psnr): o = sought(o, begun, bpp, psnr)
+        brief = guessed and (steps or seconds/(PACE*pixels)) < BRIEF/first**.8
+        if not (seconds or steps) and (bpp or psnr): o = sought(o, begun, bpp, psnr)
         price,*found = o.price() if guessed else math.inf,o.ys,o.mats
         o.ys = [y.clone() for y in o.ys]
         try:
