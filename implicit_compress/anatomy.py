@@ -109,7 +109,9 @@ def draw_weights(
     n = math.ceil(reach/wide) + 1
     shades = colormaps['viridis'](np.linspace(.15, .9, len(codes))) if len(codes) > 1 else ['#1f77b4']
     ax.hist([v[k == c] for c in codes], bins=wide*(np.arange(-n, n + 2) - .5), stacked=True, color=shades, label=[f'step {STEPS[c]:.2g}' if c in (codes[0], codes[-1]) else f'_{c}' for c in codes])
-    if reach/coarse < 200: ax.vlines(coarse*np.arange(math.ceil(-reach/coarse), math.floor(reach/coarse) + 1), -.04, 0, color='#d62728', lw=1, transform=ax.get_xaxis_transform(), clip_on=False, label='coarsest grid')
+    if reach/coarse < 200:
+        ax.tick_params('x', pad=9)
+        ax.vlines(coarse*np.arange(math.ceil(-reach/coarse), math.floor(reach/coarse) + 1), -.04, 0, color='#d62728', lw=1, transform=ax.get_xaxis_transform(), clip_on=False, label='coarsest grid')
     ax.legend(fontsize=7)
     zero = f', {np.mean(l.Q == 0):.0%} zero'
     ax.set(xlabel='weight, turns' if sine else 'weight, full scale is 1', ylabel='how many')

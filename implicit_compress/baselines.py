@@ -24,7 +24,7 @@ def available(
     needs:str, # a feature of Pillow, or a module that teaches it a format
 )->bool:
     "Is it on this machine?"
-    if needs not in MISSING: return not needs or bool(features.check(needs))
+    if needs not in MISSING: return not needs or needs in features.get_supported()
     try: module = import_module(needs)
     except ImportError: return False
     if needs == 'pillow_heif': module.register_heif_opener()

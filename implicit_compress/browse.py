@@ -21,7 +21,7 @@ class Browse(Shown):
         self.sets,w = sets,kit()
         self.set = knob('Dropdown', 'set', next(iter(sets)), options=list(sets))
         self.picture,self.metric,self.across = knob('Dropdown', 'picture', 'mean of all', options=['mean of all']),knob('Dropdown', 'quality', 'psnr_db', options=[('PSNR', 'psnr_db')]),knob('Dropdown', 'against', 'bpp', options=[('bits per pixel', 'bpp')])
-        self.codecs = w.SelectMultiple(description='codecs', options=[], rows=8, style=dict(description_width='90px'), layout=w.Layout(width='310px'))
+        self.codecs = w.SelectMultiple(description='codecs', options=[], rows=8, style=dict(description_width='90px'), layout=w.Layout(width='310px', max_width='100%'))
         self.point = knob('SelectionSlider', 'point', 0, '640px', options=[('none', 0)], continuous_update=False)
         self.plot,self.dots = w.Image(format='png', layout=w.Layout(width='640px', height='440px', max_width='none')),[]
         self.canvas,self.numbers,self.shot,self.title = w.Box([self.plot]),w.HTML(),image_box(width='360px'),w.HTML()
@@ -29,8 +29,8 @@ class Browse(Shown):
         self.lock = False
         self.set.observe(self.load, 'value'); self.point.observe(self.show, 'value')
         for c in (self.picture, self.metric, self.across, self.codecs): c.observe(self.draw, 'value')
-        left = w.VBox([*([self.set] if len(sets) > 1 else []), self.picture, self.metric, self.across, self.codecs, w.HTML('<div class="ic-text">Several codecs: hold Ctrl. Click a point, or walk with the slider.</div>'), self.numbers], layout=w.Layout(flex='0 0 330px', margin='0 12px 0 0'))
-        self.box = w.VBox([w.HTML(CSS), w.HBox([left, w.VBox([self.canvas, self.point, self.title, self.shot])])])
+        left = w.VBox([*([self.set] if len(sets) > 1 else []), self.picture, self.metric, self.across, self.codecs, w.HTML('<div class="ic-text">Several codecs: hold Ctrl. Click a point, or walk with the slider.</div>'), self.numbers], layout=w.Layout(flex='0 1 330px', min_width='0', margin='0 12px 0 0'))
+        self.box = w.VBox([w.HTML(CSS), w.HBox([left, w.VBox([w.Box([self.canvas], layout=w.Layout(overflow='auto')), self.point, self.title, self.shot], layout=w.Layout(flex='1 1 660px', min_width='0'))], layout=w.Layout(flex_flow='row wrap'))])
         self.load()
         for k,v in (start or {}).items(): getattr(self, k).value = v
 

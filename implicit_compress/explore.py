@@ -39,6 +39,7 @@ def settings(
     out |= {k: v for k,v in stages.items() if v != FREE[k]}
     for how,share in (('pruning', 'prune'), ('hashing', 'pool')):
         if share not in out: out.pop(how, None)
+    if out.get('preset') == 'instant' and out.get('details') == 'sparse': del out['details']   # that is what it does by itself
     return out
 
 def line(
@@ -54,7 +55,7 @@ def knobs(
     **start, # values to begin with, as for `settings`
 )->dict: # name: control
     "The controls of `explore`, each named as in `settings`"
-    now = dict(aim='bpp', bpp=.3, psnr=30., preset='seconds', seconds=20.) | FREE | start
+    now = dict(aim='bpp', bpp=.3, psnr=30., preset='seconds', seconds=20.) | FREE | dict(details='sparse') | start   # never worse than coefficients alone, however short the time
     if odd := set(now) - {'aim', 'bpp', 'psnr', 'preset', 'seconds', *FREE}: raise ValueError(f'explore has no knob {sorted(odd)[0]!r}: there are aim, bpp, psnr, preset, seconds, {", ".join(FREE)}')
     def choice(name, text, options): return knob('Dropdown', text, now[name], options=options)
     def share(name, text): return knob('FloatSlider', text, now[name], min=0, max=.95, step=.05, readout_format='.2f')
@@ -97,14 +98,14 @@ class Explore(Shown):
         def button(text, style, tip): return w.Button(description=text, button_style=style, tooltip=tip, layout=w.Layout(width='98px'))
         self.fit,self.stop,self.go_on = button('Fit', 'primary', 'begin anew'),button('Stop', 'warning', 'end early; the file comes all the same'),button('Continue', '', 'as many seconds again, from where it ended; a worse file is thrown away')
         self.fit.on_click(self.begin); self.stop.on_click(lambda _: self.halt()); self.go_on.on_click(self.resume)
-        self.stages = w.Accordion([w.VBox([k[n] for n in names]) for _,names in STAGES], titles=[t for t,_ in STAGES], layout=w.Layout(width='330px'))
+        self.stages = w.Accordion([w.VBox([k[n] for n in names]) for _,names in STAGES], titles=[t for t,_ in STAGES], layout=w.Layout(width='330px', max_width='100%'))
         self.said = w.HTML()
-        left = w.VBox([k['aim'], k['bpp'], k['psnr'], k['preset'], k['seconds'], self.stages, w.HBox([self.fit, self.stop, self.go_on]), self.said], layout=w.Layout(flex='0 0 345px', margin='0 16px 0 0'))
-        self.live,self.curve = image_box(png(part(self.x, None, 480)), width='480px'),w.Image(format='png', layout=w.Layout(width='400px', height='225px', margin='0 0 0 12px', display='none'))
-        self.bar,self.status = w.FloatProgress(min=0, max=1, layout=w.Layout(width='480px')),w.HTML('Turn the knobs, then press Fit.')
+        left = w.VBox([k['aim'], k['bpp'], k['psnr'], k['preset'], k['seconds'], self.stages, w.HBox([self.fit, self.stop, self.go_on], layout=w.Layout(flex_flow='row wrap')), self.said], layout=w.Layout(flex='0 1 345px', min_width='0', margin='0 16px 0 0'))
+        self.live,self.curve = image_box(png(part(self.x, None, 480)), width='480px'),w.Image(format='png', layout=w.Layout(width='400px', max_width='100%', object_fit='contain', margin='0 0 0 12px', display='none'))
+        self.bar,self.status = w.FloatProgress(min=0, max=1, layout=w.Layout(width='480px', max_width='100%')),w.HTML('Turn the knobs, then press Fit.')
         first = w.HBox([w.VBox([self.live, self.bar, self.status]), self.curve], layout=w.Layout(flex_flow='row wrap'))
-        self.pages = w.Tab([first, w.HTML('There is nothing to compare yet.'), w.HTML('There are no bytes yet.')], titles=['Fit', 'Compare', 'Bytes'], layout=w.Layout(min_width='0', flex='1 1 0'))
-        self.box = w.VBox([w.HTML(CSS), w.HBox([left, self.pages])])
+        self.pages = w.Tab([first, w.HTML('There is nothing to compare yet.'), w.HTML('There are no bytes yet.')], titles=['Fit', 'Compare', 'Bytes'], layout=w.Layout(min_width='0', flex='1 1 520px'))
+        self.box = w.VBox([w.HTML(CSS), w.HBox([left, self.pages], layout=w.Layout(flex_flow='row wrap'))])
         self.busy(False)
 
     def turned(self, _=None):
@@ -163,7 +164,7 @@ class Explore(Shown):
         draw_ledger({'ours': ledger(self.file)}, fig.subplots())
         words = described(facts(bytes(self.file)), 'the file').replace('#', '')
         self.compare = Compare(self.rows)
-        self.pages.children = [self.pages.children[0], self.compare.box, w.VBox([w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px')), w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>')])]
+        self.pages.children = [self.pages.children[0], self.compare.box, w.VBox([w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px', max_width='none')), w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>')])]
         self.status.value = f'<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>'
         self.pages.selected_index = 1
 

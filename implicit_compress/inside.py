@@ -25,7 +25,7 @@ class Inside(Shown):
         self.y = decompress(self.data)
         self.names = ['What it is'] + ['Weights', 'Neurons', 'Zoom', 'Slopes']*bool(self.found)
         self.part = knob('Dropdown', 'network', next(iter(self.found), None), options=list(self.found))
-        self.pages = w.Tab([w.VBox() for _ in self.names], titles=self.names, layout=w.Layout(min_width='720px'))
+        self.pages = w.Tab([w.VBox() for _ in self.names], titles=self.names, layout=w.Layout(min_width='0'))
         self.part.observe(self.choose, 'value'); self.pages.observe(self.turn, 'selected_index')
         self.box = w.VBox([w.HTML(CSS), *([self.part] if len(self.found) > 1 else []), self.pages])
         self.choose()
@@ -49,7 +49,7 @@ class Inside(Shown):
         draw_ledger({'file': ledger(self.data)}, fig.subplots())
         words = described(facts(self.data), 'this file').replace('#', '') + ('' if self.found else '\n\nThere is no network in it, so there are no weights, neurons or slopes to show.')
         text = w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>', layout=w.Layout(margin='0 0 0 16px'))
-        return [w.HBox([image_box(png(part(self.y, None, 480)), width='480px'), text], layout=w.Layout(flex_flow='row wrap')), w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px'))]
+        return [w.HBox([image_box(png(part(self.y, None, 480)), width='480px'), text], layout=w.Layout(flex_flow='row wrap')), w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px', max_width='none'))]
 
     def page_weights(self):
         w,o = kit(),self.opened
@@ -60,7 +60,7 @@ class Inside(Shown):
             fig = figure(9, 3.3)
             for f,k,ax in zip((draw_weights, draw_symbols), (layer.value - 1, kind.value), fig.subplots(1, 2)): f(o, k, ax)
             shot.value = image_of(fig)
-        return heard([w.HBox([layer, kind]), shot], draw, layer, kind)
+        return heard([w.HBox([layer, kind], layout=w.Layout(flex_flow='row wrap')), shot], draw, layer, kind)
 
     def page_neurons(self):
         w = kit()
@@ -77,12 +77,12 @@ class Inside(Shown):
         pixels,ours,y = image_box(width='384px'),image_box(width='384px'),decompress(self.own)
         def draw(_=None): pixels.value,ours.value = map(png, between(self.own, y, zoom.value, down.value, right.value))
         def card(text, shot): return w.VBox([w.HTML(f'<b>{text}</b>'), shot], layout=w.Layout(margin='0 12px 0 0'))
-        return heard([w.HBox([zoom, down, right]), w.HBox([card('pixels', pixels), card('the network, asked between them', ours)])], draw, zoom, down, right)
+        return heard([w.HBox([zoom, down, right], layout=w.Layout(flex_flow='row wrap')), w.HBox([card('pixels', pixels), card('the network, asked between them', ours)], layout=w.Layout(flex_flow='row wrap'))], draw, zoom, down, right)
 
     def page_slopes(self):
         w = kit()
         cards = [w.VBox([w.HTML(f'<b>{n}</b>'), image_box(png(v), width='384px')], layout=w.Layout(margin='0 12px 6px 0')) for n,v in slopes(self.net, *self.shape).items()]
-        return [w.HTML('Slopes of the mean of the colours, in full scales for half the longer side: blue falls, red rises; steepness from black to yellow.'), w.HBox(cards, layout=w.Layout(flex_flow='row wrap', width='830px'))]
+        return [w.HTML('Slopes of the mean of the colours, in full scales for half the longer side: blue falls, red rises; steepness from black to yellow.'), w.HBox(cards, layout=w.Layout(flex_flow='row wrap', max_width='830px'))]
 
     def figure(self):
         "A digest of all leaves"

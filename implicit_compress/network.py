@@ -97,9 +97,9 @@ class File(bytes):
 
     def _repr_html_(self):
         book = ledger(self)
-        bar = ''.join(f'<span title="{k}: {n:,} bytes" style="display:inline-block; height:.7em; width:{400*n/len(self):.1f}px; background:{INKS.get(k, "#aec7e8")}"></span>' for k,n in book.items())
+        bar = ''.join(f'<span title="{k}: {n:,} bytes" style="width:{100*n/len(self):.2f}%; background:{INKS.get(k, "#aec7e8")}"></span>' for k,n in book.items())
         words = ', '.join(f'<span style="color:{INKS.get(k, "#aec7e8")}">&#9632;</span> {k} {n:,}' for k,n in book.items())
-        return f'<b>{len(self):,} bytes</b>, {escape(self.facts)}<br>{bar}<br>{words}'
+        return f'<b>{len(self):,} bytes</b>, {escape(self.facts)}<div style="display:flex; height:.7em; width:400px; max-width:100%">{bar}</div>{words}'
 
 # %% ../nbs/16_network.ipynb #75f8577c
 ROUND = .65   # progress at which rounding begins

@@ -37,20 +37,20 @@ def image_box(
     data:bytes=b'', # of a PNG file
     **layout, # of the widget
 ):
-    "A picture as a widget: pixels stay pixels"
+    "A picture as a widget: pixels stay pixels, and it is no wider than its place"
     w = kit()
-    out = w.Image(value=data, format='png', layout=w.Layout(max_width='none', **layout))
+    out = w.Image(value=data, format='png', layout=w.Layout(max_width='100%', **layout))
     out.add_class('ic-pixels')
     return out
 
 CSS = """<style>
 .ic-pixels {image-rendering: pixelated; object-fit: contain}
-.ic-plot {position: relative; overflow: visible}
+.ic-plot {position: relative; overflow: visible; flex: 0 0 auto}
 .ic-dot {position: absolute !important; margin: 0; padding: 0; min-width: 0; border-radius: 50% !important; background: transparent !important; cursor: pointer; z-index: 2}
 .ic-dot:hover {background: rgba(255, 127, 14, .5) !important}
 .ic-text {line-height: 1.4; overflow-x: auto}
 .ic-text td {padding-top: 0; padding-bottom: 0}
-.ic-text pre {font-size: 12px; line-height: 1.35; margin: 0}
+.ic-text pre {font-size: 12px; line-height: 1.35; margin: 0; white-space: pre; overflow-x: auto}
 .ic-error {color: #b00020; white-space: pre-wrap}
 </style>"""
 
@@ -63,7 +63,7 @@ def knob(
 ):
     "A labelled control"
     w = kit()
-    return getattr(w, kind)(value=value, description=text, style=dict(description_width='90px'), layout=w.Layout(width=wide), **kw)
+    return getattr(w, kind)(value=value, description=text, style=dict(description_width='90px'), layout=w.Layout(width=wide, max_width='100%'), **kw)
 
 # %% ../nbs/41_panels.ipynb #8e54b76b
 def heard(
@@ -88,7 +88,7 @@ class Compare:
         self.zoom = knob('FloatLogSlider', 'zoom', 1., min=0, max=4, base=2, step=.25, readout_format='.1f')
         self.down,self.right = (knob('FloatSlider', t, .5, min=0, max=1, step=.02, readout=False) for t in ('up / down', 'left / right'))
         self.what = knob('Dropdown', 'show', 'pictures', options=['pictures', 'errors'])
-        self.at = w.FloatSlider(value=.5, min=0, max=1, step=.01, readout=False, layout=w.Layout(width=f'{2*width}px', margin='0'))
+        self.at = w.FloatSlider(value=.5, min=0, max=1, step=.01, readout=False, layout=w.Layout(width=f'{2*width}px', max_width='100%', margin='0'))
         self.at.add_class('ic-wipe')
         self.left,self.other = knob('Dropdown', 'left', names[0], options=names),knob('Dropdown', 'right', names[min(1, len(names) - 1)], options=names)
         for c in (self.at, self.left, self.other): c.observe(self.wipe, 'value')

@@ -115,6 +115,14 @@ def formula(found):
     return f'<span class="math {found[1]}">{convert(tex, display="block" if found[1] == "display" else "inline")}</span>'
 
 
+def wrapped(found):
+    "A box of commands, or a signature, with a span around every line: each can be indented by itself where it is too long"
+    lines = re.sub(r"(?<= )(--?[a-z][\w-]*)", r'<span class="text-nowrap">\1</span>', found[2]) if "bash" in found[1] else found[2]
+    lines = re.sub(r"\n((?:</span>)+)", r"\1\n", lines)
+    if any(line.count("<span") != line.count("</span>") for line in lines.split("\n")): return found[0]
+    return found[1] + "\n".join(f"<span>{line}</span>" for line in lines.split("\n")) + found[3]
+
+
 def without_lost_places(page):
     "The text of a page; links to a place on another page that is not there (nbdev knows private names, too) go to the page itself"
     def kept(link):
@@ -129,6 +137,8 @@ def settle(site):
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         text = re.sub(r'<span class="math (inline|display)">\\[\[(](.*?)\\[\])]</span>', formula, text, flags=re.S)
+        text = re.sub(r'(<pre class="sourceCode (?:bash|python) code-with-copy"><code [^>]*>)((?:(?!</code>).)*)(</code></pre>)', wrapped, text, flags=re.S)
+        text = re.sub(r"<code>([^<]{1,24})</code>", r'<code class="text-nowrap">\1</code>', text)
         text = re.sub(r'<link [^>]*katex[^>]*>|<script [^>]*katex[^>]*></script>', "", text)
         page.write_text(text, encoding="utf-8")
     for page in site.rglob("*.html"): page.write_text(without_lost_places(page), encoding="utf-8")

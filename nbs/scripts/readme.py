@@ -37,9 +37,9 @@ def plain_code(cell):
 
 
 def without_divs(text):
-    "Quarto's fences go, and with them the pictures of the map: what is left is a list of links"
-    text = re.sub(r"^::: \{\.map\}\n(.*?)^:::$", lambda m: re.sub(r"!\[[^\]]*\]\([^)]*\) *", "", m[1]), text, flags=re.M | re.S)
-    return re.sub(r"^:::.*\n?", "", text, flags=re.M)
+    "The boxes of the map go, and with them its pictures: what is left is a list of links"
+    text = re.sub(r'^<div class="map">\n(.*?)^</div>$', lambda m: re.sub(r"!\[[^\]]*\]\([^)]*\) *", "", m[1]), text, flags=re.M | re.S)
+    return re.sub(r'^</?div[^>]*>\n*', "", text, flags=re.M)
 
 
 def from_root(text, nbs):

@@ -109,9 +109,11 @@ def test_search(reader, size, scheme, shot):
 
 
 def test_phone(reader, shot):
-    "The list of pages opens and closes, and leads on"
+    "Figures keep a size that can be read; the list of pages opens and closes, and leads on"
     page = reader("/benchmarks/kodak.html", PHONE, has_touch=True, is_mobile=True)
     assert page.evaluate(WIDE) <= 0
+    small = page.evaluate("[...document.querySelectorAll('.cell-output img')].filter(i => i.getBoundingClientRect().width < Math.min(i.naturalWidth, 600)).length")
+    assert not small, f"{small} figures shrink until nobody can read them"
     shot(page, "docs_phone_kodak")
     page.locator(".quarto-btn-toggle").click()
     page.locator("#quarto-sidebar").get_by_text("Explanations").wait_for()

@@ -110,6 +110,20 @@ def test_kernel_stays_free(opened):
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
 
 
+def test_narrow(opened, shot):
+    "On a screen as wide as a phone's the knobs stand above the picture, and neither is wider than the screen"
+    from playwright.sync_api import expect
+    page = opened("narrow", START + "e = explore(x, bpp=1., seconds=300, threads=1)\ne", width=390, height=1600)
+    expect(page.get_by_role("button", name="Fit", exact=True)).to_be_enabled()
+    live = page.locator(".jp-OutputArea img.widget-image:visible").first
+    expect(live).to_be_visible()
+    page.wait_for_timeout(1000)
+    shot(page, "explore_narrow")
+    knob, picture = page.locator(".widget-dropdown:visible select").first.bounding_box(), live.bounding_box()
+    assert picture["width"] > 150 and picture["x"] + picture["width"] <= 390, picture
+    assert knob["x"] + knob["width"] <= 390 and knob["y"] < picture["y"], knob
+
+
 BENCH = START + """
 import json, tempfile
 from pathlib import Path
