@@ -1,4 +1,4 @@
-"""Learn what a pyramid begins with: `python nbs/scripts/train_pyramid.py FOLDER [--only starts] [--steps 900] [--pictures 16] [--size 128]`
+"""Learn what a pyramid begins with: `python nbs/scripts/train_pyramid.py FOLDER [--only starts] [--steps 900] [--pictures 16] [--size 128] [--analysis-steps 700]`
 
 FOLDER holds JPEG or PNG photographs that are in no benchmark (what is shipped: BSDS500).
 
@@ -108,7 +108,7 @@ def packed_analysis(plan, scales):
 if __name__ == "__main__":
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("folder", type=Path); a.add_argument("--only", choices=("starts", "analyses")); a.add_argument("--pictures", type=int, default=16); a.add_argument("--size", type=int, default=128)
-    a.add_argument("--steps", type=int, default=900); a.add_argument("--analysis-steps", type=int, default=1000)
+    a.add_argument("--steps", type=int, default=900); a.add_argument("--analysis-steps", type=int, default=700)
     a = a.parse_args()
     keep_memory()
     photos, rng = photographs(a.folder), np.random.default_rng(0)
