@@ -327,20 +327,19 @@ def pyramid_file(
     o = begun(first)
     try:
         torch.set_num_threads(1)
-        guessed = o.guess()
-        if not (guessed or seconds): raise ValueError(f'seconds is 0, and start {start!r} has no analysis: give seconds, or start=\'shipped\'')
-        brief = guessed and (steps or seconds/(PACE*pixels)) < BRIEF/first**.8
-        if not (seconds or steps) and (bpp or psnr): o = sought(o, begun, bpp, psnr)
-        price,*found = o.price() if guessed else math.inf,o.ys,o.mats
-        o.ys = [y.clone() for y in o.ys]
-        try:
-            if seconds or steps: overfit(o, Clock(seconds, steps, progress), bpp, psnr, brief)
-        except KeyboardInterrupt:
-            for v in o.W: v.requires_grad_(False)
-            if o.mats is None: o.round_weights()
-        if not (bpp or psnr) and price < o.price():   # too short to be worth it
-            o.ys = found[0]
-            o.fix(found[1])
+        guessed,fitting = o.guess(),bool(steps or seconds)
+        if not (guessed or fitting): raise ValueError(f'seconds is 0, and start {start!r} has no analysis: give seconds, or start=\'shipped\'')
+        if not fitting: o = sought(o, begun, bpp, psnr) if bpp or psnr else o
+        else:
+            price,ys,mats = o.price() if guessed else math.inf,o.ys,o.mats
+            o.ys = [y.clone() for y in ys]
+            try: overfit(o, Clock(seconds, steps, progress), bpp, psnr, guessed and (steps or seconds/(PACE*pixels)) < BRIEF/first**.8)
+            except KeyboardInterrupt:
+                for v in o.W: v.requires_grad_(False)
+                if o.mats is None: o.round_weights()
+            if not (bpp or psnr) and price < o.price():   # too short to be worth it
+                o.ys = ys
+                o.fix(mats)
         out = File(o.file(8*x.itemsize, icc))
     finally:
         o.pool.shutdown()
