@@ -98,7 +98,7 @@ class Explore(Shown):
         def button(text, style, tip): return w.Button(description=text, button_style=style, tooltip=tip, layout=w.Layout(width='98px'))
         self.fit,self.stop,self.go_on = button('Fit', 'primary', 'begin anew'),button('Stop', 'warning', 'end early; the file comes all the same'),button('Continue', '', 'as many seconds again, from where it ended; a worse file is thrown away')
         self.fit.on_click(self.begin); self.stop.on_click(lambda _: self.halt()); self.go_on.on_click(self.resume)
-        self.stages = w.Accordion([w.VBox([k[n] for n in names]) for _,names in STAGES], titles=[t for t,_ in STAGES], layout=w.Layout(width='330px', max_width='100%'))
+        self.stages = w.Accordion([w.VBox([k[n] for n in names]) for _,names in STAGES], titles=[t for t,_ in STAGES], layout=w.Layout(width='330px', max_width='calc(100% - 4px)'))
         self.said = w.HTML()
         left = w.VBox([k['aim'], k['bpp'], k['psnr'], k['preset'], k['seconds'], self.stages, w.HBox([self.fit, self.stop, self.go_on], layout=w.Layout(flex_flow='row wrap')), self.said], layout=w.Layout(flex='0 1 345px', min_width='0', margin='0 16px 0 0'))
         self.live,self.curve = image_box(png(part(self.x, None, 480)), width='480px'),w.Image(format='png', layout=w.Layout(width='400px', max_width='100%', object_fit='contain', margin='0 0 0 12px', display='none'))

@@ -63,7 +63,7 @@ def knob(
 ):
     "A labelled control"
     w = kit()
-    return getattr(w, kind)(value=value, description=text, style=dict(description_width='90px'), layout=w.Layout(width=wide, max_width='100%'), **kw)
+    return getattr(w, kind)(value=value, description=text, style=dict(description_width='90px'), layout=w.Layout(width=wide, max_width='calc(100% - 4px)'), **kw)
 
 # %% ../nbs/41_panels.ipynb #8e54b76b
 def heard(
