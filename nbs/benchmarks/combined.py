@@ -1,4 +1,4 @@
-"""Six Kodak pictures at the rates of six.py, by networks and coefficients together: `python nbs/benchmarks/combined.py FOLDER [--seconds 45]`
+"""Six Kodak pictures at the rates of six_pictures.py, by networks and coefficients together: `python nbs/benchmarks/combined.py FOLDER [--seconds 45]`
 
 Two threads, one fit at a time; decoded in a fresh process. One row a point goes to results/combined_six.tsv; rows that are there already are not
 done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
