@@ -6,16 +6,14 @@
 __all__ = ['CHANNELS', 'AHEAD', 'SHAPES', 'ANALYSES', 'halved', 'reduced', 'response', 'analyses', 'analysed']
 
 # %% ../nbs/25_analysis.ipynb #b9dd2e2c
-import zlib
 from functools import cache
-from importlib.resources import files
 from math import prod
 import numpy as np
 import torch
 import torch.nn.functional as F
 from .exact import step
 from .latents import coarseness
-from .pyramid import Plan
+from .pyramid import Plan, learned_bytes
 from .synthesis import APART
 
 # %% ../nbs/25_analysis.ipynb #57af91b7
@@ -55,9 +53,7 @@ def response(
 @cache
 def analyses()->dict: # number of a start: (code of its step, weights of each scale)
     "What the package has learned"
-    try: data = zlib.decompress(files('implicit_compress').joinpath(ANALYSES).read_bytes())
-    except FileNotFoundError: return {}
-    out,at = {},0
+    data,out,at = learned_bytes(ANALYSES),{},0
     while at < len(data):
         number,code,first = data[at:at + 3]
         at,scales = at + 3,{}

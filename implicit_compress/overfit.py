@@ -286,14 +286,13 @@ def sought(
     psnr:float=None, # or quality, dB
 )->Overfit:
     "One for which the analysis alone comes close to the wish"
-    lmbda,tried = o.lmbda,[]
+    tried = []
     for _ in range(6):
         off = (o.cost(o.W, 'rate')/o.lmbda + weights_bpp(o))/bpp if bpp else 10**(-psnr/10)/o.cost(o.W, 'mse')
         o.pool.shutdown()
-        tried.append((abs(math.log(off)), lmbda))
+        tried.append((abs(math.log(off)), o.lmbda))
         if tried[-1][0] < .05: break
-        lmbda = min(.5, max(1e-6, lmbda*max(1/8, min(8, off**(1.4 if bpp else 2.5)))))
-        o = begun(lmbda)
+        o = begun(min(.5, max(1e-6, o.lmbda*max(1/8, min(8, off**(1.4 if bpp else 2.5))))))
         o.guess()
     o.pool.shutdown()
     o = begun(min(tried)[1])
@@ -331,13 +330,14 @@ def pyramid_file(
         if not (guessed or fitting): raise ValueError(f'seconds is 0, and start {start!r} has no analysis: give seconds, or start=\'shipped\'')
         if not fitting: o = sought(o, begun, bpp, psnr) if bpp or psnr else o
         else:
-            price,ys,mats = o.price() if guessed else math.inf,o.ys,o.mats
+            rivals = guessed and not (bpp or psnr)   # a wish is kept, whatever it costs
+            price,ys,mats = rivals and o.price(),o.ys,o.mats
             o.ys = [y.clone() for y in ys]
             try: overfit(o, Clock(seconds, steps, progress), bpp, psnr, guessed and (steps or seconds/(PACE*pixels)) < BRIEF/first**.8)
             except KeyboardInterrupt:
                 for v in o.W: v.requires_grad_(False)
                 if o.mats is None: o.round_weights()
-            if not (bpp or psnr) and price < o.price():   # too short to be worth it
+            if rivals and price < o.price():   # too short to be worth it
                 o.ys = ys
                 o.fix(mats)
         out = File(o.file(8*x.itemsize, icc))
