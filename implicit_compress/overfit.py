@@ -328,7 +328,7 @@ def pyramid_file(
     t0,before = time.perf_counter(),torch.get_num_threads()
     if not (psnr or lmbda or bpp): bpp = .3
     first,pixels = lmbda,x.shape[0]*x.shape[1]
-    if not lmbda: first = guessed_lmbda(to_float(x), bpp and max(bpp/2, bpp - 3500/pixels), psnr)
+    if not lmbda: first = guessed_lmbda(to_float(x), bpp and max(bpp/2, bpp - 1500/pixels), psnr)
     if device in (None, 'cpu'): keep_memory()
     samples = torch.from_numpy(to_float(x)).movedim(2, 0).contiguous().to(device or 'cpu')
     def begun(lmbda): return Overfit(plan_for(x.shape, lmbda, start), samples, lmbda, seed, (threads or before) > 1)
