@@ -6,6 +6,7 @@ Seconds are of the clock, and of the processor: on a machine that is shared the 
 """
 import argparse, tempfile
 from pathlib import Path
+from shutil import copy
 from points import ENCODE, Table, decoded, fresh
 import json
 
@@ -16,6 +17,7 @@ if __name__ == "__main__":
     a.add_argument("folder", type=Path); a.add_argument("--pictures", type=int, nargs="+", default=[15, 5]); a.add_argument("--lmbdas", type=float, nargs="+", default=[4e-3, 1e-3])
     a.add_argument("--steps", type=int, nargs="+", default=[250]); a.add_argument("--seconds", type=float, nargs="+"); a.add_argument("--threads", type=int, default=1)
     a.add_argument("--start", nargs="+", default=["shipped", "none"]); a.add_argument("--out", default="pyramid.tsv")
+    a.add_argument("--keep", type=Path, help="folder where the files stay")
     a = a.parse_args()
     unit, efforts = ("seconds", a.seconds) if a.seconds else ("steps", a.steps)
     table = Table(a.out, f"picture lmbda {unit} start bytes bpp psnr_db rd_cost encode_s cpu_s decode_s sha256", 4, f"Method pyramid on Kodak pictures, threads: {a.threads}; rd_cost is 1000*(mse + lmbda*bpp)")
@@ -30,5 +32,6 @@ if __name__ == "__main__":
                         out = Path(d)/"x.iic"
                         enc = fresh(CODE, source, out, json.dumps(dict(method="pyramid", lmbda=lmbda, start=start, threads=a.threads) | {unit: effort}))
                         dec = decoded(source, out, threads=a.threads)
+                        if a.keep: copy(out, a.keep/f"{key[0]}_{lmbda:g}_{effort:g}_{start}.iic")
                     if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3: raise SystemExit(f"{key}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}")
                     table.add(dict(zip(("picture", "lmbda", unit, "start"), key)) | enc | dec | dict(rd_cost=round(1000*(10**(-dec["psnr_db"]/10) + lmbda*dec["bpp"]), 4), sha256=dec["sha256"][:16]))
