@@ -1,0 +1,30 @@
+"""Where the bits of pyramid files are: `python nbs/benchmarks/pyramid_shares.py FOLDER FILES [--out pyramid_shares.tsv]`
+
+FOLDER holds kodim01.png ..., FILES what `pyramid_points.py FOLDER --keep FILES` has left there. Every file is decoded by three fresh processes, too:
+by one thread, by two, and with other kernels of OpenBLAS; `same` says whether all three made the same pixels. Rows that are there are not measured again.
+"""
+import argparse
+from pathlib import Path
+from points import Table, decoded
+from stages import KERNELS
+from implicit_compress.bitstream import unpack
+from implicit_compress.pyramid import read_pyramid
+
+LEVELS = range(7)
+
+if __name__ == "__main__":
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("folder", type=Path); a.add_argument("files", type=Path); a.add_argument("--out", default="pyramid_shares.tsv")
+    a = a.parse_args()
+    table = Table(a.out, "picture lmbda effort start bytes header models context synthesis " + " ".join(f"grid{l}" for l in LEVELS) + " decode_1_s decode_2_s same", 4,
+                  "Bytes of each part of a pyramid file (header: whatever is none of the others, the ends of the coder, too)")
+    for p in sorted(a.files.glob("*.iic")):
+        key = p.stem.split("_")
+        if table.has(*key): continue
+        data = p.read_bytes()
+        h, models, words, _ = unpack(data)
+        bits = read_pyramid(h, models, words).bits
+        parts = {"context": bits["context"]/8, "synthesis": bits["synthesis"]/8, "models": len(models)} | {f"grid{l}": bits.get(l, 0)/8 for l in LEVELS}
+        one, two, other = (decoded(a.folder/f"{key[0]}.png", p, t, OPENBLAS_CORETYPE=k) for t, k in zip((1, 2, 2), KERNELS))
+        table.add(dict(zip(("picture", "lmbda", "effort", "start"), key)) | {k: round(v, 1) for k, v in parts.items()}
+                  | dict(bytes=len(data), header=round(len(data) - sum(parts.values()), 1), decode_1_s=one["decode_s"], decode_2_s=two["decode_s"], same=len({v["sha256"] for v in (one, two, other)}) == 1))
