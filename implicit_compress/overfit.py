@@ -86,7 +86,7 @@ class Overfit:
         self.noise = torch.randn(plan.scene.h*plan.scene.w + SPARE, generator=self.g).to(x.device)
         self.base,self.pictures = start_of(plan),reduced(x, plan.scene.levels)
         self.W = [torch.from_numpy(v/2.**UNIT).float().to(x.device) for v in self.base]
-        self.begun = [w.clone() for w in self.W]
+        self.W0 = [w.clone() for w in self.W]
         self.ys = [torch.zeros(g.h, g.w, device=x.device) for g in plan.scene.grids]
         self.apart,self.pool = apart,ThreadPoolExecutor(1, initializer=lambda: torch.set_num_threads(1))
         self.mats = None   # the weights as whole numbers, once they are rounded
@@ -147,7 +147,7 @@ class Overfit:
         if not fixed and not (self.plan.start and level == STAGES[0][0]):   # what is learned waits until the coarsest latents are there
             lr = part*self.speed*(LR_LEARNED if self.plan.start else LR_NET)*min(1., (self.lmbda/4e-3)**.4)
             bit = PULL*self.lmbda/self.pictures[0][0].numel()
-            for g,w,w0,o in zip([*(v*(lmbda/pixels) for v in gnet), *grads[n:]], self.W, self.begun, self.opts[n:]):
+            for g,w,w0,o in zip([*(v*(lmbda/pixels) for v in gnet), *grads[n:]], self.W, self.W0, self.opts[n:]):
                 if g is not None: o.step(g + bit*bits_of_change(w - w0), lr)
         if fresh and count: self.bpp = sum(bits)/pixels
         self.mse,self.steps,self.work = float(mse.detach()),self.steps + 1,self.work + 4.**-level + .02

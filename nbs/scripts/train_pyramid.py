@@ -47,6 +47,7 @@ def learned(x, lmbda, steps, W=None):
     o = Overfit(plan_for((*x.shape[1:], 3), lmbda, "none"), x, lmbda)
     if W:
         for w, v in zip(o.W, W): w.copy_(v if w.shape == v.shape else torch.cat([v[:, :w.shape[1] - 1], v[:, -1:]], 1))
+    o.W0 = o.W    # what every picture begins with costs none a bit
     o.round_weights = lambda: None    # a start is as fine as it can be
     overfit(o, Clock(None, steps))
     print(f"lmbda {lmbda:g}: {o.steps} steps, {time.process_time() - t:.0f} s of processor, {-10*np.log10(o.mse):.2f} dB, {o.bpp:.4f} bpp, {1000*(o.mse + lmbda*o.bpp):.3f}", flush=True)
