@@ -5,6 +5,7 @@ from pathlib import Path
 from implicit_compress.bench import machine
 
 RESULTS = Path(__file__).parent/'results'
+KERNELS = ('Nehalem', 'Haswell', 'SkylakeX')    # of OpenBLAS
 ENCODE = """import json, sys, time
 import numpy as np
 from implicit_compress.codec import compress
@@ -61,3 +62,9 @@ class Table:
         with self.path.open('a') as f: f.write('\t'.join(text) + '\n')
         self.done.add(tuple(text[:self.key]))
         print('  '.join(text), flush=True)
+
+
+def decoded_everywhere(source, out):
+    "The same by one thread and by two, with three kernels of OpenBLAS; and whether all made the same pixels"
+    seen = [decoded(source, out, t, OPENBLAS_CORETYPE=k) for t, k in zip((1, 2, 2), KERNELS)]
+    return seen, len({s['sha256'] for s in seen}) == 1

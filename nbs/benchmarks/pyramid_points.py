@@ -4,11 +4,10 @@ and `python nbs/benchmarks/pyramid_points.py FOLDER --seconds 0 2 15 60 300 --th
 FOLDER holds kodim01.png ... Every file is written by one process and decoded by another; a row that is there is not measured again.
 Seconds are of the clock, and of the processor: on a machine that is shared the second tells what the first would be on one core alone.
 """
-import argparse, tempfile
+import argparse, json, tempfile
 from pathlib import Path
 from shutil import copy
 from points import ENCODE, Table, decoded, fresh
-import json
 
 CODE = ENCODE.replace("encode_s=", "cpu_s=round(time.process_time(), 1), encode_s=")
 
@@ -19,6 +18,7 @@ if __name__ == "__main__":
     a.add_argument("--start", nargs="+", default=["shipped", "none"]); a.add_argument("--out", default="pyramid.tsv")
     a.add_argument("--keep", type=Path, help="folder where the files stay")
     a = a.parse_args()
+    if a.keep: a.keep.mkdir(parents=True, exist_ok=True)    # before hours of fitting
     unit, efforts = ("seconds", a.seconds) if a.seconds else ("steps", a.steps)
     table = Table(a.out, f"picture lmbda {unit} start bytes bpp psnr_db rd_cost encode_s cpu_s decode_s sha256", 4, f"Method pyramid on Kodak pictures, threads: {a.threads}; rd_cost is 1000*(mse + lmbda*bpp)")
     for effort in efforts:
