@@ -109,7 +109,7 @@ METHODS = {
         Field('hidden', 'u8', 1, 64, doc='neurons for each pixel'),
         Field('convs', 'u8', 0, 2, doc='convolutions of three by three pixels'),
         Field('start', 'u8', 0, 255, doc='which weights differences are from; 0: none that were learned'),
-        Field('steps', 'bytes', 8, 10, doc='quantization steps of the matrices, as bits after the point'),
+        Field('steps', 'bytes', 11, 13, doc='quantization steps of the matrices, as bits after the point'),
     ),
 }
 TAIL = (

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PULL', 'NEAR', 'STAGES', 'AT_ONCE', 'WHOLE', 'COARSE', 'LR', 'LR_NET', 'LR_LEARNED', 'BRIEF', 'LR_BRIEF', 'PACE',
-           'GUESSED', 'EVERY', 'ROUND', 'SPARE', 'SHARP', 'NOISE', 'soften', 'bits_of_change', 'change', 'Overfit',
-           'magnitudes', 'step_for', 'guessed_bpp', 'guessed_lmbda', 'plan_for', 'start_number', 'Clock', 'steer',
-           'overfit', 'weights_bpp', 'sought', 'overfit_or_keep', 'pyramid_file']
+           'GUESSED', 'ROUND', 'SPARE', 'SHARP', 'NOISE', 'soften', 'bits_of_change', 'change', 'Overfit', 'magnitudes',
+           'step_for', 'guessed_bpp', 'guessed_lmbda', 'plan_for', 'start_number', 'Clock', 'steer', 'overfit',
+           'weights_bpp', 'sought', 'overfit_or_keep', 'pyramid_file']
 
 # %% ../nbs/26_overfit.ipynb #8a6df382
 import math
@@ -22,7 +22,7 @@ from .descent import Adam, Soap
 from .entropy import fit_model, write_model
 from .fit import keep_memory
 from .image import to_float
-from .latents import Matrix, coarseness
+from .latents import CONTEXT, Matrix, coarseness
 from .network import File
 from .pyramid import UNIT, Plan, at_step, header_for, start_of, starts, synthesis_of, write_pyramid
 from .slopes import Rate, painted
@@ -46,7 +46,7 @@ def soften(
     return y,slope.mul_(slope2)
 
 # %% ../nbs/26_overfit.ipynb #7edd5052
-PULL,NEAR = 4.,2.**-9   # how often bits of weights are counted while they are bent; changes below NEAR are as good as none
+PULL,NEAR = 2.,2.**-9   # how often bits of weights are counted while they are bent; changes below NEAR are as good as none
 
 def bits_of_change(
     d, # changes of a matrix
@@ -59,13 +59,12 @@ STAGES = ((3, .04), (2, .06), (1, .15), (0, .75))   # scale, and share of the ti
 AT_ONCE = ((0, 1.),)
 WHOLE = .6   # bits per pixel, as `guessed_bpp` guesses them, above which everything is bent `AT_ONCE`
 COARSE = 1.6   # how much more a bit weighs at each coarser scale than the pixels there do
-LR,LR_NET,LR_LEARNED = .12,2e-2,5e-3   # how far a step may move a latent, a weight, a weight that begins with a learned start
+LR,LR_NET,LR_LEARNED = .12,2e-2,7e-3   # how far a step may move a latent, a weight, a weight that begins with a learned start
 BRIEF,LR_BRIEF,PACE = .95,.05,3e-7   # fewer steps than BRIEF/lmbda**.8 begin with the analysis, and go so far; seconds of a step for a pixel, about
 GUESSED = 12   # fractional bits of weights that are those of a start
-EVERY = 2   # steps of the last stage for which the slopes of bits are good
-ROUND = .85   # progress of the last stage at which weights are rounded
+ROUND = .95   # progress of the last stage at which weights are rounded
 SPARE = 1 << 16   # places at which the store of noise may begin
-SHARP,NOISE = (.35, .1),(.22, .15)   # of `soften`, at the beginning and at the end
+SHARP,NOISE = (.35, .08),(.22, .15)   # of `soften`, at the beginning and at the end
 
 def change(
     w, # a matrix
@@ -93,7 +92,7 @@ class Overfit:
         self.ys = [torch.zeros(g.h, g.w, device=x.device) for g in plan.scene.grids]
         self.apart,self.pool = apart,ThreadPoolExecutor(1, initializer=lambda: torch.set_num_threads(1))
         self.mats = None   # the weights as whole numbers, once they are rounded
-        self.whole,self.known,self.mse,self.bpp,self.steps = Rate(plan.scene.grids, x.device),None,0.,0.,0
+        self.whole,self.mse,self.bpp,self.steps = Rate(plan.scene.grids, x.device),0.,0.,0
         self.speed,self.work = 1.,0.   # work: in steps at full size
         self.reach = LR
 
@@ -114,11 +113,11 @@ class Overfit:
     def count(self, level): return sum(g.level >= level for g in self.plan.scene.grids)
 
     def enter(self, level):
-        "Begin a stage: nothing is known about how far to go"
+        "Begin a stage"
         self.best = math.inf,()
         self.begin(self.count(level))
 
-    def begin(self, n): self.known,self.opts = None,[*(Adam(y, .8) for y in self.ys[:n]), *(Soap(w) for w in self.W)]
+    def begin(self, n): self.opts = [*(Adam(y, .8) for y in self.ys[:n]), *(Soap(w) for w in self.W)]   # nothing is known about how far to go
 
     def watch(self, level, lmbda):
         "Remember what was good; if it gets out of hand, go back to that, and on at half the speed"
@@ -138,29 +137,28 @@ class Overfit:
         "One step: soften, see what it costs and how it looks, and move"
         n,x,fixed = self.count(level),self.pictures[level],self.mats is not None
         soft,bends = zip(*(soften(y, sharp, self.shaken(y)*noise) for y in self.ys[:n]))
-        fresh,count = level or self.steps % EVERY == 0 or self.known is None,self.steps % 8 == 0
+        count = self.steps % 8 == 0
         pixels,far = x.shape[1]*x.shape[2],part*self.reach*max(1., 1e-3/self.lmbda)**.2   # numbers are larger where bits are cheap
-        costs = self.costs(soft, self.W[:4], count) if fresh else None
-        leaves = [v.detach().requires_grad_(True) for v in (*soft, *([] if fixed else self.W[4:]))]
-        mse = (painted(self.plan.scene, leaves[:n], leaves[n:] or self.W[4:], level) - x).square().mean()
+        costs = self.costs(soft, self.W[:CONTEXT], count)
+        leaves = [v.detach().requires_grad_(True) for v in (*soft, *([] if fixed else self.W[CONTEXT:]))]
+        mse = (painted(self.plan.scene, leaves[:n], leaves[n:] or self.W[CONTEXT:], level) - x).square().mean()
         grads = torch.autograd.grad(mse, leaves, allow_unused=True)
-        if fresh: self.known = costs()
-        bits,slopes,gnet = self.known
+        bits,slopes,gnet = costs()
         for grid,g,s,b,o in zip(self.plan.scene.grids, grads, slopes, bends, self.opts): o.step(torch.add(s*(lmbda/pixels), 0 if g is None else g).mul_(b), far*2**coarseness(grid.level))
         if not fixed and not (self.plan.start and level == STAGES[0][0]):   # what is learned waits until the coarsest latents are there
-            lr = part*self.speed*(LR_LEARNED if self.plan.start else LR_NET)*min(1., (self.lmbda/4e-3)**.4)
+            lr = part*self.speed*(LR_LEARNED if self.plan.start else LR_NET*min(1., (self.lmbda/4e-3)**.4))
             bit = PULL*self.lmbda/self.pictures[0][0].numel()
             for g,w,w0,o in zip([*(v*(lmbda/pixels) for v in gnet), *grads[n:]], self.W, self.W0, self.opts[n:]):
                 if g is not None: o.step(g + bit*bits_of_change(w - w0), lr)
-        if fresh and count: self.bpp = sum(bits)/pixels
+        if count: self.bpp = sum(bits)/pixels
         self.mse,self.steps,self.work = float(mse.detach()),self.steps + 1,self.work + 4.**-level + .02
 
     @torch.no_grad()
     def cost(self, W, part=None)->float: # `mse + lmbda*bpp` of latents; only the bits, or only the picture, if `part` says 'rate' or 'mse'
         "What it would really cost with weights `W`"
         q,x = [y.round() for y in self.ys],self.pictures[0]
-        rate = 0 if part == 'mse' else sum(self.costs(q, W[:4], True, False)()[0])/(x.shape[1]*x.shape[2])
-        return self.lmbda*rate + (0 if part == 'rate' else float((painted(self.plan.scene, q, W[4:]) - x).square().mean()))
+        rate = 0 if part == 'mse' else sum(self.costs(q, W[:CONTEXT], True, False)()[0])/(x.shape[1]*x.shape[2])
+        return self.lmbda*rate + (0 if part == 'rate' else float((painted(self.plan.scene, q, W[CONTEXT:]) - x).square().mean()))
 
     def price(self)->float: # `mse + lmbda*bpp`
         "What the file costs, about"
@@ -169,10 +167,10 @@ class Overfit:
     @torch.no_grad()
     def round_weights(self):
         "Give every matrix the step that is cheapest: the harm of a coarse one is measured, that of finer ones falls by four for every bit"
-        pixels,mats,self.known = self.pictures[0][0].numel(),[],None
+        pixels,mats = self.pictures[0][0].numel(),[]
         before = {part: self.cost(self.W, part) for part in ('rate', 'mse')}
         for i,(w,base) in enumerate(zip(self.W, self.base)):
-            part = 'rate' if i < 4 else 'mse'
+            part = 'rate' if i < CONTEXT else 'mse'
             rough = [(self.cost([*self.W[:i], torch.round(w*2**k)/2**k, *self.W[i + 1:]], part) - before[part])*4.**k for k in (4, 6)]
             harm = max(1e-3*self.lmbda*w.numel()/pixels, *rough)
             bits = {s: self.weight_bits(w, base, s) for s in range(2, 16) if float(w.abs().max())*2**s < 2**15 - 1}

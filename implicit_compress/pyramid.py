@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from .bitstream import DamagedError, Header, IicError
 from .entropy import Reader, Writer, fit_model, ideal_bits, only_iic_errors, read_model, through, write_model
-from .latents import N_FEATURES, Matrix, read_grids, through_grids
+from .latents import CONTEXT, HEIRS, INHERITED, N_FEATURES, Matrix, read_grids, through_grids
 from .synthesis import APART, KEYS, Scene, Synthesis, drawn_latents
 
 # %% ../nbs/22_pyramid.ipynb #62a499bd
@@ -30,9 +30,10 @@ class Plan(NamedTuple):
 
     @property
     def shapes(self)->list: # of (rows, columns)
-        "The matrices, in the order of the file: four of the context model, four of the synthesis, convolutions"
+        "The matrices, in the order of the file: seven of the context model, four of the synthesis, convolutions"
         p,c,w,n = self.scene.planes,self.scene.channels + 1,self.width,self.hidden
-        return [(w, N_FEATURES), (w, w), (2, w), (2, N_FEATURES), (APART - 1, 4), (n, c), (p, n), (p, c), *[(p, 9*p)]*self.convs]
+        heirs = [(INHERITED, max(1, self.scene.levels - k)) for k in range(HEIRS)]
+        return [(w, N_FEATURES), (w, w), (2, w), (2, N_FEATURES), *heirs, (APART - 1, 4), (n, c), (p, n), (p, c), *[(p, 9*p)]*self.convs]
 
 def plan_of(
     h:Header, # of a file of method `pyramid`
@@ -70,12 +71,12 @@ def guess(
 )->list: # of int64 arrays, 15 fractional bits
     "Weights that nobody has learned"
     W = [np.zeros(v) for v in plan.shapes]
-    for i,most in ((0, .75), (1, 1.5), (5, 9.)): W[i] = scattered(W[i].shape, (most/W[i].shape[1])**.5)
+    for i,most in ((0, .75), (1, 1.5), (4, .75), (5, .75), (6, .75), (8, 9.)): W[i] = scattered(W[i].shape, (most/W[i].shape[1])**.5)
     W[3][1, [18, 19, 20, 22]] = .1,.04,.05,-1.
-    W[4][:] = np.array(KEYS)/128
-    W[5][:, -1] = 0
-    W[7] = .7 + scattered(W[7].shape, .5)
-    W[7][:, -1] = .5
+    W[7][:] = np.array(KEYS)/128
+    W[8][:, -1] = 0
+    W[10] = .7 + scattered(W[10].shape, .5)
+    W[10][:, -1] = .5
     return [np.rint(v*(1 << UNIT)).astype(np.int64) for v in W]
 
 def learned_bytes(
@@ -106,11 +107,14 @@ def start_of(
     if not plan.start: return own
     if plan.start not in starts(): raise DamagedError(f'start {plan.start} is not known: it needs a newer version of implicit_compress')
     learned = [v << UNIT - 12 for v in starts()[plan.start]]
-    if [len(v) for v in learned[:6]] + [len(learned)] != [len(v) for v in own[:6]] + [len(own)]: raise DamagedError(f'pyramid: networks of another size than start {plan.start}')
-    for i in (5, 7): learned[i] = np.concatenate([learned[i][:, APART - plan.scene.first - c:APART - plan.scene.first], learned[i][:, -1:]], 1)
-    for i in (6, 7): own[i][:3 if colour else 1] = learned[i] if colour else learned[i].sum(0)//3
-    for i in (0, 1, 2, 3, 4, 5): own[i] = learned[i]
-    if plan.scene.planes == 3: own[8:] = learned[8:]
+    if [len(v) for v in learned[:9]] + [len(learned)] != [len(v) for v in own[:9]] + [len(own)]: raise DamagedError(f'pyramid: networks of another size than start {plan.start}')
+    for i in (8, 10): learned[i] = np.concatenate([learned[i][:, APART - plan.scene.first - c:APART - plan.scene.first], learned[i][:, -1:]], 1)
+    for i in (9, 10): own[i][:3 if colour else 1] = learned[i] if colour else learned[i].sum(0)//3
+    for i in (4, 5, 6):
+        k = min(own[i].shape[1], learned[i].shape[1]) - 1
+        own[i][:, :k],own[i][:, k:-1],own[i][:, -1] = learned[i][:, :k],0,learned[i][:, -1]
+    for i in (0, 1, 2, 3, 7, 8): own[i] = learned[i]
+    if plan.scene.planes == 3: own[11:] = learned[11:]
     return own
 
 def at_step(
@@ -133,14 +137,14 @@ def write_pyramid(
         model = fit_model(d)[0]
         models += write_model(model)
         through(port, model, len(d), d)
-    for _ in through_grids(port, mats[:4], plan.scene.grids, latents): pass
+    for _ in through_grids(port, mats[:CONTEXT], plan.scene.grids, latents): pass
     return bytes(m.s for m in mats),models,port.done()
 
 def synthesis_of(
     mats, # of `Matrix`, as `Plan.shapes`
 )->Synthesis:
     "Those that draw"
-    return Synthesis(*mats[4:8], tuple(mats[8:]))
+    return Synthesis(*mats[CONTEXT:CONTEXT + 4], tuple(mats[CONTEXT + 4:]))
 
 class Read(NamedTuple):
     "What was in a file"
@@ -170,10 +174,10 @@ def read_pyramid(
             mats.append(Matrix(Q, s))
             spent.append(float(ideal_bits(d, m)[0]))
         if at != len(models): raise DamagedError(f'models: {len(models) - at} bytes too many at offset {at}')
-    latents,bits = read_grids(port, words, mats[:4], plan.scene.grids[:until], partial)
+    latents,bits = read_grids(port, words, mats[:CONTEXT], plan.scene.grids[:until], partial)
     if until is None and not partial and port.done() != bytes(words): raise DamagedError('words: not as an encoder ends them')
     keys = [g.level for g in plan.scene.grids]
-    return Read(plan, mats, dict(zip(keys, latents)), dict(context=sum(spent[:4]), synthesis=sum(spent[4:])) | dict(zip(keys, bits)))
+    return Read(plan, mats, dict(zip(keys, latents)), dict(context=sum(spent[:CONTEXT]), synthesis=sum(spent[CONTEXT:])) | dict(zip(keys, bits)))
 
 def scale_level(
     scale, # output pixels to a pixel

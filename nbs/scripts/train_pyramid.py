@@ -16,6 +16,7 @@ import torch
 from implicit_compress.analysis import ANALYSES, SHAPES, reduced, response
 from implicit_compress.fit import keep_memory
 from implicit_compress.image import load_image
+from implicit_compress.latents import CONTEXT
 from implicit_compress.overfit import Clock, Overfit, overfit, plan_for, start_number
 from implicit_compress.pyramid import STARTS, UNIT, start_of
 from implicit_compress.slopes import Rate, painted
@@ -59,7 +60,7 @@ def learned(x, lmbda, steps, W=None):
 
 def packed(number, W):
     "A start as bytes"
-    head = bytes([number, W[0].shape[0], W[5].shape[0], len(W) - 8])
+    head = bytes([number, W[0].shape[0], W[CONTEXT + 1].shape[0], len(W) - CONTEXT - 4])
     return head + b"".join(np.clip(np.rint(w.numpy().astype(np.float64)*4096), -32767, 32767).astype("<i2").tobytes() for w in W)
 
 
@@ -85,8 +86,8 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
         x = mosaic(photos, rng, pictures, size)
         seen = reduced(x, scene.levels)
         ys = [v + torch.rand_like(v) - .5 for v in (response(seen, g.level, scales[g.level]) for g in scene.grids)]
-        mse = (painted(scene, ys, W[4:]) - x).square().mean()
-        bits, slopes, _ = rate([v.detach() for v in ys], W[:4])
+        mse = (painted(scene, ys, W[CONTEXT:]) - x).square().mean()
+        bits, slopes, _ = rate([v.detach() for v in ys], W[:CONTEXT])
         adam.zero_grad()
         torch.autograd.backward([mse, *ys], [torch.ones(()), *(v*(lmbda/pixels) for v in slopes)])
         torch.nn.utils.clip_grad_norm_(leaves, .05)

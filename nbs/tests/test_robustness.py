@@ -235,11 +235,11 @@ def test_composed_lossless(form, height, width, colour, predictors, models, word
 
 @given(form=st.sampled_from([1, 2, 3, 4, 0x13, 0x21, 0x33]), height=st.integers(1, 40), width=st.integers(1, 40), levels=st.integers(1, 7), first=st.integers(0, 3),
        sizes=st.lists(st.integers(1, 9), min_size=2, max_size=2), convs=st.integers(0, 2), start=st.sampled_from([0, 0, 0, 44, 255]), steps=st.integers(0, 15),
-       models=st.one_of(st.just(write_model(Model(0, mean=0))*10), models), words=st.binary(max_size=60))
+       models=st.one_of(st.just(write_model(Model(0, mean=0))*13), models), words=st.binary(max_size=60))
 def test_composed_pyramids(form, height, width, levels, first, sizes, convs, start, steps, models, words):
     "Scales, networks and words of any kind"
-    own = bytes([levels, first, 40, *sizes, convs, start, 8 + convs, *[steps]*(8 + convs)])
-    if models and len(models) == 20: models = models[:2*(8 + convs)]
+    own = bytes([levels, first, 40, *sizes, convs, start, 11 + convs, *[steps]*(11 + convs)])
+    if models and len(models) == 26: models = models[:2*(11 + convs)]
     outcome(again(MAGIC + bytes([VERSION, 3, 0, form]) + varint(height) + varint(width) + own + b"".join(varint(len(p)) + p for p in (models or b"", words))))
 
 
