@@ -207,9 +207,9 @@ def through_grids(
     check=lambda: None, # called after every wave
 ): # yields (h,w) int64 and bits for each grid
     "Code all grids, coarse to fine"
-    parent,grand,above,heirs = None,None,np.empty((0, 0, 0), np.int16),{m.Q.shape[1] - 1: m for m in net[4:]}   # matrices, by how many grids they are told of
+    parent,grand,above,heirs = None,None,None,{m.Q.shape[1] - 1: m for m in net[4:]}   # matrices, by how many grids they are told of
     for i,g in enumerate(grids):
-        told = inherited(above, g.level + 1, heirs[i]) if i and i in heirs else None
+        told = inherited(above, g.level + 1, heirs[i]) if parent and i in heirs else None
         q,own,whole,spent = np.empty((g.h, g.w), np.int64),Canvas(g, TILE),Canvas(g),0.
         with Held():
             for r,c in waves(g):
@@ -222,7 +222,8 @@ def through_grids(
         yield q,spent
         q = np.clip(q, -MOST, MOST)
         whole.flat.reshape(-1, whole.stride)[MARGIN:-MARGIN, MARGIN:-MARGIN] = q
-        parent,grand,above = whole,parent,np.concatenate([q[None].astype(np.int16), above.repeat(2, 1).repeat(2, 2)[:, :g.h, :g.w]] if i else [q[None].astype(np.int16)])
+        grown = [above.repeat(2, 1).repeat(2, 2)[:, :g.h, :g.w]] if parent else []
+        parent,grand,above = whole,parent,np.concatenate([q[None].astype(np.int16), *grown])
 
 def read_grids(
     port, # `Reader`

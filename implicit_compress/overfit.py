@@ -147,7 +147,7 @@ class Overfit:
         for grid,g,s,b,o in zip(self.plan.scene.grids, grads, slopes, bends, self.opts): o.step(torch.add(s*(lmbda/pixels), 0 if g is None else g).mul_(b), far*2**coarseness(grid.level))
         if not fixed and not (self.plan.start and level == STAGES[0][0]):   # what is learned waits until the coarsest latents are there
             lr = part*self.speed*(LR_LEARNED if self.plan.start else LR_NET*min(1., (self.lmbda/4e-3)**.4))
-            bit = PULL*self.lmbda/self.pictures[0][0].numel()
+            bit = PULL*max(1., self.lmbda/4e-3)**.5*self.lmbda/self.pictures[0][0].numel()   # more often where latents are few
             for g,w,w0,o in zip([*(v*(lmbda/pixels) for v in gnet), *grads[n:]], self.W, self.W0, self.opts[n:]):
                 if g is not None: o.step(g + bit*bits_of_change(w - w0), lr)
         if count: self.bpp = sum(bits)/pixels
