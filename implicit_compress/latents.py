@@ -93,7 +93,7 @@ def features(
     for j,(lo,hi) in enumerate(GROUPS): np.abs(out[lo:hi]).sum(0, out=out[18 + j])
     out[:21] *= 1 << FEATURE - coarseness(g.level)
     out[21],out[22] = g.level*(1 << FEATURE - 2),1 << FEATURE
-    if told is not None: out[23:] = told[:, r >> 1, c >> 1]
+    if told is not None: out[-INHERITED:] = told[:, r >> 1, c >> 1]
     return out
 
 # %% ../nbs/20_latents.ipynb #55c62ce7
@@ -220,6 +220,7 @@ def through_grids(
                 spent += b
                 check()
         yield q,spent
+        if g is grids[-1]: return   # nothing is below
         q = np.clip(q, -MOST, MOST)
         whole.flat.reshape(-1, whole.stride)[MARGIN:-MARGIN, MARGIN:-MARGIN] = q
         grown = [above.repeat(2, 1).repeat(2, 2)[:, :g.h, :g.w]] if parent else []

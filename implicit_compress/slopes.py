@@ -132,7 +132,7 @@ class Rate:
         x = torch.empty(N_FEATURES, n, device=l.own.device)
         for j,(v,_,k) in enumerate(runs): x[j] = v[k:k + n]
         x[len(runs):18] = 0
-        x[23:] = l.told[:, at:at + n] if len(l.told) else 0
+        x[-INHERITED:] = l.told[:, at:at + n] if len(l.told) else 0
         if size > 1: x[:18] /= size
         for j,(lo,hi) in enumerate(GROUPS): torch.sum(x[lo:hi].abs(), 0, out=x[18 + j])
         x[21],x[22] = l.g.level/4,1
@@ -159,7 +159,7 @@ class Rate:
         for j,(lo,hi) in enumerate(GROUPS): gx[lo:hi].addcmul_(torch.sign(x[lo:hi]), gx[18 + j])
         if size > 1: gx[:18] /= size
         for (_,s,k),row in zip(runs, gx): s[k:k + n] += row
-        if len(l.told): l.told_slopes[:, at:at + n] = gx[23:]
+        if len(l.told): l.told_slopes[:, at:at + n] = gx[-INHERITED:]
         l.slopes[0][at:at + n] += by_t
         return spent
 
