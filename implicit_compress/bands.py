@@ -62,7 +62,9 @@ def low_band(
     x = np.pad(x, [(0, -x.shape[0] % n), (0, -x.shape[1] % n), (0, 0)], mode='edge')
     return x.reshape(x.shape[0]//n, n, x.shape[1]//n, n, -1).mean((1, 3))
 
-def sides(h, w, levels): return -(-h >> levels),-(-w >> levels)
+def sides(h, w, levels):
+    "Rows and columns, halved so many times; what is odd rounds up"
+    return -(-h >> levels),-(-w >> levels)
 
 def nested(
     data:bytes, # an `.iic` file inside another

@@ -88,7 +88,9 @@ def believed():
     try: yield
     except ValueError as e: raise DamagedError(str(e)) from None
 
-def hidden_weights(width, depth, tiles=1): return tiles*(depth - 1)*width*width
+def hidden_weights(width, depth, tiles=1):
+    "How many weights lie between hidden layers"
+    return tiles*(depth - 1)*width*width
 def _hidden_grades(width, depth, tiles, G): return grades(hidden_weights(width, depth, tiles), G).reshape(depth - 1, *_many(tiles), width, width)
 
 def check_codes(codes):

@@ -114,7 +114,9 @@ def rescaled(
     "Divide by a power of two and round"
     return np.floor(a*2.**-s + .5)
 
-def active(a, s): return np.minimum(np.maximum(rescaled(a, s), 0), BIG)
+def active(a, s):
+    "What neurons give on: divided, nothing below 0, nothing above `BIG`"
+    return np.minimum(np.maximum(rescaled(a, s), 0), BIG)
 
 def inherited(
     above, # (k,h,w) int16: the numbers of all coarser grids, enlarged to the size of the next coarser one, which is the first

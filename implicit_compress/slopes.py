@@ -114,20 +114,20 @@ class Rate:
     )->tuple: # bits of each grid, gradients by latents, gradients by the matrices
         "What it costs"
         layers,gnet,spent = self.layers[:len(ys)],[torch.zeros_like(w) for w in net],[0.]*len(ys)
+        first = torch.cat([net[0], net[3]])   # of features: neurons, and what goes past them
         heirs = {w.shape[1] - 1: (w, g) for w,g in zip(net[4:], gnet[4:])}
         for i,(l,y) in enumerate(zip(layers, ys)):
             l.put(y)
             if len(l.told): l.tell(heirs[i][0])
         for i,l in reversed(list(enumerate(layers))):   # what is finer adds to the slopes of what is coarser
-            for a in range(0, l.g.h*l.stride, CHUNK): spent[i] += self.piece(l, a, min(a + CHUNK, l.g.h*l.stride), net, gnet, bits, slopes)
+            for a in range(0, l.g.h*l.stride, CHUNK): spent[i] += self.piece(l, a, min(a + CHUNK, l.g.h*l.stride), first, *net[1:3], gnet, bits, slopes)
             if slopes: l.pass_on()
             if slopes and len(l.told): l.give_back(*heirs[i])
         return spent,[l.view(l.slopes[0]) for l in layers],gnet
 
-    def piece(self, l, a, b, net, gnet, bits, slopes):
+    def piece(self, l, a, b, first, W2, W3, gnet, bits, slopes):
         "The same for some of a grid, as they lie on its canvas"
-        W1,W2,W3,L = net[:4]
-        n,at,size,width,first = b - a,a + EDGE*l.stride,2.**coarseness(l.g.level),len(W1),torch.cat([W1, L])
+        n,at,size,width = b - a,a + EDGE*l.stride,2.**coarseness(l.g.level),len(W2)
         runs = [(v, s, at + dy*l.stride + dx) for v,s,offsets in l.known for dy,dx in offsets]
         x = torch.empty(N_FEATURES, n, device=l.own.device)
         for j,(v,_,k) in enumerate(runs): x[j] = v[k:k + n]
