@@ -7,6 +7,9 @@ import argparse
 from pathlib import Path
 from points import Table, decoded_everywhere
 from implicit_compress.bitstream import unpack
+from implicit_compress.codec import decompress
+from implicit_compress.image import load_image
+from implicit_compress.metrics import ms_ssim
 from implicit_compress.pyramid import read_pyramid
 from implicit_compress.synthesis import APART
 
@@ -16,7 +19,7 @@ if __name__ == "__main__":
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("folder", type=Path); a.add_argument("files", type=Path); a.add_argument("--out", default="pyramid_shares.tsv")
     a = a.parse_args()
-    table = Table(a.out, "picture lmbda effort start bytes header models context synthesis " + " ".join(f"grid{l}" for l in LEVELS) + " decode_1_s decode_2_s same", 4,
+    table = Table(a.out, "picture lmbda effort start bytes header models context synthesis " + " ".join(f"grid{l}" for l in LEVELS) + " decode_1_s decode_2_s same ms_ssim", 4,
                   "Bytes of each part of a pyramid file (header: whatever is none of the others, the ends of the coder, too)")
     for p in sorted(a.files.glob("*.iic")):
         key = p.stem.split("_")
@@ -25,6 +28,7 @@ if __name__ == "__main__":
         h, models, words, _ = unpack(data)
         bits = read_pyramid(h, models, words).bits
         parts = {"context": bits["context"]/8, "synthesis": bits["synthesis"]/8, "models": len(models)} | {f"grid{l}": bits.get(l, 0)/8 for l in LEVELS}
-        (one, two, _), same = decoded_everywhere(a.folder/f"{key[0]}.png", p)
+        source = a.folder/f"{key[0]}.png"
+        (one, two, _), same = decoded_everywhere(source, p)
         table.add(dict(zip(("picture", "lmbda", "effort", "start"), key)) | {k: round(v, 1) for k, v in parts.items()}
-                  | dict(bytes=len(data), header=round(len(data) - sum(parts.values()), 1), decode_1_s=one["decode_s"], decode_2_s=two["decode_s"], same=same))
+                  | dict(bytes=len(data), header=round(len(data) - sum(parts.values()), 1), decode_1_s=one["decode_s"], decode_2_s=two["decode_s"], same=same, ms_ssim=round(ms_ssim(decompress(data), load_image(source)), 5)))
