@@ -12,7 +12,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from .exact import step
-from .latents import coarseness
 from .pyramid import Plan, learned_bytes
 from .synthesis import APART
 
@@ -48,7 +47,7 @@ def response(
     v = torch.cat([8*(x - up), 2*up - 1], 1)
     h = F.conv2d(around(v), a, ab).relu()
     h = h + F.conv2d(around(h), b, bb).relu()
-    return (F.conv2d(h, out) + F.conv2d(around(v), linear, shift))[0, 0]*2.**(2 + coarseness(level))
+    return (F.conv2d(h, out) + F.conv2d(around(v), linear, shift))[0, 0]*4
 
 @cache
 def analyses()->dict: # number of a start: (code of its step, weights of each scale)

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['AROUND', 'TILE', 'LAG', 'MARGIN', 'COARSER', 'HEIRS', 'INHERITED', 'N_FEATURES', 'FEATURE', 'GROUPS', 'MOST',
            'ACTIVE', 'BIG', 'CONTEXT', 'STRIP', 'SCALES', 'TIGHTEST', 'PER_LN2', 'REACHES', 'Grid', 'grids_of', 'waves',
-           'coarseness', 'Canvas', 'features', 'Matrix', 'rescaled', 'active', 'inherited', 'context', 'decayed',
-           'laplace', 'laplaces', 'through_wave', 'through_grids', 'read_grids']
+           'Canvas', 'features', 'Matrix', 'rescaled', 'active', 'inherited', 'context', 'decayed', 'laplace',
+           'laplaces', 'through_wave', 'through_grids', 'read_grids']
 
 # %% ../nbs/20_latents.ipynb #d63a7555
 from functools import cache
@@ -55,12 +55,6 @@ N_FEATURES,FEATURE = 23 + INHERITED,6   # features; their fractional bits
 GROUPS = ((0, 4), (4, 12), (12, 18))   # features whose magnitudes are added up
 MOST = 4095   # larger numbers look like this one to others
 
-def coarseness(
-    level:int, # scale of a grid
-)->int: # 0..6
-    "Numbers of a coarse grid are larger: by so many octaves they look smaller to the network, and its result is larger"
-    return max(0, min(6, level - 2))
-
 class Canvas:
     "A grid among zeros, tile by tile or as a whole, as far as it is known"
     def __init__(self, g, tile=62):
@@ -91,7 +85,7 @@ def features(
     if parent: out[12:17] = parent.seen(parent.at(r >> 1, c >> 1), COARSER)
     if grand: out[17] = grand.seen(grand.at(r >> 2, c >> 2), COARSER[:1])
     for j,(lo,hi) in enumerate(GROUPS): np.abs(out[lo:hi]).sum(0, out=out[18 + j])
-    out[:21] *= 1 << FEATURE - coarseness(g.level)
+    out[:21] *= 1 << FEATURE
     out[21],out[22] = g.level*(1 << FEATURE - 2),1 << FEATURE
     if told is not None: out[-INHERITED:] = told[:, r >> 1, c >> 1]
     return out
@@ -120,11 +114,10 @@ def active(a, s):
 
 def inherited(
     above, # (k,h,w) int16: the numbers of all coarser grids, enlarged to the size of the next coarser one, which is the first
-    level:int, # scale of that
     m:Matrix, # (6,k+1), the last column is the bias
 )->np.ndarray: # (6,h,w) float32 holding whole numbers with six fractional bits
     "What all coarser grids together say about the numbers below"
-    W,out = m.Q*2.**np.array([*(FEATURE - coarseness(level + j) for j in range(len(above))), FEATURE]),np.empty((len(m.Q), *above.shape[1:]), np.float32)
+    W,out = m.Q*2.**FEATURE,np.empty((len(m.Q), *above.shape[1:]), np.float32)
     for a in range(0, above.shape[1], STRIP):
         x = above[:, a:a + STRIP].reshape(len(above), -1).astype(np.float64)
         out[:, a:a + STRIP] = np.clip(rescaled(W[:, :-1] @ x + W[:, -1:], m.s), -BIG, BIG).reshape(len(out), -1, above.shape[2])
@@ -133,14 +126,13 @@ def inherited(
 def context(
     net, # of `Matrix`: (c,29), (c,c), (2,c), (2,29); those of `inherited` after them
     x, # (29,n) of `features`
-    coarse:int=0, # of `coarseness`
 )->tuple: # (n,) int64 means in eighths, (n,) int64 scales 0..42
     "How numbers are distributed, by what is around them"
     (W1,s1),(W2,s2),(W3,s3),(L,s4) = net[:4]
     h = active(W1 @ x, s1 + FEATURE - ACTIVE)
     h = h + active(W2 @ h, s2)
     o = rescaled(W3 @ h, s3) + rescaled(L @ x, s4 + FEATURE - ACTIVE)
-    return np.clip(rescaled(o[0], ACTIVE - 3 - coarse), -8*MOST, 8*MOST).astype(np.int64),np.clip(rescaled(o[1], ACTIVE - 2) + 4*coarse + TIGHTEST, 0, SCALES - 1).astype(np.int64)
+    return np.clip(rescaled(o[0], ACTIVE - 3), -8*MOST, 8*MOST).astype(np.int64),np.clip(rescaled(o[1], ACTIVE - 2) + TIGHTEST, 0, SCALES - 1).astype(np.int64)
 
 # %% ../nbs/20_latents.ipynb #6ef1afd9
 PER_LN2 = 1549082005   # round(2**30/ln(2))
@@ -211,11 +203,11 @@ def through_grids(
     "Code all grids, coarse to fine"
     parent,grand,above,heirs = None,None,None,{m.Q.shape[1] - 1: m for m in net[4:]}   # matrices, by how many grids they are told of
     for i,g in enumerate(grids):
-        told = inherited(above, g.level + 1, heirs[i]) if parent and i in heirs else None
+        told = inherited(above, heirs[i]) if parent and i in heirs else None
         q,own,whole,spent = np.empty((g.h, g.w), np.int64),Canvas(g, TILE),Canvas(g),0.
         with Held():
             for r,c in waves(g):
-                v,b = through_wave(port, *context(net, features(g, r, c, own, parent, grand, told), coarseness(g.level)), None if given is None else given[i][r, c])
+                v,b = through_wave(port, *context(net, features(g, r, c, own, parent, grand, told)), None if given is None else given[i][r, c])
                 if np.abs(v).max(initial=0) > 1 << 15: raise DamagedError(f'words: a latent of {np.abs(v).max()}, at most {1 << 15} is possible')
                 q[r, c] = v
                 own.flat[own.at(r, c)] = np.clip(v, -MOST, MOST)

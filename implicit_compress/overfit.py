@@ -22,7 +22,7 @@ from .descent import Adam, Soap
 from .entropy import fit_model, write_model
 from .fit import keep_memory
 from .image import to_float
-from .latents import CONTEXT, Matrix, coarseness
+from .latents import CONTEXT, Matrix
 from .network import File
 from .pyramid import UNIT, Plan, at_step, header_for, start_of, starts, synthesis_of, write_pyramid
 from .slopes import Rate, painted
@@ -144,7 +144,7 @@ class Overfit:
         mse = (painted(self.plan.scene, leaves[:n], leaves[n:] or self.W[CONTEXT:], level) - x).square().mean()
         grads = torch.autograd.grad(mse, leaves, allow_unused=True)
         bits,slopes,gnet = costs()
-        for grid,g,s,b,o in zip(self.plan.scene.grids, grads, slopes, bends, self.opts): o.step(torch.add(s*(lmbda/pixels), 0 if g is None else g).mul_(b), far*2**coarseness(grid.level))
+        for g,s,b,o in zip(grads, slopes, bends, self.opts): o.step(torch.add(s*(lmbda/pixels), 0 if g is None else g).mul_(b), far)
         if not fixed and not (self.plan.start and level == STAGES[0][0]):   # what is learned waits until the coarsest latents are there
             lr = part*self.speed*(LR_LEARNED if self.plan.start else LR_NET*min(1., (self.lmbda/4e-3)**.4))
             bit = PULL*max(1., self.lmbda/4e-3)**.5*self.lmbda/self.pictures[0][0].numel()   # more often where latents are few
