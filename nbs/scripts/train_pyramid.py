@@ -127,4 +127,4 @@ if __name__ == "__main__":
             first = first or scales
             out += packed_analysis(plan, scales)
             (PACKAGE/ANALYSES).write_bytes(zlib.compress(out, 9))
-    print(*(f"{(PACKAGE/v).stat().st_size} bytes of {v}" for v in (STARTS, ANALYSES)), sep="\n")
+    print(*(f"{p.stat().st_size} bytes of {p.name}" for p in (PACKAGE/STARTS, PACKAGE/ANALYSES) if p.exists()), sep="\n")
