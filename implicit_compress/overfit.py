@@ -59,7 +59,7 @@ STAGES = ((3, .04), (2, .06), (1, .15), (0, .75))   # scale, and share of the ti
 AT_ONCE = ((0, 1.),)
 WHOLE = .6   # bits per pixel, as `guessed_bpp` guesses them, above which everything is bent `AT_ONCE`
 COARSE = 1.6   # how much more a bit weighs at each coarser scale than the pixels there do
-LR,LR_SYNTHESIS,LR_CONTEXT,LR_LEARNED = .12,2e-2,2.7e-2,1e-2   # how far a step may move a latent, a weight of each network, a weight that begins with a learned start
+LR,LR_SYNTHESIS,LR_CONTEXT,LR_LEARNED = .12,1.35e-2,2.7e-2,1e-2   # how far a step may move a latent, a weight of each network, a weight that begins with a learned start
 BRIEF,LR_BRIEF,PACE = .95,.05,3e-7   # fewer steps than BRIEF/lmbda**.8 begin with the analysis, and go so far; seconds of a step for a pixel, about
 LONG = 5e5   # more steps than LONG*lmbda begin with nothing: with weights that were learned the end is worse
 GUESSED = 12   # fractional bits of weights that are those of a start
@@ -147,7 +147,7 @@ class Overfit:
         bits,slopes,gnet = costs()
         for g,s,b,o in zip(grads, slopes, bends, self.opts): o.step(torch.add(s*(lmbda/pixels), 0 if g is None else g).mul_(b), far)
         if not fixed and not (self.plan.start and level == STAGES[0][0]):   # what is learned waits until the coarsest latents are there
-            rates = [LR_LEARNED]*2 if self.plan.start else [LR_CONTEXT, LR_SYNTHESIS*min(1., (self.lmbda/4e-3)**.4)]
+            rates = [LR_LEARNED]*2 if self.plan.start else [LR_CONTEXT, LR_SYNTHESIS*min(1., (self.lmbda/1.5e-3)**.4)]
             bit = PULL*max(1., self.lmbda/4e-3)**.5*self.lmbda/self.pictures[0][0].numel()   # more often where latents are few
             for i,(g,w,w0,o) in enumerate(zip([*(v*(lmbda/pixels) for v in gnet), *grads[n:]], self.W, self.W0, self.opts[n:])):
                 if g is not None: o.step(g + bit*bits_of_change(w - w0), part*self.speed*rates[i >= CONTEXT])
