@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PULL', 'NEAR', 'STAGES', 'AT_ONCE', 'WHOLE', 'COARSE', 'LR', 'LR_SYNTHESIS', 'LR_CONTEXT', 'LR_LEARNED', 'BRIEF',
            'LR_BRIEF', 'PACE', 'LONG', 'GUESSED', 'ROUND', 'SPARE', 'SHARP', 'NOISE', 'soften', 'bits_of_change',
-           'change', 'Overfit', 'magnitudes', 'step_for', 'guessed_bpp', 'guessed_lmbda', 'plan_for', 'start_number',
-           'Clock', 'steer', 'overfit', 'weights_bpp', 'sought', 'overfit_or_keep', 'pyramid_file']
+           'change', 'Overfit', 'magnitudes', 'step_for', 'guessed_bpp', 'guessed_lmbda', 'plan_for', 'opening',
+           'start_number', 'Clock', 'steer', 'overfit', 'weights_bpp', 'sought', 'overfit_or_keep', 'pyramid_file']
 
 # %% ../nbs/26_overfit.ipynb #8a6df382
 import math
@@ -241,6 +241,13 @@ def plan_for(
     number = min(known, key=lambda k: abs(k - start_number(lmbda))) if known else 0
     return Plan(Scene(h, w, c, levels, first, code), 16, 32, 1, number)
 
+def opening(
+    steps:float, # there is time for
+    lmbda:float,
+)->str: # 'analysis', 'start' or 'nothing'
+    "What a fit best begins with: latents and weights that were learned, such weights and zeros, or nothing"
+    return 'analysis' if steps < BRIEF/lmbda**.8 else 'start' if steps <= LONG*lmbda else 'nothing'
+
 def start_number(
     lmbda:float,
 )->int: # 1..255
@@ -369,9 +376,7 @@ def pyramid_file(
     first = lmbda or guessed_lmbda(c, channels, bpp and max(bpp/2, bpp - 1500/pixels), psnr)
     if device in (None, 'cpu'): keep_memory()
     samples = torch.from_numpy(reals).movedim(2, 0).contiguous().to(device or 'cpu')
-    effort = steps or seconds/(PACE*pixels)
-    brief = effort < BRIEF/first**.8
-    if effort > LONG*first and not brief: start = 'none'
+    if (begins := opening(steps or seconds/(PACE*pixels), first)) == 'nothing': start = 'none'
     def begun(lmbda): return Overfit(plan_for(x.shape, lmbda, start), samples, lmbda, seed, (threads or before) > 1)
     o = begun(first)
     try:
@@ -380,7 +385,7 @@ def pyramid_file(
         if not (guessed or fitting): raise ValueError(f'seconds is 0, and start {start!r} has no analysis: give seconds, or start=\'shipped\'')
         if not fitting: o = sought(o, begun, bpp, psnr) if bpp or psnr else o
         else:
-            brief = brief and guessed
+            brief = guessed and begins == 'analysis'
             stages = AT_ONCE if brief or guessed_bpp(c, channels, first) > WHOLE else STAGES
             overfit_or_keep(o, Clock(seconds, steps, progress), bpp, psnr, brief, stages, rival=guessed and not (bpp or psnr))   # a wish is kept, whatever it costs
         out = File(o.file(8*x.itemsize, icc))

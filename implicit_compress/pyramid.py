@@ -18,7 +18,7 @@ import numpy as np
 from .bitstream import DamagedError, Header, IicError
 from .entropy import Reader, Writer, fit_model, ideal_bits, only_iic_errors, read_model, through, write_model
 from .latents import CONTEXT, HEIRS, INHERITED, N_FEATURES, Matrix, read_grids, through_grids
-from .synthesis import ALONE, APART, KEYS, Scene, Synthesis, drawn_latents
+from .synthesis import APART, CUBIC, Scene, Synthesis, drawn_latents
 
 # %% ../nbs/22_pyramid.ipynb #62a499bd
 INHERIT = range(CONTEXT - HEIRS, CONTEXT)   # where matrices are in a file: those of inherited features,
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
         "The matrices, in the order of the file: seven of the context model, four of the synthesis, convolutions"
         p,c,w,n = self.scene.planes,self.scene.channels + 1,self.width,self.hidden
         heirs = [(INHERITED, max(1, self.scene.levels - k)) for k in range(HEIRS)]
-        return [(w, N_FEATURES), (w, w), (2, w), (2, N_FEATURES), *heirs, (2*APART - 1, 4), (n, c), (p, n), (p, c), *[(p, 9*p)]*self.convs]
+        return [(w, N_FEATURES), (w, w), (2, w), (2, N_FEATURES), *heirs, np.shape(CUBIC), (n, c), (p, n), (p, c), *[(p, 9*p)]*self.convs]
 
 def plan_of(
     h:Header, # of a file of method `pyramid`
@@ -78,7 +78,7 @@ def guess(
     W = [np.zeros(v) for v in plan.shapes]
     for i,most in ((0, .75), (1, 1.5), *((i, .75) for i in INHERIT), (ENTER, .09)): W[i] = scattered(W[i].shape, (most/W[i].shape[1])**.5)
     W[3][1, [18, 19, 20, 22]] = .1,.04,.05,-4.5
-    W[TAPS][:] = np.array([KEYS]*(APART - 1) + [ALONE]*APART)/128
+    W[TAPS][:] = np.array(CUBIC)/128
     W[ENTER][:, -1] = 0
     W[DIRECT] = .1 + scattered(W[DIRECT].shape, .07)
     W[DIRECT][:, -1] = .5
