@@ -31,14 +31,16 @@ def followed(
     a, # (n,n) axes of some steps ago
 )->torch.Tensor: # (n,n) axes that are closer to those of `s`
     "One step of orthogonal iteration: axes turn, and keep their order"
-    v = s @ a.to(s)
-    return torch.linalg.qr(v + 1e-12*v.abs().max()*a.to(s))[0].to(a)
+    b = a.double().cpu()   # a GPU takes longer for small ones
+    v = s.cpu() @ b
+    return torch.linalg.qr(v + 1e-12*v.abs().max()*b)[0].to(a)
 
 class Soap(Adam):
     "Adam in the axes of a matrix"
     def __init__(self, p, a=.9, b=.95):
         super().__init__(p, a, b)
-        self.sides,self.axes = [torch.zeros(n, n, dtype=torch.float64) for n in p.shape],[torch.eye(n, device=p.device) for n in p.shape]
+        self.axes = [torch.eye(n, device=p.device) for n in p.shape]
+        self.sides = [torch.zeros_like(a, dtype=torch.float64) for a in self.axes]
 
     def turned(self, v, back=False):
         "From numbers to axes, or back"
@@ -48,7 +50,7 @@ class Soap(Adam):
     @torch.no_grad()
     def step(self, g, lr):
         "Move by about `lr` along each axis, against the slopes `g`"
-        d = g.double().cpu()
+        d = g.double()
         for s,v in zip(self.sides, (d @ d.T, d.T @ d)): s.lerp_(v, 1 - self.b)
         if self.t % TURN == 0:
             before = self.turned(self.m, True)

@@ -4,15 +4,17 @@
 
 # %% auto #0
 __all__ = ['PULL', 'NEAR', 'STAGES', 'AT_ONCE', 'WHOLE', 'COARSE', 'LR', 'LR_SYNTHESIS', 'LR_CONTEXT', 'LR_LEARNED', 'BRIEF',
-           'LR_BRIEF', 'PACE', 'LONG', 'GUESSED', 'ROUND', 'SPARE', 'SHARP', 'NOISE', 'soften', 'bits_of_change',
-           'change', 'Overfit', 'magnitudes', 'step_for', 'guessed_bpp', 'guessed_lmbda', 'plan_for', 'opening',
-           'start_number', 'Clock', 'steer', 'overfit', 'weights_bpp', 'sought', 'overfit_or_keep', 'pyramid_file']
+           'LR_BRIEF', 'LONG', 'GUESSED', 'ROUND', 'SPARE', 'SHARP', 'NOISE', 'soften', 'bits_of_change', 'change',
+           'Overfit', 'magnitudes', 'step_for', 'guessed_bpp', 'guessed_lmbda', 'plan_for', 'pace', 'opening',
+           'start_number', 'Clock', 'steer', 'overfit', 'weights_bpp', 'sought', 'overfit_or_keep', 'ready',
+           'pyramid_file']
 
 # %% ../nbs/26_overfit.ipynb #8a6df382
 import math
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 import numpy as np
 import torch
 from .analysis import analysed, reduced
@@ -60,7 +62,7 @@ AT_ONCE = ((0, 1.),)
 WHOLE = .6   # bits per pixel, as `guessed_bpp` guesses them, above which everything is bent `AT_ONCE`
 COARSE = 1.6   # how much more a bit weighs at each coarser scale than the pixels there do
 LR,LR_SYNTHESIS,LR_CONTEXT,LR_LEARNED = .12,1.35e-2,2.7e-2,1e-2   # how far a step may move a latent, a weight of each network, a weight that begins with a learned start
-BRIEF,LR_BRIEF,PACE = .95,.05,3e-7   # fewer steps than BRIEF/lmbda**.8 begin with the analysis, and go so far; seconds of a step for a pixel, about
+BRIEF,LR_BRIEF = .95,.05   # fewer steps than BRIEF/lmbda**.8 begin with the analysis, and go so far
 LONG = 5e5   # more steps than LONG*lmbda begin with nothing: with weights that were learned the end is worse
 GUESSED = 12   # fractional bits of weights that are those of a start
 ROUND = .95   # progress of the last stage at which weights are rounded
@@ -241,6 +243,13 @@ def plan_for(
     number = min(known, key=lambda k: abs(k - start_number(lmbda))) if known else 0
     return Plan(Scene(h, w, c, levels, first, code), 16, 32, 1, number)
 
+def pace(
+    pixels:int,
+    device=None, # 'cpu', 'cuda', ...
+)->float: # seconds of a step
+    "About how long a step takes; a GPU waits for the processor to ask for three thousand small things"
+    return 3e-7*pixels if device in (None, 'cpu') else max(.04, 2e-8*pixels)
+
 def opening(
     steps:float, # there is time for
     lmbda:float,
@@ -352,6 +361,14 @@ def overfit_or_keep(
         o.ys = ys
         o.fix(mats)
 
+@cache
+def ready():
+    "Compile the kernels, or load them: the first time on a machine half a minute, which no fit should pay for"
+    o = Overfit(plan_for((8, 8, 3), .02, 'none'), torch.zeros(3, 8, 8), .02)
+    o.enter(0)
+    o.step(0, 0., .35, .2, .02)
+    o.pool.shutdown()
+
 def pyramid_file(
     x, # (h,w,c) samples
     bpp:float=None, # size to aim at, bits per pixel; default .3
@@ -376,11 +393,12 @@ def pyramid_file(
     first = lmbda or guessed_lmbda(c, channels, bpp and max(bpp/2, bpp - 1500/pixels), psnr)
     if device in (None, 'cpu'): keep_memory()
     samples = torch.from_numpy(reals).movedim(2, 0).contiguous().to(device or 'cpu')
-    if (begins := opening(steps or seconds/(PACE*pixels), first)) == 'nothing': start = 'none'
+    if (begins := opening(steps or seconds/pace(pixels, device), first)) == 'nothing': start = 'none'
     def begun(lmbda): return Overfit(plan_for(x.shape, lmbda, start), samples, lmbda, seed, (threads or before) > 1)
     o = begun(first)
     try:
         torch.set_num_threads(1)
+        if device in (None, 'cpu'): ready()
         guessed,fitting = o.guess(),bool(steps or seconds)
         if not (guessed or fitting): raise ValueError(f'seconds is 0, and start {start!r} has no analysis: give seconds, or start=\'shipped\'')
         if not fitting: o = sought(o, begun, bpp, psnr) if bpp or psnr else o
