@@ -248,7 +248,7 @@ def pace(
     device=None, # 'cpu', 'cuda', ...
 )->float: # seconds of a step
     "About how long a step takes; a GPU waits for the processor to ask for three thousand small things"
-    return 3e-7*pixels if device in (None, 'cpu') else max(.04, 2e-8*pixels)
+    return 2e-7*pixels if device in (None, 'cpu') else max(.04, 2e-8*pixels)
 
 def opening(
     steps:float, # there is time for
