@@ -69,7 +69,10 @@ def padded(
     columns:int=4,
 )->np.ndarray: # float32, zeros below and to the right
     "A matrix as `multiply` wants it"
-    return np.pad(np.asarray(w, np.float32), [(0, -w.shape[0] % rows), (0, -w.shape[1] % columns)])
+    k,j = w.shape
+    out = np.zeros((k + -k % rows, j + -j % columns), np.float32)   # faster than the library's
+    out[:k, :j] = w
+    return out
 
 # %% ../nbs/19_kernels.ipynb #2a3747e6
 @kernel

@@ -398,11 +398,11 @@ def pyramid_file(
     o = begun(first)
     try:
         torch.set_num_threads(1)
-        if device in (None, 'cpu'): ready()
         guessed,fitting = o.guess(),bool(steps or seconds)
         if not (guessed or fitting): raise ValueError(f'seconds is 0, and start {start!r} has no analysis: give seconds, or start=\'shipped\'')
         if not fitting: o = sought(o, begun, bpp, psnr) if bpp or psnr else o
         else:
+            if device in (None, 'cpu'): ready()
             brief = guessed and begins == 'analysis'
             stages = AT_ONCE if brief or guessed_bpp(c, channels, first) > WHOLE else STAGES
             overfit_or_keep(o, Clock(seconds, steps, progress), bpp, psnr, brief, stages, rival=guessed and not (bpp or psnr))   # a wish is kept, whatever it costs
