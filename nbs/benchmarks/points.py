@@ -5,7 +5,8 @@ from pathlib import Path
 from implicit_compress.bench import machine
 
 RESULTS = Path(__file__).parent/'results'
-KERNELS = ('Nehalem', 'Haswell', 'SkylakeX')    # of OpenBLAS
+CPUINFO = Path('/proc/cpuinfo')
+KERNELS = ('Nehalem', 'Haswell', 'SkylakeX' if CPUINFO.exists() and 'avx512f' in CPUINFO.read_text() else 'Sandybridge')    # of OpenBLAS; another processor's would crash
 ENCODE = """import json, sys, time
 import numpy as np
 from implicit_compress.codec import compress
