@@ -130,7 +130,7 @@ class Rate:
         "What it costs"
         layers,gnet,spent = self.layers[:len(ys)],[torch.zeros_like(w) for w in net],[0.]*len(ys)
         first = torch.cat([net[0], net[3]])   # of features: neurons, and what goes past them
-        gfirst,grid = torch.zeros_like(first),self.by_kernel if here(first) else self.by_library
+        gfirst,grid = torch.zeros_like(first),self.by_kernel if here(first) and len(net[1]) % 4 == 0 else self.by_library   # kernels take four neurons at a time
         heirs = {w.shape[1] - 1: (w, g) for w,g in zip(net[4:], gnet[4:])}
         for i,(l,y) in enumerate(zip(layers, ys)):
             l.put(y)
