@@ -6,6 +6,7 @@ Files that are in the folder of --keep, with what their encoder said, are decode
 Seconds are of the clock, and of the processor: on a machine that is shared the second tells what the first would be on one core alone.
 """
 import argparse, json, tempfile
+from itertools import product
 from pathlib import Path
 from implicit_compress.bench import machine
 from points import ENCODE, Table, decoded, fresh
@@ -23,7 +24,7 @@ def encoder(device):
 def encoded_once(source, out, **how):
     "Write the file `out`, and beside it what its encoder said; or read that again"
     said = out.with_suffix(".json")
-    if not said.exists(): said.write_text(json.dumps(fresh(CODE, source, out, json.dumps(how)) | dict(encoder=encoder(how.get("device")))))
+    if not said.exists(): said.write_text(json.dumps(fresh(CODE, source, out, json.dumps(how)) | dict(encoder=encoder(how["device"]))))
     return json.loads(said.read_text())
 
 
@@ -39,14 +40,11 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as d:
         keep = a.keep or Path(d)
         keep.mkdir(parents=True, exist_ok=True)    # before hours of fitting
-        for effort in efforts:
-            for n in a.pictures:
-                for lmbda in a.lmbdas:
-                    for start in a.start:
-                        key = (f"kodim{n:02d}", lmbda, effort, start)
-                        if table.has(*key): continue
-                        source, out = a.folder/f"{key[0]}.png", keep/f"{key[0]}_{lmbda:g}_{effort:g}_{start}.iic"
-                        enc = encoded_once(source, out, method="pyramid", lmbda=lmbda, start=start, threads=a.threads, **{unit: effort}, **dict(device=a.device) if a.device else {})
-                        dec = decoded(source, out, threads=a.threads)
-                        if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3: raise SystemExit(f"{key}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}")
-                        table.add(dict(zip(("picture", "lmbda", unit, "start"), key)) | enc | dec | dict(rd_cost=round(1000*(10**(-dec["psnr_db"]/10) + lmbda*dec["bpp"]), 4), sha256=dec["sha256"][:16]))
+        for effort, n, lmbda, start in product(efforts, a.pictures, a.lmbdas, a.start):
+            key = (f"kodim{n:02d}", lmbda, effort, start)
+            if table.has(*key): continue
+            source, out = a.folder/f"{key[0]}.png", keep/f"{key[0]}_{lmbda:g}_{effort:g}_{start}.iic"
+            enc = encoded_once(source, out, method="pyramid", lmbda=lmbda, start=start, threads=a.threads, device=a.device, **{unit: effort})
+            dec = decoded(source, out, threads=a.threads)
+            if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3: raise SystemExit(f"{key}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}")
+            table.add(dict(zip(("picture", "lmbda", unit, "start"), key)) | enc | dec | dict(rd_cost=round(1000*(10**(-dec["psnr_db"]/10) + lmbda*dec["bpp"]), 4), sha256=dec["sha256"][:16]))
