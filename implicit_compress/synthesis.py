@@ -103,7 +103,7 @@ def features_at(
 # %% ../nbs/21_synthesis.ipynb #931160a6
 ACTIVE,OUT = 12,16   # fractional bits of an activation, of an output
 BIG = 1 << 25   # no feature is larger
-STRIP = 64   # rows drawn at once
+STRIP = 1 << 14   # pixels drawn at once: what belongs to them stays in a cache
 
 class Synthesis(NamedTuple):
     "From features to colours; all weights are whole numbers over a power of two"
@@ -143,11 +143,12 @@ def drawn_latents(
     "The picture: the same samples on every machine"
     convs = () if level else net.convs
     f,H,W,halo = None,-(-s.h >> level),-(-s.w >> level),len(convs)
+    rows = max(8, STRIP//W)
     for l in reversed(range(level + 1, s.levels)): f = features_at(s, l, f, latents, net.taps)
     out = np.empty((H, W, s.planes), np.uint8 if depth <= 8 else np.uint16)
     peak,half = (1 << depth) - 1,1 << OUT - 1
     def strip(a):
-        b = min(a + STRIP, H)
+        b = min(a + rows, H)
         top,bottom = max(0, a - halo),min(H, b + halo)
         x = features_at(s, level, f, latents, net.taps, (top, bottom))
         x = np.concatenate([x, np.zeros((s.channels - len(x), *x.shape[1:]))])
@@ -155,5 +156,5 @@ def drawn_latents(
         for i,c in enumerate(convs): y = sharpened(np.maximum(y, 0) if i else y, c)
         y = np.clip(y, 0, 1 << OUT).astype(np.int64)
         out[a:b] = np.moveaxis((y*peak + half) >> OUT, 0, 2)[a - top:b - top]
-    with Held(), ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool: list(pool.map(strip, range(0, H, STRIP)))
+    with Held(), ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool: list(pool.map(strip, range(0, H, rows)))
     return out
