@@ -319,7 +319,7 @@ def escapes(
     length = port.raw(6, n, None if v is None else np.frexp(d)[1] - 1)
     if length.max() > 33: raise DamagedError(f'an escape of {length.max()} bits: at most 33')
     out = np.left_shift(1, length.astype(np.int64))
-    for k in np.unique(length[length > 0]): out[length == k] |= port.raw(int(k), int((length == k).sum()), None if v is None else d[length == k] & (1 << k) - 1)
+    for k in np.bincount(length)[1:].nonzero()[0] + 1: out[length == k] |= port.raw(int(k), int((length == k).sum()), None if v is None else d[length == k] & (1 << k) - 1)
     return np.where(below, lo - out, hi + out)
 
 def through(

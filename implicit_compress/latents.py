@@ -178,28 +178,28 @@ PER_LN2 = 1549082005   # round(2**30/ln(2))
 REACHES = ((0, 12, 3), (12, 21, 15), (21, 29, 63), (29, SCALES, 511))   # first scale, last + 1, and how far their tables go
 
 def decayed(
-    d, # (n,) int64 distances in eighths, 0 or more
+    d, # int64 distances in eighths, 0 or more
     scale:int, # 0..42
-)->np.ndarray: # (n,) int64
+)->np.ndarray: # int64, the same shape
     "2**30 times `exp(-d/8 / 2**((scale - 18)/4))`"
     up = -((scale - TIGHTEST)//4)   # octaves, rounded up
     part = 4*up - TIGHTEST + scale
     x = (d*PER_LN2 >> 13)*root(4*part) >> 30
     e = np.minimum(x << 4 + up if up > -4 else x >> -4 - up, 40 << 24)
-    w = np.full(len(e), 1 << 30)
+    w = np.full(e.shape, 1 << 30)
     for i in range(1, 25): w = np.where(e >> 24 - i & 1, w*ROOTS[i] >> 30, w)
     return w >> (e >> 24)
 
 def laplace(
-    eighth:int, # mean, 0..4
+    eighths, # (k,) means, 0..4
     scale:int, # 0..42
-    reach:int, # how far the table goes
-)->np.ndarray: # (2*reach+2,) int64 counts for -reach..reach, at least 1; the last is that of all others
-    "Laplace's distribution as a table"
-    d = np.abs(8*np.arange(-reach, reach + 1) - eighth)
+    reach:int, # how far tables go
+)->np.ndarray: # (k,2*reach+2) int64 counts for -reach..reach, at least 1; the last is that of all others
+    "Laplace's distribution as tables"
+    d = np.abs(8*np.arange(-reach, reach + 1) - np.reshape(eighths, (-1, 1)))
     near,far = decayed(np.abs(d - 4), scale),decayed(d + 4, scale)
     mass = np.where(d < 4, (2 << 30) - near - far, near - far)
-    return np.maximum(np.append(mass, far[0] + far[-1]) >> 11, 1)
+    return np.maximum(np.column_stack([mass, far[:, 0] + far[:, -1]]) >> 11, 1)
 
 @cache
 def laplaces(
@@ -207,7 +207,7 @@ def laplaces(
 )->np.ndarray: # (5*scales,2*reach+2) float64 holding whole numbers
     "All tables of one length; the first are those of a mean of zero"
     lo,hi,reach = REACHES[k]
-    return np.stack([laplace(e, s, reach) for e in range(5) for s in range(lo, hi)]).astype(float)
+    return np.stack([laplace(range(5), s, reach) for s in range(lo, hi)], 1).reshape(-1, 2*reach + 2).astype(float)
 
 # %% ../nbs/20_latents.ipynb #423eb594
 LENGTH = np.concatenate([np.full(hi - lo, k) for k,(lo,hi,_) in enumerate(REACHES)])   # which of `REACHES` a scale has,

@@ -103,7 +103,7 @@ def features_at(
 # %% ../nbs/21_synthesis.ipynb #931160a6
 ACTIVE,OUT = 12,16   # fractional bits of an activation, of an output
 BIG = 1 << 25   # no feature is larger
-STRIP = 1 << 14   # pixels drawn at once: what belongs to them stays in a cache
+STRIP = 1 << 13   # pixels drawn at once: what belongs to them stays in a cache
 
 class Synthesis(NamedTuple):
     "From features to colours; all weights are whole numbers over a power of two"
