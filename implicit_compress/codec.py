@@ -100,7 +100,7 @@ def pyramid_of(
     **kw, # for `pyramid_file`
 )->File:
     "The file of method pyramid; if `auto`, the cheaper of two by their measured `mse + lmbda*bpp`, with the `lmbda` that led to the first"
-    from implicit_compress.overfit import pyramid_file
+    from implicit_compress.effort import pyramid_file
     if len(callbacks): raise ValueError('a pyramid has no callbacks: leave out, or use method network')
     f = pyramid_file(x, **aims, seconds=EFFORTS[preset] if seconds is None else seconds, **kw)
     if not auto: return f

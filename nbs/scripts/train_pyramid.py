@@ -4,7 +4,7 @@ FOLDER holds JPEG or PNG photographs that are in no benchmark (what is shipped: 
 
 Starts, weights of the decoder's networks: squares of many photographs become one large picture; what is overfitted to that picture fits none of them by itself.
 One is learned for each lmbda, each beginning with the one before, and all go into implicit_compress/pyramid_start.bin.
-Files that are already written need the start they name: a number is never used again.
+Files that are already written need the start they name: once a version of the package is out, its numbers are never used again.
 
 Analyses, which guess latents for an encoder: one for each start, learned with its networks held fixed, a new picture of other squares in every step.
 They go into implicit_compress/pyramid_analysis.bin; no file needs them.
@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from implicit_compress.analysis import ANALYSES, SHAPES, reduced, response
+from implicit_compress.effort import Clock, plan_for, start_number
 from implicit_compress.fit import keep_memory
 from implicit_compress.image import load_image
 from implicit_compress.latents import CONTEXT
-from implicit_compress.overfit import Clock, Overfit, overfit, plan_for, start_number
+from implicit_compress.overfit import Overfit, overfit
 from implicit_compress.pyramid import STARTS, UNIT, start_of
 from implicit_compress.slopes import Rate, painted
 from implicit_compress.synthesis import APART
