@@ -30,7 +30,7 @@ import implicit_compress
 from .baselines import CODECS, available
 from .bench import AIMS, compress_many, dask_executor, sweep
 from .bitstream import Header, Limits, ledger, unpack
-from .codec import PRESETS
+from .codec import EFFORTS, PRESETS
 from .data import SETS, image_set
 from .grid import read_codebook
 from .image import FORMATS, picture_file, as_samples, atomic_write, demo_image, load_image, to_float, to_samples
@@ -123,7 +123,7 @@ def patient():
     finally: signal.signal(signal.SIGINT, before)
 
 # %% ../nbs/36_cli.ipynb #56e087b7
-TIMES = ', '.join(f'{k} ({v["seconds"]:g} s)' if 'seconds' in v else f'{k} (coefficients alone)' for k,v in PRESETS.items())
+TIMES = ', '.join(f'{k} ({v["seconds"]:g} s)' if 'seconds' in v else f'{k} (coefficients alone)' for k,v in PRESETS.items()) + f'; of a pyramid {", ".join(f"{s:g}" for s in EFFORTS.values())} s'
 HOW = [
     click.option('--bpp', type=float, help='Size to aim at, bits per pixel.  [default: 0.3]'),
     click.option('--psnr', type=float, help='Or quality to reach, dB.'),
