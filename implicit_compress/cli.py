@@ -140,7 +140,7 @@ HOW = [
     click.option('--details', help='What becomes of the rest: none, network, or sparse coefficients.  [default: that of the preset]'),
     click.option('--colour', default='rgb', show_default=True, help='Or ycbcr: luma and chroma have a network each.'),
     click.option('--share', type=float, help='Of the bytes for the low band, if there are details; 0: no network.  [default: what pays]'),
-    click.option('--method', default='network', show_default=True, help='Or pyramid: latents beside tiny networks; or auto: a pyramid or coefficients, what costs less. Both are in the making, a later version may not read them.'),
+    click.option('--method', default='network', show_default=True, help='Or pyramid: latents beside tiny networks; or auto: a pyramid or coefficients, what costs less.'),
     click.option('--start', default='shipped', show_default=True, help='Of a pyramid: learned weights to begin with; or none.'),
     click.option('--coder', default='range', show_default=True, help='Or huffman, lzma, deflate, zstd, to compare with.'),
     click.option('--seconds', type=float, help='Time to spend on fitting.'),

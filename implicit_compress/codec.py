@@ -133,7 +133,7 @@ def compress(
     details:str=None, # what becomes of the rest: 'none', 'network', or 'sparse' coefficients; default that of the preset
     colour:str='rgb', # or 'ycbcr': luma and chroma have a network each
     share:float=None, # of the bytes for the low band, 0..1, if there are details; 0: no network; default: what pays
-    method:str='network', # or 'pyramid': latents beside tiny networks; 'auto': a pyramid or coefficients, what costs less; both in the making: a later version may not read them
+    method:str='network', # or 'pyramid': latents beside tiny networks; 'auto': a pyramid or coefficients, what costs less
     start:str='shipped', # of a pyramid: weights the package has learned, or 'none'
     checkpoint=None, # file that keeps the state of the fit: where it is there already, go on from it. The budget is that of all runs together
     **kw, # for `fit`: progress, threads, device, callbacks

@@ -267,7 +267,7 @@ def through_grids(
                 around,found = own.around(at, AROUND),np.empty(len(at), np.int64)
                 for b in ends.tolist():
                     found[a:b],bits = through_wave(port, *model(own.flat.take(around[:, a:b]), before[:, a:b]), None if v is None else v[a:b])
-                    own.flat[at[a:b]] = found[a:b].clip(-MOST, MOST)
+                    own.flat[at[a:b]] = np.minimum(np.maximum(found[a:b], -MOST), MOST)   # in half the time of clip
                     a,spent = b,spent + bits
                 q[r, c] = found
                 check()
@@ -291,7 +291,7 @@ def read_grids(
     def check():
         if 4*(port.coder.num_words() - more) > len(words): raise TruncatedError(f'words: {len(words)} bytes are not enough')
     try:
-        with only_iic_errors():
+        with only_iic_errors(), Held():   # once, and not for every grid
             for v in through_grids(port, net, grids, check=check): out.append(v)
     except IicError:
         if not partial or not out: raise
