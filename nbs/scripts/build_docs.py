@@ -16,7 +16,7 @@ from nbdev.serve import proc_nbs
 
 NOT_PAGES = shutil.ignore_patterns("*.bak", "tests", "scripts")
 FOLDERS = dict(tutorials="Tutorials", benchmarks="Results", explanations="Explanations")
-ROOMS = {0: "Rooms: pixels to bytes", 20: "Rooms: latents", 30: "Rooms: doors and measuring", 38: "Rooms: eyes and hands"}    # from which number on
+ROOMS = {0: "Rooms: pixels to bytes", 19: "Rooms: latents", 30: "Rooms: doors and measuring", 38: "Rooms: eyes and hands"}    # from which number on
 
 
 def prepare():
