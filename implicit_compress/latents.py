@@ -51,7 +51,6 @@ def waves(
         inside = (c >= 0) & (c < wide) & (y < g.h) & (x < g.w)
         yield y[inside],x[inside],inside.sum((1, 2, 3)).cumsum()
 
-
 # %% ../nbs/20_latents.ipynb #e1a17968
 COARSER = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))   # the place in the next coarser grid, and around it
 HEIRS,INHERITED = 3,6   # finest scales whose numbers inherit features from all coarser grids; how many of them
@@ -96,7 +95,6 @@ def features(
     if told is not None: out[-INHERITED:] = told[:, r >> 1, c >> 1]
     return out
 
-
 # %% ../nbs/20_latents.ipynb #55c62ce7
 ACTIVE,BIG = 10,1 << 24   # fractional bits of an activation; no activation and no inherited feature is larger
 CONTEXT = 4 + HEIRS   # matrices of the context model
@@ -125,7 +123,6 @@ def inherited(
         x = above[:, a:a + STRIP].reshape(len(above), -1).astype(np.float64)
         out[:, a:a + STRIP] = np.clip(rescaled(W[:, :-1] @ x + W[:, -1:], m.s), -BIG, BIG).reshape(len(out), -1, above.shape[2])
     return out
-
 
 # %% ../nbs/20_latents.ipynb #982f0965
 LAST,HALF = np.array([[2.**(3 - ACTIVE)], [2.**(2 - ACTIVE)]]),np.array([[.5], [TIGHTEST + .5]])   # to eighths, and to quarters of an octave
@@ -178,7 +175,6 @@ class Context:
         o *= LAST
         o += HALF
         return bounded(floored(o), LOWEST, HIGHEST).astype(np.int64)
-
 
 # %% ../nbs/20_latents.ipynb #6ef1afd9
 PER_LN2 = 1549082005   # round(2**30/ln(2))
