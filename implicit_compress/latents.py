@@ -264,16 +264,15 @@ def through_grids(
     for i,g in enumerate(grids):
         told = inherited(above, heirs[i]) if parent and i in heirs else None
         q,own,whole,spent = np.empty((g.h, g.w), np.int64),Canvas(g, TILE),Canvas(g),0.
-        with Held():
-            for r,c,ends in waves(g):
-                at,before,v,a = own.at(r, c),model.before(features(g, r, c, parent, grand, told)),None if given is None else given[i][r, c],0
-                around,found = own.around(at, AROUND),np.empty(len(at), np.int64)
-                for b in ends.tolist():
-                    found[a:b],bits = through_wave(port, *model(own.flat.take(around[:, a:b]), before[:, a:b]), None if v is None else v[a:b])
-                    own.flat[at[a:b]] = np.minimum(np.maximum(found[a:b], -MOST), MOST)   # in half the time of clip
-                    a,spent = b,spent + bits
-                q[r, c] = found
-                check()
+        for r,c,ends in waves(g):
+            at,before,v,a = own.at(r, c),model.before(features(g, r, c, parent, grand, told)),None if given is None else given[i][r, c],0
+            around,found = own.around(at, AROUND),np.empty(len(at), np.int64)
+            for b in ends.tolist():
+                found[a:b],bits = through_wave(port, *model(own.flat.take(around[:, a:b]), before[:, a:b]), None if v is None else v[a:b])
+                own.flat[at[a:b]] = np.minimum(np.maximum(found[a:b], -MOST), MOST)   # in half the time of clip
+                a,spent = b,spent + bits
+            q[r, c] = found
+            check()
         if np.abs(q).max() > 1 << 15: raise DamagedError(f'words: a latent of {np.abs(q).max()}, at most {1 << 15} is possible')
         yield q,spent
         if g is grids[-1]: return   # nothing is below
@@ -294,7 +293,7 @@ def read_grids(
     def check():
         if 4*(port.coder.num_words() - more) > len(words): raise TruncatedError(f'words: {len(words)} bytes are not enough')
     try:
-        with only_iic_errors(), Held():   # once, and not for every grid
+        with only_iic_errors(), Held():
             for v in through_grids(port, net, grids, check=check): out.append(v)
     except IicError:
         if not partial or not out: raise

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from .bitstream import DamagedError, Header, IicError
 from .entropy import Reader, Writer, fit_model, ideal_bits, only_iic_errors, read_model, through, write_model
+from .exact import Held
 from .latents import CONTEXT, HEIRS, INHERITED, N_FEATURES, Matrix, read_grids, through_grids
 from .synthesis import APART, CUBIC, Scene, Synthesis, drawn_latents
 
@@ -142,7 +143,8 @@ def write_pyramid(
         model = fit_model(d)[0]
         models += write_model(model)
         through(port, model, len(d), d)
-    for _ in through_grids(port, mats[:CONTEXT], plan.scene.grids, latents): pass
+    with Held():
+        for _ in through_grids(port, mats[:CONTEXT], plan.scene.grids, latents): pass
     return bytes(m.s for m in mats),models,port.done()
 
 def synthesis_of(
