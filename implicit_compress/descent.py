@@ -39,7 +39,7 @@ class Soap(Adam):
     "Adam in the axes of a matrix"
     def __init__(self, p, a=.9, b=.95):
         super().__init__(p, a, b)
-        self.axes = [torch.eye(n, device=p.device) for n in p.shape]
+        self.axes = [torch.eye(n, dtype=p.dtype, device=p.device) for n in p.shape]
         self.sides = [torch.zeros_like(a, dtype=torch.float64) for a in self.axes]
 
     def turned(self, v, back=False):

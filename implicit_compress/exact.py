@@ -230,6 +230,15 @@ class Held:
             Held.users -= 1
             if not Held.users: Held.limits.restore_original_limits()
 
+    @staticmethod
+    def after_fork():
+        "A forked child draws nothing yet, whatever other threads of its parent were doing"
+        users = Held.users
+        Held.lock,Held.users = Lock(),0
+        if users: Held.limits.restore_original_limits()
+
+if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=Held.after_fork)
+
 # %% ../nbs/10_exact.ipynb #338c3756
 def draw_exact(
     layers:list, # of `Layer` or (Q, B, k, kb)

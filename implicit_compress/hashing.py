@@ -109,7 +109,7 @@ def pooled(
             return out
 
     g,spread = torch.Generator().manual_seed(net.seed + 1),(2/net.width)**.5
-    def uniform(*s): return torch.nn.Parameter(2*torch.rand(s, generator=g) - 1)
+    def uniform(*s): return torch.nn.Parameter(2*torch.rand(s, generator=g, dtype=torch.float32) - 1)
     if kind == 'multi-hash': pool = [uniform(side(n), size) for _ in range(2)]; reach = 3**.5*size**-.25*spread**.5
     else: pool,reach = [uniform(1, size)],3**.5*spread
     out = Shared(net.width, net.depth, net.channels, net.w0, net.w0_first, net.seed, boxes=net.boxes, skips=net.skips)

@@ -112,7 +112,7 @@ class Regrow(Prune):
         if self.net is s.net: return super().before_fit(s)
         super().before_fit(s)
         g,self.next = torch.Generator().manual_seed(self.seed),self.every
-        self.kept = [(torch.rand(p.shape, generator=g) >= self.sparsity).to(p.device) for p in self.hidden]
+        self.kept = [(torch.rand(p.shape, generator=g, dtype=torch.float32) >= self.sparsity).to(p.device) for p in self.hidden]
         self.slope = [torch.zeros_like(p) for p in self.hidden]
         with torch.no_grad():
             for p,k in zip(self.hidden, self.kept, strict=True): p.mul_(k)

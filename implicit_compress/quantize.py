@@ -54,7 +54,7 @@ def places(
     "The share rounded when the turn of each number comes: hidden weights in the shuffle of room `grid`, others at random"
     g,n = torch.Generator().manual_seed(0),tiles*width*width
     hidden = torch.from_numpy((ranks((depth - 1)*n) + .5)/max(1, (depth - 1)*n)).float().split(n)
-    def some(k): return late[0] + (late[1] - late[0])*torch.rand(tiles*k, generator=g)
+    def some(k): return late[0] + (late[1] - late[0])*torch.rand(tiles*k, generator=g, dtype=torch.float32)
     if sharing:
         P = numbers(hidden_weights(width, depth, tiles), sharing)
         return torch.cat([some(2*width), some(width), torch.from_numpy((ranks(P) + .5)/P).float(), *(some(width) for _ in range(depth - 1)), some(channels*width), some(channels)])

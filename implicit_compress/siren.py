@@ -41,8 +41,8 @@ class CoordNet(nn.Module):
         if self.depth < 1 or min(sizes) < 1: raise ValueError(f'depth {self.depth} and width {self.width}: at least 1 is needed of each')
         if self.channels > 4: raise ValueError(f'{self.channels} channels: a picture has 1..4')
         self.boxes,many = boxes,() if boxes is None else (len(boxes),)
-        self.W = nn.ParameterList([torch.zeros(*many, o, i) for i,o in pairwise(sizes)])
-        self.b = nn.ParameterList([torch.zeros(*many, o) for o in sizes[1:]])
+        self.W = nn.ParameterList([torch.zeros(*many, o, i, dtype=torch.float32) for i,o in pairwise(sizes)])
+        self.b = nn.ParameterList([torch.zeros(*many, o, dtype=torch.float32) for o in sizes[1:]])
 
     def layers(self)->list: # of pairs: weights (out,in), biases (out,); with the tiles before that, if there are any
         "The layers, first to last"
@@ -147,8 +147,8 @@ class Siren(CoordNet):
         g = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for (W,b),(a,c) in zip(self.layers(), reach, strict=True):
-                W.copy_((2*torch.rand(W.shape, generator=g) - 1)*a)
-                b.copy_((2*torch.rand(b.shape, generator=g) - 1)*c)
+                W.copy_((2*torch.rand(W.shape, generator=g, dtype=torch.float32) - 1)*a)
+                b.copy_((2*torch.rand(b.shape, generator=g, dtype=torch.float32) - 1)*c)
         self.paint(mean)
 
     def plain(self,
@@ -248,7 +248,7 @@ class ReluNet(CoordNet):
         super().__init__([inputs] + [width]*depth + [channels])
         g = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for W in self.W: W.copy_((2*torch.rand(W.shape, generator=g) - 1)*(6/W.shape[1])**.5)
+            for W in self.W: W.copy_((2*torch.rand(W.shape, generator=g, dtype=torch.float32) - 1)*(6/W.shape[1])**.5)
             self.W[-1] *= .1
         self.paint(mean)
 
@@ -267,6 +267,6 @@ class FourierNet(ReluNet):
         if features < 2 or features % 2: raise ValueError(f'{features} features: sines and cosines come in pairs')
         super().__init__(width, depth, channels, seed, mean, features)
         g = torch.Generator().manual_seed(seed + 1)
-        self.register_buffer('B', torch.randn(features//2, 2, generator=g)*sigma*math.pi)
+        self.register_buffer('B', torch.randn(features//2, 2, generator=g, dtype=torch.float32)*sigma*math.pi)
 
     def enter(self, coords): return torch.cat([(z := F.linear(coords, self.B)).sin(), z.cos()], 1)

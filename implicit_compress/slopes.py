@@ -63,10 +63,10 @@ class Layer:
     "A grid, and what is around it, on canvases of one shape"
     def __init__(self, g, above, device):
         self.g,self.above,self.stride = g,above,g.w + 2*EDGE   # above: layers of all coarser grids, the next one first
-        self.own,self.up,self.up2 = [torch.zeros((g.h + 2*EDGE)*self.stride, device=device) for _ in '123']
+        self.own,self.up,self.up2 = [torch.zeros((g.h + 2*EDGE)*self.stride, dtype=torch.float32, device=device) for _ in '123']
         self.slopes = [torch.zeros_like(self.own) for _ in '123']
-        self.told,self.told_slopes = torch.zeros(2, INHERITED if above and g.level < HEIRS else 0, len(self.own), device=device)
-        self.inside = F.pad(torch.ones(g.h, g.w, device=device), (EDGE, EDGE)).ravel()
+        self.told,self.told_slopes = torch.zeros(2, INHERITED if above and g.level < HEIRS else 0, len(self.own), dtype=torch.float32, device=device)
+        self.inside = F.pad(torch.ones(g.h, g.w, dtype=torch.float32, device=device), (EDGE, EDGE)).ravel()
         self.known = [(self.own, self.slopes[0], AROUND)] + [(v, s, [(2*a, 2*b) for a,b in o]) for v,s,o,_ in zip((self.up, self.up2), self.slopes[1:], (COARSER, COARSER[:1]), above)]
 
     @cached_property
@@ -160,7 +160,7 @@ class Rate:
         "The same on a GPU"
         n,at,width = len(l.inside),EDGE*l.stride,len(W2)
         runs = [(v, s, at + dy*l.stride + dx) for v,s,offsets in l.known for dy,dx in offsets]
-        x = torch.zeros(N_FEATURES, n, device=l.own.device)
+        x = torch.zeros(N_FEATURES, n, dtype=torch.float32, device=l.own.device)
         for j,(v,_,k) in enumerate(runs): x[j] = v[k:k + n]
         if len(l.told): x[-INHERITED:] = l.told[:, at:at + n]
         for j,(lo,hi) in enumerate(GROUPS): torch.sum(x[lo:hi].abs(), 0, out=x[KNOWN + j])
