@@ -363,3 +363,20 @@ def test_damage_is_refused():
     data = bytearray(png16(np.random.default_rng(0).integers(0, 65536, (9, 9, 3)).astype(np.uint16)))
     data[len(data)//2] ^= 1
     with pytest.raises(ValueError, match="damaged"): load_image(io.BytesIO(bytes(data)))
+
+
+# folders
+
+def test_folders_say_what_they_skipped(tmp_path):
+    "A page named .jpg and a file with another suffix are named with the reason, hidden files are not; a GIF is an image"
+    from implicit_compress.data import image_set
+    for name in ("a.png", "b.gif"): Image.fromarray(X).save(tmp_path/name)
+    (tmp_path/"html.jpg").write_text("<html></html>")
+    (tmp_path/"notes.txt").write_text("x")
+    (tmp_path/".hidden").write_text("x")
+    with pytest.warns(UserWarning) as seen: found = image_set(tmp_path)
+    assert list(found) == ["a", "b"]
+    text = " ".join(str(w.message) for w in seen)
+    assert "html.jpg (no image that Pillow can read)" in text and "notes.txt (no image by its name)" in text and ".hidden" not in text
+    for name in ("a.png", "b.gif"): (tmp_path/name).unlink()
+    with pytest.raises(ValueError, match="html.jpg"): image_set(tmp_path)
