@@ -25,7 +25,7 @@ def networks(
     data, # bytes of an `.iic` file
 )->dict: # name: bytes of a file of method siren
     "The networks in a file; none where there is none"
-    h = unpack(data)[0]
+    h = unpack(data).header
     if h.method == 'siren': return {'network': bytes(data)}
     out = {n: h.args[k] for k,n in (('base', 'drawing' if h.method == 'lossless' else 'low band'), ('chroma', 'chroma')) if k in h.args}
     if 'chroma' in out: out = {{'low band': 'luma'}.get(n, n): d for n,d in out.items()}
@@ -33,7 +33,7 @@ def networks(
     while at < len(more):
         n,a = read_varint(more, at + 1, 'length of a network of details')
         out[f'details {sum(k.startswith("details") for k in out) + 1}'],at = more[a:a + n],a + n
-    return {n: d for n,d in out.items() if unpack(d)[0].method == 'siren'}
+    return {n: d for n,d in out.items() if unpack(d).header.method == 'siren'}
 
 class Opened(NamedTuple):
     "A file with a network, taken apart"
@@ -57,7 +57,7 @@ def opened(
     data, # bytes of a file of method siren
 )->Opened:
     "Symbols, weights and entropy models of a file"
-    h,models,words,_ = unpack(data)
+    h,models,words = unpack(data).coded
     if h.method != 'siren': raise ValueError(f'a file of method {h.method} has no network of its own: see what `networks` finds in it')
     a,sharing = h.args,(h.args['hashing'], h.args['pool']) if 'pool' in h.args else None
     sizes = sizes_of(a['hidden'], a['layers'], h.channels, len(a['steps']) - 6, h.tiles, sharing)

@@ -74,8 +74,9 @@ def nested(
     limits:Limits, # for each of the files
 )->np.ndarray: # (h*scale,w*scale,c) uint16
     "The drawing of a network inside a file"
-    h,models,words,icc = unpack(data, limits)
-    if h.method != 'siren' or icc or (h.height, h.width, h.channels, h.depth) != (*shape, 16): raise DamagedError(f'base, chroma or details: not a network that draws {shape[0]}x{shape[1]} samples of 16 bits in {shape[2]} channels')
+    found = unpack(data, limits)
+    h, models, words = found.coded
+    if h.method != 'siren' or found.header.alpha or found.extras or (h.height, h.width, h.channels, h.depth) != (*shape, 16): raise DamagedError(f'base, chroma or details: not a network that draws {shape[0]}x{shape[1]} samples of 16 bits in {shape[2]} channels')
     return drawn(h, models, words, scale, None, threads, limits)
 
 # %% ../nbs/17_bands.ipynb #e31ac936
@@ -199,7 +200,6 @@ def bands_file(
     details:str='none', # in `DETAILS`: what becomes of the rest
     colour:str='rgb', # in `COLOURS`: with 'ycbcr' chroma has a network of its own
     share:float=None, # of the bytes for the low band, 0..1; None: `SHARE`, and with coefficients the better of that and no network at all
-    icc:bytes=None, # colour profile
     seconds:float=None, # for all networks together
     checkpoint=None, # file of the state, as for `fit_file`; every network adds its number to the name
     **kw, # for `fit_file`: steps, seed, prune, coder, progress, threads, device
@@ -210,7 +210,7 @@ def bands_file(
     t0,real,threads = time.perf_counter(),to_float(x).astype(np.float64),kw.get('threads')
     args,fits = dict(wavelet=wavelet.encode(), levels=levels),[]
     def header(): return Header(*x.shape, 8*x.itemsize, 'bands', args)
-    empty = len(pack(header(), b'', b'', icc))
+    empty = len(pack(header(), b'', b''))
     parts = plan(real, n_bytes - empty, wavelet, levels, details, colour, SHARE[details] if share is None else share)
     for name,shift,samples,n in parts:
         own = dict(checkpoint=f'{checkpoint}.{len(fits)}') if checkpoint else {}
@@ -220,9 +220,9 @@ def bands_file(
     coded = b'',b''
     if details == 'sparse':
         left = real - drawing(header(), threads, Limits())/UNIT
-        args['sparse'],*coded = encode_sparse(left, n_bytes - len(pack(header(), b'', b'', icc)) - 6, wavelet or '9/7')
-    out = File(pack(header(), *coded, icc))
+        args['sparse'],*coded = encode_sparse(left, n_bytes - len(pack(header(), b'', b'')) - 6, wavelet or '9/7')
+    out = File(pack(header(), *coded))
     y = draw_bands(header(), *coded, threads)
     out.psnr,out.bpp,out.seconds,out.fit = psnr(y, x),bpp(out, x.shape),time.perf_counter() - t0,fits[0] if fits else None
-    if details == 'sparse' and share is None: return better(out, bands_file(x, n_bytes, wavelet, details=details, share=0., icc=icc, threads=threads))
+    if details == 'sparse' and share is None: return better(out, bands_file(x, n_bytes, wavelet, details=details, share=0., threads=threads))
     return out

@@ -218,7 +218,7 @@ def drawn(
 )->np.ndarray: # (h,w,c) uint8 or uint16, full scale
     "`decompress`, with limits on the size that was asked for"
     from implicit_compress.codec import decompress
-    h = unpack(data, limits)[0]
+    h = unpack(data, limits).header
     rows,cols = (box[2] - box[0], box[3] - box[1]) if box else (h.height*scale, h.width*scale)
     limits.check(replace(h, height=max(1, round(rows)), width=max(1, round(cols))))
     return rescale(decompress(data, scale, box, threads, limits), h.depth, 8 if h.depth <= 8 else 16)
@@ -234,7 +234,8 @@ def decode(source, out, scale, box, threads, trust):
     "Draw the picture in IN.iic (- for standard input)."
     may_write(out, source, FORMATS)
     data,limits = read(source),Limits(*[1 << 50]*3) if trust else Limits()
-    h,_,_,icc = unpack(data, limits)
+    found = unpack(data, limits)
+    h, icc = found.header, found.icc
     suffix = Path(out).suffix.lower() if Path(out).suffix.lower() in FORMATS else '.png'
     if icc and not FORMATS[suffix][3]:
         click.echo(f'The colour profile is left out: {suffix} cannot hold it.', err=True)
@@ -267,7 +268,9 @@ def facts(
     data:bytes, # of an `.iic` file
 )->dict: # name to number, text, or dict of bytes
     "What there is to know without drawing; the checksum is verified"
-    h,models,words,icc = unpack(data, Limits(*[1 << 60]*3))
+    found = unpack(data, Limits(*[1 << 60]*3))
+    h, icc = found.header, found.icc
+    models, words = found.models, found.words
     parts,own = ledger(data),{k: v for k,v in h.args.items() if not isinstance(v, bytes)}
     if 'codebook' in h.args: own['codebook'] = len(read_codebook(h.args['codebook']))
     if h.method == 'siren': own |= dict(steps=list(h.args['steps']), tiles=h.boxes or [[0, 0, h.height, h.width]], weights=h.weights, bits_per_weight=8*(parts['words'] + parts['models'])/h.weights)
@@ -431,7 +434,7 @@ def compare(source, file, out, quiet, **how):
     x = as_samples(to_samples(to_float(load_image(source))))
     if x.shape[2] in (2, 4): raise ValueError(f'{source} has an alpha channel, which JPEG cannot hold: compare takes gray or RGB')
     data = read(file) if file else None
-    if file and (shape := ((h := unpack(data)[0]).height, h.width, h.channels)) != x.shape: raise ValueError(f'{file} holds {shape} samples, {source} {x.shape}')
+    if file and (shape := ((h := unpack(data).header).height, h.width, h.channels)) != x.shape: raise ValueError(f'{file} holds {shape} samples, {source} {x.shape}')
     folder = folder_for(out or f'{Path(source).stem}-compare')
     if not file: data = fitted(source, quiet, **how)
     report(x, data, folder, Path(source).stem, None if file else data.seconds, how['threads'])

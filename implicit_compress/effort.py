@@ -169,7 +169,6 @@ def pyramid_file(
     steps:int=None, # or as much work as so many steps at full size: then the file does not depend on the clock
     seed:int=0, # of noise
     start:str='shipped', # weights the package has learned, unless there is time for better ones; or 'none'
-    icc:bytes=None, # colour profile
     progress:bool=False, # show a bar?
     threads:int=None, # default: as many as torch is set to
     device=None, # where to fit: 'cpu', 'cuda', ...
@@ -199,7 +198,7 @@ def pyramid_file(
             clock = Clock(seconds, steps, progress)
             overfit_or_keep(o, clock, bpp, psnr, brief, stages, rival=guessed and not (bpp or psnr))   # a wish is kept, whatever it costs
             clock.done()
-        out = File(o.file(8*x.itemsize, icc))
+        out = File(o.file(8*x.itemsize))
     finally:
         o.pool.shutdown()
         torch.set_num_threads(before)

@@ -68,7 +68,7 @@ def guess(
     return net,dict(seed=seed, batch=max(16384, 1024*len(mean)), lr=.038/w0, schedule=partial(annealed, knee=(.7, .15)), chunk=8192 if shape[0] < 48 else 4096)
 
 # %% ../nbs/16_network.ipynb #623d138d
-INKS = dict(header='#7f7f7f', steps='#bcbd22', tiles='#17becf', icc='#e377c2', base='#1f77b4', chroma='#9467bd', details='#8c564b', sparse='#c7c7c7', models='#ff7f0e', words='#2ca02c', checksum='#d62728')   # colours of the parts of a file
+INKS = dict(header='#7f7f7f', steps='#bcbd22', tiles='#17becf', icc='#e377c2', exif='#f7b6d2', xmp='#dbdb8d', unknown='#c5b0d5', alpha='#393b79', base='#1f77b4', chroma='#9467bd', details='#8c564b', sparse='#c7c7c7', models='#ff7f0e', words='#2ca02c', checksum='#d62728')   # colours of the parts of a file
 
 ROWS = 128   # rows of `FitRecord.history` at most: about 2 kB
 
@@ -211,7 +211,6 @@ def fit_file(
     n_bytes:float=None, # size to aim at
     shape=None, # (width, depth) or (width, depth, tiles) of the networks; None: what `n_bytes` hold
     seed:int=0, # of the first guess and of the order of pixels
-    icc:bytes=None, # colour profile
     skips:bool=False, # does what enters a layer go around it, too?
     prune:float=0., # share of the hidden weights to set to zero, 0..1
     pruning:str='magnitude', # how, a name in room `prune`
@@ -240,7 +239,7 @@ def fit_file(
     pack(header(), b'', b'')   # a file that cannot be written, or that nobody would read, is refused
     Limits().check(header())   # before any work is done
     boxes,bits = header().boxes,None if shape or n_bytes < 2*EXTRA else 8*(n_bytes - EXTRA - len(plan))
-    key = key_of(x, **args, bits=bits, seed=seed, icc=icc, prune=prune, pruning=prune and pruning, quantizer=quantizer, **{k: v for k,v in kw.items() if k not in BUDGET})
+    key = key_of(x, **args, bits=bits, seed=seed, prune=prune, pruning=prune and pruning, quantizer=quantizer, **{k: v for k,v in kw.items() if k not in BUDGET})
     with own_torch() as torch_threads:
         past = Past(checkpoint, key, kw.get('steps'), kw.get('seconds'), every_s) if checkpoint else None
         if past and past.enough: return past.file()
@@ -249,7 +248,7 @@ def fit_file(
         freeze = QUANTIZERS[quantizer](start=past.start if past else ROUND, bits=bits)
         s = fitted(net, x, [*([pruner(prune, pruning)] if prune else []), freeze], [*callbacks, *([past.point] if past else [])], past and past.state, **how)
         layers = freeze.layers()
-        out = File(pack(header(**freeze.args()), *encode_by(coder, freeze.segments()), icc))
+        out = File(pack(header(**freeze.args()), *encode_by(coder, freeze.segments())))
         y = draw_exact(layers, *x.shape[:2], 8*x.itemsize, threads=kw.get('threads'), boxes=boxes, skips=skips)
         out.psnr,out.bpp,out.seconds = psnr(y, x),bpp(out, x.shape),time.perf_counter() - t0 + (past.before if past else 0)
         out.fit = FitRecord.of(s)

@@ -182,10 +182,10 @@ class Overfit:
         self.mats = mats
         for w,m in zip(self.W, mats): w.copy_(torch.from_numpy(m.Q/2.**m.s))
 
-    def file(self, depth, icc=None)->bytes:
+    def file(self, depth)->bytes:
         "The file, as things are"
         steps,*coded = write_pyramid(self.plan, self.mats, [y.round().cpu().numpy().astype(np.int64) for y in self.ys])
-        return pack(header_for(self.plan, depth, steps), *coded, icc)
+        return pack(header_for(self.plan, depth, steps), *coded)
 
 # %% ../nbs/26_overfit.ipynb #7bd18dc9
 def steer(

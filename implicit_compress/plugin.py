@@ -9,7 +9,7 @@ __all__ = ['MODES', 'OPTIONS', 'mode_of', 'rescale', 'LoadError', 'profile_of', 
 from io import BytesIO
 import numpy as np
 from PIL import Image, ImageFile
-from .bitstream import Header, IicError, Limits, MAGIC, inflate, peek, spans, unpack
+from .bitstream import EXTRA, Header, IicError, Limits, MAGIC, inflate, peek, read_extras, spans, unpack
 
 # %% ../nbs/31_plugin.ipynb #f70f9186
 MODES = {1: 'L', 2: 'LA', 3: 'RGB', 4: 'RGBA'}   # channels to mode
@@ -39,8 +39,12 @@ def profile_of(
     data, # bytes of a file
 ): # bytes, or None
     "The colour profile of a file, if there is one and it can be read"
-    try: return {f.name: inflate(v, Limits.icc) for f,v,*_ in spans(data) if f.name == 'icc'}.get('icc')
-    except IicError: return None
+    try:
+        fields = {f.name: value for f, value, *_ in spans(data)}
+        packed = read_extras(fields.get('extras', b'')).get(EXTRA['icc'])
+        return packed and inflate(packed, Limits.icc, 'icc')
+    except IicError:
+        return None
 
 # %% ../nbs/31_plugin.ipynb #d155ef57
 class IicImageFile(ImageFile.ImageFile):

@@ -25,7 +25,7 @@ if __name__ == "__main__":
         key = p.stem.split("_")
         if table.has(*key): continue
         data = p.read_bytes()
-        h, models, words, _ = unpack(data)
+        h, models, words = unpack(data).coded
         bits = read_pyramid(h, models, words).bits
         parts = {"context": bits["context"]/8, "synthesis": bits["synthesis"]/8, "models": len(models)} | {f"grid{l}": bits.get(l, 0)/8 for l in LEVELS}
         source = a.folder/f"{key[0]}.png"

@@ -6,7 +6,7 @@ import json, sys
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
-from implicit_compress.bitstream import Header, VERSION, pack, peek, unpack
+from implicit_compress.bitstream import Header, VERSION, attach, pack, unpack
 from implicit_compress.codec import compress, decompress
 from implicit_compress.image import demo_image
 from implicit_compress.lossless import encode_lossless
@@ -42,7 +42,8 @@ def pictures():
 
 def facts(data):
     "What a decoder must find in a file"
-    h, _, _, icc = unpack(data)
+    found = unpack(data)
+    h, icc = found.header, found.icc
     y = decompress(data)
     args = {k: list(v) if isinstance(v, bytes) else v for k, v in h.args.items()}
     return dict(bytes=len(data), file_sha256=sha256(data).hexdigest(), shape=list(y.shape), dtype=str(y.dtype),
@@ -66,7 +67,7 @@ def write(folder):
         if name in found: continue
         data = bytes(compress(x, **how, **({} if "lossless" in how else dict(steps=60)), threads=1, progress=False))
         if "base" in name: data = corrected(x, data)
-        if name.startswith("profile"): data = pack(peek(data), *unpack(data)[1:3], icc=bytes(range(200)))
+        if name.startswith("profile"): data = attach(data, icc=bytes(range(200)))
         if len(data) > MOST: sys.exit(f"{name}: {len(data)} bytes, more than {MOST}")
         (folder/f"{name}.iic").write_bytes(data)
         found[name] = facts(data)

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given, strategies as st
 from PIL import Image
 from implicit_compress.bitstream import (MAGIC, VERSION, DamagedError, IicError, LimitError, Limits, NotIicError, TruncatedError,
-                                         UnsupportedError, pack, peek, spans, unpack)
+                                         UnsupportedError, attach, pack, peek, spans, unpack)
 from implicit_compress.cli import main
 from implicit_compress.codec import compress, decompress
 from implicit_compress.entropy import Model, varint, write_model
@@ -86,7 +86,7 @@ def files(tiny):
     return {"tiny": tiny, "layers": two, "gray": encoded(x[:12, :9, 0], 5), "deep": encoded(x[:9, :9].astype(np.uint16)*257, 6),
             "tiles": encoded(x, None, shape=(4, 2, 3)), "lossless": bytes(compress(x[:7, :9], lossless=True)),
             "pyramid": encoded(x[:12, :14], None, lmbda=1e-2, method="pyramid", start="none"),
-            "profile": pack(peek(tiny), *unpack(tiny)[1:3], icc=bytes(range(100)))}
+            "profile": attach(tiny, icc=bytes(range(100)))}
 
 
 # ---------------------------------------------------------------------------------------------- damage
@@ -177,7 +177,8 @@ def test_not_bytes(kind, tmp_path):
 def composed(version=VERSION, method=0, flags=0, form=3, height=4, width=5, hidden=3, layers=2, steps=bytes([43]*14), models=None, words=b"", icc=None, tiles=None):
     "A file of any fields, right or wrong, with a valid checksum; by default a flat picture"
     models = write_model(Model(0, mean=0), max(0, len(steps) - 1)) if models is None else models
-    profile = varint(len(icc)) + icc if icc is not None else b""
+    body = b"\x01" + varint(len(icc)) + icc if icc is not None else b""
+    profile = varint(len(body)) + body if icc is not None else b""
     return again(MAGIC + bytes([version, method, flags, form]) + varint(height) + varint(width) + varint(hidden) + bytes([layers])
                  + varint(len(steps)) + steps + (b"" if tiles is None else varint(len(tiles)) + tiles) + profile + varint(len(models)) + models + varint(len(words)) + words)
 
@@ -191,7 +192,7 @@ def test_flat_picture():
 @pytest.mark.parametrize("fields, kind", [
     (dict(version=0), UnsupportedError), (dict(version=255), UnsupportedError), (dict(method=9), UnsupportedError), (dict(flags=4), UnsupportedError), (dict(flags=16), UnsupportedError), (dict(flags=8), IicError),
     (dict(flags=2, tiles=b""), DamagedError), (dict(flags=2, tiles=bytes(30)), DamagedError), (dict(flags=2, tiles=bytes(5000)), LimitError), (dict(flags=2), IicError),
-    (dict(flags=128), UnsupportedError), (dict(form=0), UnsupportedError), (dict(form=5), UnsupportedError), (dict(form=0x43), UnsupportedError),
+    (dict(flags=128), IicError), (dict(form=0), UnsupportedError), (dict(form=5), UnsupportedError), (dict(form=0x43), UnsupportedError),
     (dict(height=0), DamagedError), (dict(width=0), DamagedError), (dict(hidden=0), DamagedError), (dict(layers=0), DamagedError),
     (dict(height=2**32 - 1, width=2**32 - 1), LimitError), (dict(height=65535, width=65535), LimitError), (dict(width=2**31), LimitError),
     (dict(height=2**63), LimitError), (dict(hidden=65535), LimitError), (dict(layers=255), LimitError), (dict(hidden=1024, layers=64), LimitError),
@@ -200,12 +201,21 @@ def test_flat_picture():
     (dict(models=b""), TruncatedError), (dict(models=b"\0"), TruncatedError), (dict(models=bytes(40)), DamagedError), (dict(words=b"\1"), DamagedError),
     (dict(words=bytes(4)), DamagedError), (dict(models=write_model(Model(2, 255, 0, 0, 3), 13)), TruncatedError),
     (dict(models=write_model(Model(0, mean=0), 99)), DamagedError), (dict(icc=b"x"), IicError), (dict(flags=1), IicError),
-    (dict(flags=1, icc=zlib.compress(bytes(1 << 26), 9)), LimitError), (dict(flags=1, icc=b"\x78\x9c1234"), DamagedError),
-    (dict(flags=1, icc=zlib.compress(b"abc")[:-1]), DamagedError), (dict(flags=1, icc=zlib.compress(b"abc") + b"?"), DamagedError),
 ], ids=lambda v: "-".join(v) if isinstance(v, dict) else None)
 def test_impossible_fields(fields, kind):
     "Each field alone out of its range, under a valid checksum and the limits everybody has"
     refused(composed(**fields), kind, Limits())
+
+
+@pytest.mark.parametrize("packed, kind", [
+    (zlib.compress(bytes(1 << 26), 9), LimitError), (b"\x78\x9c1234", DamagedError),
+    (zlib.compress(b"abc")[:-1], DamagedError), (zlib.compress(b"abc") + b"?", DamagedError),
+])
+def test_impossible_profile(packed, kind):
+    "Samples do not need the profile, and whoever asks for it gets an error"
+    data = composed(flags=1, icc=packed)
+    assert isinstance(outcome(data), np.ndarray)
+    with pytest.raises(kind): unpack(data).icc
 
 
 numbers = st.one_of(st.integers(0, 80), st.sampled_from([2**k + d for k in (7, 8, 15, 16, 20, 31, 32, 63) for d in (-1, 0, 1)]))
@@ -255,7 +265,7 @@ def test_flat_pyramid():
 def test_base_of_another_kind(files):
     "A drawing that does not fit, and a lossless file inside a lossless file"
     whole = files["lossless"]
-    h, coded = peek(whole), unpack(whole)[1:3]
+    h, *coded = unpack(whole).coded
     for base in (whole, files["tiny"], files["gray"], b"text"):
         refused(pack(replace(h, args=dict(h.args, base=base)), *coded))
 
@@ -289,7 +299,7 @@ base = int(open("/proc/self/statm").read().split()[0])*resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (base + (64 << 20),)*2)
 for fields, data in bombs:
     t = time.perf_counter()
-    try: decompress(data, threads=1)
+    try: decompress(data, threads=1) if "icc" not in fields else unpack(data).icc
     except IicError as e: print(f"{time.perf_counter() - t:.3f} {len(data)} {type(e).__name__} {str(fields)[:80]}")
     else: sys.exit(f"{fields} gave a picture")
 """
@@ -334,7 +344,8 @@ def golden():
 def test_golden_file(path, facts):
     "Files of every published version decode to the same samples, for ever"
     data = path.read_bytes()
-    h, _, _, icc = unpack(data)
+    found = unpack(data)
+    h, icc = found.header, found.icc
     assert sha256(data).hexdigest() == facts["file_sha256"], "the file itself was changed"
     args = {k: list(v) if isinstance(v, bytes) else v for k, v in h.args.items()}
     assert dict(height=h.height, width=h.width, channels=h.channels, depth=h.depth, method=h.method, **args) == facts["header"]
