@@ -28,6 +28,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from tqdm.auto import tqdm
 import implicit_compress
+from .arguments import checked, refuse_absent
 from .baselines import CODECS, coin_compress, coin_decompress
 from .image import atomic_write, load_image
 
@@ -317,6 +318,8 @@ def compress_many(
     **how, # for `compress`: plain values
 )->dict: # path of each file: what there is to say of it
     "Compress many pictures; what is there is kept, and one that fails does not keep the others"
+    refuse_absent('encode_many', how)
+    how = checked(how)   # what no picture could be encoded with is refused before the first one
     pictures,threads = [Path(p).resolve() for p in pictures],threads or max(1, cores()//workers)
     files = names_for(pictures, out)
     Path(out).mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,8 @@ from queue import SimpleQueue
 from threading import Event, Thread
 from typing import NamedTuple
 import numpy as np
-from .codec import PRESETS, compress
+from .arguments import applicable, encoder_of, fit_seconds
+from .codec import compress
 from .fit import Callback, read_checkpoint
 from .image import to_samples
 from .views import plain
@@ -81,8 +82,9 @@ class Job:
         self.x,self.how,self.frames,self.asked = x,how,SimpleQueue(),Event()
         self.file,self.error,self.thread,self.lines,self.budget_s = None,None,None,{},0.
         self.home = tempfile.TemporaryDirectory(prefix='explore-', ignore_cleanup_errors=True)
-        kept = not ({'psnr', 'lmbda', 'lossless'} & set(how)) and (how.get('preset') != 'instant' or 'share' in how)
-        self.checkpoint = Path(self.home.name)/'state' if kept else None
+        useful = applicable(how)
+        self.watched = 'callbacks' in useful   # are there frames, and can it be stopped?
+        self.checkpoint = Path(self.home.name)/'state' if 'checkpoint' in useful else None
 
     @property
     def running(self)->bool: return self.thread is not None and self.thread.is_alive()
@@ -103,9 +105,10 @@ class Job:
         return self
 
     def work(self, how):
-        bands = bool({'wavelet', 'levels', 'details', 'colour', 'share'} & set(how))
+        own = {}
+        if 'callbacks' in applicable(how): own['callbacks'] = [Watch(self.frames, self.asked, encoder_of(how) == 'hybrid')]
         try:
-            file = compress(self.x, progress=False, callbacks=[Watch(self.frames, self.asked, bands)], checkpoint=self.checkpoint, **how)
+            file = compress(self.x, checkpoint=self.checkpoint, **own, **how)
             if not self.worse(file): self.file = file
         except BaseException as e: self.error = e   # it is shown, wherever it came from
         self.frames.put(None)
@@ -117,7 +120,7 @@ class Job:
         return len(file) > len(self.file) or file.psnr < aim if self.file.psnr >= aim else file.psnr < self.file.psnr
 
     def stop(self):
-        "End early: the file comes within seconds"
+        "End early, if that is possible: the file comes within seconds"
         self.asked.set()
 
     def more(self,
@@ -125,10 +128,10 @@ class Job:
     ):
         "Go on where it ended"
         if not self.file or self.file.psnr == math.inf: raise ValueError('there is nothing to go on from: no file yet, or one that loses nothing')
-        spent = self.spent_s if self.checkpoint else self.budget_s or self.how.get('seconds') or PRESETS[self.how.get('preset', 'medium')].get('seconds', 0.)
+        spent = self.spent_s if self.checkpoint else self.budget_s or fit_seconds(self.how)
         self.budget_s = spent + max(seconds, spent/4)
-        if not self.checkpoint and self.how.get('preset') == 'instant': return self.start(preset='medium', seconds=self.budget_s, details='sparse')
-        return self.start(preset='medium', seconds=self.budget_s, **({'steps': None} if 'steps' in self.how else {}))
+        fresh = dict.fromkeys(('preset', 'steps', 'share'), None) | dict(details='sparse') if encoder_of(self.how) == 'coefficients' else dict.fromkeys(('preset', 'steps'), None)
+        return self.start(seconds=self.budget_s, **fresh)
 
     def watch(self): # of `Frame`
         "The frames as they come, until the end; their curves are kept in `lines`"

@@ -49,5 +49,6 @@ if __name__ == '__main__':
             for way, how in WAYS.items():
                 x = np.load(source, mmap_mode='r')
                 if table.has(name, rate, way) or (way.startswith('luma') and (x.ndim < 3 or x.shape[2] < 3)): continue
-                said = encoded(source, out := folder/'point.iic', bpp=rate, steps=600, threads=1, **how)
+                budget = dict(steps=600) if how.get('share') != 0 else {}    # coefficients alone take no steps
+                said = encoded(source, out := folder/'point.iic', bpp=rate, threads=1, **budget, **how)
                 table.add(dict(picture=name, target_bpp=rate, way=way, **said, **decoded(source, out)))

@@ -43,7 +43,8 @@ if __name__ == '__main__':
     for name, how in STAGES.items():
         if table.has(name): continue
         lossless = how == dict(lossless=True)
-        how = ({} if lossless or 'shape' in how else dict(bpp=a.bpp)) | ({} if lossless else dict(steps=a.steps)) | how
+        fitted = not lossless and how.get('share') != 0    # coefficients alone take no steps
+        how = ({} if lossless or 'shape' in how else dict(bpp=a.bpp)) | (dict(steps=a.steps) if fitted else {}) | how
         one, two = a.folder/'one.iic', a.folder/'two.iic'
         said = encoded(source, one, **how, **({} if lossless else dict(threads=1)))
         encoded(source, two, **how, **({} if lossless else dict(threads=2)))

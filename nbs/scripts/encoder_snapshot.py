@@ -47,7 +47,8 @@ def rows():
     "Name, image and arguments of `compress` of every file"
     kinds = images()
     for name, arguments in STAGES.items():
-        fixed = {} if arguments == dict(lossless=True) else dict(steps=STEPS)
+        fitted = arguments != dict(lossless=True) and arguments.get("share") != 0
+        fixed = dict(steps=STEPS) if fitted else {}
         rate = {} if "shape" in arguments or arguments == dict(lossless=True) else dict(bpp=0.8)
         yield f"stage: {name}", kinds["rgb"], rate | fixed | arguments
     for start in ("none", "shipped"):

@@ -65,7 +65,7 @@ def write(folder):
     found = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else {}
     for name, (x, how) in pictures().items():
         if name in found: continue
-        data = bytes(compress(x, **how, **({} if "lossless" in how else dict(steps=60)), threads=1, progress=False))
+        data = bytes(compress(x, **how, **({} if "lossless" in how or how.get("share") == 0 else dict(steps=60)), threads=1, progress=False))
         if "base" in name: data = corrected(x, data)
         if name.startswith("profile"): data = attach(data, icc=bytes(range(200)))
         if len(data) > MOST: sys.exit(f"{name}: {len(data)} bytes, more than {MOST}")
