@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['ENCODERS', 'NETWORKS', 'LATENTS', 'LOSSY', 'EVERY', 'PRESETS', 'EFFORTS', 'SURFACES', 'ONE_FILE', 'RUNS_IT',
            'NO_TEXT', 'OF_IMAGE', 'NO_BYTES', 'TARGETS', 'BUDGET', 'NETWORK', 'BANDS', 'RUNTIME', 'GROUPS', 'ARGUMENTS',
-           'HELP', 'APART', 'ONE_OF', 'RULES', 'WORDS', 'ArgumentError', 'unknown_name', 'preset_times', 'Argument',
-           'is_switch', 'as_number', 'as_sizes', 'value_of', 'is_given', 'encoder_of', 'Rule', 'always', 'is_pyramid',
+           'PREDICTOR', 'APART', 'ONE_OF', 'RULES', 'WORDS', 'ArgumentError', 'unknown_name', 'preset_times',
+           'Argument', 'is_switch', 'as_number', 'as_sizes', 'value_of', 'is_given', 'encoder_of', 'Rule', 'always',
+           'is_pyramid', 'has_budget', 'is_instant', 'lacks_details', 'lacks_wavelet', 'transforms_nothing',
            'without_meaning', 'complaints', 'checked', 'validated', 'applicable', 'samples_of', 'fit_seconds', 'read',
            'names_on', 'refuse_absent', 'parse_settings', 'as_text', 'settings_text', 'help_text']
 
@@ -156,7 +157,8 @@ ONE_FILE = 'it is the state of the fit of one file'
 RUNS_IT = 'it is set for all tasks by whoever runs them'
 NO_TEXT = 'it is an object of Python, which has no text form'
 OF_IMAGE = 'it is taken from the image'
-NO_BYTES = dict.fromkeys(('cli', 'bench', 'explore', 'encode_many'), 'it is bytes, which have no text form')
+NO_BYTES = dict.fromkeys(('cli', 'bench', 'explore', 'encode_many'),
+                         'it is bytes, which have no text form')
 
 TARGETS = [
     Argument('bpp', float, 'Target size, bits per pixel.', LOSSY, default=.3, low=0, above=True),
@@ -186,18 +188,21 @@ NETWORK = [
     Argument('shape', tuple, 'Width, depth and number of the networks, instead of a size.',
              ('network',), unset='what the size allows', metavar='WIDTH,DEPTH[,TILES]',
              absent=dict(explore='the controls ask for a size or a quality')),
-    Argument('skips', bool, 'What enters a sine layer goes around it, too.', NETWORKS, default=False),
+    Argument('skips', bool, 'What enters a sine layer goes around it, too.', NETWORKS,
+             default=False),
     Argument('prune', float, 'Share of the hidden weights that become zero.', NETWORKS,
              default=0., low=0, high=1, below=True),
-    Argument('pruning', str, 'How weights to prune are found: magnitude of all, per layer, damage to '
-             'the image (Fisher information), or with regrowth by RigL or SNFS.', NETWORKS, default='magnitude', needs='prune',
+    Argument('pruning', str, 'How weights to prune are found: magnitude of all, per layer, damage '
+             'to the image (Fisher information), or with regrowth by RigL or SNFS.', NETWORKS,
+             default='magnitude', needs='prune',
              choices=('magnitude', 'layer', 'damage', 'rigl', 'snfs')),
     Argument('pool', float, 'Numbers that all hidden weights share, as a share of those; 0: each '
              'has its own.', NETWORKS, default=0., low=0, high=1, below=True),
-    Argument('hashing', str, 'How they share: by several hashes with weights of their own, or by one.', NETWORKS, default='multi-hash', needs='pool',
+    Argument('hashing', str, 'How they share: by several hashes with weights of their own, or by '
+             'one hash.', NETWORKS, default='multi-hash', needs='pool',
              choices=('multi-hash', 'hash')),
-    Argument('quantizer', str, 'Quantizer of the weights: several steps in a matrix, one step, one step '
-             'with a clipped range, or a codebook.', NETWORKS, default='graded',
+    Argument('quantizer', str, 'Quantizer of the weights: several steps in a matrix, one step, one '
+             'step with a clipped range, or a codebook.', NETWORKS, default='graded',
              choices=('graded', 'linear', 'range', 'cluster')),
     Argument('coder', str, 'Entropy coder of the weights; all but range are for comparison.',
              NETWORKS, default='range', choices=('range', 'huffman', 'lzma', 'deflate', 'zstd')),
@@ -240,8 +245,9 @@ GROUPS = MappingProxyType({'Target': TARGETS, 'Budget': BUDGET, 'Network': NETWO
                            'Run': RUNTIME})
 ARGUMENTS = MappingProxyType({a.name: a for group in GROUPS.values() for a in group})
 
-# %% ../nbs/28_arguments.ipynb #5ec6b72d
-HELP = ('bpp', 'psnr', 'lmbda', 'shape', 'seconds', 'steps', 'preset')   # beside lossless: of a network
+# %% ../nbs/28_arguments.ipynb #20a8d96b
+PREDICTOR = ('bpp', 'psnr', 'lmbda', 'shape', 'seconds', 'steps', 'preset')   # any of them, beside
+# lossless, asks for a network whose drawing is tried as a predictor
 APART = ('wavelet', 'levels', 'details', 'colour', 'share')   # they ask for bands
 
 def is_given(given: Mapping, name: str)->bool:
@@ -252,8 +258,10 @@ def encoder_of(
     given: Mapping, # arguments of `compress`
 )->str: # in `ENCODERS`
     "Which encoder the arguments ask for"
-    if given.get('method') in ('pyramid', 'auto'): return 'analysis' if given.get('seconds') == 0 else given['method']
-    if is_given(given, 'lossless') and not any(is_given(given, name) for name in HELP): return 'lossless'
+    if given.get('method') in ('pyramid', 'auto'):
+        return 'analysis' if given.get('seconds') == 0 else given['method']
+    alone = not any(is_given(given, name) for name in PREDICTOR)
+    if is_given(given, 'lossless') and alone: return 'lossless'
     if given.get('preset') == 'instant': return 'coefficients'
     if given.get('share') == 0 and given.get('details') == 'sparse': return 'coefficients'
     asked = any(given.get(name) not in (None, ARGUMENTS[name].default) for name in APART)
@@ -267,7 +275,9 @@ class Rule:
     broken: Callable # function of the arguments: is it broken?
     message: str # may name arguments in braces
 
-def always(_)->bool:
+ONE_OF = ('bpp', 'psnr', 'lmbda', 'shape')   # targets, of which one at most is given
+
+def always(_: Mapping)->bool:
     "A rule that is broken whenever its arguments are given"
     return True
 
@@ -275,38 +285,64 @@ def is_pyramid(g: Mapping)->bool:
     "Is it a method with a pyramid?"
     return g.get('method') in ('pyramid', 'auto')
 
-ONE_OF = ('bpp', 'psnr', 'lmbda', 'shape')   # targets, of which one at most is given
+def has_budget(g: Mapping)->bool:
+    "Is anything fitted, for which there could be a time?"
+    return encoder_of(g) != 'coefficients'
 
+def is_instant(g: Mapping)->bool:
+    "Does the preset ask for coefficients alone?"
+    return g['preset'] == 'instant' and not is_pyramid(g)
+
+def lacks_details(g: Mapping)->bool:
+    "Is a share given, and nothing to share with?"
+    return g.get('details', 'none') == 'none' and g.get('preset') != 'instant'
+
+def lacks_wavelet(g: Mapping)->bool:
+    "Are there networks of details, and no bands that they could draw?"
+    bands = g.get('levels') and g.get('wavelet', '') not in ('', '9/7')
+    return g['details'] == 'network' and not bands
+
+def transforms_nothing(g: Mapping)->bool:
+    "Is there a wavelet, and nothing that it is applied to?"
+    used = g.get('levels') or g.get('details') == 'sparse' or encoder_of(g) == 'coefficients'
+    return g['wavelet'] != '' and not used
+
+# %% ../nbs/28_arguments.ipynb #32849173
 RULES = (
-    Rule(('preset', 'seconds'), lambda g: encoder_of(g) != 'coefficients',
+    Rule(('preset', 'seconds'), has_budget,
          'preset stands for a time, and so does seconds: give one of them'),
-    Rule(('preset', 'steps'), lambda g: encoder_of(g) != 'coefficients',
+    Rule(('preset', 'steps'), has_budget,
          'preset stands for a time, and steps are given instead: give one of them'),
-    Rule(('seconds', 'steps'), is_pyramid, 'a pyramid is fitted for seconds or for steps: give one of them'),
-    Rule(('seconds',), lambda g: g['seconds'] == 0 and not is_pyramid(g),   # of a pyramid: no fit
-         'seconds is 0: a network needs time, give more or preset instant; only a pyramid does without'),
+    Rule(('seconds', 'steps'), is_pyramid,
+         'a pyramid is fitted for seconds or for steps: give one of them'),
+    Rule(('seconds',), lambda g: g['seconds'] == 0 and not is_pyramid(g),
+         'seconds is 0: a network needs time, give more or preset instant; '
+         'only a pyramid does without'),
     Rule(('seconds', 'start'), lambda g: g['seconds'] == 0 and g['start'] == 'none',
          "seconds is 0, and start none has no analysis: give seconds, or start='shipped'"),
-    Rule(('preset', 'details'), lambda g: g['preset'] == 'instant' and not is_pyramid(g),
+    Rule(('preset', 'details'), is_instant,
          'preset instant stores coefficients alone, whatever details is: leave one of them out'),
-    Rule(('preset', 'share'), lambda g: g['preset'] == 'instant' and not is_pyramid(g),
+    Rule(('preset', 'share'), is_instant,
          'preset instant stores coefficients alone, whatever share is: leave one of them out'),
     Rule(('preset', 'share'), lambda g: g['share'] == 0 and g.get('details') == 'sparse',
-         'share is 0: no network is fitted, for which preset {preset} could be the time; leave preset out'),
-    Rule(('share',), lambda g: g.get('details', 'none') == 'none' and g.get('preset') != 'instant',
+         'share is 0: no network is fitted, for which preset {preset} could be the time; '
+         'leave preset out'),
+    Rule(('share',), lacks_details,
          'share is {share}, but there are no details to share the bytes with: give details'),
     Rule(('share',), lambda g: g['share'] == 0 and g.get('details') == 'network',
          'share is 0: the network of the low band needs some of the bytes; only coefficients, '
          'details sparse, can do without it'),
-    Rule(('details',), lambda g: g['details'] == 'network' and not (g.get('levels') and g.get('wavelet', '') not in ('', '9/7')),
-         'details is network: networks of details need a level or more and a wavelet of PyWavelets, '
-         'for example wavelet haar, levels 1'),
-    Rule(('wavelet',), lambda g: g['wavelet'] != '' and encoder_of(g) != 'coefficients' and not g.get('levels') and g.get('details') != 'sparse',
+    Rule(('details',), lacks_wavelet,
+         'details is network: networks of details need a level or more and a wavelet of '
+         'PyWavelets, for example wavelet haar, levels 1'),
+    Rule(('wavelet',), transforms_nothing,
          'wavelet is {wavelet}, but nothing is transformed: give levels, or details sparse'),
     Rule(('prune', 'pool'), lambda g: g['prune'] > 0 and g['pool'] > 0,
          'prune and pool: zeros in a pool are no zeros in a network; give one of them'),
-    Rule(('checkpoint', 'psnr'), always, 'a checkpoint is that of one fit, and psnr takes several: give bpp or shape'),
-    Rule(('checkpoint', 'lmbda'), always, 'a checkpoint is that of one fit, and lmbda takes several: give bpp or shape'),
+    Rule(('checkpoint', 'psnr'), always,
+         'a checkpoint is that of one fit, and psnr takes several: give bpp or shape'),
+    Rule(('checkpoint', 'lmbda'), always,
+         'a checkpoint is that of one fit, and lmbda takes several: give bpp or shape'),
 )
 
 # %% ../nbs/28_arguments.ipynb #2ff1b1ca
@@ -353,10 +389,11 @@ def checked(
 def validated(
     given: Mapping, # arguments of `compress`
 )->tuple: # (encoder, dict of all arguments)
-    "Check arguments, before any work is done, and fill in the defaults; a default that depends on something is None"
+    "Check arguments and fill in the defaults; a default that depends on something else is None"
     asked = checked(given)
     encoder = encoder_of(asked)
-    more = PRESETS['instant'] if asked.get('preset') == 'instant' and encoder == 'coefficients' else {}
+    instant = encoder == 'coefficients' and asked.get('preset') == 'instant'
+    more = PRESETS['instant'] if instant else {}
     defaults = {a.name: a.default for a in ARGUMENTS.values() if a.name not in ONE_OF}
     return encoder,dict.fromkeys(ONE_OF) | defaults | more | asked
 
@@ -377,7 +414,8 @@ def samples_of(a: Argument)->tuple:
     if a.choices: return a.choices
     if a.kind is float: return (.5, 1.)
     if a.kind is int: return (1,)
-    return {bool: (True,), tuple: ((8, 3),), bytes: (b'icc',), str: ('', 'haar')}.get(a.kind, ('file',))
+    others = {bool: (True,), tuple: ((8, 3),), bytes: (b'bytes',), str: ('', 'haar')}
+    return others.get(a.kind, ('file',))
 
 # %% ../nbs/28_arguments.ipynb #a0a26d06
 def fit_seconds(
@@ -390,8 +428,8 @@ def fit_seconds(
     preset = given.get('preset') or ARGUMENTS['preset'].default
     return EFFORTS[preset] if encoder in LATENTS else PRESETS[preset]['seconds']
 
-# %% ../nbs/28_arguments.ipynb #1a286f8f
-WORDS = {'true': True, 'yes': True, '1': True, 'false': False, 'no': False, '0': False}   # of switches
+# %% ../nbs/28_arguments.ipynb #7163e624
+WORDS = dict(true=True, yes=True, on=True, false=False, no=False, off=False)   # of switches
 
 def read(
     a: Argument,
@@ -400,9 +438,9 @@ def read(
     "The value that a text means"
     if text.lower() == 'none' and 'none' not in a.choices: return None
     wanted = {bool: 'true or false', float: 'a number', int: 'a whole number'}
-    def parts(): return [int(v) for v in re.split('[,x]', text.strip('()[]').replace(' ', ''))]
-    make = {bool: lambda: WORDS[text.lower()], float: lambda: float(text), int: lambda: int(text), tuple: parts}
-    try: value = make.get(a.kind, lambda: text)()
+    def whole(text): return [int(v) for v in re.split('[,x]', text.strip('()[]'))]
+    make = {bool: lambda text: WORDS[text.lower()], float: float, int: int, tuple: whole}
+    try: value = make.get(a.kind, str)(text)
     except (ValueError, KeyError):
         raise a.error(text, f'give {wanted.get(a.kind, a.metavar)} {a.range}'.rstrip()) from None
     return value_of(a, value)
@@ -422,22 +460,24 @@ def refuse_absent(
     for name in names:
         if name in extra: continue
         if name not in ARGUMENTS: raise unknown_name(name, [*names_on(surface), *extra])
-        if why := ARGUMENTS[name].absent.get(surface): raise ArgumentError(f'{name} is not for {SURFACES[surface]}: {why}')
+        why = ARGUMENTS[name].absent.get(surface)
+        if why: raise ArgumentError(f'{name} is not for {SURFACES[surface]}: {why}')
 
 def parse_settings(
     words, # 'name=value' texts
     surface: str = 'bench', # in `SURFACES`
+    only = None, # names that there are, if they are not all of the surface
 )->dict: # name: value
     "Typed arguments of `compress` from texts; they are checked one by one, not together"
-    pairs = []
+    how = {}
     for word in words:
-        name,sign,text = word.partition('=')
-        if not (name and sign and text): raise ArgumentError(f'{word!r} is no setting: write name=value')
-        pairs.append((name, text))
-    names = [name for name,_ in pairs]
-    if twice := [n for n in names if names.count(n) > 1]: raise ArgumentError(f'{twice[0]} is given twice')
-    refuse_absent(surface, names)
-    return {name: read(ARGUMENTS[name], text) for name,text in pairs}
+        name,_,text = word.partition('=')
+        if not name or not text: raise ArgumentError(f'{word!r} is no setting: write name=value')
+        if name in how: raise ArgumentError(f'{name} is given twice')
+        if only is not None and name not in only: raise unknown_name(name, only, 'setting')
+        refuse_absent(surface, [name])
+        how[name] = read(ARGUMENTS[name], text)
+    return how
 
 def as_text(value: object)->str:
     "A value as `read` takes it"

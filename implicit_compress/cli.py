@@ -27,7 +27,7 @@ from threading import current_thread, main_thread
 import click
 import numpy as np
 import implicit_compress
-from .arguments import ARGUMENTS, Argument, help_text, is_given, names_on, read as read_value, unknown_name
+from .arguments import ARGUMENTS, Argument, checked, help_text, is_given, names_on, read as read_value, unknown_name
 from .baselines import CODECS, available
 from .bench import AIMS, compress_many, dask_executor, sweep
 from .bitstream import Header, Limits, ledger, unpack
@@ -186,6 +186,7 @@ def encode(source, out, resume, quiet, **how):
     With --resume, the same line goes on where a fit was stopped or killed; with more seconds or steps, which count
     from the first beginning, it goes on after the end, and OUT.iic never gets worse.
     """
+    checked(how)
     may_write(out, source, ['.iic'])
     checkpoint = how['checkpoint']
     if resume and out == '-' and not checkpoint: raise ValueError('--resume keeps its state beside the output, and - has no place: add --checkpoint FILE')
@@ -432,6 +433,7 @@ def compare(source, file, out, quiet, **how):
 
     IN is the original picture. Without FILE.iic it is compressed first.
     """
+    checked(how)
     odd = [f'--{n}' for n in how if is_given(how, n) and n != 'threads'] if file else []
     if odd: raise ValueError(f'{", ".join(odd)}: {file} is encoded already; leave out the file, or what is for the encoder')
     x = as_samples(to_samples(to_float(load_image(source))))
@@ -488,6 +490,7 @@ def encode_many(source, out, workers, dask, again, quiet, **how):
 
     Files that are there are kept: the same line goes on where it was stopped.
     """
+    checked(how)
     pictures = image_set(source)
     said = compress_many(pictures.values(), folder_for(out), executor_for(dask), workers, again=again, progress=not quiet and sys.stderr.isatty(), **{k: v for k,v in how.items() if v is not None})
     failed = {f.name: s for f,s in said.items() if s.startswith('failed')}
