@@ -7,7 +7,8 @@ __all__ = ['METAVARS', 'ENCODE', 'COMPARE', 'MANY_FILES', 'KINDS', 'RIVALS', 'DE
            'main', 'may_write', 'write', 'read', 'patient', 'Value', 'option_of', 'options', 'fitted', 'encode', 'Box',
            'Scale', 'drawn', 'decode', 'bands_facts', 'pyramid_facts', 'facts', 'of_method', 'described', 'info',
            'rival', 'timed', 'contest', 'tabulated', 'liveliest', 'side_by_side', 'folder_for', 'report', 'compare',
-           'demo', 'executor_for', 'many', 'encode_many', 'numbers', 'spec_list', 'bench', 'chosen', 'summary']
+           'demo', 'executor_for', 'many', 'encode_many', 'numbers', 'spec_list', 'bench', 'chosen', 'PartlyFailed',
+           'failures', 'summary']
 
 # %% ../nbs/36_cli.ipynb #9cc32bef
 import json
@@ -29,14 +30,14 @@ import numpy as np
 import implicit_compress
 from .arguments import ARGUMENTS, Argument, checked, help_text, is_given, names_on, read as read_value, unknown_name
 from .baselines import CODECS, available
-from .bench import AIMS, compress_many, dask_executor, sweep
+from .bench import AIMS, OWN, compress_many, dask_executor, sweep
 from .bitstream import Header, Limits, ledger, unpack
 from .data import SETS, image_set
 from .grid import read_codebook
 from .image import FORMATS, picture_file, as_samples, atomic_write, demo_image, load_image, to_float, to_samples
 from .plugin import rescale
 from .pyramid import read_pyramid
-from .report import curves, published, write_report, write_rows
+from .report import BD_NOTE, bd_for, bd_text, curves, published, shared, write_report, write_rows
 from .sparse import UNIT, read_sparse
 
 # %% ../nbs/36_cli.ipynb #058af4b7
@@ -518,31 +519,37 @@ def spec_list(
 @click.option('--set', 'name', metavar='SET', required=True, help=f'Pictures: {", ".join(SETS)}, or a folder.')
 @click.option('--only', metavar='NAMES', help='Of these, with commas: kodim05,kodim15.')
 @click.option('--codec', 'codecs', multiple=True, metavar='CODECS', default=['siren,jpeg,jpeg2000,webp,avif'], show_default=True,
-              help=f'siren, instant, lossless, coin, {", ".join(CODECS)}. Settings behind ours: --codec "siren details=sparse seconds=20".')
+              help=f'{", ".join([*OWN, *CODECS])}. Settings behind ours: --codec "pyramid seconds=5".')
 @click.option('--bpp', help='Sizes to aim at, bits per pixel.  [default: 0.1,0.2,0.4,0.8]')
 @click.option('--psnr', help='Or qualities to reach, dB.')
 @click.option('--lmbda', help='Or weights of rate, for ours.')
-@click.option('--quality', help='Or the knob of other codecs.')
+@click.option('--quality', help='Or the knob of other codecs; ours have none.')
 @click.option('-o', '--out', metavar='FOLDER', help='Where the results go, and are looked for.  [default: SET-bench]')
-@click.option('--anchor', default='jpeg', show_default=True, help='Codecs to give BD-rates against.')
+@click.option('--anchor', default='jpeg', show_default=True, help='Codecs to give BD-rates against: means of the BD-rates of single images.')
 @many
 @click.option('--threads', type=click.IntRange(1), metavar='N', help='Of each task.  [default: the cores, divided among the workers]')
 @click.option('--devices', help='CUDA devices, one task at a time on each: 0,1. Ours then need device=cuda among their settings.')
+@click.option('--timeout', type=click.FloatRange(0, min_open=True), metavar='SECONDS', help='For encoding and for decoding a point; what takes longer is a failed row.  [default: none]')
 @click.option('--retry', is_flag=True, help='Measure again what failed.')
 @click.option('--quiet', '-q', is_flag=True, help='No progress bar.')
-def bench(name, only, codecs, out, anchor, workers, dask, threads, devices, retry, quiet, **aims):
+def bench(name, only, codecs, out, anchor, workers, dask, threads, devices, timeout, retry, quiet, **aims):
     """Measure codecs on a set of pictures: rate, quality, time and memory, from real files.
 
     Every point is encoded in one process, decoded in another, and written down at once; the same line goes on where it was
-    stopped, and measures nothing twice.
+    stopped, and measures nothing twice. A point that fails costs its own row: the others have their curves, plots and
+    BD-rates. Exit code: 0 all points were measured, 1 some failed (they are named), 2 nothing could begin.
     """
     points = [{k: v} for k in AIMS if aims[k] for v in numbers(aims[k], k)] or [dict(bpp=b) for b in (.1, .2, .4, .8)]
     pictures = chosen(image_set(name), only)
     folder = folder_for(out or f'{Path(name).name}-bench')
-    try: rows = sweep(pictures, spec_list(codecs), points, folder, executor_for(dask), workers, threads, numbers(devices, 'devices') if devices else (), retry, not quiet and sys.stderr.isatty())
+    on = numbers(devices, 'devices') if devices else ()
+    try: rows = sweep(pictures, spec_list(codecs), points, folder, executor_for(dask), workers, threads, on, retry, not quiet and sys.stderr.isatty(), timeout)
     except KeyboardInterrupt: raise Failed(f'Stopped. What was measured is in {folder}; the same line goes on.') from None
     files = write_report(rows, folder, spec_list([anchor]), others=published() if name == 'kodak' and not only else None)
-    click.echo(summary(rows) + f'\n\nThe table, the plots and the files are in {folder}: {" ".join(f.name for f in files)}')
+    click.echo(summary(rows, spec_list([anchor])) + f'\n\nThe table, the plots and the files are in {folder}: {" ".join(f.name for f in files)}')
+    if failed := failures(rows):
+        click.echo('\n'.join(failed), err=True)
+        raise PartlyFailed(f'{sum("error" in r for r in rows)} of {len(rows)} points failed; --retry measures them again')
 
 def chosen(pictures, only):
     "Some of a set"
@@ -551,12 +558,31 @@ def chosen(pictures, only):
     if missing := [n for n in only.split(',') if n not in names]: raise ValueError(f'there is no {missing[0]}: the set has {", ".join(list(pictures)[:5])} ...')
     return {n: names[n] for n in only.split(',')}
 
+class PartlyFailed(Failed):
+    "The work is done but for some rows: exit code 1"
+    exit_code = 1
+
+def failures(
+    rows:list, # of the bench
+)->list: # lines
+    "What failed: one line for every image, codec and reason"
+    by = {}
+    for r in rows:
+        if 'error' in r: by.setdefault((r['picture'], r['error']), {}).setdefault(r['codec'], []).append(r['asked'])
+    def points(some): return '; '.join(f'{c} {", ".join(filter(None, asked))}'.rstrip() for c,asked in some.items())
+    return [f'{picture} failed ({points(some)}): {error}' for (picture, error),some in by.items()]
+
 def summary(
     rows:list, # of the bench
+    anchors=('jpeg',), # codecs to give BD-rates against
 )->str: # lines
-    "The curves, and what failed"
+    "The curves, the BD-rates, and what was left out of them"
     lines = [f'{"codec":24}{"asked":>12}{"bpp":>8}{"PSNR":>9}{"MS-SSIM":>9}{"encode s":>10}{"decode s":>10}']
     for c,ps in curves(rows).items():
         for p in ps: lines.append(f'{c:24}{p["asked"]:>12}{p["bpp"]:8.3f}' + (f'{p["psnr_db"]:6.2f} dB' if 'psnr_db' in p else ' lossless') + f'{p["ms_ssim"]:9.4f}{p["encode_s"]:10.2f}{p["decode_s"]:10.2f}')
-    lines += [f'{r["picture"]}, {r["codec"]} {r["asked"]}: {r["error"]}' for r in rows if 'error' in r]
-    return '\n'.join(lines)
+    for r in (bd := bd_for(rows, anchors)):
+        of = [f'{bd_text(r, a)} against {a} ({r[f"{a}, images"]} images)' for a in anchors if r.get(a) is not None and r['codec'] != a]
+        if of: lines.append(f'BD-rate of {r["codec"]}: ' + ', '.join(of))
+    if bd: lines.append(BD_NOTE)
+    return '\n'.join(lines + shared(rows).notes)
+
