@@ -540,7 +540,7 @@ def bench(name, only, codecs, out, anchor, workers, dask, threads, devices, time
     BD-rates. Exit code: 0 all points were measured, 1 some failed (they are named), 2 nothing could begin.
     """
     points = [{k: v} for k in AIMS if aims[k] for v in numbers(aims[k], k)] or [dict(bpp=b) for b in (.1, .2, .4, .8)]
-    pictures = chosen(image_set(name), only)
+    pictures = chosen(image_set(name, unreadable=True), only)   # what cannot be read is a row that says so
     folder = folder_for(out or f'{Path(name).name}-bench')
     on = numbers(devices, 'devices') if devices else ()
     try: rows = sweep(pictures, spec_list(codecs), points, folder, executor_for(dask), workers, threads, on, retry, not quiet and sys.stderr.isatty(), timeout)

@@ -1,5 +1,5 @@
 "A bench goes on past what fails, keeps old rows apart, and says what its figures are"
-import re
+import json, re
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -27,6 +27,15 @@ def album(tmp_path):
     return folder
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    "Encode and decode in this process: tests of what becomes of the rows need no others"
+    def fresh(verb, *args, **how):
+        try: return json.loads(json.dumps(bench.VERBS[verb](*args)))
+        except Exception as e: raise getattr(bench, "ProcessFailed", RuntimeError)(f"{type(e).__name__}: {e}") from e
+    monkeypatch.setattr(bench, "fresh", fresh)
+
+
 def run(*line): return CliRunner().invoke(main, [*map(str, line)])
 
 
@@ -38,7 +47,7 @@ def table(pictures="abcd", codecs=("jpeg", "webp"), rates=(.1, .2, .4)):
     return [row(p, c, f"bpp={b}", b*.9**k*(1 + i), 30 + 10*np.log10(b)) for i, p in enumerate(pictures) for k, c in enumerate(codecs) for b in rates]
 
 
-def test_one_unreadable_image_costs_its_rows(album, tmp_path):
+def test_one_unreadable_image_costs_its_rows(album, tmp_path, at_once):
     "A web page among images, and an image that no codec here can hold: reported, exit code 1, everything else is there"
     out = tmp_path/"out"
     done = run("bench", "--set", album, "--codec", "jpeg,webp", "--quality", "15,40,80", "-o", out, "-q")
@@ -52,7 +61,7 @@ def test_one_unreadable_image_costs_its_rows(album, tmp_path):
     assert "html.jpg" in (out/"bd_rate.md").read_text()
 
 
-def test_all_is_well_is_exit_code_0(album, tmp_path):
+def test_all_is_well_is_exit_code_0(album, tmp_path, at_once):
     (album/"html.jpg").unlink()
     (album/"la.png").unlink()
     assert run("bench", "--set", album, "--codec", "jpeg", "--quality", "40", "-o", tmp_path/"out", "-q").exit_code == 0
@@ -89,7 +98,7 @@ def test_nothing_that_works_leaves_a_report(tmp_path):
     assert [p.name for p in write_report(rows, tmp_path)] == ["table.tsv"] and curves(rows) == {}
 
 
-def test_a_changed_source_is_measured_anew(tmp_path):
+def test_a_changed_source_is_measured_anew(tmp_path, at_once):
     "Rows carry the hash of their source, and those of the old one never come back unless it does"
     image, out = tmp_path/"a.png", tmp_path/"out"
     def measured(k):
@@ -103,7 +112,7 @@ def test_a_changed_source_is_measured_anew(tmp_path):
     with pytest.raises(ValueError, match="two files named a.png"): curves(old + new)
 
 
-def test_rows_of_another_version_do_not_mix_in(tmp_path, monkeypatch):
+def test_rows_of_another_version_do_not_mix_in(tmp_path, monkeypatch, at_once):
     "After an update of a library its rows of before are history"
     for k in range(2): save_image(tmp_path/f"{k}.png", crop(k))
     images = [tmp_path/f"{k}.png" for k in range(2)]
@@ -139,7 +148,7 @@ def test_a_process_that_takes_too_long_is_a_row(album, tmp_path, monkeypatch):
     assert measure(task, tmp_path/"out", timeout=100)["psnr_db"] > 10
 
 
-def test_warnings_of_an_encoder_are_in_its_row(album, tmp_path):
+def test_warnings_of_an_encoder_are_in_its_row(album, tmp_path, at_once):
     "JPEG cannot be so small"
     got, = sweep([album/"0.png"], ["jpeg"], [dict(bpp=.01)], tmp_path/"out", progress=False)
     assert "above the target of 0.01" in got["warnings"] and "error" not in got
@@ -148,7 +157,7 @@ def test_warnings_of_an_encoder_are_in_its_row(album, tmp_path):
 
 
 @pytest.mark.parametrize("spec", ["pyramid steps=2", "pyramid seconds=0", "auto seconds=0", "instant"])
-def test_own_codecs_are_measured(spec, album, tmp_path):
+def test_own_codecs_are_measured(spec, album, tmp_path, at_once):
     "By their names, with settings behind them"
     got, = sweep([album/"0.png"], [spec], [dict(bpp=3.)], tmp_path/"out", progress=False)
     assert got.get("psnr_db", 0) > 15, got
