@@ -10,7 +10,7 @@ CODECS, POINTS = ["jpeg", "webp"], [dict(bpp=1.), dict(bpp=1.6)]
 
 def lasting(rows):
     "All of the rows but times, memory and machine"
-    return [{k: v for k, v in r.items() if not k.endswith(("_s", "_mb")) and k not in ("machine", "date")} for r in rows]
+    return [{k: v for k, v in r.items() if not k.endswith(("_s", "_mb", "_at")) and k not in ("machine", "date")} for r in rows]
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_every_device_has_one_task_at_a_time(pictures, tmp_path, monkeypatch):
     "Tasks see one CUDA device each, and no two of them the same at once"
     now, seen, lock = set(), [], threading.Lock()
 
-    def pretend(task, folder, retry, CUDA_VISIBLE_DEVICES):
+    def pretend(task, folder, retry, timeout, CUDA_VISIBLE_DEVICES):
         with lock:
             assert CUDA_VISIBLE_DEVICES not in now
             now.add(CUDA_VISIBLE_DEVICES)
