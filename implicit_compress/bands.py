@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['LUMA', 'DETAILS', 'COLOURS', 'SHARE', 'to_band_samples', 'from_band_samples', 'to_ycbcr', 'from_ycbcr', 'low_band',
-           'sides', 'nested', 'detail_samples', 'from_detail_samples', 'drawing', 'read_details', 'draw_bands',
-           'refuse', 'plan', 'better', 'bands_file']
+           'sides', 'nested', 'detail_samples', 'from_detail_samples', 'wavelet_of', 'drawing', 'read_details',
+           'draw_bands', 'refuse', 'plan', 'refuse_too_large', 'better', 'bands_file']
 
 # %% ../nbs/17_bands.ipynb #32f28ea0
 import math
 import time
+from dataclasses import replace
 import numpy as np
-from .bitstream import DamagedError, Header, Limits, pack, unpack
+from .bitstream import DamagedError, Header, Limits, detail_files, own_cost, pack, total_cost, unpack
 from .decompose import WAVELETS, Band, decompose, recompose_exact
-from .entropy import read_varint, varint
+from .entropy import varint
 from .image import to_float
-from .network import File, drawn, fit_file
+from .network import File, drawn, fit_file, shape_for
 from .sparse import UNIT, decode_sparse, encode_sparse
 
 # %% ../nbs/17_bands.ipynb #73a9ced8
@@ -97,6 +98,14 @@ def from_detail_samples(
     return list(np.moveaxis(v, 2, 0))
 
 # %% ../nbs/17_bands.ipynb #35dc2e21
+def wavelet_of(
+    h:Header, # of a file of method `bands`
+)->str:
+    "The wavelet of its low band, '' if there is none; one that is not known is refused"
+    name = h.args['wavelet'].decode('ascii', 'replace')
+    if name and name not in WAVELETS: raise DamagedError(f'wavelet: {name!r} is not known')
+    return name
+
 def drawing(
     h:Header, # of a file of method `bands`
     threads, # of `decompress`
@@ -104,8 +113,7 @@ def drawing(
 )->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
     "What the networks of a file draw together"
     a,(rows,cols),c = h.args,sides(h.height, h.width, h.args['levels']),h.channels
-    wavelet,apart = a['wavelet'].decode('ascii', 'replace'),'chroma' in a
-    if wavelet and wavelet not in WAVELETS: raise DamagedError(f'wavelet: {wavelet!r} is not known')
+    wavelet,apart = wavelet_of(h),'chroma' in a
     if a['levels'] and (min if wavelet else max)(h.height, h.width) >> a['levels'] - 1 < 1: raise DamagedError(f'levels is {a["levels"]}: a picture of {h.height}x{h.width} cannot be halved so often')
     if apart and c < 3: raise DamagedError(f'chroma: a picture of {c} channels has none')
     if 'base' not in a:
@@ -120,17 +128,13 @@ def drawing(
 
 def read_details(h, wavelet, threads, limits):
     "Bands of luma from their networks, the same for every colour"
-    data,at,out = h.args['details'],0,[]
+    out = []
     if wavelet in ('', '9/7') or not h.args['levels']: raise DamagedError('details: there is no wavelet, or no level, that they could belong to')
-    for level in range(h.args['levels'], 0, -1):
-        if at >= len(data): raise DamagedError(f'details: the bytes end before level {level}')
-        shift,(n,at) = data[at] - 4,read_varint(data, at + 1, 'length of a network of details')
-        if not -4 <= shift <= 12 or at + n > len(data): raise DamagedError(f'details: shift {shift} or length {n} before offset {at} is out of range')
-        v = from_detail_samples(shift, nested(data[at:at + n], (*sides(h.height, h.width, level), 3), 1, threads, limits))
+    for level,(code,data) in zip(range(h.args['levels'], 0, -1), detail_files(h.args['details'], h.args['levels']), strict=True):
+        if code > 16: raise DamagedError(f'details: the shift of level {level} is {code - 4}: it is -4..12')
+        v = from_detail_samples(code - 4, nested(data, (*sides(h.height, h.width, level), 3), 1, threads, limits))
         colours = np.arange(h.channels) < (3 if h.channels > 2 else 1)   # alpha has no luma
         out += [Band(name, level, d[..., None]*colours) for name,d in zip(('lh', 'hl', 'hh'), v, strict=True)]
-        at += n
-    if at != len(data): raise DamagedError(f'details: {len(data) - at} bytes too many')
     return out
 
 def draw_bands(
@@ -182,6 +186,24 @@ def plan(
     weight = [sum(np.abs(d).sum() for d in l) + 1e-9 for l in levels_]
     return out + [('details', *detail_samples(l), (n_bytes - own)*v/sum(weight)) for l,v in zip(levels_, weight, strict=True)]
 
+def refuse_too_large(
+    h:Header, # of the file
+    parts:list, # of `plan`
+    sparse:bool, # will there be coefficients?
+    prune:float=0., # as for `fit_file`
+    pool:float=0., # as for `fit_file`
+):
+    "Refuse, before any fit, a file that the default limits of a decoder would refuse"
+    enlarged = 0 if h.args['wavelet'] else 2*h.args['levels']
+    args = dict(h.args, **(dict(sparse=bytes(1) + varint(UNIT) + bytes(2) + (h.args['wavelet'] or b'9/7')) if sparse else {}))
+    costs = [own_cost(replace(h, args=args))]
+    for name,_,samples,n in parts:
+        rows,cols,channels = samples.shape
+        width,depth,tiles = shape_for(n, channels, rows*cols, prune, pool)
+        net = Header(rows, cols, channels, 16, args=dict(hidden=width, layers=depth, tiles=bytes(tiles - 1)))
+        costs.append(own_cost(net, rows*cols << (0 if name == 'details' else enlarged)))
+    Limits().accept(h, total_cost(costs))
+
 def better(
     both:File, # of networks and coefficients
     alone:File, # of coefficients
@@ -212,6 +234,7 @@ def bands_file(
     def header(): return Header(*x.shape, 8*x.itemsize, 'bands', args)
     empty = len(pack(header(), b'', b''))
     parts = plan(real, n_bytes - empty, wavelet, levels, details, colour, SHARE[details] if share is None else share)
+    refuse_too_large(header(), parts, details == 'sparse', kw.get('prune', 0.), kw.get('pool', 0.))
     for name,shift,samples,n in parts:
         own = dict(checkpoint=f'{checkpoint}.{len(fits)}') if checkpoint else {}
         f = fit_file(samples, n, seconds=seconds and seconds*n/sum(p[3] for p in parts), **own, **kw)

@@ -4,17 +4,27 @@
 
 # %% auto #0
 __all__ = ['MAGIC', 'VERSION', 'EXTRAS', 'TILES', 'BASE', 'CODER', 'SHARED', 'CODEBOOK', 'SKIPS', 'ALPHA', 'CHROMA', 'DETAILS',
-           'SPARSE', 'VALUES', 'HEAD', 'METHODS', 'TAIL', 'EXTRA', 'CRITICAL', 'BODY', 'Field', 'table', 'write_extras',
-           'read_extras', 'siren_weights', 'Header', 'assemble', 'packed_extra', 'pack', 'Limits', 'as_bytes', 'spans',
-           'header_of', 'peek', 'inflate', 'Contents', 'unpack', 'ledger', 'attach', 'side_bytes', 'IicError',
-           'TruncatedError', 'NotIicError', 'UnsupportedError', 'LimitError', 'DamagedError']
+           'SPARSE', 'VALUES', 'HEAD', 'METHODS', 'TAIL', 'EXTRA', 'CRITICAL', 'BODY', 'NESTED', 'PER_PRODUCT',
+           'PER_SINE', 'PER_DRAWN', 'PER_WEIGHT', 'BYTES_OF_WEIGHT', 'BYTES_OF_CODE_WORD', 'PER_POOL_PRODUCT',
+           'PER_BIT', 'PER_BYTE_SYMBOL', 'PER_SAMPLE', 'BYTES_OF_SAMPLE', 'BYTES_OF_PIXEL', 'PER_FEATURE',
+           'BYTES_OF_FEATURE', 'PER_COEFFICIENT', 'BYTES_OF_COEFFICIENT', 'PER_BAND', 'BYTES_OF_BAND', 'PER_TAP',
+           'PER_LOW', 'PER_LATENT', 'PER_MAC', 'BYTES_OF_LATENT', 'PER_SCALE', 'STARTUP', 'AROUND_IT', 'Field', 'table',
+           'write_extras', 'read_extras', 'siren_weights', 'Header', 'assemble', 'packed_extra', 'pack', 'detail_files',
+           'nested_files', 'Cost', 'total_cost', 'drawing_cost', 'lossless_cost', 'bands_cost', 'pyramid_cost',
+           'filter_length', 'sparse_wavelet', 'own_cost', 'cost_of', 'Limits', 'as_bytes', 'spans', 'header_of', 'peek',
+           'inflate', 'Contents', 'unpack', 'ledger', 'attach', 'side_bytes', 'IicError', 'TruncatedError',
+           'NotIicError', 'UnsupportedError', 'LimitError', 'DamagedError']
 
 # %% ../nbs/09_bitstream.ipynb #bd65833d
 import zlib
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from html import escape
+from math import isqrt
 from operator import or_
 from typing import NamedTuple
+import pywt
+from .decompose import WAVELETS
 from .tiles import boxes_of
 from .entropy import DamagedError, IicError, LimitError, NotIicError, TruncatedError, UnsupportedError, read_varint, varint
 
@@ -206,11 +216,6 @@ class Header:
         "How many numbers all networks have; those of nested files are their own affair"
         return self.tiles*siren_weights(**self.args, channels=self.planes) if self.method == 'siren' else 0
 
-    @property
-    def operations(self)->int:
-        "Multiplications to decode it, or what takes as long"
-        return self.height*self.width*(self.weights//self.tiles + 5000*self.alpha if self.method == 'siren' else 5000*self.channels)
-
     def values(self, **more)->dict:
         "Every field of the header by name"
         return dict(version=VERSION, method=self.method, format=(self.channels, self.depth), height=self.height, width=self.width, **self.args, **more)
@@ -218,7 +223,7 @@ class Header:
     def _repr_markdown_(self):
         rows = [(f.name, v[f.name], f.doc) for v in [self.values()] for f in HEAD + METHODS[self.method] if f.name in v]
         show = lambda x: f'{len(x)} bytes' if isinstance(x, bytes) else ', '.join(map(str, x)) if isinstance(x, tuple) else x
-        return '| field | value | |\n|---|---|---|\n' + '\n'.join(f'| {n} | {show(v)} | {d} |' for n,v,d in rows)
+        return '| field | value | |\n|---|---|---|\n' + '\n'.join(f'| {n} | {escape(str(show(v))).replace("|", "&#124;")} | {d} |' for n,v,d in rows)
 
 # %% ../nbs/09_bitstream.ipynb #59101892
 def assemble(
@@ -262,22 +267,204 @@ def pack(
     chunks = {EXTRA[name]: packed_extra(name, v) for name, v in given.items() if v}
     return assemble(header, models, words, chunks, alpha)
 
+# %% ../nbs/09_bitstream.ipynb #8da44ed4
+NESTED = {'lossless': {'base': ('siren', 'bands', 'pyramid')}, 'bands': {'base': ('siren',), 'chroma': ('siren',), 'details': ('siren',)}}   # method: field: methods of the files in it. So a file has files inside it at most two deep
+
+def detail_files(
+    data:bytes, # the field `details` of a file of method `bands`
+    levels:int, # of that file: as many files are in it
+)->list: # of (shift code, bytes of a file), coarse to fine
+    "The files in the field `details`"
+    out,at = [],0
+    for level in range(levels, 0, -1):
+        if at >= len(data): raise DamagedError(f'details: the bytes end before level {level}')
+        shift = data[at]
+        n,at = read_varint(data, at + 1, 'length of a network of details')
+        if at + n > len(data): raise TruncatedError(f'details: {n} bytes at offset {at}, but only {len(data) - at} are left')
+        out.append((shift, data[at:at + n]))
+        at += n
+    if at != len(data): raise DamagedError(f'details: {len(data) - at} bytes too many')
+    return out
+
+def nested_files(
+    h, # `Header`
+)->list: # of (field, bytes of a file)
+    "The files directly inside a file; those of a method that has no place there are refused"
+    out = []
+    for name,methods in NESTED.get(h.method, {}).items():
+        if name not in h.args: continue
+        files = [b for _,b in detail_files(h.args[name], h.args['levels'])] if name == 'details' else [h.args[name]]
+        for b in files:
+            if (found := peek(b).method) not in methods: raise DamagedError(f'{name}: a file of method {found}, only {" or ".join(methods)} can be there')
+            out.append((name, b))
+    return out
+
+# %% ../nbs/09_bitstream.ipynb #865a1b90
+class Cost(NamedTuple):
+    "What it takes to decode a file"
+    pixels:int # of the largest image that is drawn
+    weights:int # numbers in all networks
+    operations:int # nanoseconds of one core
+    memory:int # bytes at the peak, beside those of the file
+
+def total_cost(
+    costs, # iterable of `Cost`
+)->Cost:
+    "Of all together: the images may be in memory at the same time"
+    p,w,o,m = zip(*costs)
+    return Cost(max(p), sum(w), sum(o), sum(m))
+
+# operations and bytes, measured with one thread of a server processor: see the table below
+PER_PRODUCT,PER_SINE,PER_DRAWN = .08,4.5,150.   # of a sine network: per pixel and weight, per pixel and neuron, per pixel
+PER_WEIGHT,BYTES_OF_WEIGHT,BYTES_OF_CODE_WORD = 500.,60,250   # to read a weight; in memory; more of it with Huffman codes
+PER_POOL_PRODUCT,PER_BIT,PER_BYTE_SYMBOL = .5,330.,900.   # per product of factors of a pool; per bit of Huffman codes; per symbol of other packers
+PER_SAMPLE,BYTES_OF_SAMPLE,BYTES_OF_PIXEL = 600.,24,25   # of method lossless: per sample, per sample, per pixel
+PER_FEATURE,BYTES_OF_FEATURE = 25.,1 << 21   # per sample for each feature that another channel or a drawing adds; for a piece of every feature
+PER_COEFFICIENT,BYTES_OF_COEFFICIENT = 700.,44   # of method bands: per coefficient,
+PER_BAND,BYTES_OF_BAND = 60.,20   # per sample of what is composed; as many bytes more if there is a drawing
+PER_TAP,PER_LOW = 12.,600.   # of an inverse wavelet transform, per sample; per number of the low band
+PER_LATENT,PER_MAC,BYTES_OF_LATENT,PER_SCALE = 500.,.5,28,7*10**7   # of method pyramid: per latent, per product, per latent, per scale
+STARTUP,AROUND_IT = 2*10**7,1 << 24   # what any file takes: operations, bytes
+
+def drawing_cost(
+    h, # `Header` of method siren
+    pixels:int=None, # that are drawn; None: one each
+    coder_bytes:int=0, # of the words
+)->Cost:
+    "Of a sine network: reading its weights, expanding those that share numbers, drawing every pixel"
+    a,weights = h.args,h.weights
+    pixels = h.height*h.width if pixels is None else pixels
+    own = weights//h.tiles
+    work = pixels*(PER_PRODUCT*own + PER_SINE*a['hidden']*a['layers'] + PER_DRAWN) + PER_WEIGHT*weights
+    memory = pixels*h.planes*(1 if h.depth <= 8 else 2) + weights*BYTES_OF_WEIGHT + 24*(a['hidden'] + 1)*1024
+    hidden = h.tiles*(a['layers'] - 1)*a['hidden']**2
+    if a.get('hashing') == 'multi-hash':
+        factors = 2*(isqrt(hidden) + 1)*a['pool']
+        weights = max(weights, factors)
+        work += PER_POOL_PRODUCT*hidden*a['pool'] + PER_WEIGHT*factors
+        memory += BYTES_OF_WEIGHT*factors
+    coder = a.get('coder', 'range')
+    if coder == 'huffman':
+        work += PER_BIT*8*coder_bytes
+        memory += BYTES_OF_CODE_WORD*weights + 16*coder_bytes
+    elif coder != 'range': work += PER_BYTE_SYMBOL*weights
+    return Cost(pixels, weights, round(work), round(memory))
+
+def lossless_cost(
+    h, # `Header`
+)->Cost:
+    "Of predicting every sample from its neighbors, or of unpacking them"
+    pixels,c,size = h.height*h.width,h.channels,1 if h.depth <= 8 else 2
+    if 'coder' in h.args: return Cost(pixels, 0, 20*pixels*c*size, 4*pixels*c*size)
+    drawn = 'base' in h.args
+    more = 5*(c - 1)/2 + 5*drawn   # features of other channels, on average
+    memory = pixels*(BYTES_OF_PIXEL + (BYTES_OF_SAMPLE + 8*drawn)*c) + (13 + 5*(c - 1 + drawn))*min(BYTES_OF_FEATURE, 16*pixels)
+    return Cost(pixels, 0, round(pixels*c*(PER_SAMPLE + PER_FEATURE*more)), memory)
+
+def bands_cost(
+    h, # `Header`
+)->Cost:
+    "Of composing the low band, details and coefficients; the networks are files of their own"
+    a,pixels,c = h.args,h.height*h.width,h.planes
+    work,memory = PER_BAND*pixels*c,BYTES_OF_BAND*pixels*c*(2 if 'base' in a else 1)
+    taps = 8 if a['wavelet'] in (b'', b'9/7') else filter_length(a['wavelet'])
+    if a['wavelet'] and a['levels']: work += PER_TAP*taps*pixels*c
+    if 'sparse' in a:
+        work += PER_COEFFICIENT*pixels*c
+        memory += BYTES_OF_COEFFICIENT*pixels*c
+        name = sparse_wavelet(a['sparse'])
+        if name != b'9/7':
+            work += PER_TAP*filter_length(name)*pixels*c
+            work += PER_LOW*c*max(1, h.height*h.width >> 2*max(0, min(h.height, h.width).bit_length() - 3))
+    return Cost(pixels, 0, round(work), round(memory))
+
+def pyramid_cost(
+    h, # `Header`
+)->Cost:
+    "Of reading the latents of all scales and drawing every pixel"
+    a,c = h.args,h.planes
+    latents = sum(-(-h.height >> l)*-(-h.width >> l) for l in range(a['first'], max(a['first'] + 1, a['levels'])))
+    pixels = h.height*h.width
+    features = min(7, a['levels']) - a['first'] + 1
+    macs = a['context']**2 + 45*a['context'],a['hidden']*(features + c) + features*c + 9*c*c*a['convs']
+    work = PER_SCALE*a['levels'] + latents*(PER_LATENT + PER_MAC*macs[0]) + pixels*(PER_LATENT/2 + PER_MAC*macs[1])
+    return Cost(pixels, 0, round(work), round(latents*BYTES_OF_LATENT + pixels*c*(1 if h.depth <= 8 else 2) + pixels*2*features))
+
+def filter_length(
+    name:bytes, # of a wavelet
+)->int:
+    "Taps of a wavelet of PyWavelets; 0 if there is none of this name, which `draw_bands` refuses"
+    text = name.decode('ascii', 'replace')
+    return pywt.Wavelet(text).rec_len if text in WAVELETS and text != '9/7' else 0
+
+def sparse_wavelet(
+    header:bytes, # the field `sparse`
+)->bytes:
+    "The name of the wavelet of coefficients"
+    return header[read_varint(header, 1, 'step of the coefficients')[1] + 2:]
+
+def own_cost(
+    h, # `Header`
+    pixels:int=None, # that are drawn, of method siren; None: one each
+    words:int=0, # bytes of them
+)->Cost:
+    "Of a file without those inside it"
+    if h.method == 'siren': c = drawing_cost(h, pixels, words)
+    else: c = {'lossless': lossless_cost, 'bands': bands_cost, 'pyramid': pyramid_cost}[h.method](h)
+    own = Cost(c.pixels, c.weights, c.operations + STARTUP, c.memory + AROUND_IT + 2*words)
+    if not h.alpha: return own
+    plane = lossless_cost(Header(h.height, h.width, 1, h.depth, 'lossless'))
+    return total_cost((own, plane))
+
+def cost_of(
+    h, # `Header`; files inside it are in its fields
+    pixels:int=None, # that are drawn, of method siren; None: one each
+    words:int=0, # bytes of them
+)->Cost:
+    "Of a file and all files inside it; nothing is decoded"
+    costs = [own_cost(h, pixels, words)]
+    enlarged = h.method == 'bands' and not h.args['wavelet']
+    for name,b in nested_files(h):
+        found = spans(b)
+        inner,n = header_of(found),sum(len(v) for f,v,*_ in found if f.name == 'words')
+        most = inner.height*inner.width << 2*h.args['levels'] if enlarged and name != 'details' else None
+        costs.append(cost_of(inner, most, n))
+    return total_cost(costs)
+
 # %% ../nbs/09_bitstream.ipynb #7c1e5f1e
 @dataclass(frozen=True)
 class Limits:
-    "What a decoder is ready to do for a file"
-    pixels:int=89_478_485 # a quarter of a GiB in 24-bit colour
-    weights:int=1 << 22 # numbers in all networks
-    operations:int=1 << 39 # multiplications to decode the picture: pixels times weights of a tile
-    icc:int=1 << 22 # bytes of colour profile, unpacked
+    """What a decoder may be asked for by a file; refused before any work if its `Cost` is higher.
+
+    The defaults let photographs of 100 megapixels pass, whatever the method. Operations and memory are estimates within a
+    factor of two: 1e9 operations are about one second of one core of a server processor.
+    """
+    pixels:int=1 << 27 # of the largest image drawn: 134 megapixels
+    weights:int=1 << 24 # numbers in all networks
+    operations:int=1 << 40 # nanoseconds of one core: 18 minutes
+    icc:int=1 << 22 # bytes of color profile, unpacked
     exif:int=1 << 22 # bytes of EXIF, unpacked
     xmp:int=1 << 22 # bytes of XMP, unpacked
+    memory:int=32 << 30 # bytes at the peak, beside those of the file
 
-    def check(self, h:Header):
+    def check(self,
+        h:Header, # of a file; files inside it are in its fields
+        pixels:int=None, # that are drawn, of method siren; None: one each
+        words:int=0, # bytes of them
+    )->Cost: # what the file takes
         "Refuse a header that asks for too much"
-        n = h.height*h.width
-        for what,asked,limit in (('pixels', n, self.pixels), ('weights', h.weights, self.weights), ('operations', h.operations, self.operations)):
-            if asked > limit: raise LimitError(f'{h.height}x{h.width} with {h.weights} weights: {asked} {what}, at most {limit}; raise Limits({what}=...) to allow it')
+        self.accept(h, Cost(h.height*h.width, 0, 0, 0))   # before nested files are looked at
+        cost = cost_of(h, pixels, words)
+        self.accept(h, cost)
+        return cost
+
+    def accept(self,
+        h:Header, # of the file, for the error message
+        cost:Cost, # of it
+    ):
+        "Refuse what takes too much"
+        for what,asked in cost._asdict().items():
+            if asked > (most := getattr(self, what)): raise LimitError(f'{h.height}x{h.width}, method {h.method}: {asked} {what}, at most {most}; raise Limits({what}=...) to allow it')
 
 # %% ../nbs/09_bitstream.ipynb #efe6521e
 def as_bytes(
@@ -393,8 +580,8 @@ def unpack(
     if len(data) > end: raise DamagedError(f'{len(data) - end} bytes follow the end at offset {end}')
     if not part and zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], 'little'): raise DamagedError(f'checksum at offset {end - 4} does not match: the file was changed')
     header = header_of(found)
-    limits.check(header)
     v = {f.name: value for f,value,*_ in found}
+    limits.check(header, words=len(v['words']))
     return Contents(header, v['models'], v['words'], v.get('alpha'), read_extras(v.get('extras', b'')), limits)
 
 # %% ../nbs/09_bitstream.ipynb #9bcc94f3

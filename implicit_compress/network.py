@@ -122,7 +122,7 @@ class File(bytes):
     __str__ = __repr__
 
     def _repr_markdown_(self):
-        return f'**{len(self):,} bytes**, {self.facts}  \n' + ', '.join(f'{k} {v}' for k,v in ledger(self).items())
+        return f'**{len(self):,} bytes**, {escape(self.facts)}  \n' + ', '.join(f'{k} {v}' for k,v in ledger(self).items())
 
     def _repr_html_(self):
         book = ledger(self)

@@ -41,6 +41,7 @@ INFO = dict(icc='icc_profile', exif='exif', xmp='xmp')   # metadata of a file, a
 
 def metadata_of(
     data, # bytes of a file
+    limits:Limits=Limits(), # of their sizes, unpacked
 ) -> dict: # for `info`: icc_profile, exif (with the prefix that Pillow expects) and xmp, bytes
     "Colour profile, EXIF and XMP of a file, as far as they are there and can be read"
     try:
@@ -51,7 +52,7 @@ def metadata_of(
     out = {}
     for name, key in INFO.items():
         if EXTRA[name] not in packed: continue
-        try: out[key] = inflate(packed[EXTRA[name]], getattr(Limits, name), name)
+        try: out[key] = inflate(packed[EXTRA[name]], getattr(limits, name), name)
         except IicError: pass                                  # the others may be whole, and so may the samples
     if 'exif' in out: out['exif'] = b'Exif\0\0' + out['exif']
     return out
@@ -80,7 +81,7 @@ class IicImageFile(ImageFile.ImageFile):
         except IicError as e: raise SyntaxError(str(e)) from None
         self._size,self._mode = (h.width, h.height),mode_of(h)
         self.info['bits'] = h.depth
-        self.info |= metadata_of(self.data)
+        self.info |= metadata_of(self.data, self.limits)
         self.tile = [ImageFile._Tile('raw', (0, 0, *self.size), 0, self.mode)]
 
     def load(self):

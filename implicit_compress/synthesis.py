@@ -8,10 +8,9 @@ __all__ = ['PLACES', 'KEYS', 'VALUE', 'FAR', 'ALONE', 'APART', 'CUBIC', 'ACTIVE'
 
 # %% ../nbs/21_synthesis.ipynb #5c4d08fd
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 import numpy as np
-from .exact import Held, step
+from .exact import Held, run_all, step
 from .latents import Matrix, grids_of, rescaled
 
 # %% ../nbs/21_synthesis.ipynb #f945f44f
@@ -156,5 +155,5 @@ def drawn_latents(
         for i,c in enumerate(convs): y = sharpened(np.maximum(y, 0) if i else y, c)
         y = np.clip(y, 0, 1 << OUT).astype(np.int64)
         out[a:b] = np.moveaxis((y*peak + half) >> OUT, 0, 2)[a - top:b - top]
-    with Held(), ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool: list(pool.map(strip, range(0, H, rows)))
+    with Held(): run_all(strip, [(a,) for a in range(0, H, rows)], threads or os.cpu_count() or 1)
     return out

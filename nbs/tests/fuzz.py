@@ -1,98 +1,314 @@
-"""Hunt for bytes that make the decoder do anything but give a picture or an `IicError`
+"""Fuzzing: look for bytes that make a reader do anything but give its result or its documented error
 
-    python nbs/tests/fuzz.py [SECONDS]     # by default one minute; guided by coverage if atheris is installed, else blind
+    python nbs/tests/fuzz.py [TARGET ...] [--seconds S] [--inputs N] [--seed K] [--guided]
 
-Every input gets its magic bytes and a valid checksum, so that mutations reach the depths. Seeds are the golden files. An input that
-fails is written to the folder fuzz-found; put it into test_robustness.py with the change that mends it.
+Targets are decode, partial, scale, box, info, plugin, load_image and checkpoint; all of them by default, each with its share of
+the time. Inputs are edits of the golden files, of the files in the folder bad, and of small images made here. Magic bytes and
+checksums, those of nested files too, are made valid again, so that edits reach what lies behind them. Without --guided the
+edits are random; with it they are guided by coverage, one target at a time, through atheris (libFuzzer), which must be installed.
+
+The exit code is 1 if an input failed. Such inputs are written to the folder fuzz-found; put them into the folder bad, or into
+test_robustness.py, with the change that mends them.
 """
-import random, sys, tempfile, time, warnings, zlib
+import argparse
+import io
+import json
+import random
+import sys
+import tempfile
+import time
+import warnings
+import zlib
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
+from PIL import Image, UnidentifiedImageError
 
 HERE, FOUND = Path(__file__).parent, Path("fuzz-found")
-SECONDS = float(sys.argv[1]) if sys.argv[1:] else 60.
-SLOW = 5    # seconds that no input may need
+SLOW = 10    # seconds that no input may need, on a loaded machine too
+LARGEST = 4000    # bytes of a seed
 
 
-def imported():
-    "The decoder; instrumented when atheris is there"
-    try: import atheris
-    except ImportError: atheris = None
-    if not atheris: from implicit_compress import bitstream, codec
-    else:
-        with atheris.instrument_imports(include=["implicit_compress"]): from implicit_compress import bitstream, codec
-    return atheris, bitstream, codec
+def load_modules(instrument):
+    "The readers; instrumented for coverage if `instrument` is atheris"
+    global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, facts, described, load_image, icc_profile
+    def imported():
+        global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, facts, described, load_image, icc_profile
+        from implicit_compress import bitstream
+        from implicit_compress.bitstream import MAGIC, IicError, Limits
+        from implicit_compress.cli import described, facts
+        from implicit_compress.codec import GUARD, decompress
+        from implicit_compress.image import icc_profile, load_image
+        from implicit_compress.plugin import LoadError
+    if not instrument: return imported()
+    with instrument.instrument_imports(include=["implicit_compress"]): imported()
 
 
-atheris, bitstream, codec = imported()
-SMALL = bitstream.Limits(pixels=1 << 12, weights=1 << 12, operations=1 << 26)
-count, kinds = 0, {}
+def limits(): return Limits(pixels=1 << 12, weights=1 << 12, operations=1 << 30, memory=1 << 28)
 
 
-def once(body):
-    "One input: the bytes between magic and checksum"
-    global count
-    body = bitstream.MAGIC + bytes(body)
-    data, t = body + zlib.crc32(body).to_bytes(4, "little"), time.perf_counter()
-    try:
-        y = codec.decompress(data, threads=1, limits=SMALL)
-        h, kind = bitstream.peek(data), "picture"
-        assert y.shape == (h.height, h.width, h.channels) and y.dtype == (np.uint8 if h.depth == 8 else np.uint16)
-    except bitstream.IicError as e: kind = type(e).__name__
-    except BaseException as e:
-        keep(data, repr(e))
-        raise
-    if time.perf_counter() - t > SLOW: keep(data, f"{time.perf_counter() - t:.1f} s")
-    count, kinds[kind] = count + 1, kinds.get(kind, 0) + 1
+# ------------------------------------------------------------------------------------------------- edits
+
+def sealed(data):
+    "A copy whose magic bytes and checksums are valid, those of nested files too, as far as the fields can be found"
+    b = bytearray(MAGIC + bytes(data[4:-4]) + bytes(4))
+    try: found = bitstream.spans(bytes(b))
+    except IicError: found = []
+    for f, value, _, end in found:
+        at = end - len(value) if f.kind == "bytes" else end
+        if f.name in ("base", "chroma") and len(value) > 8: b[at:end] = sealed(value)
+        if f.name == "details":
+            try: parts = bitstream.detail_files(value, dict((g.name, v) for g, v, *_ in found)["levels"])
+            except IicError: continue
+            for _, part in parts:
+                if len(part) > 8 and (k := bytes(b).find(part, at, end)) >= 0: b[k:k + len(part)] = sealed(part)
+    b[-4:] = zlib.crc32(b[:-4]).to_bytes(4, "little")
+    return bytes(b)
 
 
-def keep(data, why):
-    "Store an input that failed"
-    FOUND.mkdir(exist_ok=True)
-    path = FOUND/f"{sha256(data).hexdigest()[:12]}.iic"
-    path.write_bytes(data)
-    print(f"\n{path}: {why}\n{data!r}", flush=True)
-
-
-def mutated(rng, b):
-    "A few random edits"
+def edited(rng, b):
+    "A few random edits of bytes"
     b = bytearray(b)
-    for _ in range(rng.randint(1, 4)):
+    for _ in range(rng.choice((1, 1, 1, 2, 3, 5))):
         i = rng.randrange(len(b) + 1)
-        kind = rng.randrange(5)
+        kind = rng.randrange(7)
         if kind == 0: b[i:i + 1] = [rng.randrange(256)]
         if kind == 1 and i < len(b): b[i] ^= 1 << rng.randrange(8)
         if kind == 2: del b[i:i + rng.randint(1, 4)]
         if kind == 3: b[i:i] = rng.randbytes(rng.randint(1, 4))
         if kind == 4: b[i:i + 1] = rng.choice([b"\0", b"\xff", b"\x80", b"\xff\xff\x03"])
+        if kind == 5: b[i:i] = b[i:i + rng.randint(1, 16)]
+        if kind == 6: b[i:i + 4] = rng.randbytes(4)
     return bytes(b)
 
 
-def blind(seeds):
-    "Random edits of the seeds, without a guide"
-    rng, end = random.Random(time.time_ns()), time.time() + SECONDS
-    while time.time() < end: once(mutated(rng, rng.choice(seeds)))
-    summary()
+def refielded(rng, data):
+    "Another value in one field of a file, within its range, and the lengths that belong to it"
+    try: found = bitstream.spans(data)
+    except IicError: return edited(rng, data)
+    f, value, a, b = rng.choice(found)
+    try:
+        if f.kind == "choice": new = f.write(rng.choice(list(f.codes)))
+        elif f.kind == "bytes": new = f.write(edited(rng, value) if value and rng.random() < .8 else rng.randbytes(rng.randint(f.lo, f.lo + 12)))
+        else: new = f.write(rng.choice([f.lo, f.lo + 1, min(f.hi, 255), f.hi, rng.randint(f.lo, min(f.hi, 64)), value + 1, max(f.lo, value - 1)]))
+    except (IicError, ValueError): return edited(rng, data)
+    return data[:a] + new + data[b:]
 
 
-def summary(): print(f"\n{count:,} inputs: " + ", ".join(f"{n:,} {k}" for k, n in sorted(kinds.items(), key=lambda x: -x[1])), flush=True)
+def mutated(rng, seeds):
+    "An input for the readers of `.iic` files"
+    data = rng.choice(seeds)
+    kind = rng.random()
+    if kind < .35: data = refielded(rng, data)
+    elif kind < .9: data = data[:4] + edited(rng, data[4:-4]) + data[-4:]
+    else:
+        other = rng.choice(seeds)
+        i, j = rng.randrange(len(data)), rng.randrange(len(other))
+        data = data[:i] + other[j:]
+    return sealed(data.ljust(9, b"\0"))
 
 
-def guided(seeds):
-    "Edits that reach new code are kept and edited further"
-    folder = tempfile.mkdtemp()
-    for i, s in enumerate(seeds): (Path(folder)/str(i)).write_bytes(s)
-    next_line = time.time() + 10
-    def loud(body):
-        nonlocal next_line
-        once(body)
-        if time.time() > next_line: summary(); next_line += 10
-    atheris.Setup([sys.argv[0], folder, f"-max_total_time={SECONDS:.0f}", "-max_len=1500", "-verbosity=0"], loud)
+# ----------------------------------------------------------------------------------------------- targets
+
+def image_checked(y, h):
+    "An image must fit its header"
+    assert y.shape == (h.height, h.width, h.channels) and y.dtype == (np.uint8 if h.depth == 8 else np.uint16), (y.shape, y.dtype)
+    assert y.max() < 1 << h.depth, f"a sample of {y.max()} at {h.depth} bits"
+
+
+def decode(data, rng):
+    image_checked(decompress(data, threads=1, limits=limits()), bitstream.peek(data))
+    return "image"
+
+
+def partial(data, rng):
+    data = data[:rng.randint(4, len(data))]
+    y = decompress(data, threads=1, limits=limits(), partial=True)
+    assert y.ndim == 3 and y.size
+    return "image"
+
+
+def scale(data, rng):
+    s = rng.choice([.5, .25, 2, 3, 1.5, .1, 1/64])
+    y = decompress(data, s, threads=1, limits=limits())
+    assert y.ndim == 3 and y.size <= 4*limits().pixels
+    return "image"
+
+
+def box(data, rng):
+    h = bitstream.peek(data)
+    t, b = sorted(rng.randint(0, min(h.height, 99)) for _ in "ab")
+    l, r = sorted(rng.randint(0, min(h.width, 99)) for _ in "ab")
+    y = decompress(data, box=(t, l, b, r), threads=1, limits=limits())
+    assert np.array_equal(y, decompress(data, threads=1, limits=limits())[t:b, l:r])
+    return "image"
+
+
+def info(data, rng):
+    f = facts(data, rng.random() < .3, limits())
+    text = described(f, "a file")
+    assert all(c.isprintable() or c == "\n" for c in text + json.dumps(f))
+    return "facts"
+
+
+def plugin(data, rng):
+    from implicit_compress.plugin import IicImageFile
+    IicImageFile.limits, IicImageFile.threads = limits(), 1
+    im = Image.open(io.BytesIO(data))
+    if rng.random() < .5: im.verify()
+    else: im.load()
+    return "image"
+
+
+def load(data, rng):
+    x = load_image(io.BytesIO(data))
+    assert x.ndim == 3 and x.dtype in (np.uint8, np.uint16) and x.size
+    icc_profile(io.BytesIO(data))
+    return "image"
+
+
+def checkpoint(data, rng):
+    from implicit_compress.fit import MARK, read_checkpoint
+    body = data[len(MARK) + 32:]
+    path = Path(tempfile.gettempdir())/f"fuzz-{sha256(str(id(rng)).encode()).hexdigest()[:8]}.fit"
+    path.write_bytes(MARK + sha256(body).digest() + body)
+    try: return type(read_checkpoint(path)).__name__
+    finally: path.unlink()
+
+
+def allowed(name):
+    "The documented errors of a target; one that the last guard of `decompress` made of another counts as a failure"
+    if name in ("load_image", "checkpoint"): return (ValueError, OSError)
+    if name == "plugin": return (LoadError, UnidentifiedImageError, Image.DecompressionBombError)
+    return (IicError, ValueError) if name in ("scale", "box") else (IicError,)
+
+
+TARGETS = {"decode": decode, "partial": partial, "scale": scale, "box": box, "info": info, "plugin": plugin, "load_image": load, "checkpoint": checkpoint}
+
+
+# ----------------------------------------------------------------------------------------------- corpora
+
+def iic_seeds(): return [p.read_bytes() for folder in ("golden/v*", "bad") for p in sorted(HERE.glob(f"{folder}/*.iic")) if p.stat().st_size < LARGEST]
+
+
+def image_seeds():
+    "Small images of all formats and modes that Pillow writes"
+    rng, out = np.random.default_rng(0), []
+    rgba = Image.fromarray(rng.integers(0, 256, (9, 11, 4), dtype=np.uint8), "RGBA")
+    for fmt in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "TGA", "ICO", "PCX"):
+        for mode in ("RGB", "L", "RGBA", "P", "1", "I;16", "CMYK"):
+            f = io.BytesIO()
+            im = rgba.convert("L").convert("I").point(lambda v: v*257).convert("I;16") if mode == "I;16" else rgba.convert("RGB").convert(mode) if mode in ("CMYK", "P", "1") else rgba.convert(mode)
+            try: im.save(f, fmt, **({"save_all": True, "append_images": [im, im]} if fmt in ("GIF", "TIFF", "WEBP") and mode == "RGB" else {}))
+            except (OSError, KeyError, ValueError): continue
+            out.append(f.getvalue())
+    from implicit_compress.image import picture_file
+    out += [picture_file(rng.integers(0, 65536, (5, 7, c), dtype=np.uint16), ".png", None) for c in (1, 2, 3, 4)]
+    return out + [b"P5 4 3 255\n" + bytes(12), b"Pf\n4 3\n-1.0\n" + rng.random(12, dtype=np.float32).tobytes()]
+
+
+def checkpoint_seeds():
+    "A checkpoint like those of `fit`"
+    import torch
+    from implicit_compress.fit import MARK
+    f = io.BytesIO()
+    torch.save(dict(key="k", latest=dict(step=3, seconds=1., progress=.1, net=[torch.zeros(3)], budget=[5, None])), f)
+    return [MARK + bytes(32) + f.getvalue()]
+
+
+def input_of(name, rng, seeds):
+    "A random input of a target"
+    if name not in ("load_image", "checkpoint"): return mutated(rng, seeds)
+    data = rng.choice(seeds)
+    if name == "checkpoint": return data[:64] + edited(rng, data[64:])
+    return png_sealed(edited(rng, data))
+
+
+def png_sealed(data):
+    "A PNG file whose chunks have valid checksums, as far as they can be found; anything else as it is"
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"): return data
+    out, at = bytearray(data), 8
+    while at + 12 <= len(out):
+        n = int.from_bytes(out[at:at + 4], "big")
+        if at + 12 + n > len(out): break
+        out[at + 8 + n:at + 12 + n] = zlib.crc32(out[at + 4:at + 8 + n]).to_bytes(4, "big")
+        at += 12 + n
+    return bytes(out)
+
+
+# --------------------------------------------------------------------------------------------------- run
+
+class Run:
+    "Counts outcomes of one target, keeps inputs that fail"
+    def __init__(self, name): self.name, self.count, self.kinds, self.found = name, 0, {}, 0
+
+    def once(self, data, rng):
+        "One input"
+        start = time.perf_counter()
+        try:
+            kind = TARGETS[self.name](data, rng)
+        except allowed(self.name) as e:
+            kind = type(e).__name__
+            if GUARD in str(e): self.keep(data, f"the last guard was needed: {e!r} from {e.__cause__!r}")
+        except KeyboardInterrupt: raise
+        except BaseException as e:
+            kind = "FAILED"
+            self.keep(data, repr(e)[:500])
+        if (spent := time.perf_counter() - start) > SLOW: self.keep(data, f"{spent:.1f} s")
+        self.count, self.kinds[kind] = self.count + 1, self.kinds.get(kind, 0) + 1
+
+    def keep(self, data, why):
+        "Store an input that failed"
+        self.found += 1
+        FOUND.mkdir(exist_ok=True)
+        path = FOUND/f"{self.name}-{sha256(data).hexdigest()[:12]}.bin"
+        path.write_bytes(data)
+        print(f"{path}: {why}", flush=True)
+
+    def __str__(self): return f"{self.name}: {self.count:,} inputs, {self.found} failed; " + ", ".join(f"{n:,} {k}" for k, n in sorted(self.kinds.items(), key=lambda x: -x[1]))
+
+
+def seeds_of(name): return image_seeds() if name == "load_image" else checkpoint_seeds() if name == "checkpoint" else iic_seeds()
+
+
+def blind(name, seconds, inputs, seed):
+    "Random edits"
+    rng, run, seeds, end = random.Random(f"{seed} {name}"), Run(name), seeds_of(name), time.time() + seconds
+    while time.time() < end and run.count < inputs: run.once(input_of(name, rng, seeds), rng)
+    print(run, flush=True)
+    return run.found
+
+
+def guided(atheris, name, seconds, inputs):
+    "Edits that reach new code are kept and edited further; ends the process"
+    folder, run = tempfile.mkdtemp(), Run(name)
+    for i, s in enumerate(seeds_of(name)): Path(folder, str(i)).write_bytes(s)
+    def once(data):
+        if len(data) < 9: return
+        run.once(data if name in ("load_image", "checkpoint") else sealed(data), random.Random(zlib.crc32(data)))
+        if run.found: print(run, flush=True); raise AssertionError("an input failed")
+    atheris.Setup([sys.argv[0], folder, f"-max_total_time={seconds:.0f}", f"-runs={inputs}", f"-max_len={LARGEST}", "-print_final_stats=1"], once)
     atheris.Fuzz()
 
 
-if __name__ == "__main__":
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("targets", nargs="*", choices=[[], *TARGETS], help="default: all")
+    p.add_argument("--seconds", type=float, default=60., help="in all [60]")
+    p.add_argument("--inputs", type=int, default=1 << 60, help="of each target, at most")
+    p.add_argument("--seed", type=int, default=None, help="of the random edits [the time]")
+    p.add_argument("--guided", action="store_true", help="by coverage, with atheris; one target")
+    a = p.parse_args()
+    names, seed = a.targets or list(TARGETS), time.time_ns() if a.seed is None else a.seed
+    atheris = None
+    if a.guided: import atheris
+    if a.guided and len(names) > 1: p.error("--guided takes one target")
+    load_modules(atheris)
+    if "checkpoint" in names: import implicit_compress.fit  # noqa: F401  # before warnings are errors, and outside the clock
     warnings.simplefilter("error")
-    seeds = [p.read_bytes()[4:-4] for p in sorted(HERE.glob("golden/v*/*.iic")) if p.stat().st_size < 500]
-    (guided if atheris else blind)(seeds)
+    warnings.filterwarnings("ignore", module="PIL")
+    if a.guided: return guided(atheris, names[0], a.seconds, a.inputs if a.inputs < 1 << 60 else -1)
+    return bool(sum([blind(n, a.seconds/len(names), a.inputs, seed) for n in names]))
+
+
+if __name__ == "__main__": sys.exit(main())
