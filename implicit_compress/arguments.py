@@ -412,7 +412,7 @@ def applicable(
 def samples_of(a: Argument)->tuple:
     "Some values that an argument may have"
     if a.choices: return a.choices
-    if a.kind is float: return (.5, 1.)
+    if a.kind is float: return (0., .5, 1.)
     if a.kind is int: return (1,)
     others = {bool: (True,), tuple: ((8, 3),), bytes: (b'bytes',), str: ('', 'haar')}
     return others.get(a.kind, ('file',))

@@ -12,7 +12,7 @@ import time
 from html import escape
 from pathlib import Path
 from threading import Thread
-from .arguments import ARGUMENTS, EFFORTS, PRESETS, Argument, applicable, encoder_of, unknown_name
+from .arguments import ARGUMENTS, EFFORTS, PRESETS, Argument, ArgumentError, applicable, encoder_of, unknown_name, value_of
 from .baselines import picture
 from .bitstream import ledger
 from .cli import described, facts
@@ -74,19 +74,27 @@ def control(
     if a.kind is bool: return knob('Checkbox', text, bool(value), indent=False)
     if a.kind is int: return knob('IntSlider', text, value, min=shown[0], max=shown[1])
     if a.kind is float and a.default is not None: return knob('FloatSlider', text, value, min=a.low, max=.95, step=.05, readout_format='.2f')
-    if a.kind is float: shown = [(a.unset, None), *((f'{v:g}', v) for v in sorted({k/20 for k in range(21)} | ({value} - {None})))]
-    return knob('Dropdown', text, value, options=shown or a.choices)
+    if a.kind is float: shown = [(a.unset, None), *((f'{k/20:g}', k/20) for k in range(21))]
+    options = list(shown or a.choices)
+    if value not in [v[1] if isinstance(v, tuple) else v for v in options]: options.append((str(value), value))
+    return knob('Dropdown', text, value, options=options)
 
 def knobs(
     **start, # values to begin with, as for `settings`
 )->dict: # name: control
     "The controls of `explore`, each named as in `settings`"
     now = dict(aim='bpp', bpp=.3, psnr=30., lmbda=1e-3, preset='seconds', seconds=20.) | FREE | dict(details='sparse')   # never worse than coefficients alone, however short the time
-    for name in start:
+    for name,value in start.items():
         if name not in now: raise unknown_name(name, now, 'knob of explore')
-    now |= start
+        if name in ARGUMENTS and value is not None and (name, value) != ('preset', 'seconds'): value_of(ARGUMENTS[name], value)
+    start = {name: v for name,v in start.items() if v is not None}
+    targets = [name for name in AIMS if name in start]
+    if start.get('preset', 'seconds') != 'seconds' and 'seconds' in start: raise ArgumentError('preset stands for a time, and so does seconds: give one of them')
+    if len(targets) > 1 or (targets and start.get('aim', targets[0]) != targets[0]): raise ArgumentError(f'give one of {", ".join(AIMS)}, and no other aim')
+    now |= (dict(aim=targets[0]) if targets else {}) | start
     aims = [('a size, bits per pixel', 'bpp'), ('a quality, dB', 'psnr'), ('a trade-off, mse + lmbda*bpp', 'lmbda'), ('every sample, lossless', 'lossless')]
-    return dict(
+    if now['aim'] not in (known := [a for _,a in aims]): raise ArgumentError(f'aim is {now["aim"]!r}: known are {", ".join(known)}')
+    made = dict(
         aim=knob('Dropdown', 'aim at', now['aim'], options=aims),
         bpp=knob('FloatLogSlider', 'bits / pixel', now['bpp'], base=10, min=-2, max=.8, step=.01, readout_format='.3f'),
         psnr=knob('FloatSlider', 'PSNR, dB', now['psnr'], min=18, max=50, step=.5, readout_format='.1f'),
@@ -94,6 +102,9 @@ def knobs(
         preset=knob('Dropdown', 'effort', now['preset'], options=EFFORT),
         seconds=knob('BoundedFloatText', 'seconds', now['seconds'], min=.5, max=1e5, step=1),
         **{name: control(ARGUMENTS[name], now[name]) for name in FREE})
+    for name,k in made.items():   # a slider takes the nearest value that it has
+        if k.value != now[name]: raise ArgumentError(f'{name} is {now[name]!r}: the control of explore ends at {k.value:g}')
+    return made
 
 class Explore(Shown):
     "Compress a picture, watch, compare"

@@ -303,6 +303,26 @@ def test_settings_of_a_codec(arguments, words, says):
     assert says in str(e.value)
 
 
+def test_explore_drops_what_is_hidden_and_nothing_else():
+    "A control that does not count beside the others is not on the screen; what is on the screen is passed on, and refused by compress"
+    pytest.importorskip("ipywidgets")
+    from implicit_compress.explore import settings
+    assert settings(method="pyramid", start="none", prune=.3, coder="huffman") == dict(bpp=.3, preset="medium", method="pyramid", start="none")
+    assert settings(preset="instant", details="network", share=.3, skips=True, wavelet="haar") == dict(bpp=.3, preset="instant", wavelet="haar")
+    for stages in (dict(prune=.5, pool=.5), dict(details="network"), dict(wavelet="haar"), dict(details="sparse", share=.3, levels=1)):
+        assert stages.items() <= settings(**stages).items()
+
+
+@pytest.mark.parametrize("start, says", [(dict(prune=.97), "ends at 0.95"), (dict(bpp=20.), "ends at"), (dict(method="piramid"), "did you mean pyramid"), (dict(levels=7), "ends at 4"),
+                                         (dict(preset="quick"), "known are instant"), (dict(aim="size"), "known are bpp"), (dict(share=2), "share is 2"), (dict(psnr=30., bpp=1.), "no other aim"), (dict(psnr=30., aim="bpp"), "no other aim"),
+                                         (dict(preset="fast", seconds=5.), "give one of them")], ids=str)
+def test_explore_refuses_values_that_its_controls_do_not_have(start, says):
+    pytest.importorskip("ipywidgets")
+    from implicit_compress.explore import knobs
+    with pytest.raises(ValueError, match=says): knobs(**start)
+    assert knobs(psnr=30.)["aim"].value == "psnr" and knobs(preset="fast")["preset"].value == "fast"
+
+
 def test_unknown_names_in_explore_and_job():
     pytest.importorskip("ipywidgets")
     from implicit_compress.explore import explore, settings
