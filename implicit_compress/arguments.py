@@ -154,7 +154,7 @@ def value_of(
 
 # %% ../nbs/28_arguments.ipynb #1dc8a60c
 ONE_FILE = 'it is the state of the fit of one file'
-RUNS_IT = 'it is set for all tasks by whoever runs them'
+RUNS_IT = 'it is set by the bench for all codecs'
 NO_TEXT = 'it is an object of Python, which has no text form'
 OF_IMAGE = 'it is taken from the image'
 NO_BYTES = dict.fromkeys(('cli', 'bench', 'explore', 'encode_many'),

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from implicit_compress import codec
-from implicit_compress.bench import compress_many
+from implicit_compress.bench import compress_many, tasks
 from implicit_compress.bitstream import peek
 from implicit_compress.cli import main
 from implicit_compress.codec import compress
@@ -300,6 +300,15 @@ def test_compare_with_a_file_has_nothing_to_encode(tmp_path, crop, monkeypatch):
     ("threads=2", "not for settings"), ("callbacks=x", "not for settings"), ("details", "name=value"), ("steps=1 steps=2", "given twice"), ("shape=3", "WIDTH,DEPTH")])
 def test_settings_of_a_codec(arguments, words, says):
     with pytest.raises(arguments.ArgumentError) as e: arguments.parse_settings(words.split())
+    assert says in str(e.value)
+
+
+@pytest.mark.parametrize("spec, point, says", [
+    ("siren detials=sparse", dict(bpp=1.), "did you mean details?"), ("instant steps=5", dict(bpp=1.), "steps has no meaning"), ("pyramid prune=.3", dict(bpp=1.), "prune has no meaning"),
+    ("siren shape=9,3", dict(bpp=1.), "not several"), ("siren pruning=rigl", dict(psnr=30.), "without prune"), ("lossless skips=true", dict(bpp=1.), "skips has no meaning"),
+    ("coin prune=.3", dict(bpp=1.), "there is no setting 'prune'"), ("siren threads=2", dict(bpp=1.), "set by the bench"), ("siren steps=many", dict(bpp=1.), "a whole number")])
+def test_codecs_of_the_bench_are_checked_before_the_first_image(spec, point, says):
+    with pytest.raises(ValueError) as e: tasks(["missing.png"], [spec], [point])
     assert says in str(e.value)
 
 
