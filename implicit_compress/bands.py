@@ -36,20 +36,19 @@ def from_band_samples(
 LUMA = np.array([.299, .587, .114])
 
 def to_ycbcr(
-    x, # (h,w,3+) reals 0..1: red, green, blue, and perhaps alpha
-)->tuple: # luma, with alpha (h,w,1 or 2), and chroma (h,w,2), all about 0..1
+    x, # (h,w,3) reals 0..1: red, green, blue
+)->tuple: # luma (h,w,1) and chroma (h,w,2), about 0..1
     "Luma for one network, chroma for another"
-    y = x[..., :3] @ LUMA
-    return np.concatenate([y[..., None], x[..., 3:]], 2),np.stack([(x[..., 2] - y)/1.772, (x[..., 0] - y)/1.402], 2) + .5
+    y = x @ LUMA
+    return y[..., None],np.stack([(x[..., 2] - y)/1.772, (x[..., 0] - y)/1.402], 2) + .5
 
 def from_ycbcr(
-    luma, # (h,w,1 or 2) int64
+    luma, # (h,w,1) int64
     chroma, # (h,w,2) int64
-)->np.ndarray: # (h,w,3 or 4) int64
+)->np.ndarray: # (h,w,3) int64
     "Red, green and blue from whole numbers, with 16 fractional bits in the factors"
     y,(b,r) = luma[..., 0],np.moveaxis(chroma - UNIT//2, 2, 0)
-    colours = [y + (91881*r + 32768 >> 16), y - (22554*b + 46802*r + 32768 >> 16), y + (116130*b + 32768 >> 16)]
-    return np.stack([*colours, *np.moveaxis(luma[..., 1:], 2, 0)], 2)
+    return np.stack([y + (91881*r + 32768 >> 16), y - (22554*b + 46802*r + 32768 >> 16), y + (116130*b + 32768 >> 16)], 2)
 
 # %% ../nbs/17_bands.ipynb #f2b15ac8
 def low_band(
@@ -115,13 +114,13 @@ def drawing(
     a,(rows,cols),c = h.args,sides(h.height, h.width, h.args['levels']),h.channels
     wavelet,apart = wavelet_of(h),'chroma' in a
     if a['levels'] and (min if wavelet else max)(h.height, h.width) >> a['levels'] - 1 < 1: raise DamagedError(f'levels is {a["levels"]}: a picture of {h.height}x{h.width} cannot be halved so often')
-    if apart and c < 3: raise DamagedError(f'chroma: a picture of {c} channels has none')
+    if apart and c != 3: raise DamagedError(f'chroma: a picture of {c} channels has none')
     if 'base' not in a:
         if apart or 'details' in a: raise DamagedError('chroma or details: there is no base')
         return np.full((h.height, h.width, c), UNIT//2, np.int64)
     scale = 1 if wavelet else 1 << a['levels']
     def part(name, channels): return from_band_samples(nested(a[name], (rows, cols, channels), scale, threads, limits))
-    low = from_ycbcr(part('base', c - 2), part('chroma', 2)) if apart else part('base', c)
+    low = from_ycbcr(part('base', 1), part('chroma', 2)) if apart else part('base', c)
     details = read_details(h, wavelet, threads, limits) if 'details' in a else []
     if wavelet: return recompose_exact([Band('ll', a['levels'], low << a['levels']), *details], (h.height, h.width), wavelet)
     return low[:h.height, :h.width]
@@ -133,8 +132,7 @@ def read_details(h, wavelet, threads, limits):
     for level,(code,data) in zip(range(h.args['levels'], 0, -1), detail_files(h.args['details'], h.args['levels']), strict=True):
         if code > 16: raise DamagedError(f'details: the shift of level {level} is {code - 4}: it is -4..12')
         v = from_detail_samples(code - 4, nested(data, (*sides(h.height, h.width, level), 3), 1, threads, limits))
-        colours = np.arange(h.channels) < (3 if h.channels > 2 else 1)   # alpha has no luma
-        out += [Band(name, level, d[..., None]*colours) for name,d in zip(('lh', 'hl', 'hh'), v, strict=True)]
+        out += [Band(name, level, d[..., None].repeat(h.channels, 2)) for name,d in zip(('lh', 'hl', 'hh'), v, strict=True)]
     return out
 
 def draw_bands(
@@ -160,10 +158,11 @@ def refuse(
     wavelet, levels, details, colour, share, # of `bands_file`
 ):
     "Say what is wrong with the arguments of `bands_file`"
+    if shape[2] not in (1, 3): raise ValueError(f'{shape[2]} channels: give 1 or 3; alpha is coded apart, as `compress` does')
     if wavelet and wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4')
     if details not in DETAILS: raise ValueError(f'details is {details!r}: known are {", ".join(DETAILS)}')
     if colour not in COLOURS: raise ValueError(f'colour is {colour!r}: known are {", ".join(COLOURS)}')
-    if colour == 'ycbcr' and shape[2] < 3: raise ValueError(f'colour is ycbcr, but the picture has {shape[2]} channels: it has no chroma')
+    if colour == 'ycbcr' and shape[2] != 3: raise ValueError(f'colour is ycbcr, but the picture has {shape[2]} channels: it has no chroma')
     if not 0 <= levels <= 12 or (levels and (min if wavelet else max)(shape[:2]) >> levels - 1 < 1): raise ValueError(f'{levels} levels of a picture of {shape[0]}x{shape[1]}: its sides cannot be halved so often')
     if details == 'none' and share is not None: raise ValueError(f'share is {share}, but there are no details to share the bytes with')
     if details == 'network' and (not levels or wavelet in ('', '9/7')): raise ValueError('networks of details need a level or more and a wavelet of PyWavelets: for example wavelet haar, levels 1')
@@ -180,7 +179,7 @@ def plan(
     parts = [('base', 0, low, own)] if colour == 'rgb' else [(n, 0, v, own*s) for n,v,s in zip(('base', 'chroma'), to_ycbcr(low), (.8, .2))]
     out = [(n, s, to_band_samples(v), b) for n,s,v,b in parts]
     if details != 'network': return out
-    luma = x[..., :3] @ LUMA if x.shape[2] > 2 else x[..., 0]
+    luma = x @ LUMA if x.shape[2] > 2 else x[..., 0]
     fine = [b.data[..., 0] for b in decompose(luma[..., None], wavelet, levels)[1:]]
     levels_ = [fine[i:i + 3] for i in range(0, len(fine), 3)]
     weight = [sum(np.abs(d).sum() for d in l) + 1e-9 for l in levels_]

@@ -284,14 +284,13 @@ def facts(
     "Header fields and bytes of each part, nested files too; the checksum is verified, nothing is drawn"
     found = unpack(data, limits if deep else UNLIMITED)
     h, icc = found.header, found.icc
-    models, words = found.models, found.words
     nested = nested_files(h)
     parts,own = ledger(data),{k: v for k,v in h.args.items() if not isinstance(v, bytes)}
     if 'codebook' in h.args: own['codebook'] = len(read_codebook(h.args['codebook']))
     if h.method == 'siren': own |= dict(steps=list(h.args['steps']), tiles=h.boxes or [[0, 0, h.height, h.width]], weights=h.weights, bits_per_weight=8*(parts['words'] + parts['models'])/h.weights)
     own |= {k: facts(b, deep, limits) for k,b in nested if k != 'details'}
     if h.method == 'bands': own |= bands_facts(h)
-    if h.method == 'pyramid': own |= pyramid_facts(h, models, words, deep)
+    if h.method == 'pyramid': own |= pyramid_facts(*found.coded, deep)
     return dict(bytes=len(data), bpp=8*len(data)/(h.height*h.width), version=data[4], height=h.height, width=h.width, channels=h.channels, depth=h.depth,
                 method=h.method, **own, icc_bytes=len(icc or b''), ledger=parts)
 

@@ -4,8 +4,10 @@
 
 # %% auto #0
 __all__ = ['FITTED', 'LEAST', 'GUARD', 'LARGEST', 'METHODS', 'power_law', 'aim', 'samples_and_profile', 'pyramid_of',
-           'bpp_of_samples', 'attached', 'network_file', 'compress', 'refuse_too_large', 'own_pixels', 'packed_samples',
-           'restored', 'composed', 'checked_arguments', 'drawn_pixels', 'decompress', 'affordable', 'lossless_file']
+           'bpp_of_samples', 'visible_target', 'with_visible_psnr', 'attached', 'network_file', 'compress',
+           'refuse_too_large', 'own_pixels', 'packed_samples', 'restored', 'composed', 'checked_arguments',
+           'drawn_pixels', 'alpha_plane', 'alpha_like', 'joined', 'decompress', 'affordable', 'lossless_file',
+           'alpha_field']
 
 # %% ../nbs/30_codec.ipynb #967a7f66
 import io
@@ -16,15 +18,16 @@ import warnings
 import zlib
 from fractions import Fraction
 import numpy as np
+from .alpha import area_mean, halved, hides, separated, visible_psnr
 from .arguments import APART, ARGUMENTS, EFFORTS, LATENTS, ONE_OF, PRESETS, validated
 from .bands import bands_file, draw_bands, refuse
-from .bitstream import DamagedError, Header, LimitError, Limits, attach, pack, peek, side_bytes, unpack
+from .bitstream import Contents, DamagedError, Header, IicError, LimitError, Limits, attach, pack, peek, side_bytes, unpack
 from .controls import PACKERS
 from .entropy import only_iic_errors
-from .image import as_samples, icc_profile, load_image
+from .image import as_samples, icc_profile, load_image, scaled_side, to_float
 from .lossless import decode_lossless, encode_lossless, ranked, unranked
 from .network import File, drawn, fit_file
-from .pyramid import draw_pyramid
+from .pyramid import box_slices, draw_pyramid
 
 # %% ../nbs/30_codec.ipynb #0be44123
 def power_law(
@@ -68,15 +71,18 @@ def samples_and_profile(
 def pyramid_of(
     x, # (h,w,c) samples
     how:dict, # of `validated`
+    alpha=None, # (h,w,1) samples: where it is 0, `x` is not seen
 )->File:
     "The file of method pyramid; of auto, the cheaper of it and coefficients by their measured `mse + lmbda*bpp`, with the `lmbda` that led to the first"
     from implicit_compress.effort import pyramid_file
     targets = {k: how[k] for k in ('bpp', 'psnr', 'lmbda')}
+    targets['psnr'] = visible_target(how['psnr'], x, alpha, how['threads'])
     own = {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
     f = pyramid_file(x, **targets, seconds=EFFORTS[how['preset']] if how['seconds'] is None else how['seconds'], **own)
-    if how['method'] != 'auto': return f
+    if how['method'] != 'auto': return with_visible_psnr(f, x, alpha, how['threads'])
     rival = compress(x, **targets, preset='instant', threads=how['threads'])
-    return min(f, rival, key=lambda v: v.mse + f.fit.lmbda*v.bpp)
+    best = min(f, rival, key=lambda v: v.mse + f.fit.lmbda*v.bpp)
+    return with_visible_psnr(best, x, alpha, how['threads'])
 
 # %% ../nbs/30_codec.ipynb #b9562b09
 LEAST = 1/3   # share of a byte target that samples get, however large the other fields are
@@ -90,9 +96,33 @@ def bpp_of_samples(
     own = 8*side_bytes(**sides)/(shape[0]*shape[1])
     if bpp - own >= LEAST*bpp:
         return bpp - own
-    warnings.warn(f'metadata takes {own:.3f} bits per pixel of a target of {bpp:g}: '
-                  f'the file will be larger than asked for; leave it out, or give a larger target', stacklevel=3)
+    warnings.warn(f'alpha and metadata take {own:.3f} bits per pixel of a target of {bpp:g}: '
+                  f'the file will be larger than asked for; give a larger target, or leave something out', stacklevel=3)
     return LEAST*bpp
+
+def visible_target(
+    psnr:float, # quality of visible colour to reach, dB, or None
+    colour, # (h,w,c) samples, hidden ones filled
+    alpha, # (h,w,1) samples, or None
+    threads:int=None, # for `pyramid_file`
+)->float: # dB, of all colour samples, or None
+    "The quality of all colour at which visible colour has `psnr`, as a pyramid without fitting shows it"
+    from implicit_compress.effort import guessed_lmbda, magnitudes, pyramid_file
+    if psnr is None or not hides(alpha): return psnr
+    lmbda = guessed_lmbda(magnitudes(to_float(colour)), colour.shape[2], psnr=psnr)
+    f = pyramid_file(colour, lmbda=lmbda, seconds=0, threads=threads)
+    return psnr + f.psnr - visible_psnr(decompress(f, threads=threads), colour, alpha)
+
+def with_visible_psnr(
+    f:File, # of the colour samples
+    colour, # (h,w,c) that were encoded
+    alpha, # (h,w,1) samples, or None
+    threads:int=None, # for `decompress`
+)->File: # the same, its psnr that of visible colour
+    "Measure a file where its colour is seen"
+    if hides(alpha) and f.psnr != math.inf:
+        f.psnr = visible_psnr(decompress(f, threads=threads), colour, alpha)
+    return f
 
 def attached(
     f:File, # of the samples
@@ -110,6 +140,7 @@ def network_file(
     x, # (h,w,c) samples
     encoder:str, # 'network', 'hybrid' or 'coefficients'
     how:dict, # of `validated`
+    alpha=None, # (h,w,1) samples: where it is 0, `x` is not seen
 )->File:
     "The file of networks, of coefficients, or of both"
     steps,seconds,shape = how['steps'],how['seconds'],how['shape']
@@ -122,17 +153,18 @@ def network_file(
         if encoder == 'coefficients': return {}
         if steps: return dict(steps=max(1, round(steps*share)), seconds=seconds)
         return dict(seconds=time_for*share)
-    if shape: return fit_file(x, shape=shape, **budget(1.), **own)
+    def measured(made): return with_visible_psnr(made, x, alpha, how['threads'])
+    if shape: return measured(fit_file(x, shape=shape, **budget(1.), **own))
     def go(bpp, share=1.):
         n_bytes = bpp*x.shape[0]*x.shape[1]/8
-        return (bands_file if bands else fit_file)(x, n_bytes, **bands, **budget(share), **own)
+        return measured((bands_file if bands else fit_file)(x, n_bytes, **bands, **budget(share), **own))
     if how['psnr'] or how['lmbda']: return aim(go, how['psnr'], how['lmbda'])
     return go(how['bpp'])
 
 def compress(
     image, # a path, a file object, a Pillow image, or an array (h,w) or (h,w,c): uint8, uint16, or reals in [0,1]
     bpp:float=None, # target size, bits per pixel; default .3
-    psnr:float=None, # or target quality, dB
+    psnr:float=None, # or target quality, dB, of colour samples where alpha is above 0
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`, mse on [0,1]: larger is smaller
     seconds:float=None, # time for fitting, s; default that of the preset. 0: none, of a pyramid
     preset:str=None, # or one of `PRESETS`; default 'medium'
@@ -167,14 +199,18 @@ def compress(
     "Encode an image so that `decompress` can rebuild it from the bytes alone; an argument that has no meaning beside the others raises `ArgumentError`"
     given = {name: v for name,v in locals().items() if name not in ('image', 'unknown')}
     encoder,how = validated(given | unknown)
-    x,icc = samples_and_profile(image, how['icc'])
-    refuse_too_large(x, encoder, how['lossless'] or encoder == 'lossless')
+    whole,icc = samples_and_profile(image, how['icc'])
+    refuse_too_large(whole, encoder, how['lossless'] or encoder == 'lossless')
     sides = dict(icc=icc, exif=how['exif'], xmp=how['xmp'])
-    if encoder == 'lossless': return attached(lossless_file(x), **sides)
+    if encoder == 'lossless': return attached(lossless_file(whole), **sides)
+    x, plane = separated(whole, fill=not how['lossless'])
+    alpha = None if plane is None else alpha_field(plane)
     if not any(how[k] for k in ONE_OF): how['bpp'] = ARGUMENTS['bpp'].default
-    if how['bpp'] and not how['lossless']: how['bpp'] = bpp_of_samples(how['bpp'], x.shape, **sides)
-    made = pyramid_of(x, how) if encoder in LATENTS else network_file(x, encoder, how)
-    return attached(lossless_file(x, made) if how['lossless'] else made, **sides)
+    if how['bpp'] and not how['lossless']: how['bpp'] = bpp_of_samples(how['bpp'], x.shape, alpha=alpha, **sides)
+    visible = None if how['lossless'] else plane
+    made = pyramid_of(x, how, visible) if encoder in LATENTS else network_file(x, encoder, how, visible)
+    if not how['lossless']: return attached(made, alpha=alpha, **sides)
+    return attached(lossless_file(whole, attached(made, alpha=alpha)), **sides)
 
 # %% ../nbs/30_codec.ipynb #f57fa143
 def refuse_too_large(
@@ -187,7 +223,7 @@ def refuse_too_large(
     kinds = {'lossless': dict(colour='ycocg', predictors=b'')} if lossless else {}
     if encoder in LATENTS: kinds['pyramid'] = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
     if encoder not in ('pyramid', 'analysis') and not lossless: kinds['bands'] = dict(wavelet=b'', levels=0)
-    for kind,args in kinds.items(): Limits().check(Header(h, w, c, 8*x.itemsize, kind, args))
+    for kind,args in kinds.items(): Limits().check(Header(h, w, c, 8*x.itemsize, kind, args, kind != 'lossless' and c in (2, 4)))
 
 def own_pixels(
     h:Header, # of a file that is no function
@@ -251,9 +287,61 @@ def drawn_pixels(
 )->int:
     "How many pixels are drawn"
     if box: return (box[2] - box[0])*(box[3] - box[1])
-    return max(1, round(h.height*scale))*max(1, round(h.width*scale))
+    return scaled_side(h.height, scale)*scaled_side(h.width, scale)
 
 METHODS = {'siren': drawn, 'lossless': restored, 'bands': composed, 'pyramid': draw_pyramid}
+
+def alpha_plane(
+    data:bytes, # the field alpha
+    h:Header, # of the file, as its method sees it
+    threads, # of `decompress`
+    limits:Limits, # for a file inside the field
+)->np.ndarray: # (h,w) samples
+    "The alpha plane of a file, or an `IicError`"
+    kind = np.dtype('u1' if h.depth <= 8 else '<u2')
+    if len(data) == kind.itemsize:
+        value = int.from_bytes(data, 'little')
+        if value >> h.depth: raise DamagedError(f'alpha: {value} is more than {h.depth} bits')
+        return np.full((h.height, h.width), value, kind.newbyteorder('='))
+    try: found = unpack(data, limits)
+    except LimitError: raise
+    except IicError as e: raise DamagedError(f'alpha: {e}') from None
+    n = found.header
+    fits = (n.height, n.width, n.channels, n.depth) == (h.height, h.width, 1, h.depth)
+    if n.method != 'lossless' or 'base' in n.args or found.extras or not fits:
+        raise DamagedError(f'alpha: not a lossless file of one channel, {h.height}x{h.width} samples of {h.depth} bits')
+    return restored(n, found.models, found.words, 1, None, threads, limits)[..., 0]
+
+def alpha_like(
+    y, # (rows,columns,c) colour as it was decoded
+    plane, # (h,w) alpha samples
+    h:Header, # of the file, as its method sees it
+    scale, # of `decompress`
+    box, # of `decompress`; of a pyramid, `y` is the whole
+)->np.ndarray: # (rows,columns)
+    "Alpha of the same pixels"
+    if h.method == 'pyramid':
+        level = 0
+        while (-(-h.height >> level), -(-h.width >> level)) != y.shape[:2]: level += 1
+        return halved(plane, level)
+    return area_mean(plane, (scaled_side(h.height, scale), scaled_side(h.width, scale)), box)
+
+def joined(
+    found:Contents, # of `unpack`
+    scale, box, threads, limits, partial, # of `decompress`
+)->np.ndarray: # (h,w,c) samples
+    "Colour as its method draws it, and alpha"
+    h, models, words = found.coded
+    if h.method != 'lossless' and h.channels not in (1, 3):
+        raise DamagedError(f'{h.channels} channels without a field alpha: method {h.method} codes 1 or 3')
+    draw = METHODS[h.method]
+    if not found.header.alpha:
+        return draw(h, models, words, scale, box, threads, limits, *[True]*partial)
+    plane = alpha_plane(found.alpha, h, threads, limits)
+    # a pyramid is drawn whole in any case, and a beginning of one may be smaller than asked for
+    y = draw(h, models, words, scale, None if h.method == 'pyramid' else box, threads, limits, *[True]*partial)
+    both = np.concatenate([y, alpha_like(y, plane, h, scale, box)[..., None]], 2)
+    return both[box_slices(box, *y.shape[:2])] if h.method == 'pyramid' else both
 
 def decompress(
     data, # bytes of an `.iic` file
@@ -266,11 +354,12 @@ def decompress(
     "Rebuild the picture from the bytes alone"
     scale,box = checked_arguments(scale, box, threads)
     partial = partial and peek(data).method == 'pyramid'
-    h, models, words = unpack(data, limits, partial).coded
-    if h.method == 'siren' and (scale != 1 or box): limits.check(h, drawn_pixels(h, scale, box), len(words))
+    found = unpack(data, limits, partial)
+    h = found.header
+    if h.method == 'siren' and (scale != 1 or box): limits.check(h, drawn_pixels(h, scale, box), len(found.words))
     asked = (ValueError,) if scale != 1 or box else ()   # then a `ValueError` may be about the arguments
     with only_iic_errors(GUARD, asked):
-        return METHODS[h.method](h, models, words, scale, box, threads, limits, *[True]*partial)
+        return joined(found, scale, box, threads, limits, partial)
 
 # %% ../nbs/30_codec.ipynb #51fb3fcf
 def affordable(
@@ -305,3 +394,11 @@ def lossless_file(
     if base:
         out.remark = f'a network of {len(base):,} bytes {"pays" if "base" in peek(out).args else "does not pay and is left out"}: {f"{len(helped[0]):,} bytes" if helped else "more than the limits of a decoder"} with it, {min(map(len, alone)):,} without'
     return out
+
+def alpha_field(
+    alpha, # (h,w,1) uint8 or uint16
+)->bytes: # for `attach`
+    "An alpha plane as a field of a file: a constant, or a lossless file"
+    if alpha.min() == alpha.max():
+        return int(alpha[0, 0, 0]).to_bytes(alpha.itemsize, 'little')
+    return bytes(lossless_file(np.ascontiguousarray(alpha)))

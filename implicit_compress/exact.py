@@ -4,20 +4,20 @@
 
 # %% auto #0
 __all__ = ['MANT', 'STEPS', 'PLACE', 'TURN', 'VALUE', 'SINE', 'CARRY', 'LONGEST', 'step', 'arccot', 'sine_table', 'places',
-           'Layer', 'reference_draw', 'side', 'fold', 'checked', 'networks', 'fold_all', 'Painter', 'Held', 'run_all',
+           'Layer', 'reference_draw', 'fold', 'checked', 'networks', 'fold_all', 'Painter', 'Held', 'run_all',
            'draw_exact']
 
 # %% ../nbs/10_exact.ipynb #9570e072
 import operator
 import os
 from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
 from hashlib import sha256
 from threading import Lock
 from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 from .entropy import LimitError
+from .image import scaled_side
 from .tiles import parts
 
 # %% ../nbs/10_exact.ipynb #ab89ecc4
@@ -102,7 +102,7 @@ def reference_draw(
 )->list: # rows of pixels of samples, nested lists of int
     "The normative decoder in plain Python integers, for small pictures and for ports"
     table = [int(v) for v in SINE]
-    N,peak = [side(n, scale) for n in (h, w)],(1 << depth) - 1
+    N,peak = [scaled_side(n, scale) for n in (h, w)],(1 << depth) - 1
     def floored(x, s): return x << -s if s < 0 else (x + (1 << s >> 1)) >> s
     def layer(h, l, f, g):
         ks = np.broadcast_to(l[2], np.shape(l[0])).tolist()
@@ -121,15 +121,6 @@ def reference_draw(
         v = [min(max(z + (1 << VALUE - 1), 0), 1 << VALUE) for z in layer(a, layers[-1], f, VALUE)]
         return [(x*peak + (1 << VALUE - 1)) >> VALUE for x in v]
     return [[pixel(i, j) for j in range(N[1])] for i in range(N[0])]
-
-# %% ../nbs/10_exact.ipynb #e1fee5f6
-def side(
-    n:int, # image pixels on this side
-    scale=1, # output pixels to an image pixel: any positive number or Fraction
-)->int: # samples on this side
-    "How many samples a side of `n` pixels has when drawn at `scale`"
-    if not (0 < scale < float('inf')): raise ValueError(f'scale is {scale}: give a positive number')
-    return max(1, round(operator.index(n)*Fraction(scale)))
 
 # %% ../nbs/10_exact.ipynb #01baeb95
 def fold(
@@ -275,7 +266,7 @@ def draw_exact(
     nets = [fold_all(l, skips) for l in (networks(layers, len(boxes)) if boxes else [layers])]
     if not 1 <= depth <= 16: raise ValueError(f'depth is {depth}: give 1..16 bits')
     if not 1 <= min(h, w) <= max(h, w) <= 1 << 20: raise ValueError(f'a picture of {h}x{w} cannot be drawn: sides are 1..2^20')
-    H,W = side(h, scale),side(w, scale)
+    H,W = scaled_side(h, scale),scaled_side(w, scale)
     if max(H, W) > 1 << 20: raise LimitError(f'{H}x{W} samples at scale {scale}: sides are at most 2^20')
     top,left,bottom,right = map(operator.index, box or (0, 0, H, W))
     if not (0 <= top < bottom <= H and 0 <= left < right <= W): raise ValueError(f'box {tuple(box)} is empty or outside the {H}x{W} output')

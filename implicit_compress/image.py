@@ -6,11 +6,12 @@
 __all__ = ['PFM', 'ORIENTATION', 'FORMATS', 'READABLE', 'JPEG_SEGMENT', 'demo_image', 'to_float', 'to_samples', 'as_samples',
            'show_image', 'show_images', 'upright_exif', 'upright_xmp', 'curve_profile', 'file_bytes', 'LoadedImage',
            'check_frame', 'read_image', 'load_image', 'is_image_file', 'icc_profile', 'atomic_write', 'picture_file',
-           'save_image', 'grid_size', 'coords', 'rgb_to_ycocg', 'ycocg_to_rgb']
+           'save_image', 'scaled_side', 'grid_size', 'coords', 'rgb_to_ycocg', 'ycocg_to_rgb']
 
 # %% ../nbs/00_image.ipynb #6fccd53e
-import os, re, secrets, shutil, struct, warnings, zlib
+import operator, os, re, secrets, shutil, struct, warnings, zlib
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -630,15 +631,22 @@ def save_image(
     return atomic_write(path, picture_file(as_samples(x), Path(path).suffix.lower(), icc, exif, xmp))
 
 # %% ../nbs/00_image.ipynb #51cda257
+def scaled_side(
+    n:int, # image pixels on this side, at least 1
+    scale=1, # samples per pixel: any positive number or Fraction
+)->int: # n*scale, rounded half to even, at least 1
+    "How many samples a side of `n` pixels has at `scale`"
+    if not 0 < scale < float('inf'): raise ValueError(f'scale is {scale}: give a positive number')
+    return max(1, round(operator.index(n)*Fraction(scale)))
+
 def grid_size(
     h, # picture height in pixels, at least 1
     w, # picture width in pixels, at least 1
     scale=1, # samples per pixel along each side, > 0
-)->tuple: # (H, W): each side times `scale`, rounded half up, at least 1
+)->tuple: # (H, W): `scaled_side` of each
     "How many rows and columns the picture has at `scale`"
     if min(h, w) < 1: raise ValueError(f'a {h}x{w} picture has no pixels')
-    if not 0 < scale < float('inf'): raise ValueError(f'scale is a positive number, not {scale}')
-    return tuple(max(1, int(np.floor(n*scale + .5))) for n in (h, w))
+    return scaled_side(h, scale), scaled_side(w, scale)
 
 # %% ../nbs/00_image.ipynb #9e9def5e
 def coords(

@@ -95,7 +95,7 @@ class FitRecord:
 
 class File(bytes):
     "The bytes of an `.iic` file, and what its encoder knows of it; can be copied and pickled"
-    psnr:float=None # of the decoded picture, dB; infinite if nothing is lost
+    psnr:float=None # of the decoded colour samples where alpha is above 0 (alpha is exact), dB; infinite if nothing is lost
     bpp:float=None # bits per pixel of the whole file
     seconds:float=None # spent
     fit:FitRecord=None # what is remembered of the fit behind it, if there is one
@@ -236,6 +236,7 @@ def fit_file(
     plan = split(x, tiles)
     args = dict(hidden=width, layers=depth) | (dict(tiles=plan) if plan else {}) | (dict(coder=coder) if coder != 'range' else {}) | (dict(hashing=sharing[0], pool=sharing[1]) if sharing else {}) | (dict(skips=True) if skips else {})
     def header(**stored): return Header(*x.shape, 8*x.itemsize, args=args | dict(steps=b'') | stored)
+    if x.shape[2] > 3: raise ValueError(f'{x.shape[2]} channels: a network draws 1 to 3; alpha is coded apart, as `compress` does')
     pack(header(), b'', b'')   # a file that cannot be written, or that nobody would read, is refused
     Limits().check(header())   # before any work is done
     boxes,bits = header().boxes,None if shape or n_bytes < 2*EXTRA else 8*(n_bytes - EXTRA - len(plan))

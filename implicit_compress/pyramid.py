@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['INHERIT', 'TAPS', 'ENTER', 'LEAVE', 'DIRECT', 'CONVS', 'UNIT', 'STARTS', 'Plan', 'plan_of', 'header_for', 'scattered',
            'guess', 'learned_bytes', 'starts', 'start_of', 'at_step', 'write_pyramid', 'synthesis_of', 'Read',
-           'read_pyramid', 'scale_level', 'draw_pyramid']
+           'read_pyramid', 'scale_level', 'box_slices', 'draw_pyramid']
 
 # %% ../nbs/22_pyramid.ipynb #11b98906
 import zlib
@@ -47,6 +47,7 @@ def plan_of(
     "The plan that a header tells; what cannot be is refused"
     a = h.args
     if a['first'] >= min(a['levels'], APART): raise DamagedError(f'pyramid: scales {a["first"]}..{a["levels"] - 1}: that cannot be')
+    if h.channels not in (1, 3): raise DamagedError(f'pyramid: {h.channels} channels: it draws 1 or 3')
     return Plan(Scene(h.height, h.width, h.channels, a['levels'], a['first'], a['step']), a['context'], a['hidden'], a['convs'], a['start'])
 
 def header_for(
@@ -115,12 +116,12 @@ def start_of(
     learned = [v << UNIT - 12 for v in starts()[plan.start]]
     if [len(v) for v in learned[:LEAVE]] + [len(learned)] != [len(v) for v in own[:LEAVE]] + [len(own)]: raise DamagedError(f'pyramid: networks of another size than start {plan.start}')
     for i in (ENTER, DIRECT): learned[i] = np.concatenate([learned[i][:, APART - plan.scene.first - c:APART - plan.scene.first], learned[i][:, -1:]], 1)
-    for i in (LEAVE, DIRECT): own[i][:3 if colour else 1] = learned[i] if colour else learned[i].sum(0)//3
+    for i in (LEAVE, DIRECT): own[i][:] = learned[i] if colour else learned[i].sum(0)//3
     for i in INHERIT:
         k = min(own[i].shape[1], learned[i].shape[1]) - 1
         own[i][:, :k],own[i][:, k:-1],own[i][:, -1] = learned[i][:, :k],0,learned[i][:, -1]
     for i in (*range(INHERIT[0]), TAPS, ENTER): own[i] = learned[i]
-    if plan.scene.planes == 3: own[CONVS:] = learned[CONVS:]
+    if colour: own[CONVS:] = learned[CONVS:]
     return own
 
 def at_step(
@@ -195,6 +196,17 @@ def scale_level(
     if level < 0 or level != int(level) or level >= levels: raise ValueError(f'scale is {scale}: a pyramid can be drawn at 1, 1/2, 1/4 ... 1/{1 << levels - 1}')
     return int(level)
 
+def box_slices(
+    box, # (top, left, bottom, right) in pixels of what is drawn; None: all
+    rows:int, # of what is drawn
+    cols:int, # of what is drawn
+)->tuple: # (rows, columns), slices
+    "The part that a box names; one that is empty or outside is refused"
+    top, left, bottom, right = box or (0, 0, rows, cols)
+    if not (0 <= top < bottom <= rows and 0 <= left < right <= cols):
+        raise ValueError(f'box {tuple(box)} is empty or outside the {rows}x{cols} image')
+    return slice(top, bottom), slice(left, right)
+
 def draw_pyramid(
     h:Header, # of a file of method `pyramid`
     models:bytes,
@@ -214,6 +226,5 @@ def draw_pyramid(
         r = read_pyramid(h, models, words, until, True)
         level = max(level, min(r.latents))
     H,W = -(-h.height >> level),-(-h.width >> level)
-    top,left,bottom,right = box or (0, 0, H, W)
-    if not (0 <= top < bottom <= H and 0 <= left < right <= W): raise ValueError(f'box {tuple(box)} is empty or outside the {H}x{W} picture')
-    return drawn_latents(plan.scene, synthesis_of(r.mats), r.latents, h.depth, threads, level)[top:bottom, left:right]
+    rows, cols = box_slices(box, H, W)
+    return drawn_latents(plan.scene, synthesis_of(r.mats), r.latents, h.depth, threads, level)[rows, cols]

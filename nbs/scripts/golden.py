@@ -21,7 +21,7 @@ def pictures():
     gray, deep = x[40:64, 80:112, 1:2], lambda h, w: np.linspace(0, 65535, h*w).astype(np.uint16).reshape(h, w, 1)
     clear = np.arange(20*30, dtype=np.uint8).reshape(20, 30, 1)
     return {
-        "gray_24x32": (gray, dict(bpp=2)), "gray_alpha_24x32": (np.concatenate([gray, 255 - gray], 2), dict(bpp=3)),
+        "gray_24x32": (gray, dict(bpp=2)), "gray_alpha_24x32": (np.concatenate([gray, 255 - gray], 2), dict(bpp=9)),
         "rgb_37x53": (x[60:97, 90:143], dict(bpp=5)), "rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(bpp=6)), "gray16_9x15": (deep(9, 15), dict(bpp=6)),
         "rgb16_12x20": (np.concatenate([deep(12, 20), deep(20, 12).transpose(1, 0, 2), deep(12, 20)[::-1]], 2), dict(bpp=8)),
         "rgb_1x1": (x[100:101, 100:101], dict(bpp=8)), "rgb_1x64": (x[100:101, 60:124], dict(bpp=8)), "profile_8x8": (x[50:58, 90:98], dict(bpp=8)),
@@ -34,6 +34,9 @@ def pictures():
         "bands_37x53": (x[60:97, 90:143], dict(bpp=4, levels=1, details="sparse", colour="ycbcr", share=.5)), "bands_haar_20x24": (x[40:60, 90:114], dict(bpp=14, wavelet="haar", levels=1, details="network")),
         "sparse_rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(bpp=6, details="sparse", share=0)), "sparse_db3_37x53": (x[60:97, 90:143], dict(bpp=4, details="sparse", share=0, wavelet="db3")),
         "sparse_gray16_9x15": (deep(9, 15), dict(bpp=6, details="sparse", share=0)),
+        "opaque_24x32": (np.concatenate([x[40:64, 80:112], np.full((24, 32, 1), 255, np.uint8)], 2), dict(bpp=4)),
+        "metadata_24x32": (x[40:64, 80:112], dict(bpp=4, exif=b"MM\0*\0\0\0\x08\0\0\0\0\0\0", xmp=b"<x:xmpmeta/>")),
+        "lossless_base_rgba_16x20": (np.concatenate([x[40:56, 90:110], clear[:16, :20]], 2), dict(shape=(6, 2))),
         "pyramid_rgb_37x53": (x[60:97, 90:143], dict(method="pyramid", lmbda=2e-3, start="none")), "pyramid_low_64x97": (x[40:104, 90:187], dict(method="pyramid", lmbda=.03, start="none")),
         "pyramid_rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(method="pyramid", lmbda=4e-3, start="none")), "pyramid_gray16_9x15": (deep(9, 15), dict(method="pyramid", lmbda=1e-3, start="none")),
         **{f"pyramid_start{k}_24x32": (x[40:64, 80:112], dict(method="pyramid", lmbda=v)) for k, v in ((44, 1.6e-2), (52, 4e-3), (60, 1e-3), (68, 2.5e-4), (76, 6e-5))},
@@ -49,6 +52,7 @@ def facts(data):
     return dict(bytes=len(data), file_sha256=sha256(data).hexdigest(), shape=list(y.shape), dtype=str(y.dtype),
                 samples_sha256=sha256(y.astype(f"<u{y.itemsize}").tobytes()).hexdigest(),
                 header=dict(height=h.height, width=h.width, channels=h.channels, depth=h.depth, method=h.method, **args),
+                **{f"{name}_sha256": sha256(v).hexdigest() for name in ("exif", "xmp") if (v := getattr(found, name))},
                 icc_sha256=sha256(icc).hexdigest() if icc else None)
 
 

@@ -366,6 +366,9 @@ def test_golden_file(path, facts):
     y = decompress(data, threads=1)
     assert ([*y.shape], str(y.dtype), digest(y)) == (facts["shape"], facts["dtype"], facts["samples_sha256"])
     assert (sha256(icc).hexdigest() if icc else None) == facts["icc_sha256"]
+    for name in ("exif", "xmp"):
+        value = getattr(found, name)
+        assert (sha256(value).hexdigest() if value else None) == facts.get(f"{name}_sha256")
 
 
 def test_golden_files_are_listed():
