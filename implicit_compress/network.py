@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['BITS', 'EXTRA', 'OF_TILE', 'INKS', 'ROWS', 'ROUND', 'BUDGET', 'shape_for', 'guess', 'FitRecord', 'File', 'key_of',
-           'Past', 'fitted', 'fit_file', 'drawn']
+           'Past', 'fitted', 'frees_memory', 'fit_file', 'drawn']
 
 # %% ../nbs/16_network.ipynb #c71a51dd
 import math
 import time
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from hashlib import sha256
 from html import escape
 import numpy as np
@@ -206,6 +206,18 @@ def fitted(
     end.stop = s.stop
     return end
 
+def frees_memory(
+    f, # function that makes a file
+):
+    "The same function, after which the memory of its fit is back with the system"
+    @wraps(f)
+    def freeing(*args, **kw):
+        from implicit_compress.fit import release_memory
+        try: return f(*args, **kw)
+        finally: release_memory()
+    return freeing
+
+@frees_memory
 def fit_file(
     x, # (h,w,c) samples
     n_bytes:float=None, # size to aim at
