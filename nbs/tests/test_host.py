@@ -33,7 +33,6 @@ METHODS = {
     'bands': dict(bpp=8., steps=2, wavelet='haar', levels=1, details='network'),
     'coefficients': dict(bpp=4., preset='instant'),
     'lossless': dict(lossless=True),
-    'pyramid': dict(bpp=4., steps=2, method='pyramid'),
 }
 FITTED = [m for m in METHODS if m not in ('coefficients', 'lossless')]
 
@@ -81,7 +80,7 @@ def run_script(folder, text, *args, timeout=100):
     env = os.environ | dict(PYTHONPATH=own, OMP_NUM_THREADS='2', OPENBLAS_NUM_THREADS='2')
     return subprocess.run([sys.executable, str(path), *args], env=env, capture_output=True, text=True, timeout=timeout)
 
-@pytest.mark.parametrize('how', [dict(bpp=.3, steps=1), dict(bpp=.3, steps=1, method='pyramid')], ids=['network', 'pyramid'])
+@pytest.mark.parametrize('how', [dict(bpp=.3, steps=1)], ids=['network'])
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
 def test_compress_in_forked_workers_and_threads_after_a_fit_in_the_parent(how, tmp_path):
     r = run_script(tmp_path, WORKERS, repr(how), 'fork')
