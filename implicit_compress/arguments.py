@@ -7,9 +7,10 @@ __all__ = ['ENCODERS', 'NETWORKS', 'LATENTS', 'LOSSY', 'EVERY', 'PRESETS', 'EFFO
            'NO_TEXT', 'OF_IMAGE', 'NO_BYTES', 'TARGETS', 'BUDGET', 'NETWORK', 'BANDS', 'RUNTIME', 'GROUPS', 'ARGUMENTS',
            'PREDICTOR', 'APART', 'ONE_OF', 'RULES', 'WORDS', 'ArgumentError', 'unknown_name', 'preset_times',
            'Argument', 'is_switch', 'as_number', 'as_sizes', 'value_of', 'is_given', 'encoder_of', 'Rule', 'always',
-           'is_pyramid', 'has_budget', 'is_instant', 'lacks_details', 'lacks_wavelet', 'transforms_nothing',
-           'without_meaning', 'complaints', 'checked', 'validated', 'applicable', 'samples_of', 'fit_seconds', 'read',
-           'names_on', 'refuse_absent', 'parse_settings', 'as_text', 'settings_text', 'help_text']
+           'is_pyramid', 'has_budget', 'is_instant', 'lacks_details', 'lacks_wavelet', 'has_one_layer',
+           'transforms_nothing', 'without_meaning', 'complaints', 'checked', 'validated', 'applicable', 'samples_of',
+           'fit_seconds', 'read', 'names_on', 'refuse_absent', 'parse_settings', 'as_text', 'settings_text',
+           'help_text']
 
 # %% ../nbs/28_arguments.ipynb #eae62a98
 import math
@@ -302,6 +303,10 @@ def lacks_wavelet(g: Mapping)->bool:
     bands = g.get('levels') and g.get('wavelet', '') not in ('', '9/7')
     return g['details'] == 'network' and not bands
 
+def has_one_layer(g: Mapping)->bool:
+    "Is there a stage of hidden weights, and a shape without them?"
+    return g['shape'][1] < 2 and any(g.get(name) for name in ('skips', 'prune', 'pool'))
+
 def transforms_nothing(g: Mapping)->bool:
     "Is there a wavelet, and nothing that it is applied to?"
     used = g.get('levels') or g.get('details') == 'sparse' or encoder_of(g) == 'coefficients'
@@ -337,6 +342,12 @@ RULES = (
          'PyWavelets, for example wavelet haar, levels 1'),
     Rule(('wavelet',), transforms_nothing,
          'wavelet is {wavelet}, but nothing is transformed: give levels, or details sparse'),
+    Rule(('shape', 'skips'), has_one_layer,
+         'shape is {shape}: a network of one layer has no hidden weights for skips; give it two'),
+    Rule(('shape', 'prune'), has_one_layer,
+         'shape is {shape}: a network of one layer has no hidden weights for prune; give it two'),
+    Rule(('shape', 'pool'), has_one_layer,
+         'shape is {shape}: a network of one layer has no hidden weights for pool; give it two'),
     Rule(('prune', 'pool'), lambda g: g['prune'] > 0 and g['pool'] > 0,
          'prune and pool: zeros in a pool are no zeros in a network; give one of them'),
     Rule(('checkpoint', 'psnr'), always,

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FITTED', 'LEAST', 'GUARD', 'LARGEST', 'METHODS', 'power_law', 'aim', 'samples_and_profile', 'pyramid_of',
-           'bpp_of_samples', 'visible_target', 'with_visible_psnr', 'attached', 'network_file', 'compress',
-           'refuse_too_large', 'own_pixels', 'packed_samples', 'restored', 'composed', 'checked_arguments',
+           'bpp_of_samples', 'visible_target', 'with_visible_psnr', 'attached', 'warn_of_one_layer', 'network_file',
+           'compress', 'refuse_too_large', 'own_pixels', 'packed_samples', 'restored', 'composed', 'checked_arguments',
            'drawn_pixels', 'alpha_plane', 'alpha_like', 'joined', 'decompress', 'affordable', 'lossless_file',
            'alpha_field']
 
@@ -136,6 +136,14 @@ def attached(
     return out
 
 # %% ../nbs/30_codec.ipynb #812a852b
+def warn_of_one_layer(
+    f:File, # of a network
+    how:dict, # of `validated`
+):
+    "Warn if a target left a network that is too small for a stage that was asked for"
+    odd = [name for name in ('skips', 'prune') if how[name]]
+    if odd and peek(f).args['layers'] < 2: warnings.warn(f'{" and ".join(odd)} had no effect: the network of this size has one layer, without hidden weights; give more bits per pixel', stacklevel=4)
+
 def network_file(
     x, # (h,w,c) samples
     encoder:str, # 'network', 'hybrid' or 'coefficients'
@@ -158,8 +166,9 @@ def network_file(
     def go(bpp, share=1.):
         n_bytes = bpp*x.shape[0]*x.shape[1]/8
         return measured((bands_file if bands else fit_file)(x, n_bytes, **bands, **budget(share), **own))
-    if how['psnr'] or how['lmbda']: return aim(go, how['psnr'], how['lmbda'])
-    return go(how['bpp'])
+    made = aim(go, how['psnr'], how['lmbda']) if how['psnr'] or how['lmbda'] else go(how['bpp'])
+    if encoder == 'network': warn_of_one_layer(made, how)
+    return made
 
 def compress(
     image, # a path, a file object, a Pillow image, or an array (h,w) or (h,w,c): uint8, uint16, or reals in [0,1]

@@ -75,6 +75,7 @@ COMBINATIONS = [
     (dict(details="network", levels=1, wavelet="9/7"), "a wavelet of PyWavelets"), (dict(details="network", levels=1, wavelet="haar", share=0), "share is 0"),
     (dict(wavelet="haar"), "nothing is transformed"), (dict(preset="instant", levels=1), "levels has no meaning"),
     (dict(details="sparse", share=0, colour="ycbcr"), "colour has no meaning"), (dict(prune=.5, pool=.5), "give one of them"),
+    (dict(shape=(9, 1), prune=.5), "no hidden weights for prune"), (dict(shape=(9, 1), skips=True), "no hidden weights for skips"), (dict(shape=(9, 1), pool=.5), "no hidden weights for pool"),
     (dict(shape=(9, 3), details="sparse"), "shape has no meaning"), (dict(shape=(9, 3), bpp=1), "not several"), (dict(bpp=1, psnr=30), "not several"),
     (dict(psnr=30, lmbda=.1), "not several"), (dict(checkpoint="state", psnr=30), "that of one fit"), (dict(checkpoint="state", lmbda=.1), "that of one fit"),
     (dict(lr=1e-4), "there is no argument 'lr'"), (dict(batch=64), "there is no argument 'batch'"), (dict(color="ycbcr"), "did you mean colour?"),
@@ -229,6 +230,14 @@ def test_refused_combinations(how, says):
     "The message has the reason, and comes before any work"
     with pytest.raises(ValueError) as e: compress(NeverRead(), **how)
     assert says in str(e.value)
+
+
+def test_a_network_too_small_for_a_stage_is_said(crop):
+    "A target may leave one layer, which has no hidden weights"
+    with pytest.warns(UserWarning, match="skips and prune had no effect"): compress(crop, bpp=3., steps=2, prune=.5, skips=True, threads=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compress(crop, bpp=12., steps=2, prune=.5, skips=True, threads=1)
 
 
 @pytest.mark.parametrize("how", OUT_OF_RANGE, ids=str)
