@@ -37,7 +37,8 @@ class Browse(Shown):
     def load(self, _=None):
         "Another set: its pictures, codecs and measures"
         self.rows,self.folder = self.sets[self.set.value]
-        pictures,codecs = sorted({r['picture'] for r in self.rows}),list(dict.fromkeys(r['codec'] for r in self.rows))
+        measured = [r for r in self.rows if 'bpp' in r]
+        pictures,codecs = sorted({r['picture'] for r in measured}),list(dict.fromkeys(r['codec'] for r in measured))
         self.lock = True
         self.picture.options = [('mean of all', ''), *((p, p) for p in pictures)]
         self.picture.value = '' if curves(self.rows) else pictures[0]
@@ -53,8 +54,8 @@ class Browse(Shown):
     def found(self)->dict: # codec: points
         "The curves that were chosen"
         rows = [r for r in self.rows if r['codec'] in self.codecs.value and self.picture.value in ('', r['picture'])]
-        have = curves(rows, {r['picture'] for r in self.rows} if not self.picture.value else None)
-        return {c: ps for c,ps in have.items() if all(self.metric.value in p and self.across.value in p for p in ps)}
+        some = {c: [p for p in ps if self.metric.value in p and self.across.value in p] for c,ps in curves(rows).items()}   # all over the same images
+        return {c: ps for c,ps in some.items() if ps}
 
     def draw(self, _=None):
         "Other curves: other points"
@@ -96,7 +97,7 @@ class Browse(Shown):
         "The picture of the point, and its row; for a mean, those of the first picture"
         if not (at := self.point.value): return None,None
         asked = self.found[at[0]][at[1]]['asked']
-        row = next((r for r in self.rows if r['codec'] == at[0] and r['asked'] == asked and self.picture.value in ('', r['picture'])), None)
+        row = next((r for r in self.rows if 'bpp' in r and r['codec'] == at[0] and r['asked'] == asked and self.picture.value in ('', r['picture'])), None)
         y = held(row, self.folder) if row else None
         return y,row
 

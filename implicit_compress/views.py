@@ -193,13 +193,13 @@ def contest_figure(
 def bench_rows(
     results, # a TSV, the folder of a bench, or a list of rows
 )->tuple: # (rows, folder of the files or None)
-    "Rows with the names that `curves` knows, those with a rate only, and where their files may be"
+    "Rows with the names that `curves` knows, those with a rate or an error, and where their files may be"
     if isinstance(results, (str, Path)): rows,home,name = read_rows(results),Path(results) if Path(results).is_dir() else Path(results).parent,Path(results).stem
     else: rows,home,name = list(results),None,'results'
     def asked(r): return next((f'{k}={r[n]:g}' for n,k in (('target_bpp', 'bpp'), ('target_psnr', 'psnr'), ('quality', 'quality')) if isinstance(r.get(n), (int, float))), '')
     def first(r, *names): return next((str(r[n]) for n in names if n in r), name)
-    out = [r | dict(picture=first(r, 'picture', 'image'), codec=first(r, 'codec', 'way', 'run'), asked=r.get('asked', asked(r))) for r in rows if 'bpp' in r]
-    if not out: raise ValueError(f'{name}: no row has a rate; a column bpp is needed')
+    out = [r | dict(picture=first(r, 'picture', 'image'), codec=first(r, 'codec', 'way', 'run'), asked=r.get('asked', asked(r))) for r in rows if 'bpp' in r or 'error' in r]
+    if not any('bpp' in r for r in out): raise ValueError(f'{name}: no row has a rate; a column bpp is needed')
     return out,home if home and (home/'files').is_dir() else None
 
 def held(

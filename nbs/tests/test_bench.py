@@ -1,8 +1,9 @@
 "A bench goes on past what fails, keeps old rows apart, and says what its figures are"
-import json, re
+import importlib.util, json, re
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from nbdev.config import get_config
 from implicit_compress import baselines, bench, report
 from implicit_compress.baselines import CODECS
 from implicit_compress.bench import measure, parsed, sweep, tasks
@@ -210,3 +211,17 @@ def test_targets_out_of_reach_are_said(codec, target, says):
 @pytest.mark.parametrize("shape, dtype", [((1, 16384, 3), np.uint8), ((4, 4, 2), np.uint8), ((4, 4, 3), np.uint16)])
 def test_what_a_codec_cannot_hold_has_an_error_of_its_own(shape, dtype):
     with pytest.raises(baselines.CodecError): CODECS["webp"].compress(np.zeros(shape, dtype), quality=5)
+
+
+def test_readme_states_recorded_bd_rates():
+    "The row of README.md is what the script computes from the recorded tables"
+    path = get_config().nbs_path/"benchmarks"/"bd_rates.py"
+    spec = importlib.util.spec_from_file_location("bd_rates_of_pages", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    lines = (get_config().config_path/"README.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("| BD-rate")] == [script.readme_row()]
+    pyramid = script.bd_rates(script.only(script.pyramids(), script.SIX), ["jpeg", "avif"])[0]
+    assert pyramid["codec"] == "pyramid" and pyramid["jpeg, images"] == 6
+    claim = next(line for line in lines if line.startswith("`--method pyramid`"))
+    for anchor in ("jpeg", "avif"): assert f"{-pyramid[anchor]:.0f} % (± {pyramid[anchor + ', spread']:.0f}) fewer" in claim
