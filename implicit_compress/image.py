@@ -588,10 +588,12 @@ def _extras(fmt, icc, exif, xmp):
 def _tiff_tags(exif, xmp):
     "An EXIF block for the directory of a TIFF file: what describes the image, and XMP"
     found = Image.Exif()
-    if exif: found.load(_EXIF_PREFIX + exif.removeprefix(_EXIF_PREFIX))
-    out = _descriptive(found)
-    if xmp: out[0x02BC] = xmp
-    return out.tobytes()
+    try:
+        if exif: found.load(_EXIF_PREFIX + exif.removeprefix(_EXIF_PREFIX))
+        out = _descriptive(found)
+        if xmp: out[0x02BC] = xmp
+        return out.tobytes()
+    except Exception as e: raise ValueError(f'EXIF cannot be read, which a TIFF file needs: {e}') from e   # many kinds on damaged blocks
 
 def _png_text(xmp):
     "XMP as a text of a PNG file"
