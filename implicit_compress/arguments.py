@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['ENCODERS', 'NETWORKS', 'LATENTS', 'LOSSY', 'EVERY', 'PRESETS', 'EFFORTS', 'SURFACES', 'ONE_FILE', 'RUNS_IT',
-           'NO_TEXT', 'OF_IMAGE', 'NO_BYTES', 'TARGETS', 'BUDGET', 'NETWORK', 'BANDS', 'RUNTIME', 'GROUPS', 'ARGUMENTS',
-           'PREDICTOR', 'APART', 'ONE_OF', 'RULES', 'WORDS', 'ArgumentError', 'unknown_name', 'preset_times',
-           'Argument', 'is_switch', 'as_number', 'as_sizes', 'value_of', 'is_given', 'encoder_of', 'Rule', 'always',
-           'is_pyramid', 'has_budget', 'is_instant', 'lacks_details', 'lacks_wavelet', 'has_one_layer',
-           'transforms_nothing', 'without_meaning', 'complaints', 'checked', 'validated', 'applicable', 'samples_of',
-           'fit_seconds', 'read', 'names_on', 'refuse_absent', 'parse_settings', 'as_text', 'settings_text',
-           'help_text']
+           'NO_TEXT', 'OF_IMAGE', 'FIRST', 'NO_SIDES', 'NO_BYTES', 'TARGETS', 'BUDGET', 'NETWORK', 'BANDS', 'RUNTIME',
+           'GROUPS', 'ARGUMENTS', 'PREDICTOR', 'APART', 'ONE_OF', 'RULES', 'WORDS', 'ArgumentError', 'unknown_name',
+           'preset_times', 'Argument', 'is_switch', 'as_number', 'as_sizes', 'value_of', 'is_given', 'encoder_of',
+           'Rule', 'always', 'is_pyramid', 'has_budget', 'is_instant', 'lacks_details', 'lacks_wavelet',
+           'has_one_layer', 'transforms_nothing', 'without_meaning', 'complaints', 'checked', 'validated', 'applicable',
+           'samples_of', 'fit_seconds', 'read', 'names_on', 'refuse_absent', 'parse_settings', 'as_text',
+           'settings_text', 'help_text']
 
 # %% ../nbs/28_arguments.ipynb #eae62a98
 import math
@@ -158,6 +158,8 @@ ONE_FILE = 'it is the state of the fit of one file'
 RUNS_IT = 'it is set by the bench for all codecs'
 NO_TEXT = 'it is an object of Python, which has no text form'
 OF_IMAGE = 'it is taken from the image'
+FIRST = 'the first image of each file is taken'
+NO_SIDES = 'it shows samples; what is stored beside them is for compress'
 NO_BYTES = dict.fromkeys(('cli', 'bench', 'explore', 'encode_many'),
                          'it is bytes, which have no text form')
 
@@ -222,11 +224,17 @@ BANDS = [
              ('hybrid', 'coefficients'), unset='what pays', low=0, high=1),
 ]
 RUNTIME = [
+    Argument('frame', int, 'Which image of a file that holds several; the first is 0.', low=0, metavar='N',
+             unset='the first, with a warning', absent=dict(bench=FIRST, explore=FIRST)),
+    Argument('strip', bool, 'Leave out EXIF and XMP; the color profile stays, as it says what the samples mean.',
+             default=False, absent=dict(explore=NO_SIDES)),
+    Argument('strip_profile', bool, 'Leave out the color profile.', default=False,
+             absent=dict(explore=NO_SIDES)),
     Argument('icc', bytes, 'Color profile.', unset='that of the image',
              absent=dict.fromkeys(('cli', 'bench', 'explore', 'encode_many'), OF_IMAGE)
              | dict(pillow='its name there is icc_profile')),
-    Argument('exif', bytes, 'EXIF, which the file keeps as it is.', unset='none', absent=NO_BYTES),
-    Argument('xmp', bytes, 'XMP, which the file keeps as it is.', unset='none', absent=NO_BYTES),
+    Argument('exif', bytes, 'EXIF; the orientation that is stored is 1.', unset='that of the image', absent=NO_BYTES),
+    Argument('xmp', bytes, 'XMP; the orientation that is stored is 1.', unset='that of the image', absent=NO_BYTES),
     Argument('checkpoint', object, 'File for the state of the fit; if it exists, the fit goes on '
              'from there.', NETWORKS, unset='none', metavar='FILE',
              absent=dict(bench=ONE_FILE, encode_many=ONE_FILE, explore='it keeps one itself')),
@@ -354,6 +362,10 @@ RULES = (
          'a checkpoint is that of one fit, and psnr takes several: give bpp or shape'),
     Rule(('checkpoint', 'lmbda'), always,
          'a checkpoint is that of one fit, and lmbda takes several: give bpp or shape'),
+    Rule(('strip', 'exif'), lambda g: bool(g['exif']), 'strip leaves EXIF out, and exif gives one: leave one of them out'),
+    Rule(('strip', 'xmp'), lambda g: bool(g['xmp']), 'strip leaves XMP out, and xmp gives one: leave one of them out'),
+    Rule(('strip_profile', 'icc'), lambda g: bool(g['icc']),
+         'strip_profile leaves the profile out, and icc gives one: leave one of them out'),
 )
 
 # %% ../nbs/28_arguments.ipynb #2ff1b1ca

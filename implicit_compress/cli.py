@@ -66,12 +66,17 @@ class Failed(click.ClickException):
 
 @contextmanager
 def warnings_in_a_line():
-    "Warnings as lines of the command, until the end of the block; in the main thread alone, for filters are those of the process"
+    "Warnings as lines of the command, each once, until the end of the block; in the main thread alone, for filters are those of the process"
     if current_thread() is not main_thread():
         yield
         return
+    said = set()
+    def show(text, *_, **__):
+        line = ' '.join(str(text).split())
+        if line not in said: click.echo(f'Warning: {line}', err=True)
+        said.add(line)
     with warnings.catch_warnings():
-        warnings.showwarning = lambda text,*_: click.echo(f'Warning: {text}', err=True)
+        warnings.showwarning = show
         yield
 
 class Commands(click.Group):

@@ -122,6 +122,7 @@ def options_of(
     for name in how:
         if name in NO_OPTION: raise ArgumentError(f'{name} is not for an .iic file: {NO_OPTION[name]}')
     refuse_absent('pillow', how, ('icc_profile',))
+    if isinstance(how.get('exif'), Image.Exif): how['exif'] = how['exif'].tobytes()
     return how
 
 def save(

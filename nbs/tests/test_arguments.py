@@ -25,10 +25,10 @@ NOT_DECLARED = {"image", "unknown"}    # parameters of compress: the input, and 
 VALUES = dict(
     bpp=4., psnr=26., lmbda=.002, lossless=True, method="network", seconds=.05, preset="fast", steps=3, seed=5, start="none",
     shape=(5, 2), skips=True, prune=.5, pruning="layer", pool=.5, hashing="hash", quantizer="linear", coder="huffman",
-    wavelet="haar", levels=1, details="sparse", colour="ycbcr", share=.4, icc=b"a profile", exif=b"a camera", xmp=b"a title", checkpoint="state", threads=1,
+    wavelet="haar", levels=1, details="sparse", colour="ycbcr", share=.4, icc=b"a profile", exif=b"II*\0\10" + bytes(9), xmp=b"a title", frame=1, strip=True, strip_profile=True, checkpoint="state", threads=1,
     device="cpu", progress=True, callbacks=[object()])
 
-TARGETS, RUN = {"bpp", "psnr", "lmbda"}, {"threads", "progress", "icc", "exif", "xmp"}
+TARGETS, RUN = {"bpp", "psnr", "lmbda"}, {"threads", "progress", "icc", "exif", "xmp", "frame", "strip", "strip_profile"}
 NETWORK = {"seed", "skips", "prune", "pool", "quantizer", "coder", "levels", "colour", "device", "callbacks", "checkpoint"}
 WAYS = dict( # the arguments that choose a way to encode
     network={}, hybrid=dict(details="sparse"), instant=dict(preset="instant"), coefficients=dict(details="sparse", share=0),
@@ -208,7 +208,7 @@ def test_help_says_meaning_choices_and_default(arguments):
     text = " ".join(CliRunner().invoke(main, ["encode", "--help"], terminal_width=100).output.split())
     for name in arguments.names_on("cli"):
         a = arguments.ARGUMENTS[name]
-        assert f"--{name}" in text and all(c in text for c in a.choices) and a.meaning[0].isupper() and a.meaning.endswith("."), name
+        assert f"--{name.replace('_', '-')}" in text and all(c in text for c in a.choices) and a.meaning[0].isupper() and a.meaning.endswith("."), name
         if a.kind is not bool and (a.unset or a.default not in (None, "")): assert f"[default: {a.unset or arguments.as_text(a.default)}]" in text, name
 
 
@@ -353,7 +353,8 @@ def test_unknown_names_in_explore_and_job():
 
 LIGHT = dict(network=dict(steps=2, bpp=8.), hybrid=dict(steps=2, share=.5, bpp=20.), pyramid=dict(steps=2), auto=dict(steps=2), lossless_network=dict(steps=2, bpp=8.))
 NOT_IN_THE_FILE = dict(threads="never changes a sample", progress="is shown", device="cpu is the default", callbacks="an object without methods does nothing",
-                       checkpoint="a fit that ends leaves the same file", seconds="needs the clock", preset="needs the clock", method="is the default, or chooses the way")
+                       checkpoint="a fit that ends leaves the same file", seconds="needs the clock", preset="needs the clock", method="is the default, or chooses the way",
+                       **dict.fromkeys(("frame", "strip", "strip_profile"), "chooses what is taken of an image file: test_image_files.py"))
 SAME_FILE = { # (way, name): why the file is the same although the argument counts
     ("hybrid", "details"): "chooses the way", ("coefficients", "details"): "chooses the way", ("coefficients", "share"): "chooses the way",
     ("lossless_network", "lossless"): "chooses the way",

@@ -380,3 +380,159 @@ def test_folders_say_what_they_skipped(tmp_path):
     assert "html.jpg (no image that Pillow can read)" in text and "notes.txt (no image by its name)" in text and ".hidden" not in text
     for name in ("a.png", "b.gif"): (tmp_path/name).unlink()
     with pytest.raises(ValueError, match="html.jpg"): image_set(tmp_path)
+
+
+# the encoder: frames, metadata, sources
+
+def encoded(source, **how):
+    "A small file of a small image"
+    from implicit_compress.codec import compress
+    return compress(source, **{"preset": "instant", "bpp": 4., **how})
+
+
+def decoded(data, **how):
+    from implicit_compress.codec import decompress
+    return decompress(data, **how)
+
+
+def shell(line, code=0):
+    "Run a command of the command line"
+    from click.testing import CliRunner
+    from implicit_compress.cli import main
+    done = CliRunner().invoke(main, line)
+    assert done.exit_code == code, (done.output, done.exception)
+    return done.stdout, done.stderr
+
+
+def test_compress_warns_of_frames_and_takes_the_chosen_one():
+    "Paths, bytes and opened images alike"
+    data = animated("TIFF")
+    for source in (data, io.BytesIO(data), Image.open(io.BytesIO(data))):
+        with pytest.warns(UserWarning, match="2 of 3 frames") as seen: encoded(source)
+        assert seen[0].filename == __file__
+    for i, x in enumerate(several()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            out = encoded(data, bpp=None, preset=None, lossless=True, frame=i)
+        assert (decoded(out) == np.asarray(x)).all()
+    with pytest.raises(ValueError, match="3 frames: 0 to 2"): encoded(data, frame=3)
+    with pytest.raises(ValueError, match="frame"): encoded(X, frame=0)
+
+
+def test_lossless_refuses_to_leave_frames_out():
+    "Unless one was chosen, also by the place where an opened image stands"
+    data = animated("GIF", duration=100)
+    with pytest.raises(ValueError, match="2 of 3 frames.*frame"): encoded(data, bpp=None, preset=None, lossless=True)
+    im = Image.open(io.BytesIO(data))
+    im.seek(1)
+    expected = np.asarray(im.convert("RGB"))
+    assert (decoded(encoded(im, bpp=None, preset=None, lossless=True))[..., :3] == expected).all()
+
+
+def test_command_line_and_plugin_choose_frames(tmp_path, monkeypatch):
+    "`--frame`, Pillow's `save(frame=)`, and their warnings"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/"m.tif").write_bytes(animated("TIFF"))
+    how = "--preset instant --bpp 4"
+    assert "Warning: 2 of 3 frames" in shell(f"encode m.tif -o a.iic {how}")[1]
+    assert "Warning" not in shell("encode m.tif -o b.iic --lossless --frame 2")[1]
+    assert (decoded((tmp_path/"b.iic").read_bytes()) == np.asarray(several()[2])).all()
+    assert "3 frames: 0 to 2" in shell(f"encode m.tif -o c.iic {how} --frame 3", 2)[1]
+    assert "2 of 3 frames" in shell("encode m.tif -o c.iic --lossless", 2)[1]
+    assert not (tmp_path/"c.iic").exists()
+    import implicit_compress.plugin
+    im = Image.open("m.tif")
+    with pytest.warns(UserWarning, match="2 of 3 frames"): im.save("d.iic", preset="instant", bpp=4.)
+    im.save("e.iic", lossless=True, frame=1)
+    assert (np.asarray(Image.open("e.iic")) == np.asarray(several()[1])).all()
+
+
+def test_encode_many_names_frames_and_files(tmp_path, monkeypatch):
+    "One line for a file of several frames, one for a page named .jpg, and the others are encoded"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/"in").mkdir()
+    (tmp_path/"in"/"m.tif").write_bytes(animated("TIFF"))
+    (tmp_path/"in"/"html.jpg").write_text("<html></html>")
+    (tmp_path/"in"/"notes.txt").write_text("x")
+    out, err = shell("encode-many in -o out --preset instant --bpp 4", 2)
+    assert "notes.txt (no image by its name)" in err
+    assert len([line for line in (out + err).splitlines() if line.startswith("html")]) == 1
+    assert [p.name for p in (tmp_path/"out").glob("*.iic")] == ["m.iic"]
+    shell("encode-many in -o second --preset instant --bpp 4 --frame 1 --strip", 2)
+    assert [p.name for p in (tmp_path/"second").glob("*.iic")] == ["m.iic"]
+
+
+def test_metadata_of_files_is_kept(tmp_path, monkeypatch):
+    "EXIF and XMP through encode and decode, and Pillow; orientation is applied once"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path/"a.jpg").write_bytes(written(Image.fromarray(X), "JPEG", exif=exif_block(), xmp=XMP))
+    shell("encode a.jpg -o a.iic --preset instant --bpp 4")
+    for suffix in (".png", ".jpg", ".tif", ".webp"):
+        shell(f"decode a.iic -o out{suffix}")
+        im = Image.open(f"out{suffix}")
+        im.load()
+        tags = im.getexif()
+        assert im.size == (H, W) and tags[0x010F] == "Maker" and tags.get(0x0112, 1) == 1
+        assert tags.get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05" and b'"6"' not in lib.read_image(f"out{suffix}").xmp
+    assert "metadata" in shell("decode a.iic -o out.bmp")[1]
+    import implicit_compress.plugin
+    im = Image.open("a.iic")
+    assert im.info["xmp"].startswith(b"<x:xmpmeta") and im.getexif()[0x010F] == "Maker" and im.size == (H, W)
+    im.save("b.jpg", exif=im.info["exif"])
+    assert Image.open("b.jpg").getexif()[0x010F] == "Maker"
+
+
+def contents(data):
+    "Metadata of a file"
+    from implicit_compress.bitstream import unpack
+    found = unpack(data)
+    return found.icc, found.exif, found.xmp
+
+
+def test_metadata_given_and_left_out(tmp_path, monkeypatch):
+    "`exif=` and `xmp=` replace those of the file, b'' and `--strip` leave them out; the color profile stays"
+    monkeypatch.chdir(tmp_path)
+    p3 = lib.curve_profile(lib._CURVES[13], lib._PRIMARIES[12])
+    data = written(Image.fromarray(X), "JPEG", exif=exif_block(), xmp=XMP, icc_profile=p3)
+    (tmp_path/"a.jpg").write_bytes(data)
+    icc, exif, xmp = contents(encoded(data))
+    assert icc == p3 and parsed(exif)[0x0112] == 1 and xmp
+    assert contents(encoded(data, exif=b"", xmp=b"", icc=b"")) == (None, None, None)
+    assert contents(encoded(data, strip=True)) == (p3, None, None)
+    assert contents(encoded(data, strip=True, strip_profile=True)) == (None, None, None)
+    given = contents(encoded(X, exif=exif_block(), xmp=XMP))
+    assert parsed(given[1])[0x0112] == 1 and b'"1"' in given[2]
+    with pytest.raises(ValueError, match="EXIF"): encoded(X, exif=b"nonsense")
+    shell("encode a.jpg -o a.iic --preset instant --bpp 4 --strip")
+    assert contents((tmp_path/"a.iic").read_bytes()) == (p3, None, None)
+    import implicit_compress.plugin
+    Image.open("a.jpg").save("b.iic", preset="instant", bpp=4., exif=exif_block(3), icc_profile=None)
+    icc, exif, xmp = contents((tmp_path/"b.iic").read_bytes())
+    assert icc is None and parsed(exif)[0x0112] == 1
+
+
+def test_a_profile_that_is_too_large_can_be_left_out(tmp_path, monkeypatch):
+    "Above 4 MiB: refused before any fit, with the option that helps"
+    monkeypatch.chdir(tmp_path)
+    p3 = lib.curve_profile(lib._CURVES[13], lib._PRIMARIES[12])
+    large = p3 + np.random.default_rng(0).bytes(2**22)
+    large = len(large).to_bytes(4, "big") + large[4:]
+    (tmp_path/"a.png").write_bytes(written(Image.fromarray(X), "PNG", icc_profile=large))
+    monkeypatch.setattr("PIL.PngImagePlugin.MAX_TEXT_CHUNK", 2**24)
+    if lib.icc_profile("a.png") is None: pytest.skip("Pillow does not hand over such a profile")
+    assert "--strip-profile" in shell("encode a.png -o a.iic --seconds 1000", 2)[1]
+    shell("encode a.png -o a.iic --preset instant --bpp 4 --strip-profile")
+    assert contents((tmp_path/"a.iic").read_bytes())[0] is None
+
+
+def test_compress_and_decompress_take_all_that_holds_bytes():
+    "bytes, bytearray, memoryview, offset and unseekable file objects, both ways"
+    png = written(Image.fromarray(X), "PNG")
+    expected = encoded(X)
+    iic = bytes(expected)
+    for data, f in ((png, encoded), (iic, decoded)):
+        behind = io.BytesIO(b"something before" + data)
+        behind.seek(16)
+        results = [f(s) for s in (data, bytearray(data), memoryview(data), io.BytesIO(data), behind, Pipe(data))]
+        assert all(np.array_equal(np.asarray(r), np.asarray(results[0])) if f is decoded else bytes(r) == iic for r in results)
+    assert (encoded(np.float32(X[..., 0])/255) == encoded(written(Image.fromarray(np.float32(X[..., 0])/255), "TIFF")))
