@@ -455,7 +455,7 @@ def test_encode_many_names_frames_and_files(tmp_path, monkeypatch):
     (tmp_path/"in"/"html.jpg").write_text("<html></html>")
     (tmp_path/"in"/"notes.txt").write_text("x")
     out, err = shell("encode-many in -o out --preset instant --bpp 4", 2)
-    assert "notes.txt (no image by its name)" in err
+    assert "2 of 3 frames" in out + err and "notes.txt (no image by its name)" in err
     assert len([line for line in (out + err).splitlines() if line.startswith("html")]) == 1
     assert [p.name for p in (tmp_path/"out").glob("*.iic")] == ["m.iic"]
     shell("encode-many in -o second --preset instant --bpp 4 --frame 1 --strip", 2)
