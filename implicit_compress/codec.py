@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FITTED', 'WITHOUT', 'LEAST', 'GUARD', 'LARGEST', 'METHODS', 'power_law', 'aim', 'is_array', 'found_in', 'sides_of',
            'samples_and_sides', 'pyramid_of', 'bpp_of_samples', 'visible_target', 'with_visible_psnr', 'attached',
-           'warn_of_one_layer', 'network_file', 'compress', 'refuse_too_large', 'own_pixels', 'packed_samples',
+           'refuse_too_large', 'warn_of_one_layer', 'network_file', 'compress', 'own_pixels', 'packed_samples',
            'restored', 'composed', 'checked_arguments', 'drawn_pixels', 'alpha_plane', 'alpha_like', 'joined',
            'decompress', 'affordable', 'lossless_file', 'alpha_field']
 
@@ -170,6 +170,19 @@ def attached(
     out.bpp = f.bpp*len(out)/len(f)
     return out
 
+# %% ../nbs/30_codec.ipynb #a7c3e0d1
+def refuse_too_large(
+    x, # (h,w,c) samples
+    encoder:str, # in `ENCODERS` of `arguments`
+    lossless:bool, # will nothing be lost?
+):
+    "Refuse, before any work, an image that the default limits of a decoder would refuse; networks are checked once their size is known"
+    h,w,c = x.shape
+    kinds = {'lossless': dict(colour='ycocg', predictors=b'')} if lossless else {}
+    if encoder in LATENTS: kinds['pyramid'] = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
+    if encoder not in ('pyramid', 'analysis') and not lossless: kinds['bands'] = dict(wavelet=b'', levels=0)
+    for kind,args in kinds.items(): Limits().check(Header(h, w, c, 8*x.itemsize, kind, args, kind != 'lossless' and c in (2, 4)))
+
 # %% ../nbs/30_codec.ipynb #812a852b
 def warn_of_one_layer(
     f:File, # of a network
@@ -259,18 +272,6 @@ def compress(
     return attached(lossless_file(whole, attached(made, alpha=alpha)), **sides)
 
 # %% ../nbs/30_codec.ipynb #f57fa143
-def refuse_too_large(
-    x, # (h,w,c) samples
-    encoder:str, # in `ENCODERS` of `arguments`
-    lossless:bool, # will nothing be lost?
-):
-    "Refuse, before any work, an image that the default limits of a decoder would refuse; networks are checked once their size is known"
-    h,w,c = x.shape
-    kinds = {'lossless': dict(colour='ycocg', predictors=b'')} if lossless else {}
-    if encoder in LATENTS: kinds['pyramid'] = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
-    if encoder not in ('pyramid', 'analysis') and not lossless: kinds['bands'] = dict(wavelet=b'', levels=0)
-    for kind,args in kinds.items(): Limits().check(Header(h, w, c, 8*x.itemsize, kind, args, kind != 'lossless' and c in (2, 4)))
-
 def own_pixels(
     h:Header, # of a file that is no function
     scale, # output pixels to a pixel: 1
