@@ -226,7 +226,7 @@ def child(
     "What runs in the fresh process: its last line is the result or the error, as JSON"
     try: said = dict(result=VERBS[verb](*map(json.loads, args)))
     except MemoryError as e: said = dict(error=f'out of memory: {e}'.removesuffix(': '))
-    except BaseException as e: said = dict(error=f'{type(e).__name__}: {e}')
+    except BaseException as e: said = dict(error=re.sub(r'<\S+ object at \w+>', 'the file', f'{type(e).__name__}: {e}'))   # equal reasons are equal texts
     print('\n' + json.dumps(said), flush=True)
     os._exit('error' in said)   # at once: a thread still waits for the parent to go
 

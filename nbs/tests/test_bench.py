@@ -133,7 +133,7 @@ def test_two_images_of_one_name_are_refused(tmp_path):
 def test_a_process_that_is_killed_is_a_row(album, tmp_path, monkeypatch):
     "Killed, out of memory, out of time, ended without a word: each says so"
     task, = tasks([album/"0.png"], ["jpeg"], POINTS[:1])
-    for code, says in (("os.kill(os.getpid(), 9)", "SIGKILL: out of memory"), ("raise MemoryError", "^out of memory"), ("os._exit(3)", "ended with code 3"), ("1/0", "ZeroDivisionError: division")):
+    for code, says in (("os.kill(os.getpid(), 9)", "SIGKILL: out of memory"), ("raise MemoryError", "^out of memory"), ("os._exit(3)", "ended with code 3"), ("1/0", "ZeroDivisionError: division"), ("raise ValueError(object())", "ValueError: the file$")):
         spell = f"import os, sys\nfrom implicit_compress import bench\ndef fail(*a): {code}\nbench.VERBS['encode'] = fail\nbench.child(*sys.argv[1:])"
         monkeypatch.setattr(bench, "CHILD", spell)
         got = measure(task, tmp_path/"out", retry=True)
