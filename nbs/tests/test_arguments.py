@@ -360,6 +360,7 @@ SAME_FILE = { # (way, name): why the file is the same although the argument coun
     ("lossless_network", "lossless"): "chooses the way",
     **{("auto", n): "coefficients cost less on this crop; the file of the pyramid changes" for n in ("seed", "start", "steps", "lmbda")},
 }
+FEW = {"seed", "prune", "coder", "icc", "steps"}
 BESIDE = dict(pruning=dict(prune=.5), hashing=dict(pool=.5))    # what else an argument needs
 
 
@@ -368,8 +369,9 @@ def variants():
     for way, names in ACCEPTED.items():
         for name in sorted(names - set(NOT_IN_THE_FILE)):
             if (way, name) in SAME_FILE or way in ("lossless", "auto_at_once"): continue    # its file is that of another way, or fits nothing
+            if way == "lossless_network" and name not in FEW: continue    # it is the file of a network, which is tried above
             yield way, name
-        if "prune" in names: yield from ((way, "pruning"), (way, "hashing"))
+        if "prune" in names and way != "lossless_network": yield from ((way, "pruning"), (way, "hashing"))
 
 
 @pytest.fixture(scope="module")
