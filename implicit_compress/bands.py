@@ -17,7 +17,7 @@ from .decompose import WAVELETS, Band, decompose, recompose_exact
 from .entropy import varint
 from .image import to_float
 from .network import File, drawn, fit_file, shape_for
-from .sparse import UNIT, decode_sparse, encode_sparse
+from .sparse import ROWS, UNIT, decode_sparse, encode_sparse
 
 # %% ../nbs/17_bands.ipynb #73a9ced8
 def to_band_samples(
@@ -30,7 +30,12 @@ def from_band_samples(
     s, # uint16
 )->np.ndarray: # int64, `UNIT` is full scale
     "What its drawing means"
-    return (s.astype(np.int64)*(5*UNIT//4) + 32767)//65535 - UNIT//8
+    v = s.astype(np.int64)
+    v *= 5*UNIT//4
+    v += 32767
+    v //= 65535
+    v -= UNIT//8
+    return v
 
 # %% ../nbs/17_bands.ipynb #79bb043f
 LUMA = np.array([.299, .587, .114])
@@ -117,7 +122,7 @@ def drawing(
     if apart and c != 3: raise DamagedError(f'chroma: a picture of {c} channels has none')
     if 'base' not in a:
         if apart or 'details' in a: raise DamagedError('chroma or details: there is no base')
-        return np.full((h.height, h.width, c), UNIT//2, np.int64)
+        return np.broadcast_to(np.int64(UNIT//2), (h.height, h.width, c))
     scale = 1 if wavelet else 1 << a['levels']
     def part(name, channels): return from_band_samples(nested(a[name], (rows, cols, channels), scale, threads, limits))
     low = from_ycbcr(part('base', 1), part('chroma', 2)) if apart else part('base', c)
@@ -143,10 +148,15 @@ def draw_bands(
     limits:Limits=Limits(), # for each network, and for the whole
 )->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
     "The picture of a file of method `bands`, or an `IicError`"
-    y,peak = drawing(h, threads, limits),(1 << h.depth) - 1
-    if 'sparse' in h.args: y = y + decode_sparse(h.args['sparse'], models, words, y.shape)
+    y,peak,rest = drawing(h, threads, limits),(1 << h.depth) - 1,0
+    if 'sparse' in h.args: rest = decode_sparse(h.args['sparse'], models, words, y.shape)
     elif models or words: raise DamagedError('models or words: there are no coefficients here')
-    return ((np.clip(y, 0, UNIT)*peak + UNIT//2)//UNIT).astype(np.uint8 if h.depth <= 8 else np.uint16)
+    out = np.empty(y.shape, np.uint8 if h.depth <= 8 else np.uint16)
+    for a in range(0, len(y), ROWS):
+        rows = slice(a, a + ROWS)
+        v = y[rows] + (rest[rows] if 'sparse' in h.args else 0)
+        out[rows] = (np.clip(v, 0, UNIT)*peak + UNIT//2)//UNIT
+    return out
 
 # %% ../nbs/17_bands.ipynb #0ef7a4e8
 DETAILS = ('none', 'network', 'sparse')

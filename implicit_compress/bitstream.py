@@ -7,13 +7,13 @@ __all__ = ['MAGIC', 'VERSION', 'EXTRAS', 'TILES', 'BASE', 'CODER', 'SHARED', 'CO
            'SPARSE', 'VALUES', 'HEAD', 'METHODS', 'TAIL', 'EXTRA', 'CRITICAL', 'BODY', 'NESTED', 'PER_PRODUCT',
            'PER_SINE', 'PER_DRAWN', 'PER_WEIGHT', 'BYTES_OF_WEIGHT', 'BYTES_OF_CODE_WORD', 'PER_POOL_PRODUCT',
            'PER_BIT', 'PER_BYTE_SYMBOL', 'PER_SAMPLE', 'BYTES_OF_SAMPLE', 'BYTES_OF_PIXEL', 'PER_FEATURE',
-           'BYTES_OF_FEATURE', 'PER_COEFFICIENT', 'BYTES_OF_COEFFICIENT', 'PER_BAND', 'BYTES_OF_BAND', 'PER_TAP',
-           'PER_LOW', 'PER_LATENT', 'PER_MAC', 'BYTES_OF_LATENT', 'PER_SCALE', 'STARTUP', 'AROUND_IT', 'Field', 'table',
-           'write_extras', 'read_extras', 'siren_weights', 'Header', 'assemble', 'packed_extra', 'pack', 'detail_files',
-           'nested_files', 'Cost', 'total_cost', 'drawing_cost', 'lossless_cost', 'bands_cost', 'pyramid_cost',
-           'filter_length', 'sparse_wavelet', 'own_cost', 'cost_of', 'Limits', 'as_bytes', 'spans', 'header_of', 'peek',
-           'inflate', 'Contents', 'unpack', 'ledger', 'attach', 'side_bytes', 'IicError', 'TruncatedError',
-           'NotIicError', 'UnsupportedError', 'LimitError', 'DamagedError']
+           'BYTES_OF_FEATURE', 'PER_COEFFICIENT', 'BYTES_OF_COEFFICIENT', 'BYTES_OF_PLANE', 'PER_BAND', 'BYTES_OF_BAND',
+           'BYTES_OF_DRAWN', 'PER_TAP', 'PER_LOW', 'PER_LATENT', 'PER_MAC', 'BYTES_OF_LATENT', 'PER_SCALE', 'STARTUP',
+           'AROUND_IT', 'Field', 'table', 'write_extras', 'read_extras', 'siren_weights', 'Header', 'assemble',
+           'packed_extra', 'pack', 'detail_files', 'nested_files', 'Cost', 'total_cost', 'drawing_cost',
+           'lossless_cost', 'bands_cost', 'pyramid_cost', 'filter_length', 'sparse_wavelet', 'own_cost', 'cost_of',
+           'Limits', 'as_bytes', 'spans', 'header_of', 'peek', 'inflate', 'Contents', 'unpack', 'ledger', 'attach',
+           'side_bytes', 'IicError', 'TruncatedError', 'NotIicError', 'UnsupportedError', 'LimitError', 'DamagedError']
 
 # %% ../nbs/09_bitstream.ipynb #bd65833d
 import zlib
@@ -310,9 +310,9 @@ class Cost(NamedTuple):
 def total_cost(
     costs, # iterable of `Cost`
 )->Cost:
-    "Of all together: the images may be in memory at the same time"
+    "Of files that are decoded one after another: what is drawn of those inside a file counts among the memory of that file"
     p,w,o,m = zip(*costs)
-    return Cost(max(p), sum(w), sum(o), sum(m))
+    return Cost(max(p), sum(w), sum(o), max(m))
 
 # operations and bytes, measured with one thread of a server processor: see the table below
 PER_PRODUCT,PER_SINE,PER_DRAWN = .08,4.5,150.   # of a sine network: per pixel and weight, per pixel and neuron, per pixel
@@ -320,8 +320,8 @@ PER_WEIGHT,BYTES_OF_WEIGHT,BYTES_OF_CODE_WORD = 500.,60,250   # to read a weight
 PER_POOL_PRODUCT,PER_BIT,PER_BYTE_SYMBOL = .5,330.,900.   # per product of factors of a pool; per bit of Huffman codes; per symbol of other packers
 PER_SAMPLE,BYTES_OF_SAMPLE,BYTES_OF_PIXEL = 600.,24,25   # of method lossless: per sample, per sample, per pixel
 PER_FEATURE,BYTES_OF_FEATURE = 25.,1 << 21   # per sample for each feature that another channel or a drawing adds; for a piece of every feature
-PER_COEFFICIENT,BYTES_OF_COEFFICIENT = 700.,44   # of method bands: per coefficient,
-PER_BAND,BYTES_OF_BAND = 60.,20   # per sample of what is composed; as many bytes more if there is a drawing
+PER_COEFFICIENT,BYTES_OF_COEFFICIENT,BYTES_OF_PLANE = 700.,16,47   # of method bands: per coefficient, per coefficient, per pixel of the plane at work
+PER_BAND,BYTES_OF_BAND,BYTES_OF_DRAWN = 60.,8,40   # per sample of what is composed; while networks draw it
 PER_TAP,PER_LOW = 12.,600.   # of an inverse wavelet transform, per sample; per number of the low band
 PER_LATENT,PER_MAC,BYTES_OF_LATENT,PER_SCALE = 500.,.5,28,7*10**7   # of method pyramid: per latent, per product, per latent, per scale
 STARTUP,AROUND_IT = 2*10**7,1 << 24   # what any file takes: operations, bytes
@@ -366,16 +366,17 @@ def bands_cost(
 )->Cost:
     "Of composing the low band, details and coefficients; the networks are files of their own"
     a,pixels,c = h.args,h.height*h.width,h.planes
-    work,memory = PER_BAND*pixels*c,BYTES_OF_BAND*pixels*c*(2 if 'base' in a else 1)
+    work,memory = PER_BAND*pixels*c,BYTES_OF_BAND*pixels*c
     taps = 8 if a['wavelet'] in (b'', b'9/7') else filter_length(a['wavelet'])
     if a['wavelet'] and a['levels']: work += PER_TAP*taps*pixels*c
     if 'sparse' in a:
         work += PER_COEFFICIENT*pixels*c
-        memory += BYTES_OF_COEFFICIENT*pixels*c
+        memory += pixels*(BYTES_OF_COEFFICIENT*c + BYTES_OF_PLANE)
         name = sparse_wavelet(a['sparse'])
         if name != b'9/7':
             work += PER_TAP*filter_length(name)*pixels*c
             work += PER_LOW*c*max(1, h.height*h.width >> 2*max(0, min(h.height, h.width).bit_length() - 3))
+    if 'base' in a: memory = max(memory, BYTES_OF_DRAWN*pixels*c)
     return Cost(pixels, 0, round(work), round(memory))
 
 def pyramid_cost(
@@ -445,7 +446,7 @@ class Limits:
     icc:int=1 << 22 # bytes of color profile, unpacked
     exif:int=1 << 22 # bytes of EXIF, unpacked
     xmp:int=1 << 22 # bytes of XMP, unpacked
-    memory:int=32 << 30 # bytes at the peak, beside those of the file
+    memory:int=16 << 30 # bytes at the peak, beside those of the file
 
     def check(self,
         h:Header, # of a file; files inside it are in its fields
