@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['FITTED', 'WITHOUT', 'LEAST', 'GUARD', 'LARGEST', 'METHODS', 'power_law', 'aim', 'is_array', 'found_in', 'sides_of',
-           'samples_and_sides', 'pyramid_of', 'bpp_of_samples', 'visible_target', 'with_visible_psnr', 'attached',
-           'refuse_too_large', 'warn_of_one_layer', 'network_file', 'compress', 'own_pixels', 'packed_samples',
-           'restored', 'composed', 'checked_arguments', 'drawn_pixels', 'alpha_plane', 'alpha_like', 'joined',
-           'decompress', 'affordable', 'lossless_file', 'alpha_field']
+           'samples_and_sides', 'pyramid_of', 'bpp_of_samples', 'with_visible_psnr', 'attached', 'refuse_too_large',
+           'warn_of_one_layer', 'network_file', 'compress', 'own_pixels', 'packed_samples', 'restored', 'composed',
+           'checked_arguments', 'drawn_pixels', 'alpha_plane', 'alpha_like', 'joined', 'decompress', 'affordable',
+           'lossless_file', 'alpha_field']
 
 # %% ../nbs/30_codec.ipynb #967a7f66
 import math
@@ -23,7 +23,7 @@ from .bands import bands_file, draw_bands, refuse
 from .bitstream import Contents, DamagedError, Header, IicError, LimitError, Limits, attach, pack, peek, side_bytes, unpack
 from .controls import PACKERS
 from .entropy import only_iic_errors
-from .image import LoadedImage, as_samples, file_bytes, read_image, scaled_side, to_float, upright_exif, upright_xmp
+from .image import LoadedImage, as_samples, file_bytes, read_image, scaled_side, upright_exif, upright_xmp
 from .lossless import decode_lossless, encode_lossless, ranked, unranked
 from .network import File, drawn, fit_file
 from .pyramid import box_slices, draw_pyramid
@@ -111,7 +111,6 @@ def pyramid_of(
     "The file of method pyramid; of auto, the cheaper of it and coefficients by their measured `mse + lmbda*bpp`, with the `lmbda` that led to the first"
     from implicit_compress.effort import pyramid_file
     targets = {k: how[k] for k in ('bpp', 'psnr', 'lmbda')}
-    targets['psnr'] = visible_target(how['psnr'], x, alpha, how['threads'])
     own = {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
     f = pyramid_file(x, **targets, seconds=EFFORTS[how['preset']] if how['seconds'] is None else how['seconds'], **own)
     if how['method'] != 'auto': return with_visible_psnr(f, x, alpha, how['threads'])
@@ -134,19 +133,6 @@ def bpp_of_samples(
     warnings.warn(f'alpha and metadata take {own:.3f} bits per pixel of a target of {bpp:g}: '
                   f'the file will be larger than asked for; give a larger target, or leave something out', stacklevel=3)
     return LEAST*bpp
-
-def visible_target(
-    psnr:float, # quality of visible colour to reach, dB, or None
-    colour, # (h,w,c) samples, hidden ones filled
-    alpha, # (h,w,1) samples, or None
-    threads:int=None, # for `pyramid_file`
-)->float: # dB, of all colour samples, or None
-    "The quality of all colour at which visible colour has `psnr`, as a pyramid without fitting shows it"
-    from implicit_compress.effort import guessed_lmbda, magnitudes, pyramid_file
-    if psnr is None or not hides(alpha): return psnr
-    lmbda = guessed_lmbda(magnitudes(to_float(colour)), colour.shape[2], psnr=psnr)
-    f = pyramid_file(colour, lmbda=lmbda, seconds=0, threads=threads)
-    return psnr + f.psnr - visible_psnr(decompress(f, threads=threads), colour, alpha)
 
 def with_visible_psnr(
     f:File, # of the colour samples
@@ -262,12 +248,15 @@ def compress(
     whole,sides = samples_and_sides(image, how)
     refuse_too_large(whole, encoder, how['lossless'] or encoder == 'lossless')
     if encoder == 'lossless': return attached(lossless_file(whole), **sides)
+    began = time.perf_counter()
     x, plane = separated(whole, fill=not how['lossless'])
     alpha = None if plane is None else alpha_field(plane)
+    apart = time.perf_counter() - began
     if not any(how[k] for k in ONE_OF): how['bpp'] = ARGUMENTS['bpp'].default
     if how['bpp'] and not how['lossless']: how['bpp'] = bpp_of_samples(how['bpp'], x.shape, alpha=alpha, **sides)
     visible = None if how['lossless'] else plane
     made = pyramid_of(x, how, visible) if encoder in LATENTS else network_file(x, encoder, how, visible)
+    made.seconds += apart
     if not how['lossless']: return attached(made, alpha=alpha, **sides)
     return attached(lossless_file(whole, attached(made, alpha=alpha)), **sides)
 

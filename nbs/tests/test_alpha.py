@@ -56,7 +56,6 @@ def test_cut_out_is_exact(cut_outs, way):
 @pytest.mark.parametrize("kind", ["la", "soft", "opaque"])
 def test_other_kinds_are_exact(kind, way):
     "Gray with alpha, soft edges, and alpha that is 255 everywhere"
-    if (kind, way) == ("la", "hybrid"): pytest.skip("gray has no chroma")
     x = KINDS[kind]
     y = decompress(encoded(x, **WAYS[way]))
     assert y.shape == x.shape and np.array_equal(y[..., -1], x[..., -1])
@@ -100,7 +99,7 @@ def test_filling_changes_nothing_that_is_seen():
     assert np.array_equal(out, filled(np.where(CUT_OUT > 0, HIDDEN, 0).astype(np.uint8), CUT_OUT))
 
 
-@pytest.mark.parametrize("how", [dict(preset="instant", psnr=34), dict(preset="instant", lmbda=1e-3), dict(method="pyramid", lmbda=3e-3, seconds=0)], ids=str)
+@pytest.mark.parametrize("how", [dict(preset="instant", bpp=3), dict(method="pyramid", lmbda=3e-3, seconds=0)], ids=str)
 def test_hidden_colour_is_free(how):
     "Noise under alpha 0 gives the same file as one colour there"
     flat = np.concatenate([np.where(CUT_OUT > 0, COLOUR, 0), CUT_OUT], 2)
@@ -116,9 +115,9 @@ def test_quality_is_that_of_visible_colour():
 
 
 def test_quality_of_a_pyramid():
-    "A pyramid is asked for the quality of visible colour, too"
+    "A pyramid meets a quality on all colour samples, filled ones too, and says what visible ones have"
     f = encoded(KINDS["rgba_hidden"], method="pyramid", psnr=27, seconds=0)
-    assert abs(f.psnr - 27) < 1.5
+    assert abs(f.psnr - 27) < 1.5 and f.psnr == pytest.approx(visible_psnr(decompress(f)[..., :3], COLOUR, CUT_OUT))
 
 
 def test_everything_hidden():
@@ -179,7 +178,7 @@ def test_beginning_of_a_pyramid(cut_outs):
     "A beginning of the file is a smaller image, with its alpha"
     f = bytes(cut_outs["pyramid_0"])
     shapes = set()
-    for n in range(len(f) - 5, len(f) - ledger(f)["words"], -20):
+    for n in range(len(f) - 5, len(f) - ledger(f)["words"], -60):
         try: y = decompress(f[:n], partial=True)
         except IicError: break
         level = next(k for k in range(12) if (-(-H >> k), -(-W >> k)) == y.shape[:2])
