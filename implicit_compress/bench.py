@@ -177,6 +177,8 @@ def encode(
     with noted(row):
         if name in OWN:
             from implicit_compress.codec import compress   # slow to import: other codecs need not wait for it
+            from implicit_compress.fit import keep_memory
+            keep_memory()   # the process is ours, and ends with this file
             make = coin_compress if name == 'coin' else compress
             with clocks(row, 'encode'): data = make(task['picture'], progress=False, threads=task['threads'], **OWN[name] | how | aim)
             row |= fit_fields(data)
@@ -453,6 +455,8 @@ def dask_executor(
 def encode_one(task, out)->dict:
     "Write the file of a picture: what came of it"
     from implicit_compress.codec import compress
+    from implicit_compress.fit import keep_memory
+    keep_memory()
     row = {}
     with noted(row): data = compress(task['picture'], progress=False, threads=task['threads'], **task['how'])
     atomic_write(out, data)

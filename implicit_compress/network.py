@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BITS', 'EXTRA', 'OF_TILE', 'INKS', 'ROWS', 'ROUND', 'BUDGET', 'shape_for', 'guess', 'FitRecord', 'File', 'key_of',
-           'Past', 'fitted', 'frees_memory', 'fit_file', 'drawn']
+           'Past', 'fitted', 'frees_memory', 'in_spite_of_interrupt', 'fit_file', 'drawn']
 
 # %% ../nbs/16_network.ipynb #c71a51dd
 import math
@@ -217,6 +217,13 @@ def frees_memory(
         finally: release_memory()
     return freeing
 
+def in_spite_of_interrupt(
+    f, # what follows a fit, short beside it: function without arguments, which may begin again
+):
+    "What `f` gives. Ctrl-C ends a fit and not the writing of its file: where it comes that late, `f` begins again; a second one ends it"
+    try: return f()
+    except KeyboardInterrupt: return f()
+
 @frees_memory
 def fit_file(
     x, # (h,w,c) samples
@@ -260,11 +267,14 @@ def fit_file(
         how |= kw | dict(threads=kw.get('threads') or torch_threads)
         freeze = QUANTIZERS[quantizer](start=past.start if past else ROUND, bits=bits)
         s = fitted(net, x, [*([pruner(prune, pruning)] if prune else []), freeze], [*callbacks, *([past.point] if past else [])], past and past.state, **how)
-        layers = freeze.layers()
-        out = File(pack(header(**freeze.args()), *encode_by(coder, freeze.segments())))
-        y = draw_exact(layers, *x.shape[:2], 8*x.itemsize, threads=kw.get('threads'), boxes=boxes, skips=skips)
-        out.psnr,out.bpp,out.seconds = psnr(y, x),bpp(out, x.shape),time.perf_counter() - t0 + (past.before if past else 0)
-        out.fit = FitRecord.of(s)
+        def written():
+            out = File(pack(header(**freeze.args()), *encode_by(coder, freeze.segments())))
+            y = draw_exact(freeze.layers(), *x.shape[:2], 8*x.itemsize, threads=kw.get('threads'), boxes=boxes, skips=skips)
+            out.psnr,out.bpp = psnr(y, x),bpp(out, x.shape)
+            out.seconds = time.perf_counter() - t0 + (past.before if past else 0)
+            out.fit = FitRecord.of(s)
+            return out
+        out = in_spite_of_interrupt(written)
         return past.better(out, n_bytes, s.stop != 'interrupted') if past else out
 
 # %% ../nbs/16_network.ipynb #3711c4cb

@@ -261,6 +261,20 @@ def test_memory_of_the_host_goes_back_to_the_system_after_a_fit(tmp_path):
     assert r.returncode == 0, r.stderr
     assert float(r.stdout) > 100   # MB
 
+def test_an_interrupt_after_the_fit_does_not_lose_it(monkeypatch):
+    from implicit_compress import network
+    real,calls = network.draw_exact,[]
+    def late(*args, **kw):
+        calls.append(0)
+        if len(calls) <= times: raise KeyboardInterrupt
+        return real(*args, **kw)
+    monkeypatch.setattr(network, 'draw_exact', late)
+    times = 1
+    f = encoded('network')
+    assert len(calls) == 2 and decompress(f).shape == X.shape
+    times,calls = 2,[]
+    with pytest.raises(KeyboardInterrupt): encoded('network')
+
 # ---- checkpoints
 
 class Breaks:
