@@ -227,7 +227,7 @@ RUNTIME = [
     Argument('frame', int, 'Which image of a file that holds several; the first is 0.', low=0, metavar='N',
              unset='the first, with a warning', absent=dict(bench=FIRST, explore=FIRST)),
     Argument('strip', bool, 'Leave out EXIF and XMP; the color profile stays, as it says what the samples mean.',
-             default=False, absent=dict(explore=NO_SIDES)),
+             default=False, absent=dict(explore=NO_SIDES, bench='it is always so: no codec stores them there')),
     Argument('strip_profile', bool, 'Leave out the color profile.', default=False,
              absent=dict(explore=NO_SIDES)),
     Argument('icc', bytes, 'Color profile.', unset='that of the image',

@@ -180,7 +180,8 @@ def encode(
             from implicit_compress.fit import keep_memory
             keep_memory()   # the process is ours, and ends with this file
             make = coin_compress if name == 'coin' else compress
-            with clocks(row, 'encode'): data = make(task['picture'], progress=False, threads=task['threads'], **OWN[name] | how | aim)
+            unmeasured = {} if name == 'coin' else dict(strip=True)   # EXIF and XMP, which the files of other codecs here do not hold
+            with clocks(row, 'encode'): data = make(task['picture'], progress=False, threads=task['threads'], **unmeasured | OWN[name] | how | aim)
             row |= fit_fields(data)
         else:
             x,codec = load_image(task['picture']),CODECS[name]

@@ -536,3 +536,12 @@ def test_compress_and_decompress_take_all_that_holds_bytes():
         results = [f(s) for s in (data, bytearray(data), memoryview(data), io.BytesIO(data), behind, Pipe(data))]
         assert all(np.array_equal(np.asarray(r), np.asarray(results[0])) if f is decoded else bytes(r) == iic for r in results)
     assert (encoded(np.float32(X[..., 0])/255) == encoded(written(Image.fromarray(np.float32(X[..., 0])/255), "TIFF")))
+
+
+def test_bench_measures_without_metadata(tmp_path):
+    "Codecs there are compared by their samples: EXIF of a photograph is nobody's bytes"
+    from implicit_compress import bench
+    path = tmp_path/"a.jpg"
+    path.write_bytes(written(Image.fromarray(X), "JPEG", exif=exif_block()))
+    bench.encode(dict(picture=str(path), codec="instant", bpp=4., threads=1), str(tmp_path/"a.iic"))
+    assert contents((tmp_path/"a.iic").read_bytes())[1] is None
