@@ -595,12 +595,12 @@ def compare(source, file, out, quiet, **how):
     checked(how)
     odd = [f'--{n}' for n in how if is_given(how, n) and n != 'threads'] if file else []
     if odd: raise ValueError(f'{", ".join(odd)}: {file} is encoded already; leave out the file, or what is for the encoder')
-    x = as_samples(to_samples(to_float(load_image(source))))
+    x = as_samples(to_samples(to_float(load_image(source, how['frame']))))
     if x.shape[2] in (2, 4): raise ValueError(f'{source} has an alpha channel, which JPEG cannot hold: compare takes gray or RGB')
     data = read(file) if file else None
     if file and (shape := ((h := unpack(data).header).height, h.width, h.channels)) != x.shape: raise ValueError(f'{file} holds {shape} samples, {source} {x.shape}')
     folder = results_folder(out or f'{Path(source).stem}-compare', Path(source).stem, [source, *([file] if file else [])])
-    if not file: data = fitted(source, quiet, **how)
+    if not file: data = fitted(source, quiet, **how | dict(strip=True))   # the others' files hold no EXIF and no XMP either
     report(x, data, folder, Path(source).stem, None if file else data.seconds, how['threads'])
 
 # %% ../nbs/36_cli.ipynb #740bb676

@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 import implicit_compress
 from implicit_compress import cli
+from implicit_compress.bitstream import unpack
 from implicit_compress.cli import main
 from implicit_compress.codec import compress, decompress
-from implicit_compress.image import save_image
+from implicit_compress.image import demo_image, save_image
+from implicit_compress.metrics import psnr
 
 X = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 FAST = ['--bpp', '4', '--steps', '3', '--threads', '1']
@@ -195,3 +198,18 @@ def test_sigterm_stops_encode_many_and_keeps_what_is_ready(here, monkeypatch):
         assert 'Stopped. The files that were ready are in files' in r.stderr and not caught
         assert contents('files') == {'a.iic': b'ready'}
     finally: signal.signal(signal.SIGTERM, before)
+
+
+def test_compare_stores_no_metadata_and_takes_the_frame(tmp_path, monkeypatch):
+    "Files that are compared hold samples alone, and show the frame that was asked for"
+    monkeypatch.chdir(tmp_path)
+    first = Image.fromarray(np.zeros((24, 24, 3), np.uint8))
+    second = Image.fromarray(demo_image()[:24, :24])
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    first.save("two.tif", save_all=True, append_images=[second], exif=exif)
+    done = CliRunner().invoke(main, "compare two.tif -o out --preset instant --bpp 2 --frame 1".split())
+    assert done.exit_code == 0, done.output
+    found = unpack(Path("out/two.iic").read_bytes())
+    assert found.exif is None
+    assert psnr(decompress(Path("out/two.iic").read_bytes()), np.asarray(second)) > 20
