@@ -150,7 +150,7 @@ def test_surface_of_pillow(arguments):
 
 def test_surface_of_the_bench(arguments):
     "Every argument has a text form that is read back with its type"
-    for name, a in arguments.ARGUMENTS.items():
+    for name in arguments.ARGUMENTS:
         if name in reasons(arguments, "bench"):
             with pytest.raises(ValueError, match=name): arguments.parse_settings([f"{name}=1"])
         else:

@@ -200,11 +200,12 @@ def test_a_result_remembers_its_fit():
 
 def host_state():
     "What no call may change"
+    numpy_state = np.random.get_state()  # noqa: NPY002  (the generator that all code of the host shares)
     return dict(
         threads=torch.get_num_threads(), others=in_new_thread(torch.get_num_threads), blas=[(i['filepath'], i['num_threads']) for i in threadpool_info() if i['user_api'] == 'blas'],
         dtype=torch.get_default_dtype(), device=torch.get_default_device(), grad=torch.is_grad_enabled(), inference=torch.is_inference_mode_enabled(),
         deterministic=torch.are_deterministic_algorithms_enabled(), precision=torch.get_float32_matmul_precision(),
-        torch_random=torch.get_rng_state().tolist(), numpy_random=repr(np.random.get_state()[1:]), numpy_words=np.random.get_state()[1].tolist(), random=random.getstate(),
+        torch_random=torch.get_rng_state().tolist(), numpy_random=repr(numpy_state[1:]), numpy_words=numpy_state[1].tolist(), random=random.getstate(),
         errors=np.geterr(), printing=repr(np.get_printoptions()), filters=list(warnings.filters), show=warnings.showwarning, format=warnings.formatwarning,
         signals={s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}, logging=(logging.root.level, list(logging.root.handlers), logging.root.manager.disable),
         environment=dict(os.environ), folder=os.getcwd(), recursion=sys.getrecursionlimit(), hooks=(sys.excepthook, threading.excepthook), running=threading.active_count())

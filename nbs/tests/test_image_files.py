@@ -1,8 +1,9 @@
 "Image files: orientation, frames, metadata, colour of PNG, reals, 16-bit PNG, and what counts as a file"
-import io, os, struct, time, warnings, zlib
+import io, struct, time, warnings, zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
+import implicit_compress.plugin  # noqa: F401  (teaches Pillow the format)
 from implicit_compress import image as lib
 from implicit_compress.image import demo_image, icc_profile, load_image
 
@@ -440,7 +441,6 @@ def test_command_line_and_plugin_choose_frames(tmp_path, monkeypatch):
     assert "3 frames: 0 to 2" in shell(f"encode m.tif -o c.iic {how} --frame 3", 2)[1]
     assert "2 of 3 frames" in shell("encode m.tif -o c.iic --lossless", 2)[1]
     assert not (tmp_path/"c.iic").exists()
-    import implicit_compress.plugin
     im = Image.open("m.tif")
     with pytest.warns(UserWarning, match="2 of 3 frames"): im.save("d.iic", preset="instant", bpp=4.)
     im.save("e.iic", lossless=True, frame=1)
@@ -475,7 +475,6 @@ def test_metadata_of_files_is_kept(tmp_path, monkeypatch):
         assert im.size == (H, W) and tags[0x010F] == "Maker" and tags.get(0x0112, 1) == 1
         assert tags.get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05" and b'"6"' not in lib.read_image(f"out{suffix}").xmp
     assert "metadata" in shell("decode a.iic -o out.bmp")[1]
-    import implicit_compress.plugin
     im = Image.open("a.iic")
     assert im.info["xmp"].startswith(b"<x:xmpmeta") and im.getexif()[0x010F] == "Maker" and im.size == (H, W)
     im.save("b.jpg", exif=im.info["exif"])
@@ -505,7 +504,6 @@ def test_metadata_given_and_left_out(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="EXIF"): encoded(X, exif=b"nonsense")
     shell("encode a.jpg -o a.iic --preset instant --bpp 4 --strip")
     assert contents((tmp_path/"a.iic").read_bytes()) == (p3, None, None)
-    import implicit_compress.plugin
     Image.open("a.jpg").save("b.iic", preset="instant", bpp=4., exif=exif_block(3), icc_profile=None)
     icc, exif, xmp = contents((tmp_path/"b.iic").read_bytes())
     assert icc is None and parsed(exif)[0x0112] == 1
