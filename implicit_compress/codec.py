@@ -292,7 +292,7 @@ def compress(
     if not any(how[k] for k in ONE_OF): how['bpp'] = ARGUMENTS['bpp'].default
     if how['bpp'] and not how['lossless']: how['bpp'] = bpp_of_samples(how['bpp'], x.shape, alpha=alpha, **sides)
     visible = None if how['lossless'] else plane
-    limit = LosslessLimit(x, lossless_file) if never_above_lossless(encoder, how) else None
+    limit = LosslessLimit(whole, lossless_file, len(alpha or b'')) if never_above_lossless(encoder, how) else None
     if limit and how['bpp'] and limit.exceeded(round(target_of(how, x.shape).n_bytes)):
         made = limit.file()
         made.remark = f'lossless, in no more bits than the {how["bpp"]:g} per pixel that were asked for'
@@ -302,7 +302,7 @@ def compress(
         made = limit.kept(made) if limit else made
     made.seconds += apart
     if how['lossless']: return attached(lossless_file(whole, attached(made, alpha=alpha)), **sides)
-    out = attached(made, alpha=alpha, **sides)
+    out = attached(made, alpha=None if limit and made is limit.made else alpha, **sides)
     if how['coder'] in (None, 'range'): warn_missed(out, **asked)   # other coders take more bytes by design
     return out
 

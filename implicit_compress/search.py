@@ -126,8 +126,9 @@ class LosslessLimit:
     def __init__(self,
         x, # (h,w,c) samples
         make, # function of the samples: a lossless `File`
+        beside:int=0, # bytes of fields that another file has beside its samples, and a lossless one has not
     ):
-        self.x,self.make,self.estimate,self.made = x,make,None,None
+        self.x,self.make,self.beside,self.estimate,self.made = x,make,beside,None,None
 
     def file(self)->File:
         "The lossless file"
@@ -139,6 +140,7 @@ class LosslessLimit:
     )->bool:
         "Is the lossless file as small?"
         if self.estimate is None: self.estimate = lossless_estimate(self.x)
+        n += self.beside
         return (self.made is not None or n >= SURE*self.estimate) and n >= len(self.file())
 
     def kept(self,
@@ -147,7 +149,7 @@ class LosslessLimit:
         "The file, or the lossless one if that is not larger"
         if not self.exceeded(len(f)): return f
         out = self.file()
-        out.seconds += f.seconds
+        out.seconds = (out.seconds or 0.) + (f.seconds or 0.)
         reached = 'as much was' if f.psnr == math.inf else f'{f.psnr:.2f} dB were'
         out.remark = f'lossless, in no more bytes than the {len(f):,} in which {reached} reached with loss'
         return out

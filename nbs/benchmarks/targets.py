@@ -1,0 +1,64 @@
+"""What every target gives: `python nbs/benchmarks/targets.py [--sets kodak clic] [--methods instant siren hybrid pyramid] [--seconds 20]`
+
+IMPLICIT_COMPRESS_DATA names the folder that holds kodak/ and clic/. `instant` (coefficients alone) encodes all 24 Kodak images and the first
+six of clic at four qualities and three sizes; networks alone (siren), networks and coefficients (hybrid) and pyramids encode six of each at
+one size and one quality. Every file is written by one process and decoded by another; its warnings are part of the row. A row that is
+there already in results/targets.tsv is not measured again.
+"""
+import argparse, json, os, tempfile
+from datetime import date
+from itertools import product
+from pathlib import Path
+from implicit_compress.bench import machine
+from points import Table, decoded, fresh
+
+CODE = """import json, sys, time, warnings
+from implicit_compress.codec import compress
+source, out, how = sys.argv[1:]
+t = time.time()
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter('always')
+    f = compress(source, **json.loads(how))
+open(out, 'wb').write(f)
+said = ' / '.join(str(w.message) for w in seen)
+print(json.dumps(dict(seconds=round(time.time() - t, 1), said_db=float(f.psnr), warning=said, remark=f.remark)))"""
+ALL = [("psnr", v) for v in (28, 32, 36, 40)] + [("bpp", v) for v in (.1, .3, 1.)]
+METHODS = {    # name: (arguments of compress, targets)
+    "instant": (dict(preset="instant"), ALL),
+    "siren": (dict(), [("bpp", .3), ("psnr", 24)]),
+    "hybrid": (dict(details="sparse"), [("bpp", .3), ("psnr", 30)]),
+    "pyramid": (dict(method="pyramid"), [("bpp", .3), ("psnr", 30)]),
+}
+SIX = ("kodim01", "kodim05", "kodim08", "kodim15", "kodim20", "kodim23")
+
+
+def images(name, method):
+    "The images of a set for a method"
+    paths = sorted((Path(os.environ["IMPLICIT_COMPRESS_DATA"])/name).glob("*.png"))
+    if name != "kodak": return paths[:6]
+    return paths if method == "instant" else [p for p in paths if p.stem in SIX]
+
+
+def miss(kind, target, dec):
+    "dB above the quality, or per cent above the size"
+    return round(dec["psnr_db"] - target, 3) if kind == "psnr" else round(100*(dec["bpp"]/target - 1), 3)
+
+
+if __name__ == "__main__":
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("--sets", nargs="+", default=["kodak", "clic"]); a.add_argument("--methods", nargs="+", default=list(METHODS))
+    a.add_argument("--seconds", type=float, default=20); a.add_argument("--threads", type=int, default=1)
+    a = a.parse_args()
+    columns = "set image method kind target bytes bpp psnr_db miss seconds warning remark machine date"
+    table = Table("targets.tsv", columns, 5, "targets and what was reached; miss: dB above the quality, or per cent above the size; the target of siren, hybrid and pyramid comes with --seconds of fitting")
+    with tempfile.TemporaryDirectory() as d:
+        for method, name in product(a.methods, a.sets):
+            how, targets = METHODS[method]
+            for source, (kind, target) in product(images(name, method), targets):
+                if table.has(name, source.stem, method, kind, target): continue
+                out = Path(d)/"a.iic"
+                budget = {} if method == "instant" else dict(seconds=a.seconds)
+                enc = fresh(CODE, source, out, json.dumps(how | budget | {kind: target, "threads": a.threads}))
+                dec = decoded(source, out, a.threads)
+                if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3: raise SystemExit(f"{source.stem}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}")
+                table.add(dict(set=name, image=source.stem, method=method, kind=kind, target=target, miss=miss(kind, target, dec), machine=machine(), date=date.today()) | enc | dec)
