@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DB_PER_DECADE', 'DB_PER_DOUBLING', 'SLOPES', 'FACTOR', 'MARGIN_DB', 'GAIN_DB', 'PROBES', 'LONG', 'MET_DB', 'SURE',
-           'MISS_BPP', 'MISS_DB', 'Probe', 'slopes_of', 'expected_db', 'saturated', 'next_rate', 'interrupted',
-           'search_rate', 'lossless_estimate', 'LosslessLimit', 'missed', 'warn_missed']
+           'MISS_BPP', 'MISS_DB', 'Probe', 'slopes_of', 'expected_db', 'saturated', 'between', 'next_rate',
+           'interrupted', 'search_rate', 'lossless_estimate', 'LosslessLimit', 'missed', 'warn_missed']
 
 # %% ../nbs/29_search.ipynb #dfa8bad5
 import math
@@ -63,6 +63,19 @@ def saturated(
             if b.file.psnr - a.file.psnr < GAIN_DB*math.log2(b.file.bpp/a.file.bpp): out = min(out, b.file.bpp*(1 if b.share >= share/2 else 2))
     return out
 
+def between(
+    probes:list, # of `Probe`
+    psnr:float, # quality that is wanted, dB
+    share:float, # of the time that the next fit will have
+)->float: # bits per pixel, or None: fits of comparable time do not bracket the quality
+    "The rate on the line between the nearest fits below and above a quality"
+    time = slopes_of(probes)[1]
+    points = [(math.log(p.file.bpp), min(p.file.psnr, 100.) + time*math.log2(share/p.share)) for p in probes if p.share >= share/2]
+    below,above = [p for p in points if p[1] < psnr],[p for p in points if p[1] >= psnr]
+    if not below or not above: return None
+    (r0,d0),(r1,d1) = max(below),min(above)
+    return math.exp(r0 + (r1 - r0)*(psnr - d0)/(d1 - d0)) if r0 < r1 else None
+
 def next_rate(
     probes:list, # of `Probe`, one or more
     target:Target, # a quality or a cost
@@ -75,12 +88,14 @@ def next_rate(
     low,high = max(least, min(rates)/FACTOR),min(most, max(rates)*FACTOR, saturated(probes, share))
     grid = np.exp(np.linspace(math.log(min(low, high)), math.log(high), 200))
     db = expected_db(probes, grid, share)
-    if target.psnr: return float(np.interp(target.psnr + MARGIN_DB, db, grid))
+    if target.psnr:
+        bracketed = between(probes, target.psnr + MARGIN_DB, share)
+        return bracketed or float(np.interp(target.psnr + MARGIN_DB, db, grid))
     return float(grid[np.argmin(10**(-db/10) + target.lmbda*grid)])
 
 # %% ../nbs/29_search.ipynb #09794319
 PROBES = ((1., .08), (FACTOR, .08))   # (factor of the first rate, share of the time) of the short fits
-LONG = (.42, .42)   # shares of the long fits
+LONG = (.26, .28, .3)   # shares of the long fits
 MET_DB = .1      # dB above a quality at which it is met
 
 def interrupted(

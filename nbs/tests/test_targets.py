@@ -75,14 +75,14 @@ def test_warning_names_the_file_returned():
 
 
 def test_search_of_networks_does_not_run_away():
-    f, said = encoded(PHOTO[:48, :64], psnr=24, **NETWORK)
-    assert f.bpp < 3 and len(f) < len(lossless_file(PHOTO[:48, :64]))
-    assert abs(f.psnr - 24) <= .1 or any(f"{f.psnr:.2f} dB" in s for s in said)
+    f, said = encoded(PHOTO[:48, :64], psnr=22, **NETWORK | dict(steps=200))
+    assert f.bpp < 2 and len(f) < len(lossless_file(PHOTO[:48, :64]))
+    assert abs(f.psnr - 22) <= .1 or any(f"{f.psnr:.2f} dB" in s for s in said)
 
 
 def test_search_shares_the_budget():
     from implicit_compress.search import LONG, PROBES
-    assert sum(s for _, s in PROBES) + sum(LONG) <= 1 and max(LONG) > 4*max(s for _, s in PROBES)
+    assert sum(s for _, s in PROBES) + sum(LONG) <= 1 and max(LONG) > 3*max(s for _, s in PROBES)
 
 
 @pytest.mark.parametrize("share", [None, .2])
