@@ -7,7 +7,7 @@ __all__ = ['ENCODERS', 'NETWORKS', 'LATENTS', 'LOSSY', 'EVERY', 'PRESETS', 'EFFO
            'NO_TEXT', 'OF_IMAGE', 'FIRST', 'NO_SIDES', 'NO_BYTES', 'TARGETS', 'BUDGET', 'NETWORK', 'BANDS', 'RUNTIME',
            'GROUPS', 'ARGUMENTS', 'PREDICTOR', 'APART', 'ONE_OF', 'RULES', 'WORDS', 'ArgumentError', 'unknown_name',
            'preset_times', 'Argument', 'is_switch', 'as_number', 'as_sizes', 'value_of', 'is_given', 'encoder_of',
-           'Rule', 'always', 'is_pyramid', 'has_budget', 'is_instant', 'lacks_details', 'lacks_wavelet',
+           'Rule', 'always', 'is_pyramid', 'is_network', 'has_budget', 'is_instant', 'lacks_details', 'lacks_wavelet',
            'has_one_layer', 'transforms_nothing', 'without_meaning', 'complaints', 'checked', 'validated', 'applicable',
            'samples_of', 'fit_seconds', 'read', 'names_on', 'refuse_absent', 'parse_settings', 'as_text',
            'settings_text', 'help_text']
@@ -236,7 +236,7 @@ RUNTIME = [
     Argument('exif', bytes, 'EXIF; the orientation that is stored is 1.', unset='that of the image', absent=NO_BYTES),
     Argument('xmp', bytes, 'XMP; the orientation that is stored is 1.', unset='that of the image', absent=NO_BYTES),
     Argument('checkpoint', object, 'File for the state of the fit; if it exists, the fit goes on '
-             'from there.', NETWORKS, unset='none', metavar='FILE',
+             'from there.', (*NETWORKS, 'pyramid'), unset='none', metavar='FILE',
              absent=dict(bench=ONE_FILE, encode_many=ONE_FILE, explore='it keeps one itself')),
     Argument('threads', int, 'Most threads to use.', unset='all cores', low=1, metavar='N',
              absent=dict(bench=RUNS_IT)),
@@ -293,6 +293,10 @@ def always(_: Mapping)->bool:
 def is_pyramid(g: Mapping)->bool:
     "Is it a method with a pyramid?"
     return g.get('method') in ('pyramid', 'auto')
+
+def is_network(g: Mapping)->bool:
+    "Is it the method of networks?"
+    return not is_pyramid(g)
 
 def has_budget(g: Mapping)->bool:
     "Is anything fitted, for which there could be a time?"
@@ -358,9 +362,9 @@ RULES = (
          'shape is {shape}: a network of one layer has no hidden weights for pool; give it two'),
     Rule(('prune', 'pool'), lambda g: g['prune'] > 0 and g['pool'] > 0,
          'prune and pool: zeros in a pool are no zeros in a network; give one of them'),
-    Rule(('checkpoint', 'psnr'), always,
+    Rule(('checkpoint', 'psnr'), is_network,
          'a checkpoint is that of one fit, and psnr takes several: give bpp or shape'),
-    Rule(('checkpoint', 'lmbda'), always,
+    Rule(('checkpoint', 'lmbda'), is_network,
          'a checkpoint is that of one fit, and lmbda takes several: give bpp or shape'),
     Rule(('strip', 'exif'), lambda g: bool(g['exif']), 'strip leaves EXIF out, and exif gives one: leave one of them out'),
     Rule(('strip', 'xmp'), lambda g: bool(g['xmp']), 'strip leaves XMP out, and xmp gives one: leave one of them out'),

@@ -7,10 +7,10 @@ __all__ = ['STOPS', 'METAVARS', 'ENCODE', 'COMPARE', 'MANY_FILES', 'NETWORKS', '
            'DEMO', 'MANY', 'printable', 'one_line', 'Failed', 'warnings_in_a_line', 'Commands', 'main',
            'refuse_clashes', 'may_write', 'write', 'kept_elsewhere', 'write_result', 'read', 'handled', 'patient',
            'interruptible', 'Value', 'option_of', 'options', 'fitted', 'states_of', 'encode', 'Box', 'Scale', 'drawn',
-           'holdable', 'decode', 'bands_facts', 'pyramid_facts', 'facts', 'of_method', 'described', 'info', 'rival',
-           'timed', 'contest', 'tabulated', 'liveliest', 'side_by_side', 'folder_for', 'results_folder', 'report',
-           'compare', 'demo', 'executor_for', 'many', 'encode_many', 'numbers', 'spec_list', 'bench', 'chosen',
-           'PartlyFailed', 'failures', 'summary']
+           'holdable', 'decode', 'bands_facts', 'pyramid_facts', 'facts', 'of_method', 'described', 'info', 'warmup',
+           'rival', 'timed', 'contest', 'tabulated', 'liveliest', 'side_by_side', 'folder_for', 'results_folder',
+           'report', 'compare', 'demo', 'executor_for', 'many', 'encode_many', 'numbers', 'spec_list', 'bench',
+           'chosen', 'PartlyFailed', 'failures', 'summary']
 
 # %% ../nbs/36_cli.ipynb #9cc32bef
 import json
@@ -451,6 +451,18 @@ def info(source, as_json, deep):
     """
     f = facts(read(source), deep)
     click.echo(json.dumps(f, indent=1) if as_json else described(f, source))
+
+# %% ../nbs/36_cli.ipynb #b7c1warm
+@main.command()
+def warmup():
+    "Compile the kernels of the pyramid and keep them, for containers; the environment variable NUMBA_CACHE_DIR says where."
+    from implicit_compress.effort import ready
+    from implicit_compress.kernels import cache_folder, compiled
+    begun, had = time.perf_counter(), compiled()
+    ready()
+    folder = cache_folder()
+    if not folder: raise ValueError('the kernels are compiled, but no folder can keep them: set NUMBA_CACHE_DIR to one that can be written to')
+    click.echo(f'{"loaded from" if had else "compiled into"} {folder} in {time.perf_counter() - begun:.1f} s')
 
 # %% ../nbs/36_cli.ipynb #0ded7b46
 RIVALS = ('jpeg', 'j2k', 'webp', 'avif')   # in room `baselines`

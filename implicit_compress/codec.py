@@ -173,7 +173,7 @@ def pyramid_of(
     targets = {k: how[k] for k in ('bpp', 'psnr', 'lmbda')}
     own = {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
     seconds = EFFORTS[how['preset']] if how['seconds'] is None else how['seconds']
-    if how['method'] != 'auto': return with_visible_psnr(pyramid_file(x, **targets, seconds=seconds, **own), x, alpha, how['threads'])
+    if how['method'] != 'auto': return with_visible_psnr(pyramid_file(x, **targets, seconds=seconds, checkpoint=how['checkpoint'], **own), x, alpha, how['threads'])
     target = target_of(how, x.shape)
     rival = coefficients_of(x, target, PRESETS['instant'], quality=quality_of(x, alpha), too_large=too_large, threads=how['threads'])
     f = pyramid_file(x, **targets, seconds=seconds and max(seconds - rival.seconds, seconds/2), **own)

@@ -4,17 +4,20 @@
 
 # %% auto #0
 __all__ = ['PULL', 'NEAR', 'STAGES', 'AT_ONCE', 'COARSE', 'LR', 'LR_BRIEF', 'LR_SYNTHESIS', 'LR_CONTEXT', 'LR_LEARNED', 'GUESSED',
-           'ROUND', 'SPARE', 'SHARP', 'NOISE', 'soften', 'bits_of_change', 'change', 'Overfit', 'steer', 'overfit']
+           'ROUND', 'SPARE', 'SHARP', 'NOISE', 'EXCERPT', 'LOOK', 'soften', 'bits_of_change', 'change', 'Overfit',
+           'look', 'steer', 'controlled', 'overfit']
 
 # %% ../nbs/26_overfit.ipynb #8a6df382
 import math
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 import numpy as np
 import torch
 from .analysis import analysed, reduced
 from .bitstream import pack
 from .descent import Adam, Soap
 from .entropy import fit_model, write_model
+from .fit import set_own_threads
 from .latents import CONTEXT, Matrix
 from .pyramid import UNIT, Plan, at_step, header_for, start_of, write_pyramid
 from .slopes import Rate, painted
@@ -53,6 +56,7 @@ GUESSED = 12   # fractional bits of weights that are those of a start
 ROUND = .95   # progress of the last stage at which weights are rounded
 SPARE = 1 << 16   # places at which the store of noise may begin
 SHARP,NOISE = (.35, .08),(.22, .15)   # of `soften`, at the beginning and at the end
+EXCERPT = 512   # rows and columns of the part of a large image on which weights are rounded
 
 def change(
     w, # a matrix
@@ -73,13 +77,17 @@ class Overfit:
         apart:bool=False, # use a second core?
     ):
         self.plan,self.lmbda,self.g = plan,lmbda,torch.Generator().manual_seed(seed)
-        self.noise = torch.randn(plan.scene.h*plan.scene.w + SPARE, generator=self.g).to(x.device)
+        self.noise = torch.randn(plan.scene.h*plan.scene.w + SPARE, generator=self.g, dtype=torch.float32).to(x.device)
         self.base,self.pictures = start_of(plan),reduced(x, plan.scene.levels)
         self.W = [torch.from_numpy(v/2.**UNIT).float().to(x.device) for v in self.base]
         self.W0 = [w.clone() for w in self.W]
-        self.ys = [torch.zeros(g.h, g.w, device=x.device) for g in plan.scene.grids]
-        self.apart,self.pool = apart,ThreadPoolExecutor(1, initializer=lambda: torch.set_num_threads(1))
+        self.ys = [torch.zeros(g.h, g.w, dtype=torch.float32, device=x.device) for g in plan.scene.grids]
+        self.apart,self.pool = apart,ThreadPoolExecutor(1, initializer=set_own_threads, initargs=(1,))
         self.mats = None   # the weights as whole numbers, once they are rounded
+        self.free = None   # and as they were before that
+        self.level = None   # scale of the stage that has begun
+        self.ratio = 1.   # measured on rounded latents, over what the steps see: of the rate, or of the error
+        self.every = 8   # steps between two counts of the bits
         self.whole,self.mse,self.bpp,self.steps = Rate(plan.scene.grids, x.device),0.,0.,0
         self.speed,self.work = 1.,0.   # work: in steps at full size
         self.reach = LR
@@ -103,6 +111,7 @@ class Overfit:
     def enter(self, level):
         "Begin a stage"
         self.best = math.inf,()
+        self.level = level
         self.begin(self.count(level))
 
     def begin(self, n): self.opts = [*(Adam(y, .8) for y in self.ys[:n]), *(Soap(w) for w in self.W)]   # nothing is known about how far to go
@@ -125,7 +134,7 @@ class Overfit:
         "One step: soften, see what it costs and how it looks, and move"
         n,x,fixed = self.count(level),self.pictures[level],self.mats is not None
         soft,bends = zip(*(soften(y, sharp, self.shaken(y)*noise) for y in self.ys[:n]))
-        count = self.steps % 8 == 0
+        count = self.steps % self.every == 0
         pixels,far = x.shape[1]*x.shape[2],part*self.reach*max(1., 1e-3/self.lmbda)**.2   # numbers are larger where bits are cheap
         costs = self.costs(soft, self.W[:CONTEXT], count)
         leaves = [v.detach().requires_grad_(True) for v in (*soft, *([] if fixed else self.W[CONTEXT:]))]
@@ -152,25 +161,83 @@ class Overfit:
         "What the file costs, about"
         return self.cost(self.W) + self.lmbda*self.weights_bpp()
 
+    @property
+    def pixels(self)->int:
+        "Pixels of the image"
+        return self.pictures[0][0].numel()
+
+    def excerpt(self):
+        "The middle of a large image with its latents and these weights, as an `Overfit`; a small image as it is"
+        scene,image = self.plan.scene,self.pictures[0]
+        if self.pixels <= 2*EXCERPT**2: return self
+        unit = 1 << scene.levels - 1   # where all grids begin anew
+        (top,rows),(left,columns) = [(0, n) if n <= EXCERPT else ((n - EXCERPT)//2//unit*unit, max(EXCERPT, unit)) for n in image.shape[1:]]
+        part = Overfit(self.plan._replace(scene=scene._replace(h=rows, w=columns)), image[:, top:top + rows, left:left + columns].contiguous(), self.lmbda)
+        part.W = self.W
+        part.ys = [y[top >> g.level:, left >> g.level:][:p.h, :p.w] for y,g,p in zip(self.ys, scene.grids, part.plan.scene.grids)]
+        return part
+
     @torch.no_grad()
-    def round_weights(self):
+    def round_weights(self,
+        most_bits:float=math.inf, # of all matrices together, if that is possible
+    ):
         "Give every matrix the step that is cheapest: the harm of a coarse one is measured, that of finer ones falls by four for every bit"
-        pixels,mats = self.pictures[0][0].numel(),[]
-        before = {part: self.cost(self.W, part) for part in ('rate', 'mse')}
-        for i,(w,base) in enumerate(zip(self.W, self.base)):
-            part = 'rate' if i < CONTEXT else 'mse'
-            rough = [(self.cost([*self.W[:i], torch.round(w*2**k)/2**k, *self.W[i + 1:]], part) - before[part])*4.**k for k in (4, 6)]
-            harm = max(1e-3*self.lmbda*w.numel()/pixels, *rough)
-            bits = {s: self.weight_bits(w, base, s) for s in range(2, 16) if float(w.abs().max())*2**s < 2**15 - 1}
-            s = min(bits, key=lambda s,harm=harm,bits=bits: harm*4.**-s + self.lmbda*bits[s]/pixels)
-            mats.append(Matrix(at_step(base, s) + change(w, base, s), s))
-        self.fix(mats)
+        part = self.excerpt()
+        before = {kind: part.cost(self.W, kind) for kind in ('rate', 'mse')}
+        options = [self.roundings(i, part, before) for i in range(len(self.W))]   # of each matrix: (harm, bits, step)
+        price = self.lmbda/self.pixels
+        picked = [self.cheapest(i, rows, part, before, price) for i,rows in enumerate(options)]
+        if sum(v[1] for v in picked) > most_bits:
+            for i,rows in enumerate(options): rows.append(self.unchanged(i, part, before))
+            while sum(v[1] for v in picked) > most_bits and price < 1e9:
+                price *= 2
+                picked = [min(rows, key=lambda v, price=price: v[0] + price*v[1]) for rows in options]
+        if part is not self: part.pool.shutdown()
+        self.free = [w.clone() for w in self.W]
+        self.fix([self.rounded(w, base, s) for w,base,(_,_,s) in zip(self.W, self.base, picked)])
+
+    def cheapest(self, i, rows, part, before, price)->tuple: # (harm, bits, step)
+        "The best option of a matrix; an option that looks best is measured itself, as coarse steps may do more harm than it seems"
+        measured = {}
+        while True:
+            best = min(range(len(rows)), key=lambda k: rows[k][0] + price*rows[k][1])
+            harm,bits,s = rows[best]
+            if best in measured: return rows[best]
+            m = self.rounded(self.W[i], self.base[i], s)
+            measured[best] = max(harm, self.harm(i, torch.from_numpy(m.Q/2.**m.s).to(self.W[i]), part, before))
+            rows[best] = measured[best],bits,s
+
+    def harm(self, i, w, part, before)->float: # of `mse + lmbda*bpp`, for an image `part` with the cost `before`
+        "What it costs to replace matrix `i` by `w`"
+        kind = 'rate' if i < CONTEXT else 'mse'
+        return part.cost([*self.W[:i], w, *self.W[i + 1:]], kind) - before[kind]
+
+    def roundings(self, i, part, before)->list: # of (harm, bits, step)
+        "What becomes of matrix `i` with each step"
+        w = self.W[i]
+        rough = [self.harm(i, torch.round(w*2**k)/2**k, part, before)*4.**k for k in (4, 6)]
+        harm = max(1e-3*self.lmbda*w.numel()/self.pixels, *rough)
+        fine = [s for s in range(2, 16) if float(w.abs().max())*2**s < 2**15 - 1]
+        return [(harm*4.**-s, self.weight_bits(w, self.base[i], s), s) for s in fine]
+
+    def unchanged(self, i, part, before)->tuple: # (harm, bits, None)
+        "What becomes of matrix `i` if it is that of the start"
+        return max(0., self.harm(i, self.W0[i], part, before)),self.weight_bits(self.W0[i], self.base[i], GUESSED),None
+
+    def rounded(self, w, base, s)->Matrix:
+        "A matrix at a step; None: that of the start"
+        return Matrix(at_step(base, GUESSED), GUESSED) if s is None else Matrix(at_step(base, s) + change(w, base, s), s)
+
+    def unround(self):
+        "Fit the weights again, from where they were rounded"
+        for w,v in zip(self.W, self.free): w.copy_(v)
+        self.mats = None
 
     def weights_bpp(self)->float: # bits per pixel
         "What the weights will cost, or do"
         steps = [6]*len(self.W) if self.mats is None else [m.s for m in self.mats]
         bits = sum(self.weight_bits(*v) for v in zip(self.W, self.base, steps))
-        return (bits + 400)/self.pictures[0][0].numel()
+        return (bits + 400)/self.pixels
 
     def weight_bits(self, w, base, s)->float:
         "Bits of a matrix at a step"
@@ -187,7 +254,40 @@ class Overfit:
         steps,*coded = write_pyramid(self.plan, self.mats, [y.round().cpu().numpy().astype(np.int64) for y in self.ys])
         return pack(header_for(self.plan, depth, steps), *coded)
 
+    KEPT = ('lmbda', 'mse', 'bpp', 'steps', 'work', 'speed', 'reach', 'level', 'ratio', 'every')   # numbers of a `state`
+
+    def state(self)->dict: # of tensors, numbers and lists
+        "All that it takes to go on from here"
+        def copies(vs): return None if vs is None else [v.detach().cpu().clone() for v in vs]
+        mats = None if self.mats is None else [[torch.from_numpy(m.Q.copy()), m.s] for m in self.mats]
+        optimizers = [{k: v for k,v in vars(o).items() if k != 'p'} for o in self.opts]
+        return dict(numbers={k: getattr(self, k) for k in self.KEPT}, latents=copies(self.ys), weights=copies(self.W), free=copies(self.free), mats=mats,
+                    best=[self.best[0], copies(self.best[1])], optimizers=deepcopy(optimizers), generator=self.g.get_state())
+
+    @torch.no_grad()
+    def restore(self,
+        old:dict, # of `state`, of a fit of the same image and plan
+    ):
+        "Go on from there"
+        def copies(vs): return None if vs is None else [v.to(self.noise.device, copy=True) for v in vs]
+        for k in self.KEPT: setattr(self, k, old['numbers'][k])
+        self.ys,self.free = copies(old['latents']),copies(old['free'])
+        for w,v in zip(self.W, old['weights'], strict=True): w.copy_(v)
+        self.mats = None if old['mats'] is None else [Matrix(Q.numpy().copy(), s) for Q,s in old['mats']]
+        self.best = old['best'][0],copies(old['best'][1])
+        self.begin(self.count(self.level))
+        for o,kept in zip(self.opts, deepcopy(old['optimizers']), strict=True): vars(o).update(kept)
+        self.g.set_state(old['generator'])
+
 # %% ../nbs/26_overfit.ipynb #7bd18dc9
+def look(
+    o:Overfit,
+    psnr:bool, # is it the error that is wanted, or the rate?
+):
+    "Measure how what the steps see differs from what rounded latents give"
+    if psnr: o.ratio = max(1e-12, o.cost(o.W, 'mse'))/o.mse
+    elif o.bpp: o.ratio = max(1e-9, o.cost(o.W, 'rate')/o.lmbda)/o.bpp
+
 def steer(
     o:Overfit,
     bpp:float=None, # size to aim at, that of the weights taken off
@@ -195,32 +295,49 @@ def steer(
     most:float=.08, # change of lmbda, as a logarithm
 ):
     "Make bits dearer, or cheaper"
-    off = math.log(o.bpp/bpp) if bpp else math.log(10**(-psnr/10)/o.mse)
+    off = math.log(max(1e-9, o.ratio*o.bpp)/bpp) if bpp else math.log(10**(-psnr/10)/(o.ratio*o.mse))
     o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(max(-most, min(most, 2.5*most*off)))))
 
-def overfit(
+LOOK = 4   # changes of lmbda between two measurements on rounded latents
+
+def controlled(
     o:Overfit,
+    bpp:float, # size to aim at, or None
+    psnr:float, # or quality, dB
+    brief:bool, # are there few steps?
+):
+    "Rate control: every few steps a change of lmbda"
+    often = 2 if brief else 4
+    if o.steps % often: return
+    if o.steps % (LOOK*often) == 0: look(o, bool(psnr))
+    steer(o, bpp and max(bpp/2, bpp - o.weights_bpp()), psnr, .16 if brief else .08)
+
+def overfit(
+    o:Overfit, # one that was restored goes on where it was
     progress, # of an `Overfit`: how much of the time is gone, 0..1
     bpp:float=None, # size to aim at
     psnr:float=None, # or quality, dB
     brief:bool=False, # go on from the latents there are, in smaller steps; else from zeros
     stages=STAGES, # scales, from coarse to fine, and what share of the time each has
 ):
-    "Bend everything until the time is over or somebody stops it"
-    s,begun,o.mats,o.reach = o.plan.scene,0.,None,LR_BRIEF if brief else LR
-    if not brief:
-        for y in o.ys: y.zero_()
+    "Fit everything until the time is over or somebody stops it"
+    s,begun = o.plan.scene,0.
+    if o.level is None:
+        o.mats,o.reach,o.every = None,LR_BRIEF if brief else LR,2 if brief else 8
+        if not brief:
+            for y in o.ys: y.zero_()
     levels = [(k, share) for k,share in stages if k < s.levels]
     scale = sum(share for _,share in levels)
+    most_bits = bpp*o.pixels/2 if bpp else math.inf   # of the weights
     for k,share in levels:
-        o.enter(k)
         last,end = k == 0,begun + share/scale
-        while (p := (progress(o) - begun)/(end - begun)) < 1:
-            if last and p > ROUND and o.mats is None: o.round_weights()
+        if o.level is None or o.level > k: o.enter(k)
+        while o.level == k and (p := max(0., (progress(o) - begun)/(end - begun))) < 1:
+            if last and p > ROUND and o.mats is None: o.round_weights(most_bits)
+            if p <= ROUND and o.mats is not None: o.unround()   # a fit that goes on with more time
             q = p if last else 0
             o.step(k, .02 + .98*(1 + math.cos(math.pi*p))/2 if last else 1 - .7*p, *(a + (b - a)*q for a,b in (SHARP, NOISE)), o.lmbda*4.**-k*COARSE**k)
             if o.steps % 16 == 0: o.watch(k, o.lmbda*4.**-k*COARSE**k)
-            if last and (bpp or psnr) and p > .15 and o.steps % (2 if brief else 4) == 0: steer(o, bpp and max(bpp/2, bpp - o.weights_bpp()), psnr, .16 if brief else .08)
+            if last and (bpp or psnr) and p > (.05 if brief else .15): controlled(o, bpp, psnr, brief)
         begun = end
-    if o.mats is None: o.round_weights()
-
+    if o.mats is None: o.round_weights(most_bits)

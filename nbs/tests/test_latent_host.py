@@ -1,0 +1,157 @@
+"A pyramid leaves torch as it was, works wherever it is called, goes on from a checkpoint, and its kernels are compiled before the clock starts"
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+import numpy as np
+import pytest
+import torch
+from implicit_compress import effort, kernels
+from implicit_compress.codec import compress
+from implicit_compress.effort import pyramid_file
+from implicit_compress.image import demo_image
+
+CROP = demo_image()[60:92, 90:138]    # 32x48
+HOW = dict(lmbda=4e-3, steps=4, threads=1)
+FORKED = """
+import multiprocessing, sys
+import torch
+from implicit_compress.effort import pyramid_file
+from implicit_compress.image import demo_image
+x = demo_image()[60:92, 90:138]
+def work(_): return bytes(pyramid_file(x, lmbda=4e-3, steps=2))
+if __name__ == '__main__':
+    torch.set_num_threads(2)
+    torch.ones(1 << 20).exp().sum()    # threads of torch's own exist
+    here = work(0)
+    with multiprocessing.get_context(sys.argv[1]).Pool(1) as pool: assert pool.map(work, range(1)) == [here]
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_worker_processes(method, tmp_path):
+    "A worker makes a pyramid after its parent has made one"
+    if method not in multiprocessing.get_all_start_methods(): pytest.skip(f"no {method} here")
+    script = tmp_path/"script.py"
+    script.write_text(FORKED)
+    subprocess.run([sys.executable, script, method], check=True, timeout=240, env=os.environ | {"OMP_NUM_THREADS": "2"})
+
+
+def test_overlapping_threads():
+    "Two pyramids at once: the same files, and torch has as many threads as before"
+    alone, out, before = bytes(pyramid_file(CROP, **HOW)), {}, torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        def work(k): out[k] = bytes(pyramid_file(CROP, **HOW | dict(steps=4 + 4*k)))
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
+        for t in threads: t.start()
+        for t in threads: t.join()
+        assert torch.get_num_threads() == 2 and out[0] == alone
+    finally: torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("within", ["no_grad", "inference_mode", "float64", "meta"])
+def test_settings_of_the_host(within):
+    "The same file under any gradient mode, default dtype or device, which stay as they are"
+    alone = bytes(compress(CROP, method="pyramid", **HOW))
+    if within in ("no_grad", "inference_mode"):
+        with getattr(torch, within)(): assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
+    elif within == "meta":
+        with torch.device("meta"): assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
+    else:
+        torch.set_default_dtype(torch.float64)
+        try:
+            assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
+            assert torch.get_default_dtype() == torch.float64
+        finally: torch.set_default_dtype(torch.float32)
+
+
+def test_file_is_small_when_pickled():
+    "What a file remembers of its fit are a few numbers"
+    f = pyramid_file(CROP, **HOW)
+    assert len(pickle.dumps(f)) < len(f) + 2000
+    g = pickle.loads(pickle.dumps(f))
+    assert g == f and g.fit.lmbda == f.fit.lmbda == HOW["lmbda"] and g.fit.stop == "steps"
+
+
+class Stopping(effort.Clock):
+    "Somebody stops a fit after six steps"
+    def __call__(self, o):
+        p = super().__call__(o)
+        if o.steps == 6: raise KeyboardInterrupt
+        return p
+
+
+@pytest.mark.parametrize("how", [dict(lmbda=4e-3), dict(lmbda=4e-3, start="none"), dict(bpp=1.)])
+def test_resume(how, tmp_path, monkeypatch):
+    "Stopped and resumed: the file of a fit that nobody stopped"
+    how, path = dict(steps=14, threads=1, method="pyramid") | how, tmp_path/"state"
+    whole = compress(CROP, **how)
+    with monkeypatch.context() as m:
+        m.setattr(effort, "Clock", Stopping)
+        assert compress(CROP, **how, checkpoint=path).fit.stop == "interrupted"
+    resumed = compress(CROP, **how, checkpoint=path)
+    assert bytes(resumed) == bytes(whole)
+    assert bytes(compress(CROP, **how, checkpoint=path)) == bytes(whole)    # done already
+    longer = compress(CROP, **how | dict(steps=20), checkpoint=path)
+    assert longer.fit.step > resumed.fit.step
+
+
+def test_checkpoint_is_refused(tmp_path):
+    "Of another image, of other settings, or when all that is asked for was done"
+    path = tmp_path/"state"
+    compress(CROP, method="pyramid", **HOW, checkpoint=path)
+    for x, how in ((CROP[::-1], HOW), (CROP, HOW | dict(lmbda=5e-3)), (CROP, HOW | dict(seed=1))):
+        with pytest.raises(ValueError, match="belongs to another"): compress(x, method="pyramid", **how, checkpoint=path)
+    with pytest.raises(ValueError, match="all that was asked for"): compress(CROP, method="pyramid", **HOW | dict(steps=3), checkpoint=path)
+
+
+def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
+    "A warning, and the file all the same"
+    def full(*_): raise OSError(28, "No space left on device")
+    monkeypatch.setattr("implicit_compress.fit.atomic_write", full)
+    with pytest.warns(UserWarning, match="No space left"): f = compress(CROP, method="pyramid", **HOW, checkpoint=tmp_path/"state")
+    assert bytes(f) == bytes(pyramid_file(CROP, **HOW))
+
+
+def signatures():
+    "Of all kernels"
+    return {k.py_func.__name__: [str(s) for s in k.signatures] for k in kernels.KERNELS}
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3])
+def test_everything_is_compiled_before_the_clock(planes):
+    "A fit of one to three channels needs no kernel that `ready` has not compiled; each has one signature"
+    effort.ready()
+    before = signatures()
+    assert all(len(s) <= 1 for s in before.values())    # none where a kernel in a cache holds it already
+    x = np.repeat(CROP[..., :1], planes, 2)
+    pyramid_file(x, bpp=1., steps=3, threads=1)
+    assert signatures() == before
+
+
+def test_compiling_is_announced(monkeypatch, capsys):
+    "On standard error with a progress bar, else as a warning"
+    monkeypatch.setattr(effort, "compiled", lambda: False)
+    with pytest.warns(RuntimeWarning, match="compiled once"): effort.announce(False)
+    effort.announce(True)
+    assert "compiled once" in capsys.readouterr().err
+
+
+def test_clock_begins_after_compiling(monkeypatch):
+    "The budget is not spent when the first step comes"
+    seen, ready = [], effort.ready
+    class Watched(effort.Clock):
+        def __init__(self, *args):
+            seen.append("clock")
+            super().__init__(*args)
+    def compiling():
+        seen.append("ready")
+        ready()
+    monkeypatch.setattr(effort, "Clock", Watched)
+    monkeypatch.setattr(effort, "ready", compiling)
+    pyramid_file(CROP, **HOW)
+    assert seen == ["ready", "clock"]
