@@ -171,7 +171,7 @@ def pyramid_of(
     "The file of method pyramid; of auto, the better of it and coefficients at the target, by their measured size and quality"
     from implicit_compress.effort import pyramid_file
     targets = {k: how[k] for k in ('bpp', 'psnr', 'lmbda')}
-    own = {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
+    own = dict(warn=False) | {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
     seconds = EFFORTS[how['preset']] if how['seconds'] is None else how['seconds']
     if how['method'] != 'auto': return with_visible_psnr(pyramid_file(x, **targets, seconds=seconds, checkpoint=how['checkpoint'], **own), x, alpha, how['threads'])
     target = target_of(how, x.shape)

@@ -330,6 +330,7 @@ def pyramid_file(
     threads:int=None, # default: as many as torch is set to
     device=None, # where to fit: 'cpu', 'cuda', ...
     checkpoint=None, # file that keeps the state of the fit: where it is there already, go on from it
+    warn:bool=True, # warn if the target is missed?
 )->File:
     "Fit latents and networks to an image, and write the file; what torch is set to stays as it is"
     if start not in ('shipped', 'none'): raise ValueError(f"start is {start!r}: known are 'shipped', 'none'")
@@ -344,5 +345,5 @@ def pyramid_file(
             release_memory()
     out.seconds = time.perf_counter() - t0
     if run.kept and run.stop != 'interrupted': run.kept.finish(out)
-    missed(out, bpp, psnr)
+    if warn: missed(out, bpp, psnr)
     return out

@@ -112,3 +112,8 @@ def test_auto_is_never_worse_than_either(target):
 def test_every_warning_is_about_the_target_asked_for():
     _, said = encoded(PHOTO[:40, :40], bpp=.05, preset="instant")
     assert said and all(re.match(r"0\.05 bits per pixel were asked for, the file has", s) for s in said)
+
+
+def test_pyramid_is_warned_about_once():
+    _, said = encoded(PHOTO[:48, :64], bpp=.02, method="pyramid", seconds=0)
+    assert len([s for s in said if "were asked for" in s]) == 1
