@@ -319,6 +319,7 @@ def overfit(
     psnr:float=None, # or quality, dB
     brief:bool=False, # go on from the latents there are, in smaller steps; else from zeros
     stages=STAGES, # scales, from coarse to fine, and what share of the time each has
+    rounding:bool=True, # are the weights rounded near the end?
 ):
     "Fit everything until the time is over or somebody stops it"
     s,begun = o.plan.scene,0.
@@ -333,11 +334,11 @@ def overfit(
         last,end = k == 0,begun + share/scale
         if o.level is None or o.level > k: o.enter(k)
         while o.level == k and (p := max(0., (progress(o) - begun)/(end - begun))) < 1:
-            if last and p > ROUND and o.mats is None: o.round_weights(most_bits)
+            if last and p > ROUND and o.mats is None and rounding: o.round_weights(most_bits)
             if p <= ROUND and o.mats is not None: o.unround()   # a fit that goes on with more time
             q = p if last else 0
             o.step(k, .02 + .98*(1 + math.cos(math.pi*p))/2 if last else 1 - .7*p, *(a + (b - a)*q for a,b in (SHARP, NOISE)), o.lmbda*4.**-k*COARSE**k)
             if o.steps % 16 == 0: o.watch(k, o.lmbda*4.**-k*COARSE**k)
             if last and (bpp or psnr) and p > (.05 if brief else .15): controlled(o, bpp, psnr, brief)
         begun = end
-    if o.mats is None: o.round_weights(most_bits)
+    if o.mats is None and rounding: o.round_weights(most_bits)

@@ -145,9 +145,9 @@ def test_clock_begins_after_compiling(monkeypatch):
     "The budget is not spent when the first step comes"
     seen, ready = [], effort.ready
     class Watched(effort.Clock):
-        def __init__(self, *args):
+        def __init__(self, *args, **more):
             seen.append("clock")
-            super().__init__(*args)
+            super().__init__(*args, **more)
     def compiling():
         seen.append("ready")
         ready()

@@ -30,6 +30,17 @@ def test_short_fit_meets_size(bpp):
     assert .985*bpp <= bpp_of(encoded(CROP, bpp=bpp), CROP) <= bpp    # words of four bytes are 1.3 % of the smallest file
 
 
+@pytest.mark.parametrize("psnr", [24., 28., 32.])
+def test_short_fit_meets_quality(psnr):
+    "Within 0.1 dB, from above"
+    assert psnr <= encoded(CROP, psnr=psnr, steps=60).psnr <= psnr + .1
+
+
+def test_quality_without_fitting():
+    "The analysis alone is brought to its target"
+    assert 24 <= encoded(CROP, psnr=24., steps=None, seconds=0).psnr <= 24.1
+
+
 def test_size_after_interrupt(monkeypatch):
     "A fit that somebody stops meets its target, too"
     class Stopped(effort.Clock):
@@ -58,7 +69,7 @@ def test_missed_target_is_said(how, said):
     assert any(f"{f.bpp:.3f} bits per pixel and {f.psnr:.2f} dB" in str(w.message) for w in caught)
 
 
-@pytest.mark.parametrize("how", [dict(bpp=.8), dict(lmbda=3e-3)])
+@pytest.mark.parametrize("how", [dict(bpp=.8), dict(psnr=22.), dict(lmbda=3e-3)])
 def test_steps_do_not_depend_on_the_clock(how):
     "The same bytes twice"
     assert bytes(encoded(CROP, **how, steps=8)) == bytes(encoded(CROP, **how, steps=8))
