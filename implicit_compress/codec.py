@@ -171,13 +171,12 @@ def pyramid_of(
     "The file of method pyramid; of auto, the better of it and coefficients at the target, by their measured size and quality"
     from implicit_compress.effort import pyramid_file
     targets = {k: how[k] for k in ('bpp', 'psnr', 'lmbda')}
-    own = dict(warn=False) | {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
+    own = dict(alpha=alpha) | {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
     seconds = EFFORTS[how['preset']] if how['seconds'] is None else how['seconds']
-    if how['method'] != 'auto': return with_visible_psnr(pyramid_file(x, **targets, seconds=seconds, checkpoint=how['checkpoint'], **own), x, alpha, how['threads'])
+    if how['method'] != 'auto': return pyramid_file(x, **targets, seconds=seconds, checkpoint=how['checkpoint'], **own)
     target = target_of(how, x.shape)
     rival = coefficients_of(x, target, PRESETS['instant'], quality=quality_of(x, alpha), too_large=too_large, threads=how['threads'])
     f = pyramid_file(x, **targets, seconds=seconds and max(seconds - rival.seconds, seconds/2), **own)
-    f = with_visible_psnr(f, x, alpha, how['threads'])
     out,other = (f, rival) if best_of([f, rival], target) is f else (rival, f)
     names = {id(f): 'a pyramid', id(rival): 'coefficients'}
     out.seconds += other.seconds

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['BRIEF', 'LONG', 'SMALL', 'STEP_S', 'WHOLE', 'CLOSING', 'FITTED', 'LARGEST', 'SHARE', 'ABOVE', 'PROBING', 'PROBED',
            'magnitudes', 'step_for', 'guessed_bpp', 'guessed_lmbda', 'start_number', 'plan_for', 'opening', 'pace',
-           'Clock', 'sought', 'overfit_or_keep', 'ready', 'announce', 'missed', 'pyramid_file']
+           'Clock', 'sought', 'overfit_or_keep', 'ready', 'announce', 'pyramid_file']
 
 # %% ../nbs/29_effort.ipynb #dc93606c
 import math
@@ -227,8 +227,9 @@ class _Kept:
 
 class _Run:
     "One call of `pyramid_file`"
-    def __init__(self, x, bpp, psnr, lmbda, seconds, steps, seed, start, progress, threads, device, checkpoint):
+    def __init__(self, x, bpp, psnr, lmbda, seconds, steps, seed, start, progress, threads, device, checkpoint, alpha=None):
         self.x,self.bpp,self.psnr,self.seconds,self.steps,self.seed,self.progress,self.threads = x,bpp,psnr,seconds,steps,seed,progress,threads
+        self.alpha = alpha
         self.cpu,self.o,self.used,self.stop,self.bar = device in (None, 'cpu'),None,0.,None,None
         key = checkpoint and key_of(x, method='pyramid', bpp=bpp, psnr=psnr, lmbda=lmbda, seed=seed, start=start)
         self.kept = _Kept(checkpoint, key, (steps, None if steps else seconds)) if checkpoint else None
@@ -330,21 +331,11 @@ class _Run:
         if (self.steps or self.seconds) and not self.stop: self.fit(known)
         depth = 8*self.x.itemsize
         if not (self.bpp or self.psnr): polished(self.o)
-        else: met(self.o, self.x, depth, self.bpp, self.psnr, self.threads)
+        else: met(self.o, self.x, depth, self.bpp, self.psnr, self.threads, self.alpha)
         out = File(self.o.file(depth))
-        out.psnr,out.bpp = drawn_from(self.o, self.x, depth, self.threads),8*len(out)/self.pixels
+        out.psnr,out.bpp = drawn_from(self.o, self.x, depth, self.threads, self.alpha),8*len(out)/self.pixels
         out.fit = FitRecord(self.stop, self.o.steps, self.used, out.psnr, self.o.lmbda)
         return out
-
-def missed(
-    f:File,
-    bpp:float=None, # size that was asked for
-    psnr:float=None, # or quality, dB
-):
-    "Warn if a file misses its target: by more than 5 % of the size, or by more than 0.1 dB"
-    has = f'the file has {f.bpp:.3f} bits per pixel and {f.psnr:.2f} dB'
-    if bpp and abs(f.bpp/bpp - 1) > .05: warnings.warn(f'{bpp:g} bits per pixel were asked for, {has}: {"no smaller one was found" if f.bpp > bpp else "give it more seconds"}', stacklevel=3)
-    if psnr and not -.1 < f.psnr - psnr < .1005: warnings.warn(f'{psnr:g} dB were asked for, {has}' + (': give it more seconds' if f.psnr < psnr else ''), stacklevel=3)
 
 def pyramid_file(
     x, # (h,w,c) samples
@@ -359,13 +350,13 @@ def pyramid_file(
     threads:int=None, # default: as many as torch is set to
     device=None, # where to fit: 'cpu', 'cuda', ...
     checkpoint=None, # file that keeps the state of the fit: where it is there already, go on from it
-    warn:bool=True, # warn if the target is missed?
+    alpha=None, # (h,w,1) samples: where it is 0, `x` is not seen, and a quality is not that of these pixels
 )->File:
     "Fit latents and networks to an image, and write the file; what torch is set to stays as it is"
     if start not in ('shipped', 'none'): raise ValueError(f"start is {start!r}: known are 'shipped', 'none'")
     if not (psnr or lmbda or bpp): bpp = .3
     with own_torch() as before:
-        run = _Run(x, bpp, psnr, lmbda, seconds, steps, seed, start, progress, threads or before, device, checkpoint)
+        run = _Run(x, bpp, psnr, lmbda, seconds, steps, seed, start, progress, threads or before, device, checkpoint, alpha)
         if run.kept and (done := run.kept.file()): return done
         t0 = time.perf_counter()
         try: out = run.file()
@@ -374,5 +365,4 @@ def pyramid_file(
             release_memory()
     out.seconds = time.perf_counter() - t0
     if run.kept and run.stop != 'interrupted': run.kept.finish(out)
-    if warn: missed(out, bpp, psnr)
     return out

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 import numpy as np
 import torch
+from .alpha import hides, visible_psnr
 from .latents import CONTEXT, GROUPS, INHERITED, N_FEATURES
 from .metrics import psnr as psnr_of
 from .overfit import NOISE, SHARP, Overfit
@@ -272,10 +273,11 @@ def drawn_from(
     x: np.ndarray,   # (h,w,c) samples of the image
     depth: int,   # bits a sample
     threads: int | None = None,
+    alpha=None,   # (h,w,1) samples: where it is 0, `x` is not seen
 ) -> float:   # dB
-    "PSNR of what a decoder draws"
+    "PSNR of what a decoder draws, where it is seen"
     y = drawn_latents(o.plan.scene, synthesis_of(o.mats), _latents(o, [v.round() for v in o.ys]), depth, threads)
-    return psnr_of(y, x)
+    return visible_psnr(y, x, alpha) if hides(alpha) else psnr_of(y, x)
 
 def _size(o: Overfit, depth: int, bits: float) -> Measure:
     "Bits of the file"
@@ -287,16 +289,18 @@ def _size(o: Overfit, depth: int, bits: float) -> Measure:
         return 8*len(o.file(depth))
     return Measure(estimate, real, True, min(.996*bits, bits - 4), .99*bits, bits)
 
-def _quality(o: Overfit, x, depth: int, psnr: float, threads) -> Measure:
+def _quality(o: Overfit, x, depth: int, psnr: float, threads, alpha=None) -> Measure:
     "Mean squared error of what a decoder draws"
-    peak = (1 << depth) - 1
+    peak, image = (1 << depth) - 1, o.pictures[0]
+    seen = torch.from_numpy(alpha[..., 0] > 0).to(image) if hides(alpha) else torch.ones_like(image[0])
+    n = float(seen.sum())*len(image)
     @torch.no_grad()
     def estimate(q):
         y = painted(o.plan.scene, q, o.W[CONTEXT:]).clamp(0, 1)
-        return float(((y*peak).round()/peak - o.pictures[0]).square().mean())
+        return float(((y*peak).round()/peak - image).square().mul(seen).sum())/n
     def real(q):
         o.ys = q
-        return 10**(-drawn_from(o, x, depth, threads)/10)
+        return 10**(-drawn_from(o, x, depth, threads, alpha)/10)
     aim, low, high = (10**(-(psnr + above)/10) for above in (.03, .09, 0.))
     return Measure(estimate, real, False, aim, low, high)
 
@@ -378,9 +382,10 @@ def met(
     bpp: float | None = None,   # size to meet: within 1 % from below
     psnr: float | None = None,   # or quality, dB: within 0.1 dB from above
     threads: int | None = None,
+    alpha=None,   # (h,w,1) samples: where it is 0, `x` is not seen
 ):
     "Change latents until the file meets its target, or comes as near as that goes"
-    m = _size(o, depth, bpp*o.pixels) if bpp else _quality(o, x, depth, psnr, threads)
+    m = _size(o, depth, bpp*o.pixels) if bpp else _quality(o, x, depth, psnr, threads, alpha)
     if o.level is not None:
         refitted(o, m)
     kept = o.ys

@@ -3,7 +3,8 @@ import warnings
 import numpy as np
 import pytest
 from implicit_compress import effort
-from implicit_compress.effort import pyramid_file
+from implicit_compress.alpha import visible_psnr
+from implicit_compress.codec import compress, decompress
 from implicit_compress.image import demo_image
 
 CROP = demo_image()[60:124, 90:186]    # 64x96
@@ -19,7 +20,7 @@ def encoded(x, **how):
     "A file made with few steps, without a word of warning; its figures are those of its bytes"
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        f = pyramid_file(x, **dict(steps=12, threads=1) | how)
+        f = compress(x, method="pyramid", **dict(steps=12, threads=1) | how)
     assert f.bpp == bpp_of(f, x)
     return f
 
@@ -39,6 +40,14 @@ def test_short_fit_meets_quality(psnr):
 def test_quality_without_fitting():
     "The analysis alone is brought to its target"
     assert 24 <= encoded(CROP, psnr=24., steps=None, seconds=0).psnr <= 24.1
+
+
+def test_quality_is_that_of_visible_color():
+    "Samples under alpha 0 do not count"
+    alpha = np.zeros((*CROP.shape[:2], 1), np.uint8)
+    alpha[10:50, 20:80] = 255
+    f = encoded(np.concatenate([CROP, alpha], 2), psnr=26., steps=60)
+    assert 26 <= visible_psnr(decompress(f)[..., :3], CROP, alpha) <= 26.1
 
 
 def test_size_after_interrupt(monkeypatch):
@@ -62,10 +71,10 @@ def test_size_without_fitting():
     assert .985 <= bpp_of(encoded(CROP, bpp=1., steps=None, seconds=0), CROP) <= 1
 
 
-@pytest.mark.parametrize("how, said", [(dict(bpp=.02), "0.02 bits per pixel were asked for"), (dict(psnr=70.), "70 dB were asked for")])
+@pytest.mark.parametrize("how, said", [(dict(bpp=.02), "0.02 bits per pixel were asked for"), (dict(psnr=38.), "38 dB were asked for")])
 def test_missed_target_is_said(how, said):
     "A target that cannot be reached is named, with the figures of the file that is returned"
-    with pytest.warns(UserWarning, match=said) as caught: f = pyramid_file(CROP, **how, steps=4, threads=1)
+    with pytest.warns(UserWarning, match=said) as caught: f = compress(CROP, method="pyramid", **how, steps=4, threads=1)
     assert any(f"{f.bpp:.3f} bits per pixel and {f.psnr:.2f} dB" in str(w.message) for w in caught)
 
 
