@@ -115,9 +115,9 @@ def test_quality_is_that_of_visible_colour():
 
 
 def test_quality_of_a_pyramid():
-    "A pyramid meets a quality on all colour samples, filled ones too, and says what visible ones have"
-    f = encoded(KINDS["rgba_hidden"], method="pyramid", psnr=27, seconds=0)
-    assert abs(f.psnr - 27) < 1.5 and f.psnr == pytest.approx(visible_psnr(decompress(f)[..., :3], COLOUR, CUT_OUT))
+    "A pyramid meets a quality where colour is seen, too"
+    f = encoded(KINDS["rgba_hidden"], method="pyramid", psnr=25, seconds=0)
+    assert 25 <= f.psnr <= 25.1 and f.psnr == pytest.approx(visible_psnr(decompress(f)[..., :3], COLOUR, CUT_OUT))
 
 
 def test_everything_hidden():
