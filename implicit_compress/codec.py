@@ -218,7 +218,8 @@ def attached(
     if not any(sides.values()): return f
     out = File(attach(f, **sides))
     out.__dict__.update(f.__dict__)
-    out.bpp = f.bpp*len(out)/len(f)
+    header = peek(out)
+    out.bpp = 8*len(out)/(header.height*header.width)
     return out
 
 # %% ../nbs/30_codec.ipynb #a7c3e0d1
