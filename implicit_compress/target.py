@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from .alpha import hides, visible_psnr
 from .latents import CONTEXT, GROUPS, INHERITED, N_FEATURES
-from .metrics import psnr as psnr_of
 from .overfit import NOISE, SHARP, Overfit
 from .pyramid import synthesis_of
 from .slopes import EDGE, KNOWN, Layer, Rate, bits_and_slopes, painted
@@ -277,7 +276,7 @@ def drawn_from(
 ) -> float:   # dB
     "PSNR of what a decoder draws, where it is seen"
     y = drawn_latents(o.plan.scene, synthesis_of(o.mats), _latents(o, [v.round() for v in o.ys]), depth, threads)
-    return visible_psnr(y, x, alpha) if hides(alpha) else psnr_of(y, x)
+    return visible_psnr(y, x, alpha)
 
 def _size(o: Overfit, depth: int, bits: float) -> Measure:
     "Bits of the file"
