@@ -112,9 +112,11 @@ def nearest(
     files:list, # of `File`
     target:Target, # a quality or a cost
 )->File:
-    "The best file; if none is at most `MET_DB` above a quality, one that is at most as much below it"
+    "The file that meets a quality within `MET_DB`, or else the best trade: twice the bytes must bring `GAIN_DB`"
     best = best_of(files, target)
-    if not target.psnr or best.psnr - target.psnr <= MET_DB: return best
+    if not target.psnr: return best
+    if best.psnr < target.psnr: return max(files, key=lambda f: f.psnr - GAIN_DB*math.log2(f.bpp))
+    if best.psnr - target.psnr <= MET_DB: return best
     below = [f for f in files if -MET_DB <= f.psnr - target.psnr < 0 and len(f) < len(best)]
     return max(below, key=lambda f: f.psnr, default=best)
 
