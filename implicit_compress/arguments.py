@@ -176,7 +176,7 @@ TARGETS = [
              LOSSY, default='network', choices=('network', 'pyramid', 'auto')),
 ]
 BUDGET = [
-    Argument('seconds', float, 'Time for fitting, seconds; 0, of a pyramid: no fit.',
+    Argument('seconds', float, 'Time for fitting, seconds; to meet a target may take a pyramid about half as long again; 0, of a pyramid: no fit.',
              (*NETWORKS, *LATENTS), unset='that of the preset', low=0),
     Argument('preset', str, f'Or a name for a time: {preset_times()}.',
              (*NETWORKS, 'coefficients', *LATENTS), default='medium', choices=tuple(PRESETS)),

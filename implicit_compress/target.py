@@ -10,6 +10,7 @@ __all__ = ['CHUNK', 'PROBED', 'SAVED', 'OTHERS', 'UNEVEN', 'PASSES', 'MEASURED',
 
 # %% ../nbs/27_target.ipynb #109ca0b6
 import math
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 import numpy as np
@@ -309,12 +310,15 @@ ENOUGH = 3e-4   # share of the cost that a pass has to save
 
 def polished(
     o: Overfit,   # with rounded weights
+    deadline: float = math.inf,   # of `time.perf_counter`: no pass begins after it
 ):
     "Change single latents where that lowers `mse + lmbda*bpp`"
     q = [y.round() for y in o.ys]
     o.ys, bit = q, o.lmbda/o.pixels
     cost, curved = o.cost(o.W), curvatures(o, q)
     for turn in range(POLISHED):
+        if time.perf_counter() > deadline:
+            break
         m = moves(o, q, curved, turn < 2)
         at = np.flatnonzero(half(q, turn % 2) & (m.by != 0) & (m.error + bit*m.bits < 0))
         o.ys = changed(q, m, at)
@@ -355,6 +359,7 @@ def _refit(
 def refitted(
     o: Overfit,   # after a fit, with rounded weights
     m: Measure,
+    deadline: float = math.inf,   # of `time.perf_counter`: no round begins after it
 ):
     "A few steps with another `lmbda`, as long as the latents are far from a size, or a quality is not reached"
     best = None   # (rank, latents, lmbda)
@@ -364,7 +369,7 @@ def refitted(
         rank = short, abs(excess)
         if best is None or rank < best[0]:
             best = rank, [y.clone() for y in o.ys], o.lmbda
-        if turn == REFITS or abs(excess) < FAR and not short:
+        if turn == REFITS or abs(excess) < FAR and not short or time.perf_counter() > deadline:
             break
         sign = -1 if m.of_bits else 1   # more bits need a lower lmbda, more error a higher one
         change = sign*DAMPED*max(-1., min(1., excess))
@@ -382,13 +387,14 @@ def met(
     psnr: float | None = None,   # or quality, dB: within 0.1 dB from above
     threads: int | None = None,
     alpha=None,   # (h,w,1) samples: where it is 0, `x` is not seen
+    deadline: float = math.inf,   # of `time.perf_counter`: no further steps and no polishing after it
 ):
     "Change latents until the file meets its target, or comes as near as that goes"
     m = _size(o, depth, bpp*o.pixels) if bpp else _quality(o, x, depth, psnr, threads, alpha)
     if o.level is not None:
-        refitted(o, m)
+        refitted(o, m, deadline)
     kept = o.ys
-    polished(o)
+    polished(o, deadline)
     if not m.of_bits and m.real([y.round() for y in o.ys]) > m.high:
         o.ys = kept   # what pays by `lmbda` may lose the quality
     o.ys = reached(o, m)
