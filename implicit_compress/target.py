@@ -348,18 +348,23 @@ def _excess(
 
 def _refit(
     o: Overfit,
+    deadline: float,   # of `time.perf_counter`
 ):
     "Steps of the latents alone at the present `lmbda`, from soft rounding to nearly hard rounding"
     o.enter(0)
+    begin, part = time.perf_counter(), 0.
     for i in range(REFIT_STEPS):
-        part = (i + 1)/REFIT_STEPS
+        if part >= 1:
+            break
+        part = max((i + 1)/REFIT_STEPS, (time.perf_counter() - begin)/max(1e-3, deadline - begin))
+        part = min(1., part)
         sharp, noise = (a + (b - a)*part for a, b in (SHARP, NOISE))
         o.step(0, REFIT_PART, sharp, noise, o.lmbda)
 
 def refitted(
     o: Overfit,   # after a fit, with rounded weights
     m: Measure,
-    deadline: float = math.inf,   # of `time.perf_counter`: no round begins after it
+    deadline: float = math.inf,   # of `time.perf_counter`: no step begins after it
 ):
     "A few steps with another `lmbda`, as long as the latents are far from a size, or a quality is not reached"
     best = None   # (rank, latents, lmbda)
@@ -376,7 +381,7 @@ def refitted(
         if short:
             change = min(change, -LEAST)
         o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(change)))
-        _refit(o)
+        _refit(o, deadline)
     _, o.ys, o.lmbda = best
 
 def met(
