@@ -15,7 +15,7 @@ from threading import Thread
 from .arguments import ARGUMENTS, EFFORTS, PRESETS, Argument, ArgumentError, applicable, encoder_of, unknown_name, value_of
 from .baselines import picture
 from .bitstream import ledger
-from .cli import described, facts
+from .info import file_info, format_info
 from .image import icc_profile
 from .job import Frame, Job
 from .panels import CSS, Compare, Shown, image_box, kit, knob
@@ -201,7 +201,7 @@ class Explore(Shown):
         self.live.value = png(part(self.rows[1]['picture'], None, 480))
         fig = figure(8, 2.4)
         draw_ledger({'ours': ledger(self.file)}, fig.subplots())
-        words = described(facts(bytes(self.file)), 'the file').replace('#', '')
+        words = format_info(file_info(bytes(self.file)), 'the file').replace('#', '')
         self.compare = Compare(self.rows)
         self.pages.children = [self.pages.children[0], self.compare.box, w.VBox([w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px', max_width='none')), w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>')])]
         self.status.value = f'<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>'

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from .anatomy import between, draw_symbols, draw_weights, float_net, networks, neurons, opened, sheet, slopes
 from .bitstream import ledger
-from .cli import described, facts
+from .info import file_info, format_info
 from .codec import decompress
 from .panels import CSS, Shown, heard, image_box, kit, knob
 from .views import draw_ledger, figure, image_of, part, png
@@ -47,7 +47,7 @@ class Inside(Shown):
     def page_what(self):
         w,fig = kit(),figure(8, 2.2)
         draw_ledger({'file': ledger(self.data)}, fig.subplots())
-        words = described(facts(self.data), 'this file').replace('#', '') + ('' if self.found else '\n\nThere is no network in it, so there are no weights, neurons or slopes to show.')
+        words = format_info(file_info(self.data), 'this file').replace('#', '') + ('' if self.found else '\n\nThere is no network in it, so there are no weights, neurons or slopes to show.')
         text = w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>', layout=w.Layout(margin='0 0 0 16px'))
         return [w.HBox([image_box(png(part(self.y, None, 480)), width='480px'), text], layout=w.Layout(flex_flow='row wrap')), w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px', max_width='none'))]
 

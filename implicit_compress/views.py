@@ -15,7 +15,7 @@ import numpy as np
 from .baselines import CODECS, coin_decompress
 from .bench import OWN, parsed
 from .bitstream import ledger
-from .cli import contest
+from .compare import compare_at_size
 from .codec import decompress
 from .image import to_float, to_samples
 from .metrics import psnr
@@ -158,7 +158,7 @@ def rivals(
 )->list: # of dicts: codec, bytes, bpp, psnr_db, note, picture; the original first
     "The original, ours, and the others at the same bytes"
     own = dict(codec='original', bytes=x.nbytes, bpp=8*x.nbytes/(x.shape[0]*x.shape[1]), psnr_db=math.inf, note='', picture=x)
-    if x.dtype == np.uint8 and x.shape[2] in (1, 3): return [own, *(r | dict(codec={'implicit': 'ours', 'JPEG 2000, bare': 'JPEG 2000'}.get(r['codec'], r['codec'])) for r in contest(x, data))]
+    if x.dtype == np.uint8 and x.shape[2] in (1, 3): return [own, *(r | dict(codec={'implicit': 'ours', 'JPEG 2000, bare': 'JPEG 2000'}.get(r['codec'], r['codec'])) for r in compare_at_size(x, data))]
     y = decompress(data)
     return [own, dict(codec='ours', bytes=len(data), bpp=8*len(data)/(x.shape[0]*x.shape[1]), psnr_db=psnr(y, x), note='', picture=y)]
 

@@ -31,12 +31,12 @@ LARGEST = 4000    # bytes of a seed
 
 def load_modules(instrument):
     "The readers; instrumented for coverage if `instrument` is atheris"
-    global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, facts, described, load_image, icc_profile
+    global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, file_info, format_info, load_image, icc_profile
     def imported():
-        global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, facts, described, load_image, icc_profile
+        global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, file_info, format_info, load_image, icc_profile
         from implicit_compress import bitstream
         from implicit_compress.bitstream import MAGIC, IicError, Limits
-        from implicit_compress.cli import described, facts
+        from implicit_compress.info import file_info, format_info
         from implicit_compress.codec import GUARD, decompress
         from implicit_compress.image import icc_profile, load_image
         from implicit_compress.plugin import LoadError
@@ -145,8 +145,8 @@ def box(data, rng):
 
 
 def info(data, rng):
-    f = facts(data, rng.random() < .3, limits())
-    text = described(f, "a file")
+    f = file_info(data, rng.random() < .3, limits())
+    text = format_info(f, "a file")
     assert all(c.isprintable() or c == "\n" for c in text + json.dumps(f))
     return "facts"
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from PIL import Image
 import implicit_compress.plugin
 from implicit_compress.bitstream import Limits
-from implicit_compress.cli import described, facts
+from implicit_compress.info import file_info, format_info
 from implicit_compress.codec import decompress
 Image.MAX_IMAGE_PIXELS = None
 folder, megabytes = Path(sys.argv[1]), int(sys.argv[2])
@@ -44,7 +44,7 @@ def outcome(read, *args):
 for name, case in json.loads((folder/'bad.json').read_text()).items():
     data, limits = (folder/f'{name}.iic').read_bytes(), Limits(**case.get('limits', {}))
     found = dict(name=name, decompress=outcome(lambda: decompress(data, threads=1, limits=limits).shape),
-                 info=outcome(lambda: described(facts(data), name)), plugin=outcome(lambda: bool(plugin(data, limits))))
+                 info=outcome(lambda: format_info(file_info(data), name)), plugin=outcome(lambda: bool(plugin(data, limits))))
     print(json.dumps(found), flush=True)
 """
 

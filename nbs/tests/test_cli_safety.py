@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 import implicit_compress
-from implicit_compress import cli
+from implicit_compress import cli, compare
 from implicit_compress.bitstream import unpack
 from implicit_compress.cli import main
 from implicit_compress.codec import compress, decompress
@@ -111,11 +111,11 @@ def test_bench_does_not_write_among_the_images(here):
 # ---- what is finished is written
 
 def test_a_rival_that_fails_is_left_out(here, monkeypatch):
-    real = cli.rival
-    def rival(x, codec, limit):
+    real = compare.encode_at_size
+    def encode_at_size(x, codec, limit):
         if codec == 'webp': raise RuntimeError('encoding error 5')
         return real(x, codec, limit)
-    monkeypatch.setattr(cli, 'rival', rival)
+    monkeypatch.setattr(compare, 'encode_at_size', encode_at_size)
     r = run('compare', 'photo.png', '-o', 'beside', '--quiet', *FAST)
     assert 'left out: encoding error 5' in r.stdout and 'JPEG' in r.stdout.upper()
     assert sorted(contents('beside')) == ['photo.iic', 'side_by_side.png', 'table.tsv']
@@ -129,8 +129,8 @@ def test_compare_of_an_image_that_other_codecs_cannot_hold(here):
     assert decompress(Path('beside/long.iic').read_bytes()).shape == (17000, 1, 3)
 
 def test_the_file_is_written_before_the_comparison(here, monkeypatch):
-    def contest(*args): raise MemoryError
-    monkeypatch.setattr(cli, 'contest', contest)
+    def compare_at_size(*args): raise MemoryError
+    monkeypatch.setattr(cli, 'compare_at_size', compare_at_size)
     run('compare', 'photo.png', '-o', 'beside', '--quiet', *FAST, code=2)
     assert decompress(Path('beside/photo.iic').read_bytes()).shape == X.shape
 
