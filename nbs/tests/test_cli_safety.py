@@ -26,7 +26,7 @@ def file():
 @pytest.fixture
 def here(tmp_path, monkeypatch, file):
     "A folder of its own, with an image and its file, and the fastest of the other codecs"
-    monkeypatch.setattr(cli, 'RIVALS', ('jpeg', 'webp'))
+    monkeypatch.setattr(compare, 'PEERS', ('jpeg', 'webp'))
     monkeypatch.chdir(tmp_path)
     save_image('photo.png', X)
     Path('photo.iic').write_bytes(file)
