@@ -2,7 +2,7 @@
 import shlex
 from configparser import ConfigParser
 from pathlib import Path
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 config = ConfigParser(delimiters=["="])
@@ -18,6 +18,6 @@ setup(
     python_requires=f">={cfg['min_python']}", install_requires=words("requirements"),
     extras_require={"dev": words("dev_requirements"), "docs": words("docs_requirements"),
                     "cluster": words("cluster_requirements"), "widgets": words("widgets_requirements")},
-    packages=[lib], package_data={lib: ["images/*", "*.bin", "published.json"]}, zip_safe=False,
+    packages=find_packages(include=[lib, f"{lib}.*"]), package_data={lib: ["images/*", "*.bin", "published.json"]}, zip_safe=False,
     entry_points={"console_scripts": words("console_scripts"), "nbdev": [f"{lib}={lib}._modidx:d"]},
 )

@@ -7,8 +7,8 @@ codec it is compared with. `*`: for some images the two curves share less than 1
 range. The last column is the BD-rate of the mean curves.
 """
 from pathlib import Path
-from implicit_compress.report import bd_rates, bd_text, read_rows
-from implicit_compress.views import bench_rows
+from implicit_compress.bench.report import bd_rates, bd_text, read_rows
+from implicit_compress.view.figures import bench_rows
 
 RESULTS = Path(__file__).parent/'results'
 SIX = tuple(f'kodim{i:02d}' for i in (1, 5, 8, 15, 20, 23))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from points import Table, decoded, encoded
-from implicit_compress.siren import n_weights
+from implicit_compress.siren.network import n_weights
 
 GRID = [(w, d, s) for s in (300, 1000) for d in (4, 10) for w in (12, 20, 28, 40)] + [(20, d, 1000) for d in (2, 6, 14)]
 SIZES = ((96, 64), (192, 128), (384, 256), (768, 512))

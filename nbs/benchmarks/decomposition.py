@@ -9,8 +9,8 @@ import os, sys
 from pathlib import Path
 import numpy as np
 from points import Table, decoded, encoded
-from implicit_compress.data import image_set, text_page
-from implicit_compress.image import load_image
+from implicit_compress.bench.datasets import image_set, text_page
+from implicit_compress.image.io import load_image
 
 RATES = (.2, .6)
 WAYS = {

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from points import Table
-from implicit_compress.codec import compress, decompress
-from implicit_compress.data import image_set, screenshot, text_page
-from implicit_compress.image import load_image
+from implicit_compress.codec.api import compress, decompress
+from implicit_compress.bench.datasets import image_set, screenshot, text_page
+from implicit_compress.image.io import load_image
 
 CODECS = {'implicit_compress': None, 'PNG': dict(format='PNG', optimize=True), 'TIFF, LZW': dict(format='TIFF', compression='tiff_lzw'), 'TIFF, deflate': dict(format='TIFF', compression='tiff_adobe_deflate'),
           'JPEG 2000': dict(format='JPEG2000', irreversible=False, no_jp2=True), 'WebP': dict(format='WEBP', lossless=True, quality=100, method=6, exact=True), 'JPEG XL': dict(format='JXL', lossless=True, effort=7)}

@@ -2,14 +2,14 @@
 import json, os, subprocess, sys
 from datetime import date
 from pathlib import Path
-from implicit_compress.bench import machine
+from implicit_compress.bench.sweep import machine
 
 RESULTS = Path(__file__).parent/'results'
 CPUINFO = Path('/proc/cpuinfo')
 KERNELS = ('Nehalem', 'Haswell', 'SkylakeX' if CPUINFO.exists() and 'avx512f' in CPUINFO.read_text() else 'Sandybridge')    # of OpenBLAS; another processor's would crash
 ENCODE = """import json, sys, time
 import numpy as np
-from implicit_compress.codec import compress
+from implicit_compress.codec.api import compress
 source, out, how = sys.argv[1:]
 x = np.load(source) if source.endswith('.npy') else source
 t = time.time(); f = compress(x, progress=False, **json.loads(how))
@@ -18,9 +18,9 @@ DECODE = """import json, sys, time
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
-from implicit_compress.codec import decompress
-from implicit_compress.image import load_image
-from implicit_compress.metrics import psnr
+from implicit_compress.codec.api import decompress
+from implicit_compress.image.io import load_image
+from implicit_compress.image.metrics import psnr
 source, out, threads = sys.argv[1:]
 x, data = np.load(source) if source.endswith('.npy') else load_image(source), Path(out).read_bytes()
 t = time.time(); y = decompress(data, threads=int(threads)); s = time.time() - t

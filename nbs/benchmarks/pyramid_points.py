@@ -8,7 +8,7 @@ Seconds are of the clock, and of the processor: on a machine that is shared the 
 import argparse, json, tempfile
 from itertools import product
 from pathlib import Path
-from implicit_compress.bench import machine
+from implicit_compress.bench.sweep import machine
 from points import ENCODE, Table, decoded, fresh
 
 CODE = ENCODE.replace("encode_s=", "cpu_s=round(time.process_time(), 1), encode_s=")

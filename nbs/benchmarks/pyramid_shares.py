@@ -6,12 +6,12 @@ by one thread, by two, and with other kernels of OpenBLAS; `same` says whether a
 import argparse
 from pathlib import Path
 from points import Table, decoded_everywhere
-from implicit_compress.bitstream import unpack
-from implicit_compress.codec import decompress
-from implicit_compress.image import load_image
-from implicit_compress.metrics import ms_ssim
-from implicit_compress.pyramid import read_pyramid
-from implicit_compress.synthesis import APART
+from implicit_compress.bitstream.container import unpack
+from implicit_compress.codec.api import decompress
+from implicit_compress.image.io import load_image
+from implicit_compress.image.metrics import ms_ssim
+from implicit_compress.latent.format import read_pyramid
+from implicit_compress.latent.synthesis import APART
 
 LEVELS = range(APART)
 

@@ -12,15 +12,15 @@ IMAGES,RATES = (1, 5, 8, 15, 20, 23),(.1, .2, .35, .6)
 TABLE = Path(__file__).parent/'results'/'siren_six.tsv'
 COLUMNS = 'image target_bpp bytes bpp psnr_db encode_s decode_s steps hidden layers tiles threads date'.split()
 ENCODE = """import sys, time
-from implicit_compress.codec import compress
+from implicit_compress.codec.api import compress
 t = time.time(); f = compress(sys.argv[1], bpp=float(sys.argv[3]), seconds=float(sys.argv[4]), threads=int(sys.argv[5]), progress=False)
 open(sys.argv[2], 'wb').write(f); print(f.fit.step, round(time.time() - t, 1))"""
 DECODE = """import sys, time
 from pathlib import Path
-from implicit_compress.codec import decompress
-from implicit_compress.bitstream import peek
-from implicit_compress.image import load_image
-from implicit_compress.metrics import psnr
+from implicit_compress.codec.api import decompress
+from implicit_compress.bitstream.container import peek
+from implicit_compress.image.io import load_image
+from implicit_compress.image.metrics import psnr
 data = Path(sys.argv[2]).read_bytes(); t = time.time(); y = decompress(data); s = time.time() - t
 h = peek(data); print(len(data), 8*len(data)/(y.shape[0]*y.shape[1]), psnr(y, load_image(sys.argv[1])), round(s, 2), h.args['hidden'], h.args['layers'], h.tiles)"""
 

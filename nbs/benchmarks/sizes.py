@@ -7,7 +7,7 @@ import argparse, os
 from pathlib import Path
 import numpy as np
 from points import DECODE, ENCODE, Table, fresh
-from implicit_compress.image import load_image
+from implicit_compress.image.io import load_image
 
 SIZES = ((1, 1), (1, 64), (37, 53), (256, 384), (512, 768), (2048, 3072), (4096, 5860))   # rows, columns
 PEAK = "\nimport resource; print(json.dumps(dict(json.loads(said), peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss//1024)))"

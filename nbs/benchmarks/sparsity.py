@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from decomposition import middle
 from points import Table, decoded, encoded
-from implicit_compress.image import load_image
+from implicit_compress.image.io import load_image
 
 RATES = (.15, .5)
 WAYS = {'dense': {}, **{f'prune {s}': dict(prune=s) for s in (.2, .4, .6)}, **{f'prune .4, {p}': dict(prune=.4, pruning=p) for p in ('layer', 'damage', 'rigl', 'snfs')},

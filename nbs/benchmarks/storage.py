@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from decomposition import middle
 from points import Table, decoded, encoded
-from implicit_compress.entropy import encode
-from implicit_compress.fit import fit
-from implicit_compress.image import load_image
-from implicit_compress.metrics import psnr
-from implicit_compress.network import guess
-from implicit_compress.siren import draw
+from implicit_compress.entropy.coding import encode
+from implicit_compress.siren.fit import fit
+from implicit_compress.image.io import load_image
+from implicit_compress.image.metrics import psnr
+from implicit_compress.siren.codec import guess
+from implicit_compress.siren.network import draw
 
 WIDTHS, DEPTH, STEPS = (14, 20, 28), 10, 600
 WAYS = {

@@ -9,11 +9,11 @@ import argparse, json, os, tempfile
 from datetime import date
 from itertools import product
 from pathlib import Path
-from implicit_compress.bench import machine
+from implicit_compress.bench.sweep import machine
 from points import Table, decoded, fresh
 
 CODE = """import json, sys, time, warnings
-from implicit_compress.codec import compress
+from implicit_compress.codec.api import compress
 source, out, how = sys.argv[1:]
 t = time.time()
 with warnings.catch_warnings(record=True) as seen:

@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from capacity import reduced
 from points import Table
-from implicit_compress.data import text_page
-from implicit_compress.fit import DivergedError, fit
-from implicit_compress.siren import CoordNet, FourierNet, ReluNet, Siren
+from implicit_compress.bench.datasets import text_page
+from implicit_compress.siren.fit import DivergedError, fit
+from implicit_compress.siren.network import CoordNet, FourierNet, ReluNet, Siren
 
 class Plain(Siren):
     "A `Siren` by ordinary autograd: the base of the variants"

@@ -6,10 +6,10 @@ import json, sys
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
-from implicit_compress.bitstream import Header, VERSION, attach, pack, unpack
-from implicit_compress.codec import compress, decompress
-from implicit_compress.image import demo_image
-from implicit_compress.lossless import encode_lossless
+from implicit_compress.bitstream.container import Header, VERSION, attach, pack, unpack
+from implicit_compress.codec.api import compress, decompress
+from implicit_compress.image.io import demo_image
+from implicit_compress.lossless.codec import encode_lossless
 
 FOLDER = Path(__file__).parent.parent/"tests"/"golden"/f"v{VERSION}"
 MOST = 1500    # bytes a file

@@ -6,14 +6,14 @@ import numpy as np
 from io import BytesIO
 from PIL import Image
 from nbdev.config import get_config
-from implicit_compress.anatomy import chances, float_net, neurons, opened, sheet
-from implicit_compress.codec import compress, decompress
-from implicit_compress.fit import Callback
-from implicit_compress.exact import STEPS
-from implicit_compress.image import demo_image, to_samples
-from implicit_compress.siren import draw
-from implicit_compress.tiles import boxes_of, split
-from implicit_compress.views import figure, image_of
+from implicit_compress.view.inspect import chances, float_net, neurons, opened, sheet
+from implicit_compress.codec.api import compress, decompress
+from implicit_compress.siren.fit import Callback
+from implicit_compress.siren.integer import STEPS
+from implicit_compress.image.io import demo_image, to_samples
+from implicit_compress.siren.network import draw
+from implicit_compress.image.tiling import boxes_of, split
+from implicit_compress.view.figures import figure, image_of
 
 WIDE, HIGH = 216, 144    # pixels
 

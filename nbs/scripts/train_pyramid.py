@@ -13,15 +13,15 @@ import argparse, math, time, zlib
 from pathlib import Path
 import numpy as np
 import torch
-from implicit_compress.analysis import ANALYSES, SHAPES, reduced, response
-from implicit_compress.effort import Clock, plan_for, start_number
-from implicit_compress.fit import keep_memory
-from implicit_compress.image import load_image
-from implicit_compress.latents import CONTEXT
-from implicit_compress.overfit import Overfit, overfit
-from implicit_compress.pyramid import STARTS, UNIT, start_of
-from implicit_compress.slopes import Rate, painted
-from implicit_compress.synthesis import APART
+from implicit_compress.latent.analysis import ANALYSES, SHAPES, reduced, response
+from implicit_compress.latent.codec import Clock, plan_for, start_number
+from implicit_compress.siren.fit import keep_memory
+from implicit_compress.image.io import load_image
+from implicit_compress.latent.context_model import CONTEXT
+from implicit_compress.latent.fit import Overfit, overfit
+from implicit_compress.latent.format import STARTS, UNIT, start_of
+from implicit_compress.latent.gradients import Rate, painted
+from implicit_compress.latent.synthesis import APART
 
 PACKAGE = Path(__file__).parent.parent.parent/"implicit_compress"
 LMBDAS = (4e-3, 1e-3, 2.5e-4, 6e-5, 1.6e-2)    # the last begins with the first

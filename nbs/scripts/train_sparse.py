@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
-from implicit_compress.decompose import decompose
-from implicit_compress.entropy import Model, ideal_bits
-from implicit_compress.image import load_image, to_float
-from implicit_compress.sparse import EDGES, contexts, levels_of, to_axes, walk
+from implicit_compress.transform.wavelet import decompose
+from implicit_compress.entropy.coding import Model, ideal_bits
+from implicit_compress.image.io import load_image, to_float
+from implicit_compress.wavelet.codec import EDGES, contexts, levels_of, to_axes, walk
 
 STEPS = ((.25, .06), (.16, .035), (.1, .02))   # two to a picture, in turn
 

@@ -34,12 +34,12 @@ def load_modules(instrument):
     global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, file_info, format_info, load_image, icc_profile
     def imported():
         global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, file_info, format_info, load_image, icc_profile
-        from implicit_compress import bitstream
-        from implicit_compress.bitstream import MAGIC, IicError, Limits
-        from implicit_compress.info import file_info, format_info
-        from implicit_compress.codec import GUARD, decompress
-        from implicit_compress.image import icc_profile, load_image
-        from implicit_compress.plugin import LoadError
+        from implicit_compress.bitstream.container import container as bitstream
+        from implicit_compress.bitstream.container import MAGIC, IicError, Limits
+        from implicit_compress.codec.info import file_info, format_info
+        from implicit_compress.codec.api import GUARD, decompress
+        from implicit_compress.image.io import icc_profile, load_image
+        from implicit_compress.pillow import LoadError
     if not instrument: return imported()
     with instrument.instrument_imports(include=["implicit_compress"]): imported()
 
@@ -152,7 +152,7 @@ def info(data, rng):
 
 
 def plugin(data, rng):
-    from implicit_compress.plugin import IicImageFile
+    from implicit_compress.pillow import IicImageFile
     IicImageFile.limits, IicImageFile.threads = limits(), 1
     im = Image.open(io.BytesIO(data), formats=["IIC"])    # Pillow would offer refused bytes to readers of other formats
     if rng.random() < .5: im.verify()
@@ -168,7 +168,7 @@ def load(data, rng):
 
 
 def checkpoint(data, rng):
-    from implicit_compress.fit import MARK, read_checkpoint
+    from implicit_compress.siren.fit import MARK, read_checkpoint
     body = data[len(MARK) + 32:]
     path = Path(tempfile.gettempdir())/f"fuzz-{sha256(str(id(rng)).encode()).hexdigest()[:8]}.fit"
     path.write_bytes(MARK + sha256(body).digest() + body)
@@ -204,9 +204,9 @@ def readable(data):
 
 def small_pyramid(h, w, channels, levels, first):
     "A pyramid with random latents and networks that nobody has fitted"
-    from implicit_compress.latents import Matrix
-    from implicit_compress.pyramid import Plan, at_step, header_for, start_of, write_pyramid
-    from implicit_compress.synthesis import Scene
+    from implicit_compress.latent.context_model import Matrix
+    from implicit_compress.latent.format import Plan, at_step, header_for, start_of, write_pyramid
+    from implicit_compress.latent.synthesis import Scene
     rng = np.random.default_rng(h*w)
     plan = Plan(Scene(h, w, channels, levels, first, 40), 4, 4, 1, 0)
     latents = [np.rint(rng.laplace(0, 1.5, (g.h, g.w))).astype(np.int64) for g in plan.scene.grids]
@@ -225,7 +225,7 @@ def image_seeds():
             try: im.save(f, fmt, **({"save_all": True, "append_images": [im, im]} if fmt in ("GIF", "TIFF", "WEBP") and mode == "RGB" else {}))
             except (OSError, KeyError, ValueError): continue
             out.append(f.getvalue())
-    from implicit_compress.image import picture_file
+    from implicit_compress.image.io import picture_file
     out += [picture_file(rng.integers(0, 65536, (5, 7, c), dtype=np.uint16), ".png", None) for c in (1, 2, 3, 4)]
     return out + [b"P5 4 3 255\n" + bytes(12), b"Pf\n4 3\n-1.0\n" + rng.random(12, dtype=np.float32).tobytes()]
 
@@ -233,7 +233,7 @@ def image_seeds():
 def checkpoint_seeds():
     "A checkpoint like those of `fit`"
     import torch
-    from implicit_compress.fit import MARK
+    from implicit_compress.siren.fit import MARK
     f = io.BytesIO()
     torch.save(dict(key="k", latest=dict(step=3, seconds=1., progress=.1, net=[torch.zeros(3)], budget=[5, None])), f)
     return [MARK + bytes(32) + f.getvalue()]
@@ -328,7 +328,7 @@ def main():
     if a.guided: import atheris
     if a.guided and len(names) > 1: p.error("--guided takes one target")
     load_modules(atheris)
-    if "checkpoint" in names: import implicit_compress.fit  # noqa: F401  # before warnings are errors, and outside the clock
+    if "checkpoint" in names: import implicit_compress.siren.fit  # noqa: F401  # before warnings are errors, and outside the clock
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", module="PIL")
     warnings.filterwarnings("ignore", category=UserWarning)    # documented: frames left out and the like

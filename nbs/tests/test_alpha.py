@@ -4,12 +4,12 @@ import zlib
 from fractions import Fraction
 import numpy as np
 import pytest
-from implicit_compress.alpha import filled, visible_psnr
-from implicit_compress.bitstream import DamagedError, Header, IicError, LimitError, Limits, assemble, attach, ledger, pack, peek, unpack
-from implicit_compress.codec import alpha_field, compress, decompress, lossless_file
-from implicit_compress.exact import draw_exact
-from implicit_compress.image import demo_image, grid_size
-from implicit_compress.metrics import psnr
+from implicit_compress.image.alpha import filled, visible_psnr
+from implicit_compress.bitstream.container import DamagedError, Header, IicError, LimitError, Limits, assemble, attach, ledger, pack, peek, unpack
+from implicit_compress.codec.api import alpha_field, compress, decompress, lossless_file
+from implicit_compress.siren.integer import draw_exact
+from implicit_compress.image.io import demo_image, grid_size
+from implicit_compress.image.metrics import psnr
 
 H, W = 37, 53
 ROW, COL = np.mgrid[:H, :W]

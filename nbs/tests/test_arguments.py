@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from implicit_compress import codec
-from implicit_compress.bench import compress_many, tasks
-from implicit_compress.bitstream import peek
-from implicit_compress.cli import main
-from implicit_compress.codec import compress
-from implicit_compress.image import demo_image, save_image
+from implicit_compress.codec.api import api as codec
+from implicit_compress.bench.sweep import compress_many, tasks
+from implicit_compress.bitstream.container import peek
+from implicit_compress.cli.main import main
+from implicit_compress.codec.api import compress
+from implicit_compress.image.io import demo_image, save_image
 
 NOT_DECLARED = {"image", "unknown"}    # parameters of compress: the input, and what it refuses
 
@@ -93,7 +93,7 @@ OUT_OF_RANGE = [
 @pytest.fixture(scope="module")
 def arguments():
     "The declaration"
-    from implicit_compress import arguments
+    from implicit_compress.codec.api import arguments
     return arguments
 
 
@@ -140,7 +140,7 @@ def test_surface_of_the_command_line(arguments, command, surface, own, missing):
 
 
 def test_surface_of_pillow(arguments):
-    from implicit_compress.plugin import options_of
+    from implicit_compress.pillow import options_of
     for name in arguments.ARGUMENTS:
         if name in reasons(arguments, "pillow"):
             with pytest.raises(ValueError, match=name): options_of({name: VALUES[name]})
@@ -161,7 +161,7 @@ def test_surface_of_the_bench(arguments):
 def test_surface_of_explore(arguments):
     "Every argument is a control or a parameter"
     pytest.importorskip("ipywidgets")
-    from implicit_compress.explore import STAGES, explore, knobs
+    from implicit_compress.widgets.explorer import STAGES, explore, knobs
     shown = set(knobs()) - {"aim"} | {"lossless"}    # lossless is a choice of aim
     parameters = set(inspect.signature(explore).parameters) - {"image", "start"}
     assert "lossless" in dict(knobs()["aim"].options).values()
@@ -184,11 +184,11 @@ def test_surface_of_encode_many(arguments, tmp_path):
 
 def test_choices_are_those_of_the_modules(arguments):
     "The declaration lists what the stages can do"
-    from implicit_compress.bands import COLOURS, DETAILS
-    from implicit_compress.controls import CODERS
-    from implicit_compress.hashing import HASHINGS
-    from implicit_compress.prune import PRUNERS
-    from implicit_compress.quantize import QUANTIZERS
+    from implicit_compress.hybrid.codec import COLOURS, DETAILS
+    from implicit_compress.entropy.generic import CODERS
+    from implicit_compress.siren.hashing import HASHINGS
+    from implicit_compress.siren.prune import PRUNERS
+    from implicit_compress.siren.quantize import QUANTIZERS
     of = {n: set(a.choices) for n, a in arguments.ARGUMENTS.items()}
     assert of["coder"] == set(CODERS) and of["quantizer"] == set(QUANTIZERS) and of["pruning"] == set(PRUNERS)
     assert of["details"] == set(DETAILS) and of["colour"] == set(COLOURS) and of["hashing"] == set(HASHINGS)
@@ -196,7 +196,7 @@ def test_choices_are_those_of_the_modules(arguments):
 
 def test_declaration_needs_no_numpy():
     "Programs that only read the declaration start at once"
-    from implicit_compress import arguments
+    from implicit_compress.codec.api import arguments
     tree = __import__("ast").parse(inspect.getsource(arguments))
     names = {n.module or "" for n in tree.body if n.__class__.__name__ == "ImportFrom"} | {a.name for n in tree.body if n.__class__.__name__ == "Import" for a in n.names}
     import sys
@@ -325,7 +325,7 @@ def test_codecs_of_the_bench_are_checked_before_the_first_image(spec, point, say
 def test_explore_drops_what_is_hidden_and_nothing_else():
     "A control that does not count beside the others is not on the screen; what is on the screen is passed on, and refused by compress"
     pytest.importorskip("ipywidgets")
-    from implicit_compress.explore import settings
+    from implicit_compress.widgets.explorer import settings
     assert settings(method="pyramid", start="none", prune=.3, coder="huffman") == dict(bpp=.3, preset="medium", method="pyramid", start="none")
     assert settings(preset="instant", details="network", share=.3, skips=True, wavelet="haar") == dict(bpp=.3, preset="instant", wavelet="haar")
     for stages in (dict(prune=.5, pool=.5), dict(details="network"), dict(wavelet="haar"), dict(details="sparse", share=.3, levels=1)):
@@ -337,15 +337,15 @@ def test_explore_drops_what_is_hidden_and_nothing_else():
                                          (dict(preset="fast", seconds=5.), "give one of them")], ids=str)
 def test_explore_refuses_values_that_its_controls_do_not_have(start, says):
     pytest.importorskip("ipywidgets")
-    from implicit_compress.explore import knobs
+    from implicit_compress.widgets.explorer import knobs
     with pytest.raises(ValueError, match=says): knobs(**start)
     assert knobs(psnr=30.)["aim"].value == "psnr" and knobs(preset="fast")["preset"].value == "fast"
 
 
 def test_unknown_names_in_explore_and_job():
     pytest.importorskip("ipywidgets")
-    from implicit_compress.explore import explore, settings
-    from implicit_compress.job import Job
+    from implicit_compress.widgets.explorer import explore, settings
+    from implicit_compress.widgets.session import Job
     for f in (lambda: explore(demo_image(), prunning=.5), lambda: settings(prunning=.5), lambda: Job(demo_image(), dict(prunning=.5))):
         with pytest.raises(ValueError, match="did you mean pruning"): f()
 

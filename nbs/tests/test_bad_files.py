@@ -21,10 +21,10 @@ READ_ALL = """
 import io, json, resource, sys, time, warnings
 from pathlib import Path
 from PIL import Image
-import implicit_compress.plugin
-from implicit_compress.bitstream import Limits
-from implicit_compress.info import file_info, format_info
-from implicit_compress.codec import decompress
+import implicit_compress.pillow
+from implicit_compress.bitstream.container import Limits
+from implicit_compress.codec.info import file_info, format_info
+from implicit_compress.codec.api import decompress
 Image.MAX_IMAGE_PIXELS = None
 folder, megabytes = Path(sys.argv[1]), int(sys.argv[2])
 warm = sorted(folder.parent.glob('golden/v*/lossless_20x24.iic'))[0].read_bytes()
@@ -34,7 +34,7 @@ used = int(Path('/proc/self/statm').read_text().split()[0])*resource.getpagesize
 resource.setrlimit(resource.RLIMIT_AS, (used + (megabytes << 20),)*2)
 warnings.simplefilter('error')
 def plugin(data, limits):
-    implicit_compress.plugin.IicImageFile.limits = limits
+    implicit_compress.pillow.IicImageFile.limits = limits
     return Image.open(io.BytesIO(data)).load()
 def outcome(read, *args):
     t = time.perf_counter()

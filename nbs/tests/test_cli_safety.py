@@ -9,12 +9,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 import implicit_compress
-from implicit_compress import cli, compare
-from implicit_compress.bitstream import unpack
-from implicit_compress.cli import main
-from implicit_compress.codec import compress, decompress
-from implicit_compress.image import demo_image, save_image
-from implicit_compress.metrics import psnr
+from implicit_compress.cli.main import main as cli
+from implicit_compress.bench.sweep import compare
+from implicit_compress.bitstream.container import unpack
+from implicit_compress.cli.main import main
+from implicit_compress.codec.api import compress, decompress
+from implicit_compress.image.io import demo_image, save_image
+from implicit_compress.image.metrics import psnr
 
 X = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 FAST = ['--bpp', '4', '--steps', '3', '--threads', '1']
@@ -157,8 +158,8 @@ def test_it_says_so_if_there_is_no_other_place(here, monkeypatch):
 
 STOP = """
 import os, signal, sys
-import implicit_compress.fit as fit
-from implicit_compress.cli import main
+import implicit_compress.siren.fit as fit
+from implicit_compress.cli.main import main
 real,seen,at = fit._step,[],eval(sys.argv[1])
 def step(*args):
     seen.append(0)

@@ -1,9 +1,9 @@
 "Workers of dask do the bench: the same table, however many there are, and whatever happens to them"
 import json, os, signal, threading, time
 import pytest
-from implicit_compress import bench
-from implicit_compress.bench import dask_executor, measure, sweep
-from implicit_compress.image import demo_image, save_image
+from implicit_compress.bench.sweep import sweep as bench
+from implicit_compress.bench.sweep import dask_executor, measure, sweep
+from implicit_compress.image.io import demo_image, save_image
 
 CODECS, POINTS = ["jpeg", "webp"], [dict(bpp=1.), dict(bpp=1.6)]
 

@@ -3,10 +3,10 @@ import zlib
 from dataclasses import replace
 import numpy as np
 import pytest
-from implicit_compress.bitstream import (EXTRA, DamagedError, Header, LimitError, Limits, TruncatedError, UnsupportedError, assemble, attach,
+from implicit_compress.bitstream.container import (EXTRA, DamagedError, Header, LimitError, Limits, TruncatedError, UnsupportedError, assemble, attach,
                                          ledger, pack, peek, read_extras, side_bytes, unpack, write_extras)
-from implicit_compress.codec import compress, decompress
-from implicit_compress.image import demo_image
+from implicit_compress.codec.api import compress, decompress
+from implicit_compress.image.io import demo_image
 
 IMAGE = demo_image()[40:64, 80:110]
 ICC = bytes(range(256))

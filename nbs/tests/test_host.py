@@ -17,11 +17,11 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 import implicit_compress
-from implicit_compress.codec import compress, decompress
-from implicit_compress.exact import Held
-from implicit_compress.fit import DivergedError, fit
-from implicit_compress.network import fit_file
-from implicit_compress.siren import Siren
+from implicit_compress.codec.api import compress, decompress
+from implicit_compress.siren.integer import Held
+from implicit_compress.siren.fit import DivergedError, fit
+from implicit_compress.siren.codec import fit_file
+from implicit_compress.siren.network import Siren
 
 X = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 METHODS = {
@@ -51,7 +51,7 @@ import numpy as np
 import torch
 
 def work(how):
-    from implicit_compress.codec import compress, decompress
+    from implicit_compress.codec.api import compress, decompress
     x = np.random.default_rng(0).integers(0, 256, (160, 256, 3), np.uint8)
     f = compress(x, progress=False, **how)
     assert decompress(f).shape == x.shape
@@ -245,7 +245,7 @@ def test_the_host_is_left_as_it_was_by_refusals():
 
 MEMORY = """
 import numpy as np
-from implicit_compress.codec import compress
+from implicit_compress.codec.api import compress
 
 def resident(): return next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith('VmRSS'))/1024
 
@@ -263,7 +263,7 @@ def test_memory_of_the_host_goes_back_to_the_system_after_a_fit(tmp_path):
     assert float(r.stdout) > 100   # MB
 
 def test_an_interrupt_after_the_fit_does_not_lose_it(monkeypatch):
-    from implicit_compress import network
+    from implicit_compress.siren.network import codec as network
     real,calls = network.draw_exact,[]
     def late(*args, **kw):
         calls.append(0)
@@ -296,7 +296,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_one_warning(tmp_path):
 
 def test_a_full_disk_costs_the_checkpoint_alone(tmp_path, monkeypatch):
     def full(path, data): raise OSError(28, 'No space left on device', str(path))
-    monkeypatch.setattr('implicit_compress.fit.atomic_write', full)
+    monkeypatch.setattr('implicit_compress.siren.fit.atomic_write', full)
     with pytest.warns(UserWarning, match='No space left on device') as seen: f = compress(X, bpp=4., steps=4, checkpoint=tmp_path/'x.fit', progress=False)
     assert sum('No space left' in str(w.message) for w in seen) == 1 and decompress(f).shape == X.shape and not list(tmp_path.iterdir())
 

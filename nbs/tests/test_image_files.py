@@ -3,9 +3,9 @@ import io, struct, time, warnings, zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
-import implicit_compress.plugin  # noqa: F401  (teaches Pillow the format)
-from implicit_compress import image as lib
-from implicit_compress.image import demo_image, icc_profile, load_image
+import implicit_compress.pillow  # noqa: F401  (teaches Pillow the format)
+from implicit_compress.image.io import io as lib
+from implicit_compress.image.io import demo_image, icc_profile, load_image
 
 H, W = 20, 28
 X = demo_image()[40:40 + H, 80:80 + W]
@@ -370,7 +370,7 @@ def test_damage_is_refused():
 
 def test_folders_say_what_they_skipped(tmp_path):
     "A page named .jpg and a file with another suffix are named with the reason, hidden files are not; a GIF is an image"
-    from implicit_compress.data import image_set
+    from implicit_compress.bench.datasets import image_set
     for name in ("a.png", "b.gif"): Image.fromarray(X).save(tmp_path/name)
     (tmp_path/"html.jpg").write_text("<html></html>")
     (tmp_path/"notes.txt").write_text("x")
@@ -387,19 +387,19 @@ def test_folders_say_what_they_skipped(tmp_path):
 
 def encoded(source, **how):
     "A small file of a small image"
-    from implicit_compress.codec import compress
+    from implicit_compress.codec.api import compress
     return compress(source, **{"preset": "instant", "bpp": 4., **how})
 
 
 def decoded(data, **how):
-    from implicit_compress.codec import decompress
+    from implicit_compress.codec.api import decompress
     return decompress(data, **how)
 
 
 def shell(line, code=0):
     "Run a command of the command line"
     from click.testing import CliRunner
-    from implicit_compress.cli import main
+    from implicit_compress.cli.main import main
     done = CliRunner().invoke(main, line)
     assert done.exit_code == code, (done.output, done.exception)
     return done.stdout, done.stderr
@@ -483,7 +483,7 @@ def test_metadata_of_files_is_kept(tmp_path, monkeypatch):
 
 def contents(data):
     "Metadata of a file"
-    from implicit_compress.bitstream import unpack
+    from implicit_compress.bitstream.container import unpack
     found = unpack(data)
     return found.icc, found.exif, found.xmp
 
@@ -538,7 +538,7 @@ def test_compress_and_decompress_take_all_that_holds_bytes():
 
 def test_bench_measures_without_metadata(tmp_path):
     "Codecs there are compared by their samples: EXIF of a photograph is nobody's bytes"
-    from implicit_compress import bench
+    from implicit_compress.bench.sweep import sweep as bench
     path = tmp_path/"a.jpg"
     path.write_bytes(written(Image.fromarray(X), "JPEG", exif=exif_block()))
     bench.encode(dict(picture=str(path), codec="instant", bpp=4., threads=1), str(tmp_path/"a.iic"))

@@ -8,18 +8,19 @@ import threading
 import numpy as np
 import pytest
 import torch
-from implicit_compress import effort, kernels
-from implicit_compress.codec import compress
-from implicit_compress.effort import pyramid_file
-from implicit_compress.image import demo_image
+from implicit_compress.latent import codec as effort
+from implicit_compress.latent import kernels
+from implicit_compress.codec.api import compress
+from implicit_compress.latent.codec import pyramid_file
+from implicit_compress.image.io import demo_image
 
 CROP = demo_image()[60:92, 90:138]    # 32x48
 HOW = dict(lmbda=4e-3, steps=4, threads=1)
 FORKED = """
 import multiprocessing, sys
 import torch
-from implicit_compress.effort import pyramid_file
-from implicit_compress.image import demo_image
+from implicit_compress.latent.codec import pyramid_file
+from implicit_compress.image.io import demo_image
 x = demo_image()[60:92, 90:138]
 def work(_): return bytes(pyramid_file(x, lmbda=4e-3, steps=2))
 if __name__ == '__main__':
@@ -111,7 +112,7 @@ def test_checkpoint_is_refused(tmp_path):
 def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
     "A warning, and the file all the same"
     def full(*_): raise OSError(28, "No space left on device")
-    monkeypatch.setattr("implicit_compress.fit.atomic_write", full)
+    monkeypatch.setattr("implicit_compress.siren.fit.atomic_write", full)
     with pytest.warns(UserWarning, match="No space left"): f = compress(CROP, method="pyramid", **HOW, checkpoint=tmp_path/"state")
     assert bytes(f) == bytes(pyramid_file(CROP, **HOW))
 

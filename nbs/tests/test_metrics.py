@@ -2,7 +2,7 @@
 import warnings
 import numpy as np
 import pytest
-from implicit_compress.metrics import bd_rate, lpips, ms_ssim, mse, psnr
+from implicit_compress.image.metrics import bd_rate, lpips, ms_ssim, mse, psnr
 
 BYTES = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
 REALS = BYTES/255.

@@ -15,9 +15,15 @@ def notebooks():
     return [p for p in paths if not (p.parent/".notest").exists()]
 
 
-def rooms():
-    "The numbered notebooks: the ones a module is made from"
-    return sorted(NBS.glob("[0-9][0-9]_*.ipynb"))
+def chapters():
+    "The numbered notebooks in numbered folders: the ones a module is made from"
+    return sorted(NBS.glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb"))
+
+
+def modules(lib):
+    "The text of every exported module, by its path below the package"
+    paths = [p for p in lib.rglob("*.py") if p.name not in ("__init__.py", "__main__.py")]
+    return {p.relative_to(lib).as_posix(): p.read_text(encoding="utf-8") for p in paths}
 
 
 def title(path):
@@ -44,10 +50,9 @@ def test_notebook_runs(path, request):
 def test_export_is_current(project_copy):
     "The modules are what the notebooks export: nothing edited by hand, nothing left behind"
     lib = project_copy/LIB.name
-    for p in lib.glob("*.py"):
-        if p.name != "__init__.py": p.unlink()
+    for name in modules(lib): (lib/name).unlink()
     tool("nbdev_export", cwd=project_copy)
-    exported, committed = ({p.name: p.read_text(encoding="utf-8") for p in d.glob("*.py")} for d in (lib, LIB))
+    exported, committed = modules(lib), modules(LIB)
     assert sorted(exported) == sorted(committed)
     stale = [name for name in exported if exported[name] != committed[name]]
     assert not stale, f"run nbdev_export: {stale}"
@@ -67,13 +72,13 @@ def test_readme_is_current(project_copy):
         "run python nbs/scripts/readme.py"
 
 
-@pytest.mark.parametrize("path", rooms(), ids=lambda p: p.stem)
-def test_index_introduces_room(path):
-    "The table on the first page names every room with its own subtitle"
+@pytest.mark.parametrize("path", chapters(), ids=lambda p: p.relative_to(NBS).as_posix())
+def test_index_introduces_chapter(path):
+    "The table on the first page names every chapter with its own subtitle"
     name, subtitle = title(path)
     cells = json.loads((NBS/"index.ipynb").read_text(encoding="utf-8"))["cells"]
     page = "\n".join("".join(c["source"]) for c in cells)
-    assert f"| [{name}]({path.name}) | {subtitle} |" in page
+    assert f"| [{name}]({path.relative_to(NBS).as_posix()}) | {subtitle} |" in page
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.relative_to(NBS).as_posix())

@@ -10,23 +10,23 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, strategies as st
 from PIL import Image
-from implicit_compress import codec
-from implicit_compress.bitstream import (MAGIC, VERSION, DamagedError, Header, IicError, LimitError, Limits, NotIicError, TruncatedError,
+from implicit_compress.codec.api import api as codec
+from implicit_compress.bitstream.container import (MAGIC, VERSION, DamagedError, Header, IicError, LimitError, Limits, NotIicError, TruncatedError,
                                          UnsupportedError, attach, cost_of, pack, peek, spans, unpack)
-from implicit_compress.cli import main
-from implicit_compress.codec import compress, decompress
-from implicit_compress.controls import PACKERS
-from implicit_compress.entropy import Model, read_varint, varint, write_model
-from implicit_compress.exact import Held
-from implicit_compress.alpha import visible_psnr
-from implicit_compress.image import as_samples, demo_image
-from implicit_compress.latents import Matrix
-from implicit_compress.lossless import passes
-from implicit_compress.metrics import psnr
-from implicit_compress.network import File
-from implicit_compress.pyramid import Plan, at_step, header_for, start_of, write_pyramid
-from implicit_compress.sparse import encode_sparse
-from implicit_compress.synthesis import Scene
+from implicit_compress.cli.main import main
+from implicit_compress.codec.api import compress, decompress
+from implicit_compress.entropy.generic import PACKERS
+from implicit_compress.entropy.coding import Model, read_varint, varint, write_model
+from implicit_compress.siren.integer import Held
+from implicit_compress.image.alpha import visible_psnr
+from implicit_compress.image.io import as_samples, demo_image
+from implicit_compress.latent.context_model import Matrix
+from implicit_compress.lossless.codec import passes
+from implicit_compress.image.metrics import psnr
+from implicit_compress.siren.codec import File
+from implicit_compress.latent.format import Plan, at_step, header_for, start_of, write_pyramid
+from implicit_compress.wavelet.codec import encode_sparse
+from implicit_compress.latent.synthesis import Scene
 
 HERE = Path(__file__).parent
 GOLDEN = sorted(HERE.glob("golden/v*/golden.json"))
@@ -382,7 +382,7 @@ ELSEWHERE = """
 import sys, warnings
 from pathlib import Path
 from hashlib import sha256
-from implicit_compress.codec import decompress
+from implicit_compress.codec.api import decompress
 warnings.simplefilter("error")
 for p in sys.argv[1:]:
     for threads in 1, 2:
@@ -458,7 +458,7 @@ def test_wishes_the_encoder_refuses(how):
 def test_files_nobody_could_read(picture, how, monkeypatch):
     "What a header cannot say, or a decoder would refuse, is refused before a network is made"
     def never(*a, **kw): raise AssertionError("a network was made")
-    monkeypatch.setattr("implicit_compress.siren.Siren", never)
+    monkeypatch.setattr("implicit_compress.siren.network.Siren", never)
     with pytest.raises(ValueError): compress(picture, steps=1, threads=1, progress=False, **how)
 
 
@@ -519,7 +519,7 @@ ASK_TOO_MUCH = {
 def test_limits_count_everything(asks, monkeypatch):
     "What nested files, pools and transforms take is counted before any work"
     def never(*_): raise AssertionError("work was begun")
-    monkeypatch.setattr("implicit_compress.codec.METHODS", dict.fromkeys(("siren", "lossless", "bands", "pyramid"), never))
+    monkeypatch.setattr("implicit_compress.codec.api.METHODS", dict.fromkeys(("siren", "lossless", "bands", "pyramid"), never))
     data = pack(ASK_TOO_MUCH[asks], b"", b"")
     assert len(data) < 300
     with alarm(3), pytest.raises(LimitError, match=rf"{asks.split()[0]}, at most \d+; raise Limits"): decompress(data)
@@ -552,8 +552,8 @@ def test_header_arithmetic_up_to_30k_x_20k(channels, depth):
 def test_encoder_refuses_what_the_decoder_would(how, monkeypatch):
     "Before any work, for every method, and for no photograph of 100 megapixels"
     def begun(*_, **__): raise InterruptedError("work was begun")
-    for name in ("network_file", "lossless_file", "pyramid_of"): monkeypatch.setattr(f"implicit_compress.codec.{name}", begun)
-    monkeypatch.setattr("implicit_compress.search.lossless_estimate", lambda x: 1 << 40)    # seconds of work, of which nothing follows here
+    for name in ("network_file", "lossless_file", "pyramid_of"): monkeypatch.setattr(f"implicit_compress.codec.api.{name}", begun)
+    monkeypatch.setattr("implicit_compress.codec.search.lossless_estimate", lambda x: 1 << 40)    # seconds of work, of which nothing follows here
     with alarm(20):
         with pytest.raises(LimitError, match="pixels"): compress(np.broadcast_to(np.uint8(0), (12_000, 12_000, 3)), **how)
         for c in (1, 3, 4):
@@ -563,15 +563,15 @@ def test_encoder_refuses_what_the_decoder_would(how, monkeypatch):
 def test_networks_of_bands_are_refused_before_a_fit(monkeypatch):
     "A low band and details whose networks together take too long"
     def never(*_, **__): raise AssertionError("a fit was begun")
-    monkeypatch.setattr("implicit_compress.bands.fit_file", never)
-    monkeypatch.setattr("implicit_compress.bands.Limits", lambda: Limits(operations=10**8))
+    monkeypatch.setattr("implicit_compress.hybrid.codec.fit_file", never)
+    monkeypatch.setattr("implicit_compress.hybrid.codec.Limits", lambda: Limits(operations=10**8))
     with pytest.raises(LimitError, match="operations"): compress(demo_image(), bpp=2, levels=1, details="sparse", share=.9)
 
 
 ESTIMATES = """
 import json, resource, sys, time
-from implicit_compress.bitstream import cost_of, peek, unpack
-from implicit_compress.codec import decompress
+from implicit_compress.bitstream.container import cost_of, peek, unpack
+from implicit_compress.codec.api import decompress
 small, large = (open(path, "rb").read() for path in sys.argv[1:])
 decompress(small, threads=1)
 before, t = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
@@ -753,7 +753,7 @@ def test_command_leaves_locked_files(desk):
 def test_command_checks_before_it_fits(desk, monkeypatch):
     "What can be known early is said early: no fit is begun"
     def never(*a, **kw): raise AssertionError("a fit was begun")
-    monkeypatch.setattr("implicit_compress.fit.fit", never)
+    monkeypatch.setattr("implicit_compress.siren.fit.fit", never)
     for line in ("encode good.png -o nowhere/out.iic", "encode good.png -o folder", "encode text.png -o out.iic", "compare good.png -o good.png", "demo -o good.png"):
         assert command(line)[0] == 2
 
@@ -763,7 +763,7 @@ def test_info_decodes_nothing(desk, monkeypatch):
     def never(*_): raise AssertionError("latents were decoded")
     bad = HERE/"bad"/"info_pyr_64k.iic"
     with monkeypatch.context() as m:
-        m.setattr("implicit_compress.cli.read_pyramid", never)
+        m.setattr("implicit_compress.cli.main.read_pyramid", never)
         assert command(f"info {bad}")[0] == command(f"info {bad} --json")[0] == 0
     code, said = command(f"info {bad} --deep")
     assert code == 2 and "pixels, at most" in said
@@ -795,7 +795,7 @@ def test_commands_through_pipes(desk):
 @pytest.mark.parametrize("line", ["--help", "info good.iic", "decode good.iic -o out.png"])
 def test_reading_needs_no_torch(desk, line):
     "Only encoding waits for torch"
-    code = f"import sys\nfrom implicit_compress.cli import main\ntry: main({shlex.split(line)!r})\nexcept SystemExit as e: assert not e.code\nassert 'torch' not in sys.modules"
+    code = f"import sys\nfrom implicit_compress.cli.main import main\ntry: main({shlex.split(line)!r})\nexcept SystemExit as e: assert not e.code\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-1000:]
 

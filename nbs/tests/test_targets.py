@@ -2,9 +2,9 @@
 import math, re, warnings
 import numpy as np
 import pytest
-from implicit_compress.codec import compress, decompress, lossless_file
-from implicit_compress.image import demo_image
-from implicit_compress.metrics import psnr
+from implicit_compress.codec.api import compress, decompress, lossless_file
+from implicit_compress.image.io import demo_image
+from implicit_compress.image.metrics import psnr
 
 PHOTO = demo_image()[40:136, 80:208]
 NOISE = (demo_image()[:64, :64].astype(int)//2 + np.random.default_rng(0).integers(0, 128, (64, 64, 3))).astype(np.uint8)
@@ -81,7 +81,7 @@ def test_search_of_networks_does_not_run_away():
 
 
 def test_search_shares_the_budget():
-    from implicit_compress.search import LONG, PROBES
+    from implicit_compress.codec.search import LONG, PROBES
     assert sum(s for _, s in PROBES) + sum(LONG) <= 1 and max(LONG) > 3*max(s for _, s in PROBES)
 
 

@@ -5,9 +5,10 @@ import pytest
 pytestmark = pytest.mark.browser
 
 START = """import torch; torch.set_num_threads(1)
-from implicit_compress.widgets import *
-from implicit_compress.image import demo_image
-from implicit_compress.codec import compress
+from implicit_compress.widgets.panels import Compare
+from implicit_compress import browse, explore, inside
+from implicit_compress.image.io import demo_image
+from implicit_compress.codec.api import compress
 x = demo_image()[40:104, 130:226]
 """
 
@@ -127,8 +128,8 @@ def test_narrow(opened, shot):
 BENCH = START + """
 import json, tempfile
 from pathlib import Path
-from implicit_compress.bench import asked, decode, encode, key_of, tasks
-from implicit_compress.image import save_image
+from implicit_compress.bench.sweep import asked, decode, encode, key_of, tasks
+from implicit_compress.image.io import save_image
 work = Path(tempfile.mkdtemp())
 for i in range(2): save_image(work/f'{i}.png', demo_image()[40:104, 60*i:60*i + 96])
 for d in ('files', 'points'): (work/'r'/d).mkdir(parents=True)
