@@ -34,7 +34,7 @@ def load_modules(instrument):
     global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, file_info, format_info, load_image, icc_profile
     def imported():
         global Limits, MAGIC, GUARD, IicError, LoadError, bitstream, decompress, file_info, format_info, load_image, icc_profile
-        from implicit_compress.bitstream.container import container as bitstream
+        from implicit_compress.bitstream import container as bitstream
         from implicit_compress.bitstream.container import MAGIC, IicError, Limits
         from implicit_compress.codec.info import file_info, format_info
         from implicit_compress.codec.api import GUARD, decompress

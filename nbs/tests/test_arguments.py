@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from implicit_compress.codec.api import api as codec
+from implicit_compress.codec import api as codec
 from implicit_compress.bench.sweep import compress_many, tasks
 from implicit_compress.bitstream.container import peek
 from implicit_compress.cli.main import main
@@ -93,7 +93,7 @@ OUT_OF_RANGE = [
 @pytest.fixture(scope="module")
 def arguments():
     "The declaration"
-    from implicit_compress.codec.api import arguments
+    from implicit_compress.codec import arguments
     return arguments
 
 
@@ -196,7 +196,7 @@ def test_choices_are_those_of_the_modules(arguments):
 
 def test_declaration_needs_no_numpy():
     "Programs that only read the declaration start at once"
-    from implicit_compress.codec.api import arguments
+    from implicit_compress.codec import arguments
     tree = __import__("ast").parse(inspect.getsource(arguments))
     names = {n.module or "" for n in tree.body if n.__class__.__name__ == "ImportFrom"} | {a.name for n in tree.body if n.__class__.__name__ == "Import" for a in n.names}
     import sys

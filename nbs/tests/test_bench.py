@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from nbdev.config import get_config
-from implicit_compress.bench.sweep import baselines
-from implicit_compress.bench.sweep import sweep as bench
-from implicit_compress.bench.sweep import report
+from implicit_compress.bench import baselines
+from implicit_compress.bench import sweep as bench
+from implicit_compress.bench import report
 from implicit_compress.bench.baselines import CODECS
 from implicit_compress.bench.sweep import measure, parsed, sweep, tasks
 from implicit_compress.cli.main import main
@@ -136,7 +136,7 @@ def test_a_process_that_is_killed_is_a_row(album, tmp_path, monkeypatch):
     "Killed, out of memory, out of time, ended without a word: each says so"
     task, = tasks([album/"0.png"], ["jpeg"], POINTS[:1])
     for code, says in (("os.kill(os.getpid(), 9)", "SIGKILL: out of memory"), ("raise MemoryError", "^out of memory"), ("os._exit(3)", "ended with code 3"), ("1/0", "ZeroDivisionError: division"), ("raise ValueError(object())", "ValueError: the file$")):
-        spell = f"import os, sys\nfrom implicit_compress.bench.sweep import sweep as bench\ndef fail(*a): {code}\nbench.VERBS['encode'] = fail\nbench.child(*sys.argv[1:])"
+        spell = f"import os, sys\nfrom implicit_compress.bench import sweep as bench\ndef fail(*a): {code}\nbench.VERBS['encode'] = fail\nbench.child(*sys.argv[1:])"
         monkeypatch.setattr(bench, "CHILD", spell)
         got = measure(task, tmp_path/"out", retry=True)
         assert re.search(says, got["error"]) and got["picture"] == "0.png" and "bpp" not in got

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 import implicit_compress
-from implicit_compress.cli.main import main as cli
-from implicit_compress.bench.sweep import compare
+from implicit_compress.cli import main as cli
+from implicit_compress.bench import compare
 from implicit_compress.bitstream.container import unpack
 from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress, decompress

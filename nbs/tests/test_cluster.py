@@ -1,7 +1,7 @@
 "Workers of dask do the bench: the same table, however many there are, and whatever happens to them"
 import json, os, signal, threading, time
 import pytest
-from implicit_compress.bench.sweep import sweep as bench
+from implicit_compress.bench import sweep as bench
 from implicit_compress.bench.sweep import dask_executor, measure, sweep
 from implicit_compress.image.io import demo_image, save_image
 

@@ -263,7 +263,7 @@ def test_memory_of_the_host_goes_back_to_the_system_after_a_fit(tmp_path):
     assert float(r.stdout) > 100   # MB
 
 def test_an_interrupt_after_the_fit_does_not_lose_it(monkeypatch):
-    from implicit_compress.siren.network import codec as network
+    from implicit_compress.siren import codec as network
     real,calls = network.draw_exact,[]
     def late(*args, **kw):
         calls.append(0)

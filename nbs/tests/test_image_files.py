@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 import implicit_compress.pillow  # noqa: F401  (teaches Pillow the format)
-from implicit_compress.image.io import io as lib
+from implicit_compress.image import io as lib
 from implicit_compress.image.io import demo_image, icc_profile, load_image
 
 H, W = 20, 28
@@ -538,7 +538,7 @@ def test_compress_and_decompress_take_all_that_holds_bytes():
 
 def test_bench_measures_without_metadata(tmp_path):
     "Codecs there are compared by their samples: EXIF of a photograph is nobody's bytes"
-    from implicit_compress.bench.sweep import sweep as bench
+    from implicit_compress.bench import sweep as bench
     path = tmp_path/"a.jpg"
     path.write_bytes(written(Image.fromarray(X), "JPEG", exif=exif_block()))
     bench.encode(dict(picture=str(path), codec="instant", bpp=4., threads=1), str(tmp_path/"a.iic"))
