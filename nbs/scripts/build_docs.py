@@ -16,7 +16,12 @@ from nbdev.serve import proc_nbs
 
 NOT_PAGES = shutil.ignore_patterns("*.bak", "tests", "scripts")
 FOLDERS = dict(tutorials="Tutorials", benchmarks="Results", explanations="Explanations")
-ROOMS = {0: "Rooms: pixels to bytes", 19: "Rooms: latents", 30: "Rooms: doors and measuring", 38: "Rooms: eyes and hands"}    # from which number on
+PACKAGES = {    # folder of a package: title of its section
+    "15_image": "Images and metrics", "20_entropy": "Entropy coding", "25_transform": "Transforms", "30_bitstream": "File format",
+    "40_siren": "SIREN codec", "45_wavelet": "Wavelet codec", "50_hybrid": "Hybrid codec", "60_latent": "Latent codec",
+    "65_lossless": "Lossless codec", "70_codec": "Compress and decompress", "75_bench": "Benchmarks", "80_view": "Figures",
+    "85_cli": "Command line", "88_pillow": "Pillow", "90_widgets": "Widgets",
+}
 
 
 def prepare():
@@ -37,7 +42,7 @@ def simplify_config(folder):
 
 
 def page_name(nb, path):
-    "Take `output-file` out of the front matter of `nb` and follow it: 00_image.ipynb becomes image.ipynb"
+    "Take `output-file` out of the front matter of `nb` and follow it: 00_io.ipynb becomes io.ipynb"
     first = nb["cells"][0]
     front = "".join(first["source"])
     found = re.search(r"^output-file: *(\S+)\.html$", front, re.M)
@@ -93,13 +98,14 @@ def command_doc(text, name):
 
 
 def sidebar(pages, folder):
-    "What the sidebar holds: the folders, in each the pages in the order in which the first page last names them; then rooms, by their numbers"
+    "What the sidebar holds: the folders, in each the pages in the order in which the first page last names them; then packages, by their numbers"
     first = "".join(line for cell in pages[folder/"index.ipynb"]["cells"] for line in cell["source"])
     found = sorted(p.relative_to(folder).as_posix() for p in pages if p.stem != "index")
     def place(name): return at if (at := first.rfind(f"({name})")) >= 0 else len(first)
     out = [dict(section=title, contents=sorted((n for n in found if n.startswith(f"{f}/")), key=place)) for f, title in FOLDERS.items()]
-    rooms, ends = [n for n in found if n[:2].isdigit()], [*list(ROOMS)[1:], 100]
-    out += [dict(section=title, contents=[n for n in rooms if k <= int(n[:2]) < end]) for (k, title), end in zip(ROOMS.items(), ends)]
+    unknown = {n.partition("/")[0] for n in found if n[:2].isdigit()} - set(PACKAGES)
+    if unknown: sys.exit(f"no section of the sidebar has a title for {unknown}")
+    out += [dict(section=title, contents=[n for n in found if n.startswith(f"{f}/")]) for f, title in PACKAGES.items()]
     return ["index.ipynb", *out]
 
 
