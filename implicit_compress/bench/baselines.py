@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MISSING', 'RATES', 'CODECS', 'COIN_SHAPES', 'COIN_HEAD', 'available', 'CodecError', 'TargetMissed', 'Codec',
-           'picture', 'sought', 'coin_compress', 'coin_decompress']
+           'picture', 'search_quality', 'coin_compress', 'coin_decompress']
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #4a6a8afd
 import math
@@ -80,8 +80,8 @@ class Codec(NamedTuple):
         (kind, value), = target.items()
         if not 0 < value < math.inf: raise ValueError(f'{kind} is a number above 0, not {value}')
         make,found = partial(self.file, x),None
-        if bpp and self.aims: found = sought(make, [bpp*.995**i for i in reversed(range(40))], x, bpp)   # who aims may miss by a little
-        if found is None: found = sought(make, self.knobs, x, bpp, psnr)
+        if bpp and self.aims: found = search_quality(make, [bpp*.995**i for i in reversed(range(40))], x, bpp)   # who aims may miss by a little
+        if found is None: found = search_quality(make, self.knobs, x, bpp, psnr)
         return self.end(make, x, bpp, psnr) if found is None else found
 
     def end(self,
@@ -137,7 +137,7 @@ def picture(
     return as_samples(image) if hasattr(image, 'shape') or isinstance(image, (list, tuple, Image.Image)) else load_image(image)
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #0de4ae00
-def sought(
+def search_quality(
     make, # function of a knob that gives a file
     knobs, # from the smallest file to the largest
     x, # (h,w,c) samples
@@ -196,11 +196,11 @@ def coin_compress(
     "A picture as a sine network of 16-bit weights, as COIN does it (Dupont et al. 2021)"
     import torch
     from implicit_compress.siren.fit import KeepBest, fit
-    from implicit_compress.siren.network import Siren, n_weights
+    from implicit_compress.siren.network import Siren, count_weights
     x = picture(image)
     if x.itemsize > 1 or max(x.shape[:2]) > 65535: raise ValueError(f'COIN here takes 8 bits and sides up to 65535, not {x.dtype} of {x.shape}')
     n = x.shape[0]*x.shape[1]
-    width,depth = shape or min(COIN_SHAPES, key=lambda s: abs(math.log(16*n_weights(*s, x.shape[2])/(n*bpp))))
+    width,depth = shape or min(COIN_SHAPES, key=lambda s: abs(math.log(16*count_weights(*s, x.shape[2])/(n*bpp))))
     net = Siren(width, depth, x.shape[2], w0=30., mean=0., seed=seed)
     fit(net, x, steps=None if seconds else steps or 50_000, seconds=seconds, batch=n, optimizer='adam', lr=2e-4, schedule=lambda lr, progress: lr, callbacks=[KeepBest()], **kw)
     weights = torch.cat([p.detach().cpu().flatten() for p in net.parameters()]).half().numpy().astype('<f2')
@@ -211,11 +211,11 @@ def coin_decompress(
 )->np.ndarray: # (h,w,c) uint8
     "The picture, drawn in floating point: not the same to the last bit on every machine"
     import torch
-    from implicit_compress.siren.network import Siren, draw, n_weights
+    from implicit_compress.siren.network import Siren, draw, count_weights
     if len(data) < struct.calcsize(COIN_HEAD) or data[:4] != b'COIN': raise ValueError('not a file of coin_compress')
     _,h,w,c,width,depth = struct.unpack_from(COIN_HEAD, data)
     body = data[struct.calcsize(COIN_HEAD):]
-    if not (1 <= c <= 4 and width and depth and 0 < h*w < 1 << 27) or len(body) != 2*n_weights(width, depth, c): raise ValueError(f'a COIN file of {width} x {depth} for {h}x{w}x{c} has no {len(body)} bytes of weights')
+    if not (1 <= c <= 4 and width and depth and 0 < h*w < 1 << 27) or len(body) != 2*count_weights(width, depth, c): raise ValueError(f'a COIN file of {width} x {depth} for {h}x{w}x{c} has no {len(body)} bytes of weights')
     weights = torch.from_numpy(np.frombuffer(body, '<f2').astype(np.float32))
     net = Siren(width, depth, c)
     with torch.no_grad():

@@ -25,7 +25,7 @@ from operator import or_
 from typing import NamedTuple
 import pywt
 from ..transform.wavelet import WAVELETS
-from ..image.tiling import boxes_of
+from ..image.tiling import tile_boxes
 from ..entropy.coding import DamagedError, IicError, LimitError, NotIicError, TruncatedError, UnsupportedError, read_varint, varint
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #9d97b3ab
@@ -208,7 +208,7 @@ class Header:
     @property
     def boxes(self): # list of (top, left, bottom, right) in pixels; None for a picture in one piece
         "The tile of each network"
-        try: return boxes_of(self.args['tiles'], self.height, self.width) if self.tiles > 1 else None
+        try: return tile_boxes(self.args['tiles'], self.height, self.width) if self.tiles > 1 else None
         except ValueError as e: raise DamagedError(f'tiles: {e}') from None
 
     @property
@@ -394,7 +394,7 @@ def pyramid_cost(
 def filter_length(
     name:bytes, # of a wavelet
 )->int:
-    "Taps of a wavelet of PyWavelets; 0 if there is none of this name, which `draw_bands` refuses"
+    "Taps of a wavelet of PyWavelets; 0 if there is none of this name, which `decode_bands` refuses"
     text = name.decode('ascii', 'replace')
     return pywt.Wavelet(text).rec_len if text in WAVELETS and text != '9/7' else 0
 

@@ -30,7 +30,7 @@ import numpy as np
 import implicit_compress
 from ..codec.arguments import ARGUMENTS, Argument, checked, help_text, is_given, names_on, read as read_value, unknown_name
 from ..bench.baselines import CODECS
-from ..bench.sweep import AIMS, OWN, compress_many, dask_executor, names_for, sweep
+from ..bench.sweep import AIMS, OWN_CODECS, compress_many, dask_executor, names_for, sweep
 from ..bitstream.container import Limits, peek, unpack
 from ..bench.compare import compare_at_size, format_comparison, side_by_side
 from ..bench.datasets import SETS, image_set
@@ -369,10 +369,10 @@ def info(source, as_json, deep):
 @main.command()
 def warmup():
     "Compile the kernels of the pyramid and keep them, for containers; the environment variable NUMBA_CACHE_DIR says where."
-    from implicit_compress.latent.codec import ready
+    from implicit_compress.latent.codec import compile_kernels
     from implicit_compress.latent.kernels import cache_folder, compiled
     begun, had = time.perf_counter(), compiled()
-    ready()
+    compile_kernels()
     folder = cache_folder()
     if not folder: raise ValueError('the kernels are compiled, but no folder can keep them: set NUMBA_CACHE_DIR to one that can be written to')
     click.echo(f'{"loaded from" if had else "compiled into"} {folder} in {time.perf_counter() - begun:.1f} s')
@@ -521,7 +521,7 @@ def spec_list(
 @click.option('--set', 'name', metavar='SET', required=True, help=f'Pictures: {", ".join(SETS)}, or a folder.')
 @click.option('--only', metavar='NAMES', help='Of these, with commas: kodim05,kodim15.')
 @click.option('--codec', 'codecs', multiple=True, metavar='CODECS', default=['siren,jpeg,jpeg2000,webp,avif'], show_default=True,
-              help=f'{", ".join([*OWN, *CODECS])}. Settings behind ours: --codec "pyramid seconds=5".')
+              help=f'{", ".join([*OWN_CODECS, *CODECS])}. Settings behind ours: --codec "pyramid seconds=5".')
 @click.option('--bpp', help='Sizes to aim at, bits per pixel.  [default: 0.1,0.2,0.4,0.8]')
 @click.option('--psnr', help='Or qualities to reach, dB.')
 @click.option('--lmbda', help='Or weights of rate, for ours.')

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['SMALLEST', 'FIRST', 'FITTED', 'WITHOUT', 'LEAST', 'GUARD', 'LARGEST', 'METHODS', 'target_of', 'rates_for',
-           'affordable', 'lossless_file', 'alpha_field', 'is_array', 'found_in', 'sides_of', 'samples_and_sides',
-           'coefficients_of', 'quality_of', 'pyramid_of', 'bpp_of_samples', 'with_visible_psnr', 'attached',
-           'refuse_too_large', 'warn_of_one_layer', 'network_file', 'never_above_lossless', 'compress', 'own_pixels',
-           'packed_samples', 'restored', 'composed', 'checked_arguments', 'drawn_pixels', 'alpha_plane', 'alpha_like',
-           'joined', 'decompress']
+           'affordable', 'encode_lossless_file', 'alpha_field', 'is_array', 'found_in', 'sides_of', 'samples_and_sides',
+           'encode_coefficients', 'quality_of', 'encode_latent', 'bpp_of_samples', 'with_visible_psnr', 'attached',
+           'refuse_too_large', 'warn_of_one_layer', 'network_file', 'never_above_lossless', 'compress', 'crop_slices',
+           'decode_packed', 'lossless_samples', 'decode_hybrid', 'checked_arguments', 'decode_pixels', 'alpha_plane',
+           'alpha_like', 'joined', 'decompress']
 
 # %% ../../nbs/70_codec/20_api.ipynb #967a7f66
 import math
@@ -21,14 +21,14 @@ from fractions import Fraction
 import numpy as np
 from ..image.alpha import area_mean, halved, hides, separated, visible_psnr
 from .arguments import APART, ARGUMENTS, EFFORTS, LATENTS, ONE_OF, PRESETS, validated
-from ..hybrid.codec import Target, bands_file, best_of, draw_bands, guessed_bytes, refuse
+from ..hybrid.codec import Target, encode_hybrid, best_of, decode_bands, guessed_bytes, refuse
 from ..bitstream.container import Contents, DamagedError, Header, IicError, LimitError, Limits, attach, pack, peek, side_bytes, unpack
 from ..entropy.generic import PACKERS
 from ..entropy.coding import only_iic_errors
 from ..image.io import LoadedImage, as_samples, file_bytes, read_image, scaled_side, to_float, upright_exif, upright_xmp
-from ..lossless.codec import decode_lossless, encode_lossless, ranked, unranked
-from ..siren.codec import File, drawn, fit_file
-from ..latent.format import box_slices, draw_pyramid
+from ..lossless.codec import decode_lossless, encode_lossless, index_values, restore_values
+from ..siren.codec import File, drawn, encode_siren
+from ..latent.format import box_slices, decode_latents
 from .search import FACTOR, LosslessLimit, lossless_estimate, search_rate, warn_missed
 from ..wavelet.codec import Coefficients
 
@@ -64,13 +64,13 @@ def affordable(
     except LimitError: return False
     return True
 
-def lossless_file(
+def encode_lossless_file(
     x, # (h,w,c) samples
     base:File=None, # a file of the same picture, whose drawing may help
 )->File:
     "The smallest file that loses nothing: with and without the drawing, with and without a colour transform, by values, or packed as it is"
     from implicit_compress.image.metrics import bpp
-    t0,(values,numbers) = time.perf_counter(),ranked(x)
+    t0,(values,numbers) = time.perf_counter(),index_values(x)
     def made(coded, **args): return pack(Header(*x.shape, 8*x.itemsize, 'lossless', args), *coded)
     def smallest(z, drawing=None, **more):
         files = []
@@ -94,10 +94,10 @@ def alpha_field(
     "An alpha plane as a field of a file: a constant, or a lossless file"
     if alpha.min() == alpha.max():
         return int(alpha[0, 0, 0]).to_bytes(alpha.itemsize, 'little')
-    return bytes(lossless_file(np.ascontiguousarray(alpha)))
+    return bytes(encode_lossless_file(np.ascontiguousarray(alpha)))
 
 # %% ../../nbs/70_codec/20_api.ipynb #0b25e212
-FITTED = tuple('seed skips prune pruning pool hashing quantizer coder checkpoint device progress callbacks'.split())   # arguments of `fit_file`
+FITTED = tuple('seed skips prune pruning pool hashing quantizer coder checkpoint device progress callbacks'.split())   # arguments of `encode_siren`
 
 WITHOUT = dict(icc='strip_profile', exif='strip', xmp='strip')   # metadata, and the argument that leaves it out
 
@@ -146,14 +146,14 @@ def samples_and_sides(
     return found.samples,sides_of(found, how)
 
 # %% ../../nbs/70_codec/20_api.ipynb #9yr0m1d1
-def coefficients_of(
+def encode_coefficients(
     x, # (h,w,c) samples
     target:Target,
-    bands:dict, # arguments of `bands_file`
-    **measured, # quality, too_large and threads, for `bands_file`
+    bands:dict, # arguments of `encode_hybrid`
+    **measured, # quality, too_large and threads, for `encode_hybrid`
 )->File:
     "The file of coefficients alone"
-    return bands_file(x, **target._asdict(), **bands, **measured)
+    return encode_hybrid(x, **target._asdict(), **bands, **measured)
 
 def quality_of(
     colour, # (h,w,c) samples
@@ -162,21 +162,21 @@ def quality_of(
     "How the quality of colour is measured: where it is seen"
     return (lambda y: visible_psnr(y, colour, alpha)) if hides(alpha) else None
 
-def pyramid_of(
+def encode_latent(
     x, # (h,w,c) samples
     how:dict, # of `validated`
     alpha=None, # (h,w,1) samples: where it is 0, `x` is not seen
     too_large=None, # function of bytes: is that more than a lossless file has?
 )->File:
     "The file of method pyramid; of auto, the better of it and coefficients at the target, by their measured size and quality"
-    from implicit_compress.latent.codec import pyramid_file
+    from implicit_compress.latent.codec import encode_latents
     targets = {k: how[k] for k in ('bpp', 'psnr', 'lmbda')}
     own = dict(alpha=alpha) | {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
     seconds = EFFORTS[how['preset']] if how['seconds'] is None else how['seconds']
-    if how['method'] != 'auto': return pyramid_file(x, **targets, seconds=seconds, checkpoint=how['checkpoint'], **own)
+    if how['method'] != 'auto': return encode_latents(x, **targets, seconds=seconds, checkpoint=how['checkpoint'], **own)
     target = target_of(how, x.shape)
-    rival = coefficients_of(x, target, PRESETS['instant'], quality=quality_of(x, alpha), too_large=too_large, threads=how['threads'])
-    f = pyramid_file(x, **targets, seconds=seconds and max(seconds - rival.seconds, seconds/2), **own)
+    rival = encode_coefficients(x, target, PRESETS['instant'], quality=quality_of(x, alpha), too_large=too_large, threads=how['threads'])
+    f = encode_latents(x, **targets, seconds=seconds and max(seconds - rival.seconds, seconds/2), **own)
     out,other = (f, rival) if best_of([f, rival], target) is f else (rival, f)
     names = {id(f): 'a pyramid', id(rival): 'coefficients'}
     out.seconds += other.seconds
@@ -262,14 +262,14 @@ def network_file(
         if steps: return dict(steps=max(1, round(steps*share)), seconds=seconds)
         return dict(seconds=time_for*share)
     def measured(made): return with_visible_psnr(made, x, alpha, how['threads'])
-    if shape: return measured(fit_file(x, shape=shape, **budget(1.), **own))
+    if shape: return measured(encode_siren(x, shape=shape, **budget(1.), **own))
     target = target_of(how, x.shape)
     aims = dict(quality=quality_of(x, alpha), too_large=too_large)
-    if encoder == 'coefficients': return coefficients_of(x, target, bands, **own, **aims)
-    if bands and bands['details'] == 'sparse': return bands_file(x, **target._asdict(), **bands, **budget(1.), **own, **aims)
+    if encoder == 'coefficients': return encode_coefficients(x, target, bands, **own, **aims)
+    if bands and bands['details'] == 'sparse': return encode_hybrid(x, **target._asdict(), **bands, **budget(1.), **own, **aims)
     def go(bpp, share=1.):
         n_bytes = bpp*x.shape[0]*x.shape[1]/8
-        return measured((bands_file if bands else fit_file)(x, n_bytes, **bands, **budget(share), **own))
+        return measured((encode_hybrid if bands else encode_siren)(x, n_bytes, **bands, **budget(share), **own))
     made = go(how['bpp']) if how['bpp'] else search_rate(go, target, **rates_for(x, target))
     if encoder == 'network': warn_of_one_layer(made, how)
     return made
@@ -325,7 +325,7 @@ def compress(
     encoder,how = validated(given | unknown)
     whole,sides = samples_and_sides(image, how)
     refuse_too_large(whole, encoder, how['lossless'] or encoder == 'lossless')
-    if encoder == 'lossless': return attached(lossless_file(whole), **sides)
+    if encoder == 'lossless': return attached(encode_lossless_file(whole), **sides)
     began = time.perf_counter()
     x, plane = separated(whole, fill=not how['lossless'])
     alpha = None if plane is None else alpha_field(plane)
@@ -334,22 +334,22 @@ def compress(
     if not any(how[k] for k in ONE_OF): how['bpp'] = ARGUMENTS['bpp'].default
     if how['bpp'] and not how['lossless']: how['bpp'] = bpp_of_samples(how['bpp'], x.shape, alpha=alpha, **sides)
     visible = None if how['lossless'] else plane
-    limit = LosslessLimit(whole, lossless_file, len(alpha or b'')) if never_above_lossless(encoder, how) else None
+    limit = LosslessLimit(whole, encode_lossless_file, len(alpha or b'')) if never_above_lossless(encoder, how) else None
     if limit and how['bpp'] and limit.exceeded(round(target_of(how, x.shape).n_bytes)):
         made = limit.file()
         made.remark = f'lossless, in no more bits than the {how["bpp"]:g} per pixel that were asked for'
     else:
-        encode = pyramid_of if encoder in LATENTS else partial(network_file, encoder=encoder)
+        encode = encode_latent if encoder in LATENTS else partial(network_file, encoder=encoder)
         made = encode(x, how=how, alpha=visible, too_large=limit and limit.exceeded)
         made = limit.kept(made) if limit else made
     made.seconds += apart
-    if how['lossless']: return attached(lossless_file(whole, attached(made, alpha=alpha)), **sides)
+    if how['lossless']: return attached(encode_lossless_file(whole, attached(made, alpha=alpha)), **sides)
     out = attached(made, alpha=None if limit and made is limit.made else alpha, **sides)
     if how['coder'] in (None, 'range'): warn_missed(out, **asked)   # other coders take more bytes by design
     return out
 
 # %% ../../nbs/70_codec/20_api.ipynb #f57fa143
-def own_pixels(
+def crop_slices(
     h:Header, # of a file that is no function
     scale, # output pixels to a pixel: 1
     box, # (top, left, bottom, right) in pixels; None for all
@@ -360,7 +360,7 @@ def own_pixels(
     if not (0 <= top < bottom <= h.height and 0 <= left < right <= h.width): raise ValueError(f'box {tuple(box)} is empty or outside the {h.height}x{h.width} picture')
     return slice(top, bottom),slice(left, right)
 
-def packed_samples(h, models, words):
+def decode_packed(h, models, words):
     "The samples of a lossless file that knows no neighbours"
     kind = np.dtype('u1' if h.depth <= 8 else '<u2')
     if models or {'base', 'values'} & set(h.args) or h.args['predictors']: raise DamagedError('coder: samples as they are need nothing else')
@@ -370,20 +370,20 @@ def packed_samples(h, models, words):
     if x.max() >> h.depth: raise DamagedError(f'words: a sample is {x.max()}: samples of {h.depth} bits are below {1 << h.depth}')
     return x
 
-def restored(h, models, words, scale, box, threads, limits):
+def lossless_samples(h, models, words, scale, box, threads, limits):
     "The samples of a lossless file"
-    part = own_pixels(h, scale, box)
+    part = crop_slices(h, scale, box)
     base,shape = h.args.get('base'),(h.height, h.width, h.channels)
     if base and ((b := peek(base)).height, b.width, b.channels, b.depth) != (*shape, h.depth): raise DamagedError('base: not the drawing of such a picture')
-    if 'coder' in h.args: return packed_samples(h, models, words)[part]
+    if 'coder' in h.args: return decode_packed(h, models, words)[part]
     y = decompress(base, threads=threads, limits=limits) if base else None
     z = decode_lossless((h.args['predictors'], models, words), shape, h.depth, y, h.args['colour'] == 'ycocg')
-    return (unranked(h.args['values'], z, h.depth) if 'values' in h.args else z)[part]
+    return (restore_values(h.args['values'], z, h.depth) if 'values' in h.args else z)[part]
 
-def composed(h, models, words, scale, box, threads, limits):
+def decode_hybrid(h, models, words, scale, box, threads, limits):
     "The picture of networks and coefficients"
-    part = own_pixels(h, scale, box)
-    return draw_bands(h, models, words, threads, limits)[part]
+    part = crop_slices(h, scale, box)
+    return decode_bands(h, models, words, threads, limits)[part]
 
 GUARD = 'the file cannot be decoded'   # said of an error that the methods themselves should have named: fuzzing reports it as a fault
 LARGEST = 1 << 20   # of a scale, and of one over it
@@ -404,7 +404,7 @@ def checked_arguments(
     if not (0 <= top < bottom and 0 <= left < right): raise ValueError(f'box {box} is empty or outside the image')
     return scale,box
 
-def drawn_pixels(
+def decode_pixels(
     h:Header, # of a file of method siren
     scale, # output pixels to a pixel
     box, # (top, left, bottom, right) in pixels of what is drawn, or None
@@ -413,7 +413,7 @@ def drawn_pixels(
     if box: return (box[2] - box[0])*(box[3] - box[1])
     return scaled_side(h.height, scale)*scaled_side(h.width, scale)
 
-METHODS = {'siren': drawn, 'lossless': restored, 'bands': composed, 'pyramid': draw_pyramid}
+METHODS = {'siren': drawn, 'lossless': lossless_samples, 'bands': decode_hybrid, 'pyramid': decode_latents}
 
 def alpha_plane(
     data:bytes, # the field alpha
@@ -434,7 +434,7 @@ def alpha_plane(
     fits = (n.height, n.width, n.channels, n.depth) == (h.height, h.width, 1, h.depth)
     if n.method != 'lossless' or 'base' in n.args or found.extras or not fits:
         raise DamagedError(f'alpha: not a lossless file of one channel, {h.height}x{h.width} samples of {h.depth} bits')
-    return restored(n, found.models, found.words, 1, None, threads, limits)[..., 0]
+    return lossless_samples(n, found.models, found.words, 1, None, threads, limits)[..., 0]
 
 def alpha_like(
     y, # (rows,columns,c) colour as it was decoded
@@ -481,7 +481,7 @@ def decompress(
     partial = partial and peek(data).method == 'pyramid'
     found = unpack(data, limits, partial)
     h = found.header
-    if h.method == 'siren' and (scale != 1 or box): limits.check(h, drawn_pixels(h, scale, box), len(found.words))
+    if h.method == 'siren' and (scale != 1 or box): limits.check(h, decode_pixels(h, scale, box), len(found.words))
     asked = (ValueError,) if scale != 1 or box else ()   # then a `ValueError` may be about the arguments
     with only_iic_errors(GUARD, asked):
         return joined(found, scale, box, threads, limits, partial)

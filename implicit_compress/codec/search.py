@@ -15,7 +15,7 @@ import zlib
 from typing import NamedTuple
 import numpy as np
 from ..hybrid.codec import SMALLEST, Target, best_of
-from ..siren.codec import EXTRA, File
+from ..siren.codec import OVERHEAD_BYTES, File
 
 # %% ../../nbs/70_codec/10_search.ipynb #3e5791f7
 class Probe(NamedTuple):
@@ -198,7 +198,7 @@ def missed(
     "What is wrong with a file, by its target"
     if f.psnr == math.inf: return ''   # nothing better can be had, and nothing smaller by these methods
     has = f'the file has {len(f):,} bytes, {f.bpp:.3f} bits per pixel and {f.psnr:.2f} dB'
-    least = 'its header and tables alone take about that much' if len(f) <= 2*EXTRA else 'no smaller one was found'
+    least = 'its header and tables alone take about that much' if len(f) <= 2*OVERHEAD_BYTES else 'no smaller one was found'
     if bpp and f.bpp > (1 + MISS_BPP)*bpp: return f'{bpp:g} bits per pixel were asked for, {has}: {least}'
     if bpp and f.bpp < (1 - MISS_BPP)*bpp: return f'{bpp:g} bits per pixel were asked for, {has}: give it more seconds'
     if psnr and f.psnr < psnr - MISS_DB: return f'{psnr:g} dB were asked for, {has}: give it more seconds, or another method'

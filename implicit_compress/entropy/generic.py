@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LZMA', 'ZSTD_WINDOW', 'ZSTD_PIECE', 'PACKERS', 'HUFFMAN_LONGEST', 'HUFFMAN_LENGTHS', 'CODERS', 'to_bytes',
            'from_bytes', 'bounded', 'unlzma', 'undeflate', 'unzstd', 'zstd', 'huffman_lengths', 'huffman_words',
-           'encode_huffman', 'decode_huffman', 'encode_by', 'decode_by']
+           'encode_huffman', 'decode_huffman', 'encode_symbols', 'decode_symbols']
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #9ed18ee3
 import heapq
@@ -189,7 +189,7 @@ def decode_huffman(
 # %% ../../nbs/20_entropy/10_generic.ipynb #bd717976
 CODERS = ('range', 'huffman', *PACKERS)
 
-def encode_by(
+def encode_symbols(
     coder:str, # in `CODERS`
     segments, # of int arrays: signed, at most 32 bits
 )->Coded: # `models` and `words`
@@ -198,7 +198,7 @@ def encode_by(
     if coder == 'range': return encode(segments)
     return encode_huffman(segments) if coder == 'huffman' else Coded(b'', PACKERS[coder][0](to_bytes(segments)))
 
-def decode_by(
+def decode_symbols(
     coder:str, # in `CODERS`
     coded:Coded, # or (models, words)
     sizes, # how many symbols each segment has

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['LUMA', 'DETAILS', 'COLOURS', 'SHARE', 'SLACK', 'ABOVE_DB', 'MOST_DB', 'SMALLEST', 'to_band_samples',
-           'from_band_samples', 'to_ycbcr', 'from_ycbcr', 'low_band', 'sides', 'nested', 'detail_samples',
-           'from_detail_samples', 'wavelet_of', 'drawing', 'read_details', 'rounded', 'draw_bands', 'refuse', 'plan',
+           'from_band_samples', 'to_ycbcr', 'from_ycbcr', 'lowpass', 'sides', 'decode_nested', 'band_to_samples',
+           'from_detail_samples', 'wavelet_of', 'drawing', 'read_details', 'rounded', 'decode_bands', 'refuse', 'plan',
            'refuse_too_large', 'Target', 'rank', 'best_of', 'by_quality', 'guessed_bytes', 'better', 'fitted_parts',
-           'with_coefficients', 'bands_file']
+           'with_coefficients', 'encode_hybrid']
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #32f28ea0
 import math
@@ -19,7 +19,7 @@ from ..bitstream.container import DamagedError, Header, Limits, detail_files, ow
 from ..transform.wavelet import WAVELETS, Band, decompose, recompose_exact
 from ..entropy.coding import varint
 from ..image.io import to_float
-from ..siren.codec import File, drawn, fit_file, shape_for
+from ..siren.codec import File, drawn, encode_siren, architecture_for
 from ..image.metrics import psnr as psnr_of
 from ..wavelet.codec import LOG_STEPS, ROWS, UNIT, Coefficients, cheapest_step, decode_sparse, fill_bytes, read_sparse, search_step
 
@@ -60,7 +60,7 @@ def from_ycbcr(
     return np.stack([y + (91881*r + 32768 >> 16), y - (22554*b + 46802*r + 32768 >> 16), y + (116130*b + 32768 >> 16)], 2)
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #f2b15ac8
-def low_band(
+def lowpass(
     x, # (h,w,c) reals 0..1
     wavelet:str, # of room `decompose`; '' for the means of squares of pixels
     levels:int, # how often it is halved
@@ -75,7 +75,7 @@ def sides(h, w, levels):
     "Rows and columns, halved so many times; what is odd rounds up"
     return -(-h >> levels),-(-w >> levels)
 
-def nested(
+def decode_nested(
     data:bytes, # an `.iic` file inside another
     shape, # (h,w,c) it must have
     scale:int, # to draw it at
@@ -89,7 +89,7 @@ def nested(
     return drawn(h, models, words, scale, None, threads, limits)
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #e31ac936
-def detail_samples(
+def band_to_samples(
     bands, # three arrays (h',w')
 )->tuple: # (shift, (h',w',3) uint16)
     "Details as a picture about grey"
@@ -128,7 +128,7 @@ def drawing(
         if apart or 'details' in a: raise DamagedError('chroma or details: there is no base')
         return np.broadcast_to(np.int64(UNIT//2), (h.height, h.width, c))
     scale = 1 if wavelet else 1 << a['levels']
-    def part(name, channels): return from_band_samples(nested(a[name], (rows, cols, channels), scale, threads, limits))
+    def part(name, channels): return from_band_samples(decode_nested(a[name], (rows, cols, channels), scale, threads, limits))
     low = from_ycbcr(part('base', 1), part('chroma', 2)) if apart else part('base', c)
     details = read_details(h, wavelet, threads, limits) if 'details' in a else []
     if wavelet: return recompose_exact([Band('ll', a['levels'], low << a['levels']), *details], (h.height, h.width), wavelet)
@@ -140,7 +140,7 @@ def read_details(h, wavelet, threads, limits):
     if wavelet in ('', '9/7') or not h.args['levels']: raise DamagedError('details: there is no wavelet, or no level, that they could belong to')
     for level,(code,data) in zip(range(h.args['levels'], 0, -1), detail_files(h.args['details'], h.args['levels']), strict=True):
         if code > 16: raise DamagedError(f'details: the shift of level {level} is {code - 4}: it is -4..12')
-        v = from_detail_samples(code - 4, nested(data, (*sides(h.height, h.width, level), 3), 1, threads, limits))
+        v = from_detail_samples(code - 4, decode_nested(data, (*sides(h.height, h.width, level), 3), 1, threads, limits))
         out += [Band(name, level, d[..., None].repeat(h.channels, 2)) for name,d in zip(('lh', 'hl', 'hh'), v, strict=True)]
     return out
 
@@ -158,7 +158,7 @@ def rounded(
         out[rows] = (np.clip(v, 0, UNIT)*peak + UNIT//2)//UNIT
     return out
 
-def draw_bands(
+def decode_bands(
     h:Header, # of the file
     models:bytes,
     words:bytes,
@@ -178,9 +178,9 @@ SHARE = {'none': 1., 'network': .7, 'sparse': .15}   # of the bytes, for the low
 
 def refuse(
     shape, # (h,w,c)
-    wavelet, levels, details, colour, share, # of `bands_file`
+    wavelet, levels, details, colour, share, # of `encode_hybrid`
 ):
-    "Say what is wrong with the arguments of `bands_file`"
+    "Say what is wrong with the arguments of `encode_hybrid`"
     if shape[2] not in (1, 3): raise ValueError(f'{shape[2]} channels: give 1 or 3; alpha is coded apart, as `compress` does')
     if wavelet and wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4')
     if details not in DETAILS: raise ValueError(f'details is {details!r}: known are {", ".join(DETAILS)}')
@@ -194,10 +194,10 @@ def refuse(
 def plan(
     x, # (h,w,c) reals 0..1
     n_bytes:float, # for all networks
-    wavelet, levels, details, colour, share, # of `bands_file`
+    wavelet, levels, details, colour, share, # of `encode_hybrid`
 )->list: # of (field, shift of the details, samples, bytes)
     "What the networks of a file are fitted to, and how large they are"
-    low,own = low_band(x, wavelet, levels),n_bytes*share
+    low,own = lowpass(x, wavelet, levels),n_bytes*share
     if not share: return []
     parts = [('base', 0, low, own)] if colour == 'rgb' else [(n, 0, v, own*s) for n,v,s in zip(('base', 'chroma'), to_ycbcr(low), (.8, .2))]
     out = [(n, s, to_band_samples(v), b) for n,s,v,b in parts]
@@ -206,14 +206,14 @@ def plan(
     fine = [b.data[..., 0] for b in decompose(luma[..., None], wavelet, levels)[1:]]
     levels_ = [fine[i:i + 3] for i in range(0, len(fine), 3)]
     weight = [sum(np.abs(d).sum() for d in l) + 1e-9 for l in levels_]
-    return out + [('details', *detail_samples(l), (n_bytes - own)*v/sum(weight)) for l,v in zip(levels_, weight, strict=True)]
+    return out + [('details', *band_to_samples(l), (n_bytes - own)*v/sum(weight)) for l,v in zip(levels_, weight, strict=True)]
 
 def refuse_too_large(
     h:Header, # of the file
     parts:list, # of `plan`
     sparse:bool, # will there be coefficients?
-    prune:float=0., # as for `fit_file`
-    pool:float=0., # as for `fit_file`
+    prune:float=0., # as for `encode_siren`
+    pool:float=0., # as for `encode_siren`
 ):
     "Refuse, before any fit, a file that the default limits of a decoder would refuse"
     enlarged = 0 if h.args['wavelet'] else 2*h.args['levels']
@@ -221,7 +221,7 @@ def refuse_too_large(
     costs = [own_cost(replace(h, args=args))]
     for name,_,samples,n in parts:
         rows,cols,channels = samples.shape
-        width,depth,tiles = shape_for(n, channels, rows*cols, prune, pool)
+        width,depth,tiles = architecture_for(n, channels, rows*cols, prune, pool)
         net = Header(rows, cols, channels, 16, args=dict(hidden=width, layers=depth, tiles=bytes(tiles - 1)))
         costs.append(own_cost(net, rows*cols << (0 if name == 'details' else enlarged)))
     Limits().accept(h, total_cost(costs))
@@ -314,14 +314,14 @@ def better(
 def fitted_parts(
     parts, # of `plan`
     seconds, # for all networks together
-    checkpoint, # of `bands_file`
-    **kw, # for `fit_file`
+    checkpoint, # of `encode_hybrid`
+    **kw, # for `encode_siren`
 )->tuple: # fields of the header; the record of the first fit, or None
     "Fit the networks of a file one after the other"
     args,fits = {},[]
     for name,shift,samples,n in parts:
         own = dict(checkpoint=f'{checkpoint}.{len(fits)}') if checkpoint else {}
-        f = fit_file(samples, n, seconds=seconds and seconds*n/sum(p[3] for p in parts), **own, **kw)
+        f = encode_siren(samples, n, seconds=seconds and seconds*n/sum(p[3] for p in parts), **own, **kw)
         args[name] = bytes(f) if name != 'details' else args.get(name, b'') + bytes([shift + 4]) + varint(len(f)) + f
         fits.append(f.fit)
     return args,fits[0] if fits else None
@@ -350,7 +350,7 @@ def with_coefficients(
     least = read_sparse(coded[0], *x.shape[:2])[1] == round(UNIT*math.exp(LOG_STEPS[-1]))
     return packed(coded),db,SMALLEST if least else ''
 
-def bands_file(
+def encode_hybrid(
     x, # (h,w,c) samples
     n_bytes:float=None, # target size
     wavelet:str='', # of module `decompose`; '': no inverse transform, the network draws at full size
@@ -359,12 +359,12 @@ def bands_file(
     colour:str='rgb', # in `COLOURS`: with 'ycbcr' chroma has a network of its own
     share:float=None, # of the bytes for the low band, 0..1; None: `SHARE`, and with coefficients the better of that and no network at all
     seconds:float=None, # for all networks together
-    checkpoint=None, # file of the state, as for `fit_file`; every network adds its number to the name
+    checkpoint=None, # file of the state, as for `encode_siren`; every network adds its number to the name
     psnr:float=None, # instead of a size, with coefficients: target quality, dB
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`
     quality=None, # function of decoded samples: PSNR, dB; None: that of all samples
     too_large=None, # function of bytes: is that more than a lossless file has?
-    **kw, # for `fit_file`: steps, seed, prune, coder, progress, threads, device
+    **kw, # for `encode_siren`: steps, seed, prune, coder, progress, threads, device
 )->File:
     "A file of a low band and what is left of the image"
     refuse(x.shape, wavelet, levels, details, colour, share)
@@ -374,8 +374,8 @@ def bands_file(
     measure = quality or (lambda y: psnr_of(y, x))
     if details == 'sparse' and share is None:
         how = dict(wavelet=wavelet, details=details, psnr=psnr, lmbda=lmbda, quality=quality, too_large=too_large)
-        alone = bands_file(x, n_bytes, share=0., threads=threads, **how)
-        both = bands_file(x, n_bytes, levels=levels, colour=colour, share=SHARE[details], seconds=seconds, checkpoint=checkpoint, **how, **kw)
+        alone = encode_hybrid(x, n_bytes, share=0., threads=threads, **how)
+        both = encode_hybrid(x, n_bytes, levels=levels, colour=colour, share=SHARE[details], seconds=seconds, checkpoint=checkpoint, **how, **kw)
         return better(both, alone, target)
     args = dict(wavelet=wavelet.encode(), levels=levels)
     empty = Header(*x.shape, 8*x.itemsize, 'bands', args)
@@ -388,7 +388,7 @@ def bands_file(
     if details == 'sparse': data,db,remark = with_coefficients(x, args, wavelet or '9/7', target, measure, too_large, threads)
     else:
         h = Header(*x.shape, 8*x.itemsize, 'bands', args)
-        data,db = pack(h, b'', b''),measure(draw_bands(h, b'', b'', threads))
+        data,db = pack(h, b'', b''),measure(decode_bands(h, b'', b'', threads))
     out = File(data)
     out.psnr,out.bpp,out.fit,out.remark = db,8*len(out)/(x.shape[0]*x.shape[1]),fit,remark
     out.seconds = time.perf_counter() - t0

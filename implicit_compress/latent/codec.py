@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['BRIEF', 'LONG', 'SMALL', 'STEP_S', 'WHOLE', 'CLOSING', 'MEETING', 'OVERTIME', 'OVERTIME_S', 'OVERTIME_STEPS',
-           'FITTED', 'LARGEST', 'OPENING', 'TRIES', 'TRIES_WHOLE', 'SHARE', 'ABOVE', 'PROBING', 'PROBED', 'magnitudes',
-           'step_for', 'guessed_bpp', 'guessed_lmbda', 'start_number', 'plan_for', 'opening', 'pace', 'Clock', 'sought',
-           'overfit_or_keep', 'ready', 'announce', 'pyramid_file']
+           'FITTED', 'LARGEST', 'OPENING', 'TRIES', 'TRIES_WHOLE', 'SHARE', 'ABOVE', 'PROBING', 'PROBED',
+           'wavelet_magnitudes', 'step_for', 'estimate_bpp', 'estimate_lmbda', 'pretrained_id', 'plan_for',
+           'choose_init', 'seconds_per_step', 'Clock', 'search_lmbda', 'fit_or_keep_init', 'compile_kernels',
+           'announce', 'encode_latents']
 
 # %% ../../nbs/60_latent/90_codec.ipynb #dc93606c
 import math
@@ -20,19 +21,19 @@ from ..transform.wavelet import decompose
 from ..siren.fit import Checkpoint, own_torch, release_memory
 from ..image.io import to_float
 from .kernels import compiled
-from ..siren.codec import File, FitRecord, key_of
-from .fit import AT_ONCE, STAGES, Overfit, overfit
-from .format import Plan, starts
-from ..wavelet.codec import levels_of, to_axes
-from .synthesis import APART, Scene
-from .rate_control import drawn_from, met, polished
+from ..siren.codec import File, FitRecord, settings_hash
+from .fit import AT_ONCE, STAGES, LatentFit, fit_latents
+from .format import LatentSpec, pretrained
+from ..wavelet.codec import levels_of, rgb_to_opponent
+from .synthesis import N_SEPARATE, SynthesisSpec
+from .rate_control import decoded_psnr, meet, polish
 
 # %% ../../nbs/60_latent/90_codec.ipynb #5ee5ec37
-def magnitudes(
+def wavelet_magnitudes(
     x, # (h,w,c) reals 0..1
 )->np.ndarray: # (n,)
     "Of wavelet coefficients, or of some of them"
-    bands = decompose(to_axes(np.asarray(x, np.float64) - .5), '9/7', levels_of(*x.shape[:2], '9/7'))
+    bands = decompose(rgb_to_opponent(np.asarray(x, np.float64) - .5), '9/7', levels_of(*x.shape[:2], '9/7'))
     c = np.abs(np.concatenate([b.data.ravel() for b in bands]))
     return c[::-(-len(c)//(1 << 18))]
 
@@ -40,8 +41,8 @@ def step_for(lmbda):
     "To which wavelet coefficients are rounded"
     return math.sqrt(lmbda/.05)
 
-def guessed_bpp(
-    c, # of `magnitudes`
+def estimate_bpp(
+    c, # of `wavelet_magnitudes`
     channels:int,
     lmbda:float,
 )->float:
@@ -49,8 +50,8 @@ def guessed_bpp(
     d = step_for(lmbda)
     return 1.9*channels*float(np.log2(1 + (c[c > d/2]/d)**2).sum())/len(c)
 
-def guessed_lmbda(
-    c, # of `magnitudes`
+def estimate_lmbda(
+    c, # of `wavelet_magnitudes`
     channels:int,
     bpp:float=None, # size to aim at
     psnr:float=None, # or quality, dB
@@ -58,11 +59,11 @@ def guessed_lmbda(
     "Where wavelet coefficients would be about as large or as good"
     lmbdas = np.exp(np.linspace(math.log(1e-6), math.log(.5), 80))
     def error(d): return np.where(c < .6*d, c*c, d*d/12).mean()
-    if bpp: return float(lmbdas[min(79, sum(guessed_bpp(c, channels, l) > bpp for l in lmbdas))])
+    if bpp: return float(lmbdas[min(79, sum(estimate_bpp(c, channels, l) > bpp for l in lmbdas))])
     return float(lmbdas[max(0, sum(error(step_for(l)) < 10**(-psnr/10) for l in lmbdas) - 1)])
 
 # %% ../../nbs/60_latent/90_codec.ipynb #8b7e0f21
-def start_number(
+def pretrained_id(
     lmbda:float,
 )->int: # 1..255
     "The number of the start that was learned at about this lmbda"
@@ -72,30 +73,30 @@ def plan_for(
     shape, # (h,w,c)
     lmbda:float,
     start:str, # 'shipped' or 'none'
-)->Plan:
+)->LatentSpec:
     "Grids and networks for a picture and a rate"
     h,w,c = shape
-    levels,first = 9 if h*w > 3e6 else 8 if h*w > 1e6 else APART,int(lmbda > .012)
+    levels,first = 9 if h*w > 3e6 else 8 if h*w > 1e6 else N_SEPARATE,int(lmbda > .012)
     code = int(min(255, max(0, round(-8*math.log2(4*math.sqrt(lmbda))))))
-    known = [] if start == 'none' else sorted(starts())
-    number = min(known, key=lambda k: abs(k - start_number(lmbda))) if known else 0
-    return Plan(Scene(h, w, c, levels, first, code), 16, 32, 1, number)
+    known = [] if start == 'none' else sorted(pretrained())
+    number = min(known, key=lambda k: abs(k - pretrained_id(lmbda))) if known else 0
+    return LatentSpec(SynthesisSpec(h, w, c, levels, first, code), 16, 32, 1, number)
 
 # %% ../../nbs/60_latent/90_codec.ipynb #a5e73ac5
 BRIEF = .95   # fewer steps than BRIEF/lmbda**.8 begin with the analysis
 LONG = 5e5   # more steps than LONG*lmbda begin with nothing: with weights that were learned the end is worse
 SMALL = 2500   # bytes; in a smaller file the 200 to 300 bytes that learned weights save are more than weights from nothing gain
 STEP_S = .006   # seconds of a step on a core, however small the image is
-WHOLE = .6   # bits per pixel, as `guessed_bpp` guesses them, above which everything is bent `AT_ONCE`
+WHOLE = .6   # bits per pixel, as `estimate_bpp` guesses them, above which everything is bent `AT_ONCE`
 
-def opening(
+def choose_init(
     steps:float, # there is time for
     lmbda:float,
 )->str: # 'analysis', 'start' or 'nothing'
     "What a fit best begins with: latents and weights that were learned, such weights and zeros, or nothing"
     return 'analysis' if steps < BRIEF/lmbda**.8 else 'start' if steps <= LONG*lmbda else 'nothing'
 
-def pace(
+def seconds_per_step(
     pixels:int,
     device=None, # 'cpu', 'cuda', ...
 )->float: # seconds of a step
@@ -125,14 +126,14 @@ class Clock:
         if self.bar: self.bar.close()
 
 # %% ../../nbs/60_latent/90_codec.ipynb #756f1f7d
-def sought(
-    o:Overfit, # with the latents of an analysis
+def search_lmbda(
+    o:LatentFit, # with the latents of an analysis
     begun, # makes another one for a lmbda
     bpp:float=None, # size to aim at
     psnr:float=None, # or quality, dB
     more:float=0., # bits per pixel to leave for what else there will be
     tries:int=6, # analyses at most
-)->Overfit:
+)->LatentFit:
     "One for which the analysis alone comes close to the target"
     nearest = None   # (distance, fit)
     for k in range(tries):
@@ -145,9 +146,9 @@ def sought(
         o.guess()
     return nearest[1]
 
-def overfit_or_keep(
-    o:Overfit, # as `Overfit.guess` left it
-    *args, # for `overfit`
+def fit_or_keep_init(
+    o:LatentFit, # as `Overfit.guess` left it
+    *args, # for `fit_latents`
     rival:bool, # may the guess be the file?
     after=lambda: None, # called when the fit is over
 )->bool: # did somebody stop it?
@@ -155,7 +156,7 @@ def overfit_or_keep(
     error,rate = (o.cost(o.W, 'mse'),o.cost(o.W, 'rate')/o.lmbda + o.weights_bpp()) if rival else (0.,0.)
     ys,mats,stopped = o.ys,o.mats,False
     if o.level is None: o.ys = [y.clone() for y in ys]
-    try: overfit(o, *args)
+    try: fit_latents(o, *args)
     except KeyboardInterrupt:
         stopped = True
         if o.mats is None: o.round_weights()
@@ -167,10 +168,10 @@ def overfit_or_keep(
 
 # %% ../../nbs/60_latent/90_codec.ipynb #cee84c6a
 @cache
-def ready():
+def compile_kernels():
     "Compile the kernels, or load them, and do once what takes longer the first time: no fit should pay for that"
     with own_torch():
-        o = Overfit(plan_for((8, 8, 3), .02, 'none'), torch.zeros(3, 8, 8, dtype=torch.float32), .02)
+        o = LatentFit(plan_for((8, 8, 3), .02, 'none'), torch.zeros(3, 8, 8, dtype=torch.float32), .02)
         o.enter(0)
         o.step(0, 0., .35, .2, .02)
         o.round_weights()
@@ -231,23 +232,23 @@ class _Kept:
         self.point.write()
 
 class _Run:
-    "One call of `pyramid_file`"
+    "One call of `encode_latents`"
     def __init__(self, x, bpp, psnr, lmbda, seconds, steps, seed, start, progress, threads, device, checkpoint, alpha=None):
         self.x,self.bpp,self.psnr,self.seconds,self.steps,self.seed,self.progress,self.threads = x,bpp,psnr,seconds,steps,seed,progress,threads
         self.alpha = alpha
         self.cpu,self.o,self.used,self.stop,self.bar = device in (None, 'cpu'),None,0.,None,None
-        key = checkpoint and key_of(x, method='pyramid', bpp=bpp, psnr=psnr, lmbda=lmbda, seed=seed, start=start)
+        key = checkpoint and settings_hash(x, method='pyramid', bpp=bpp, psnr=psnr, lmbda=lmbda, seed=seed, start=start)
         self.kept = _Kept(checkpoint, key, (steps, None if steps else seconds)) if checkpoint else None
         reals,self.pixels = to_float(x),x.shape[0]*x.shape[1]
-        self.magnitudes = magnitudes(reals)
-        self.first = lmbda or guessed_lmbda(self.magnitudes, x.shape[2], bpp and max(bpp/2, bpp - 1500/self.pixels), psnr)
+        self.magnitudes = wavelet_magnitudes(reals)
+        self.first = lmbda or estimate_lmbda(self.magnitudes, x.shape[2], bpp and max(bpp/2, bpp - 1500/self.pixels), psnr)
         self.samples = torch.from_numpy(reals).movedim(2, 0).contiguous().to(device or 'cpu')
-        self.expected = steps or seconds/pace(self.pixels, device)   # steps that there is time for
-        self.begins = opening(self.expected, self.first)
-        if self.begins == 'nothing' and guessed_bpp(self.magnitudes, x.shape[2], self.first)*self.pixels < 8*SMALL: self.begins = 'start'
+        self.expected = steps or seconds/seconds_per_step(self.pixels, device)   # steps that there is time for
+        self.begins = choose_init(self.expected, self.first)
+        if self.begins == 'nothing' and estimate_bpp(self.magnitudes, x.shape[2], self.first)*self.pixels < 8*SMALL: self.begins = 'start'
         self.start = 'none' if self.begins == 'nothing' else start
         self.probing = PROBING if psnr and (steps or seconds) and self.begins != 'nothing' else 0.
-        step = pace(self.pixels, device)
+        step = seconds_per_step(self.pixels, device)
         self.closing = 0 if steps else min(SHARE*seconds, (CLOSING + (MEETING if bpp or psnr else 0))*step)
         self.overtime = math.inf if steps else max(OVERTIME*seconds, OVERTIME_S, OVERTIME_STEPS*step)
 
@@ -255,14 +256,14 @@ class _Run:
         "A fit at its beginning"
         samples = self.samples if samples is None else samples
         channels,h,w = samples.shape
-        return Overfit(plan_for((h, w, channels), lmbda, self.start), samples, lmbda, self.seed, self.threads > 1)
+        return LatentFit(plan_for((h, w, channels), lmbda, self.start), samples, lmbda, self.seed, self.threads > 1)
 
     def probed(self):
         "Correct `lmbda` for a quality by what a part of the budget reaches; if somebody stops it, that is the fit"
         o = self.begun(self.first)
         brief = o.guess() and self.begins == 'analysis'
         clock = self.clock(self.probing)
-        try: overfit(o, clock, brief=brief, stages=AT_ONCE if brief else STAGES, rounding=False)
+        try: fit_latents(o, clock, brief=brief, stages=AT_ONCE if brief else STAGES, rounding=False)
         except KeyboardInterrupt:
             if o.mats is None: o.round_weights()
             self.o,self.stop = o,'interrupted'
@@ -270,7 +271,7 @@ class _Run:
         finally: o.pool.shutdown()
         excess = math.log(10**(-(self.psnr + ABOVE)/10)/o.cost(o.W, 'mse'))
         self.first = min(.5, max(1e-6, self.first*math.exp(PROBED*excess)))
-        if self.begins == 'start' and opening((1 - self.probing)*self.expected, self.first) == 'analysis': self.begins = 'analysis'
+        if self.begins == 'start' and choose_init((1 - self.probing)*self.expected, self.first) == 'analysis': self.begins = 'analysis'
 
     def clock(self, share:float, **more)->Clock:
         "A clock for a share of the budget"
@@ -296,12 +297,12 @@ class _Run:
         part = self.part() if fitting else self.samples
         whole = part.shape == self.samples.shape
         if not whole and (o := self.begun(self.first, part)).guess():
-            o = sought(o, lambda lmbda: self.begun(lmbda, part), self.bpp*self.share_of(part), None, more)
+            o = search_lmbda(o, lambda lmbda: self.begun(lmbda, part), self.bpp*self.share_of(part), None, more)
             o.pool.shutdown()
             self.first = o.lmbda
         o = self.begun(self.first)
         known = o.guess()
-        self.o = sought(o, self.begun, self.bpp, psnr, more, TRIES if whole else TRIES_WHOLE) if known else o
+        self.o = search_lmbda(o, self.begun, self.bpp, psnr, more, TRIES if whole else TRIES_WHOLE) if known else o
         return known
 
     def part(self)->torch.Tensor: # (c,h,w)
@@ -312,14 +313,14 @@ class _Run:
     def share_of(self, part)->float:
         "Bits per pixel of a part over those of the image, as coefficients have them at the present `lmbda`"
         c = len(part)
-        return guessed_bpp(magnitudes(part.movedim(0, 2).cpu().numpy()), c, self.first)/max(1e-6, guessed_bpp(self.magnitudes, c, self.first))
+        return estimate_bpp(wavelet_magnitudes(part.movedim(0, 2).cpu().numpy()), c, self.first)/max(1e-6, estimate_bpp(self.magnitudes, c, self.first))
 
     def restored(self):
         "Go on where a checkpoint ends"
         old = self.kept.latest
         if old['budget'] != list(self.kept.budget) and self.spent(old) >= 1: raise ValueError(f'the checkpoint has {old["fit"]["numbers"]["work"]:.0f} steps in {old["seconds"]:.0f} s behind it, all that was asked for: ask for more, or delete it')
         scene,*rest = old['plan']
-        self.o = Overfit(Plan(Scene(*scene), *rest), self.samples, 1., self.seed, self.threads > 1)
+        self.o = LatentFit(LatentSpec(SynthesisSpec(*scene), *rest), self.samples, 1., self.seed, self.threads > 1)
         self.o.restore(old['fit'])
         self.used,self.begins = old['seconds'],old['begins']
 
@@ -341,9 +342,9 @@ class _Run:
         "Fit until the time is over or somebody stops it; `known`: there is an analysis to compare with"
         resumed = self.o.level is not None
         brief = (known or resumed) and self.begins == 'analysis'
-        dense = guessed_bpp(self.magnitudes, self.x.shape[2], self.first) > WHOLE
+        dense = estimate_bpp(self.magnitudes, self.x.shape[2], self.first) > WHOLE
         clock = self.clock(1 - self.probing, show=self.progress, used=self.used, save=self.save)
-        stopped = overfit_or_keep(self.o, clock, self.bpp, self.psnr and self.psnr + ABOVE, brief, AT_ONCE if brief or dense else STAGES, rival=brief and not resumed and not self.psnr, after=self.over)
+        stopped = fit_or_keep_init(self.o, clock, self.bpp, self.psnr and self.psnr + ABOVE, brief, AT_ONCE if brief or dense else STAGES, rival=brief and not resumed and not self.psnr, after=self.over)
         clock.done()
         self.stop = 'interrupted' if stopped else 'steps' if self.steps else 'seconds'
 
@@ -352,20 +353,20 @@ class _Run:
         if not (self.steps or self.seconds) and self.start == 'none': raise ValueError('seconds is 0, and start \'none\' has no analysis: give seconds, or start=\'shipped\'')
         if self.cpu:
             announce(self.progress)
-            ready()
+            compile_kernels()
         resumed = self.kept and self.kept.latest
         known = self.restored() if resumed else self.opened()
         if (self.steps or self.seconds) and not self.stop: self.fit(known)
         depth = 8*self.x.itemsize
         deadline = time.perf_counter() + self.overtime
-        if not (self.bpp or self.psnr): polished(self.o, deadline)
-        else: met(self.o, self.x, depth, self.bpp, self.psnr, self.threads, self.alpha, deadline)
+        if not (self.bpp or self.psnr): polish(self.o, deadline)
+        else: meet(self.o, self.x, depth, self.bpp, self.psnr, self.threads, self.alpha, deadline)
         out = File(self.o.file(depth))
-        out.psnr,out.bpp = drawn_from(self.o, self.x, depth, self.threads, self.alpha),8*len(out)/self.pixels
+        out.psnr,out.bpp = decoded_psnr(self.o, self.x, depth, self.threads, self.alpha),8*len(out)/self.pixels
         out.fit = FitRecord(self.stop, self.o.steps, self.used, out.psnr, self.o.lmbda)
         return out
 
-def pyramid_file(
+def encode_latents(
     x, # (h,w,c) samples
     bpp:float=None, # size to aim at, bits per pixel; default .3
     psnr:float=None, # or quality, dB

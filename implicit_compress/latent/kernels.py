@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LANE', 'KERNELS', 'ZERO', 'HALF', 'ONE', 'kernel', 'cache_folder', 'compiled', 'multiply', 'correlate', 'padded',
-           'laplace_slopes', 'laplace_bits', 'latent_bits', 'neurons', 'colours', 'colour_slopes', 'at_edge',
+           'laplace_grad', 'laplace_bits', 'latent_bits', 'neurons', 'colours', 'colour_slopes', 'at_edge',
            'enlarge_rows', 'enlarge_rows_slopes', 'enlarge_columns', 'enlarge_columns_slopes', 'spread_rows',
            'spread_columns', 'spread_taps', 'sharpen', 'sharpen_slopes']
 
@@ -92,7 +92,7 @@ def padded(
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #2a3747e6
 @kernel
-def laplace_slopes(
+def laplace_grad(
     t, # (n,) float32 numbers
     mean, # (n,)
     scale, # (n,) log2 of the scale
@@ -124,7 +124,7 @@ def laplace_slopes(
 def laplace_bits(
     t, # (n,) float32 numbers
     mean, # (n,)
-    inv, # (n,) one over the scale, and what else `laplace_slopes` left
+    inv, # (n,) one over the scale, and what else `laplace_grad` left
     e,
     eu,
     weight, # (n,): 0 for what does not count
@@ -155,7 +155,7 @@ def latent_bits(
     bias, # (width+2,)
     W2, # (width,width)
     W3, # (2,width)
-    lowest, # `laplace_slopes`
+    lowest, # `laplace_grad`
     highest,
     by_A, # of the shape of A, bias, W2, W3: slopes are added here
     by_bias,
@@ -201,7 +201,7 @@ def latent_bits(
                 w[i] = u[i] + v[i]
         multiply(W3, h, z[width:], c)
         t,mean,weight,gm,gs = own[at:at + c],z[width],inside[a:a + c],gz[width],gz[width + 1]
-        laplace_slopes(t, mean, z[width + 1], lowest, highest, gm, gs, work[0], work[1], work[2], c)
+        laplace_grad(t, mean, z[width + 1], lowest, highest, gm, gs, work[0], work[1], work[2], c)
         if count: spent += laplace_bits(t, mean, work[0], work[1], work[2], weight, c)
         if not learn: continue
         v = slopes[0][at:at + c]

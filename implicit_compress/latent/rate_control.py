@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['CHUNK', 'PROBED', 'SAVED', 'OTHERS', 'UNEVEN', 'PASSES', 'MEASURED', 'SHORTER', 'BISECTED', 'DEARER', 'POLISHED',
-           'ENOUGH', 'REFITS', 'REFIT_STEPS', 'REFIT_PART', 'FAR', 'DAMPED', 'LEAST', 'predictions', 'curvatures',
-           'Moves', 'moves', 'chosen', 'changed', 'half', 'Measure', 'between', 'reached', 'drawn_from', 'polished',
-           'refitted', 'met']
+           'ENOUGH', 'REFITS', 'REFIT_STEPS', 'REFIT_PART', 'FAR', 'DAMPED', 'LEAST', 'predictions', 'error_curvatures',
+           'LatentChanges', 'latent_changes', 'cheapest_changes', 'changed', 'checkerboard', 'Measure', 'between',
+           'meet_target', 'decoded_psnr', 'polish', 'refit', 'meet']
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #109ca0b6
 import math
@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from ..image.alpha import hides, visible_psnr
-from .context_model import CONTEXT, GROUPS, INHERITED, N_FEATURES
-from .fit import NOISE, SHARP, Overfit
+from .context_model import CONTEXT, GROUPS, INTER_SCALE_FEATURES, N_FEATURES
+from .fit import NOISE, TEMPERATURE, LatentFit
 from .format import synthesis_of
-from .gradients import EDGE, KNOWN, Layer, Rate, bits_and_slopes, painted
-from .synthesis import drawn_latents
+from .gradients import EDGE, KNOWN, Layer, RateModel, laplace_rate_and_grad, synthesis_forward
+from .synthesis import render_latents
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #47136773
 CHUNK = 1 << 16   # latents whose 29 features are in memory together: 8 MB
@@ -41,7 +41,7 @@ def _grid_prediction(
         for j, (flat, at) in enumerate(runs):
             x[j] = flat[at + a:at + b]
         if len(layer.told):
-            x[-INHERITED:] = layer.told[:, start + a:start + b]
+            x[-INTER_SCALE_FEATURES:] = layer.told[:, start + a:start + b]
         for j, (lo, hi) in enumerate(GROUPS):
             x[KNOWN + j] = x[lo:hi].abs().sum(0)
         x[21] = layer.g.level/4
@@ -53,7 +53,7 @@ def _grid_prediction(
 
 @torch.no_grad()
 def predictions(
-    rate: Rate,   # holds the layout of the grids
+    rate: RateModel,   # holds the layout of the grids
     ys,   # (h,w) latents of every grid, coarse to fine
     net,   # matrices of the context model
 ) -> list[torch.Tensor]:   # (2, h, w) for each grid: means, and log2 of scales
@@ -72,20 +72,20 @@ def predictions(
 PROBED = 5   # finest grids whose curvature is measured; coarser ones have that of the last
 
 @torch.no_grad()
-def curvatures(
-    o: Overfit,
+def error_curvatures(
+    o: LatentFit,
     q,   # (h,w) rounded latents of every grid, coarse to fine
 ) -> list[float]:   # one for each grid
     "By how much the mean squared error grows at least if one latent changes by one: means over grids"
     scene, net = o.plan.scene, o.W[CONTEXT:]
-    x = painted(scene, q, net)
+    x = synthesis_forward(scene, q, net)
     noise = torch.Generator().manual_seed(0)
     out, last = [], 0.
     for k, y in enumerate(reversed(q)):
         if k < PROBED:
             signs = torch.randint(2, y.shape, generator=noise, device='cpu').mul_(2).sub_(1).to(y)   # Hutchinson's probe
             i = len(q) - 1 - k
-            changed = painted(scene, [*q[:i], y + signs, *q[i + 1:]], net)
+            changed = synthesis_forward(scene, [*q[:i], y + signs, *q[i + 1:]], net)
             last = float((changed - x).square().mean())/y.numel()
         out.append(last)
     return out[::-1]
@@ -95,38 +95,38 @@ SAVED = .3   # of the own bits a change saves, what remains
 OTHERS = .65   # of the first-order estimate for bits of other latents
 UNEVEN = 1.5   # curvature of latents that are worth changing, over the mean
 
-class Moves(NamedTuple):
+class LatentChanges(NamedTuple):
     "For every latent the change by one that is worth most in a direction, and what it would do; flat arrays, grid by grid"
     by: np.ndarray   # (n,) float32: -1, 0 or 1
     bits: np.ndarray   # (n,) float32: change of the bits
     error: np.ndarray   # (n,) float32: change of the mean squared error
 
-def moves(
-    o: Overfit,
+def latent_changes(
+    o: LatentFit,
     q,   # (h,w) rounded latents of every grid, coarse to fine
-    curved,   # of `curvatures`
+    curved,   # of `error_curvatures`
     smaller: bool,   # look for fewer bits, or for a smaller error?
-) -> Moves:
+) -> LatentChanges:
     "Changes of single latents and their estimated effects; what they change in the bits of other latents is left out"
     net = [w.detach() for w in o.W]
     expected = predictions(o.whole, q, net[:CONTEXT])
     _, slopes, _ = o.costs(q, net[:CONTEXT], False)()
     slopes = [s.clone() for s in slopes]
     leaves = [y.clone().requires_grad_(True) for y in q]
-    mse = (painted(o.plan.scene, leaves, net[CONTEXT:]) - o.pictures[0]).square().mean()
+    mse = (synthesis_forward(o.plan.scene, leaves, net[CONTEXT:]) - o.pictures[0]).square().mean()
     grads = torch.autograd.grad(mse, leaves)
     out = []
     for y, (mean, scale), slope, g, c in zip(q, expected, slopes, grads, curved, strict=True):
-        own, _, bits = bits_and_slopes(y, mean, scale)
+        own, _, bits = laplace_rate_and_grad(y, mean, scale)
         by = -torch.sign(own if smaller else g)
-        more = bits_and_slopes(y + by, mean, scale)[2] - bits
+        more = laplace_rate_and_grad(y + by, mean, scale)[2] - bits
         more = torch.where(more < 0, SAVED*more, more) + OTHERS*by*(slope - own)
         out.append([v.float().cpu().numpy().ravel() for v in (by, more, by*g + UNEVEN*c)])
-    return Moves(*(np.concatenate(v) for v in zip(*out)))
+    return LatentChanges(*(np.concatenate(v) for v in zip(*out)))
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #ac1920b7
-def chosen(
-    m: Moves,
+def cheapest_changes(
+    m: LatentChanges,
     allowed: np.ndarray,   # (n,) bool: latents that may change now
     need: float,   # change that is wanted: of bits, or of the error
     of_bits: bool,   # is `need` one of bits?
@@ -145,8 +145,8 @@ def chosen(
 
 def changed(
     q,   # (h,w) rounded latents of every grid
-    m: Moves,
-    at: np.ndarray,   # (k,) indices of `chosen`
+    m: LatentChanges,
+    at: np.ndarray,   # (k,) indices of `cheapest_changes`
 ) -> list[torch.Tensor]:
     "The latents after these moves"
     flat = np.zeros(len(m.by), np.float32)
@@ -154,7 +154,7 @@ def changed(
     parts = np.split(flat, np.cumsum([y.numel() for y in q])[:-1])
     return [y + torch.from_numpy(p).view(y.shape).to(y) for y, p in zip(q, parts, strict=True)]
 
-def half(
+def checkerboard(
     q,   # (h,w) rounded latents of every grid
     odd: bool,
 ) -> np.ndarray:   # (n,) bool
@@ -179,11 +179,11 @@ BISECTED = 8   # measurements at most between two files on both sides of the tar
 DEARER = 2   # a pass allows moves that cost so many times more than those of the pass before
 
 def _nearer(
-    o: Overfit,
+    o: LatentFit,
     q,   # (h,w) rounded latents of every grid
     need: float,   # change of what is measured
     of_bits: bool,
-    curved,   # of `curvatures`
+    curved,   # of `error_curvatures`
     turn: int,   # number of the pass: which half, and how dear a move may be
     estimate: Callable,   # of `Measure`
 ):   # (h,w) of every grid, or None if there is nothing to change
@@ -195,8 +195,8 @@ def _nearer(
         most = bit*dear if smaller else -bit/dear
     else:
         most = -1/(bit*dear) if smaller else dear/bit
-    found = moves(o, q, curved, smaller)
-    at = chosen(found, half(q, turn % 2), need, of_bits, most)
+    found = latent_changes(o, q, curved, smaller)
+    at = cheapest_changes(found, checkerboard(q, turn % 2), need, of_bits, most)
     if smaller or of_bits or not len(at):
         return changed(q, found, at) if len(at) else None
     before = estimate(q)
@@ -236,13 +236,13 @@ def _bisected(m: Measure, below, above):
             break
     return best
 
-def reached(
-    o: Overfit,   # with rounded weights
+def meet_target(
+    o: LatentFit,   # with rounded weights
     m: Measure,
 ) -> list[torch.Tensor]:   # (h,w) whole numbers of every grid
     "Rounded latents whose file meets a target, or comes as near to it as changes of single latents do"
     q = [y.round() for y in o.ys]
-    curved, below, above = curvatures(o, q), None, None   # (value, latents): the largest that is allowed, the smallest that is not
+    curved, below, above = error_curvatures(o, q), None, None   # (value, latents): the largest that is allowed, the smallest that is not
     for k in range(MEASURED):
         real, value = m.real(q), m.estimate(q)
         if real <= m.high and (below is None or real > below[0]):
@@ -265,21 +265,21 @@ def reached(
     return (below or above)[1]
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #081baa05
-def _latents(o: Overfit, q) -> dict:   # level: (h,w) int64
+def _latents(o: LatentFit, q) -> dict:   # level: (h,w) int64
     return {g.level: y.cpu().numpy().astype(np.int64) for g, y in zip(o.plan.scene.grids, q, strict=True)}
 
-def drawn_from(
-    o: Overfit,   # with rounded weights
+def decoded_psnr(
+    o: LatentFit,   # with rounded weights
     x: np.ndarray,   # (h,w,c) samples of the image
     depth: int,   # bits a sample
     threads: int | None = None,
     alpha=None,   # (h,w,1) samples: where it is 0, `x` is not seen
 ) -> float:   # dB
     "PSNR of what a decoder draws, where it is seen"
-    y = drawn_latents(o.plan.scene, synthesis_of(o.mats), _latents(o, [v.round() for v in o.ys]), depth, threads)
+    y = render_latents(o.plan.scene, synthesis_of(o.mats), _latents(o, [v.round() for v in o.ys]), depth, threads)
     return visible_psnr(y, x, alpha)
 
-def _size(o: Overfit, depth: int, bits: float) -> Measure:
+def _size(o: LatentFit, depth: int, bits: float) -> Measure:
     "Bits of the file"
     def estimate(q):
         o.ys = q
@@ -289,18 +289,18 @@ def _size(o: Overfit, depth: int, bits: float) -> Measure:
         return 8*len(o.file(depth))
     return Measure(estimate, real, True, min(.996*bits, bits - 4), .99*bits, bits)
 
-def _quality(o: Overfit, x, depth: int, psnr: float, threads, alpha=None) -> Measure:
+def _quality(o: LatentFit, x, depth: int, psnr: float, threads, alpha=None) -> Measure:
     "Mean squared error of what a decoder draws"
     peak, image = (1 << depth) - 1, o.pictures[0]
     seen = torch.from_numpy(alpha[..., 0] > 0).to(image) if hides(alpha) else torch.ones_like(image[0])
     n = float(seen.sum())*len(image)
     @torch.no_grad()
     def estimate(q):
-        y = painted(o.plan.scene, q, o.W[CONTEXT:]).clamp(0, 1)
+        y = synthesis_forward(o.plan.scene, q, o.W[CONTEXT:]).clamp(0, 1)
         return float(((y*peak).round()/peak - image).square().mul(seen).sum())/n
     def real(q):
         o.ys = q
-        return 10**(-drawn_from(o, x, depth, threads, alpha)/10)
+        return 10**(-decoded_psnr(o, x, depth, threads, alpha)/10)
     aim, low, high = (10**(-(psnr + above)/10) for above in (.03, .09, 0.))
     return Measure(estimate, real, False, aim, low, high)
 
@@ -308,19 +308,19 @@ def _quality(o: Overfit, x, depth: int, psnr: float, threads, alpha=None) -> Mea
 POLISHED = 4   # passes at most
 ENOUGH = 3e-4   # share of the cost that a pass has to save
 
-def polished(
-    o: Overfit,   # with rounded weights
+def polish(
+    o: LatentFit,   # with rounded weights
     deadline: float = math.inf,   # of `time.perf_counter`: no pass begins after it
 ):
     "Change single latents where that lowers `mse + lmbda*bpp`"
     q = [y.round() for y in o.ys]
     o.ys, bit = q, o.lmbda/o.pixels
-    cost, curved = o.cost(o.W), curvatures(o, q)
+    cost, curved = o.cost(o.W), error_curvatures(o, q)
     for turn in range(POLISHED):
         if time.perf_counter() > deadline:
             break
-        m = moves(o, q, curved, turn < 2)
-        at = np.flatnonzero(half(q, turn % 2) & (m.by != 0) & (m.error + bit*m.bits < 0))
+        m = latent_changes(o, q, curved, turn < 2)
+        at = np.flatnonzero(checkerboard(q, turn % 2) & (m.by != 0) & (m.error + bit*m.bits < 0))
         o.ys = changed(q, m, at)
         new = o.cost(o.W)
         if new > cost:
@@ -337,7 +337,7 @@ DAMPED = 1.5   # change of log lmbda for a change of one in the logarithm of the
 LEAST = .3   # change of log lmbda at least, where a quality is not reached: a few steps do not converge
 
 def _excess(
-    o: Overfit,   # its latents are rounded for the measurement
+    o: LatentFit,   # its latents are rounded for the measurement
     m: Measure,
 ) -> float:
     "By how much, as a logarithm, fewer bits could be spent; below 0: there are too many bits, or the error is too large"
@@ -347,7 +347,7 @@ def _excess(
     return math.log(m.aim/max(1., real)) if m.of_bits else math.log(m.high/real)
 
 def _refit(
-    o: Overfit,
+    o: LatentFit,
     deadline: float,   # of `time.perf_counter`
 ):
     "Steps of the latents alone at the present `lmbda`, from soft rounding to nearly hard rounding"
@@ -358,11 +358,11 @@ def _refit(
             break
         part = max((i + 1)/REFIT_STEPS, (time.perf_counter() - begin)/max(1e-3, deadline - begin))
         part = min(1., part)
-        sharp, noise = (a + (b - a)*part for a, b in (SHARP, NOISE))
+        sharp, noise = (a + (b - a)*part for a, b in (TEMPERATURE, NOISE))
         o.step(0, REFIT_PART, sharp, noise, o.lmbda)
 
-def refitted(
-    o: Overfit,   # after a fit, with rounded weights
+def refit(
+    o: LatentFit,   # after a fit, with rounded weights
     m: Measure,
     deadline: float = math.inf,   # of `time.perf_counter`: no step begins after it
 ):
@@ -384,8 +384,8 @@ def refitted(
         _refit(o, deadline)
     _, o.ys, o.lmbda = best
 
-def met(
-    o: Overfit,   # with rounded weights
+def meet(
+    o: LatentFit,   # with rounded weights
     x: np.ndarray,   # (h,w,c) samples of the image
     depth: int,   # bits a sample
     bpp: float | None = None,   # size to meet: within 1 % from below
@@ -397,9 +397,9 @@ def met(
     "Change latents until the file meets its target, or comes as near as that goes"
     m = _size(o, depth, bpp*o.pixels) if bpp else _quality(o, x, depth, psnr, threads, alpha)
     if o.level is not None:
-        refitted(o, m, deadline)
+        refit(o, m, deadline)
     kept = o.ys
-    polished(o, deadline)
+    polish(o, deadline)
     if not m.of_bits and m.real([y.round() for y in o.ys]) > m.high:
         o.ys = kept   # what pays by `lmbda` may lose the quality
-    o.ys = reached(o, m)
+    o.ys = meet_target(o, m)

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['window', 'plain', 'part', 'png', 'wiped', 'tinted', 'error_map', 'figure', 'image_of', 'draw_ledger', 'draw_fit',
-           'rivals', 'caption', 'contest_figure', 'bench_rows', 'held', 'draw_curves', 'curves_figure', 'point_table']
+           'rivals', 'caption', 'comparison_figure', 'bench_rows', 'held', 'draw_curves', 'curves_figure',
+           'point_table']
 
 # %% ../../nbs/80_view/00_figures.ipynb #696624d9
 import math
@@ -13,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 import numpy as np
 from ..bench.baselines import CODECS, coin_decompress
-from ..bench.sweep import OWN, parsed
+from ..bench.sweep import OWN_CODECS, parsed
 from ..bitstream.container import ledger
 from ..bench.compare import compare_at_size
 from ..codec.api import decompress
@@ -169,7 +170,7 @@ def caption(
     if r['codec'] == 'original': return f'original, {r["picture"].shape[1]} x {r["picture"].shape[0]}'
     return f'{r["codec"]}, {r["bytes"]:,} bytes, ' + (f'{r["psnr_db"]:.2f} dB' if r['psnr_db'] < math.inf else 'lossless') + (f' ({r["note"]})' if r['note'] else '')
 
-def contest_figure(
+def comparison_figure(
     rows:list, # of `rivals`
     data, # our file
     lines:dict=None, # curves of a `Job`
@@ -211,7 +212,7 @@ def held(
     if not folder or not row.get('file') or not path.is_file(): return None
     name,data = parsed(row['codec'])[0],path.read_bytes()
     if name == 'coin': return coin_decompress(data)
-    return decompress(data) if name in OWN else CODECS[name].decompress(data, row.get('channels'))
+    return decompress(data) if name in OWN_CODECS else CODECS[name].decompress(data, row.get('channels'))
 
 def draw_curves(
     found:dict, # of `curves`

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from ..bitstream.container import unpack
 from ..codec.api import decompress
-from ..entropy.generic import decode_by
+from ..entropy.generic import decode_symbols
 from ..entropy.coding import read_runs, read_varint
 from ..siren.integer import STEPS
-from ..siren.weight_layout import layers_of, sizes_of
+from ..siren.weight_layout import layers_from_segments, sizes_of
 from ..image.io import coords, grid_size
 from ..image.tiling import parts
 from .figures import plain, tinted, window
@@ -61,8 +61,8 @@ def opened(
     if h.method != 'siren': raise ValueError(f'a file of method {h.method} has no network of its own: see what `networks` finds in it')
     a,sharing = h.args,(h.args['hashing'], h.args['pool']) if 'pool' in h.args else None
     sizes = sizes_of(a['hidden'], a['layers'], h.channels, len(a['steps']) - 6, h.tiles, sharing)
-    segments = decode_by(a.get('coder', 'range'), (models, words), sizes)
-    layers = layers_of(segments, a['steps'], a['hidden'], a['layers'], h.tiles, sharing, a.get('codebook'))
+    segments = decode_symbols(a.get('coder', 'range'), (models, words), sizes)
+    layers = layers_from_segments(segments, a['steps'], a['hidden'], a['layers'], h.tiles, sharing, a.get('codebook'))
     return Opened(h, segments, layers, read_runs(models, len(sizes)) if a.get('coder', 'range') == 'range' else [])
 
 def float_net(

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['UNIT', 'AXES', 'ROWS', 'CROSS', 'RINGS', 'PAD', 'WEIGHTS', 'EDGES', 'PRIORS', 'MOST', 'LAMBDA', 'DEAD_ZONE', 'BITS',
-           'LOG_STEPS', 'CLOSE', 'NUDGE', 'REACH', 'WITHIN', 'to_axes', 'from_axes', 'lattice', 'around3', 'same_place',
-           'features', 'walk', 'contexts', 'model_of', 'differences', 'summed', 'through_bands', 'costs', 'chosen',
-           'cheapest', 'levels_of', 'centres', 'dequantized', 'write_sparse', 'rebuilt', 'read_sparse', 'decode_sparse',
-           'rounded_mse', 'Coefficients', 'beyond', 'next_step', 'search_step', 'cheapest_step', 'encode_sparse',
-           'size_of', 'fill_bytes']
+           'LOG_STEPS', 'CLOSE', 'NUDGE', 'REACH', 'WITHIN', 'rgb_to_opponent', 'opponent_to_rgb', 'scan_passes',
+           'sum8', 'same_place', 'features', 'walk', 'contexts', 'model_of', 'differences', 'summed', 'through_bands',
+           'costs', 'rdo_choice', 'rdo_quantize', 'levels_of', 'reconstruction_offsets', 'dequantized', 'write_sparse',
+           'rebuilt', 'read_sparse', 'decode_sparse', 'rounded_mse', 'Coefficients', 'beyond', 'next_step',
+           'search_step', 'cheapest_step', 'encode_sparse', 'size_of', 'fill_bytes']
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #7d4a9e3d
 import base64
@@ -22,7 +22,7 @@ from ..entropy.coding import DamagedError, Model, Reader, TruncatedError, Writer
 UNIT = 1 << 20   # full scale, in the whole numbers of a decoder
 AXES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]])/np.sqrt([[3], [2], [6]])
 
-def to_axes(
+def rgb_to_opponent(
     x, # (h,w,c) reals
 )->np.ndarray: # the same shape
     "Red, green and blue along three orthonormal axes; other channels as they are"
@@ -30,7 +30,7 @@ def to_axes(
 
 ROWS = 64   # rows that are turned or added at once
 
-def from_axes(
+def opponent_to_rgb(
     z, # (h,w,c) int64
 )->np.ndarray: # the same shape
     "Red, green and blue again, in place: some rows at a time"
@@ -42,7 +42,7 @@ def from_axes(
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #2c722474
 @lru_cache(3)
-def lattice(
+def scan_passes(
     h:int, # rows of a band
     w:int, # columns
 )->list: # of five (rows, columns)
@@ -59,7 +59,7 @@ RINGS = {3: [[(-1, -1), (-1, 1), (1, -1), (1, 1)], [], [(-3, -1), (-3, 1), (3, -
 RINGS |= {0: [[], [], [], []], 1: [[(2*a, 2*b) for a,b in RINGS[3][0]], [], [], []], 2: [[(2*a, 2*b) for a,b in g] for g in RINGS[4]]}
 PAD = 4   # zeros around a band
 
-def around3(
+def sum8(
     a, # (h,w) magnitudes
 )->np.ndarray: # (h,w)
     "The sum of the eight neighbours"
@@ -103,12 +103,12 @@ def walk(
         for p in range(shape[2]):
             band,own = np.zeros((h, w), np.int32),np.zeros((h + 2*PAD, w + 2*PAD), np.int32)
             before = [seen[p, level, g] for g in group],[seen[q, level, name] for q in range(min(p, 2))]
-            for k,at in enumerate(lattice(h, w)):
+            for k,at in enumerate(scan_passes(h, w)):
                 if not len(at[0]): continue
                 visit((3*k + min(p, 2))*3 + i % 3, features(k, at, own, seen.get((p, level + 1, name)), *before), at, (p, level, name), band)
                 own[PAD:-PAD, PAD:-PAD][at] = np.abs(band[at])
             out[p, level, name],a = band,np.abs(band)
-            seen[p, level, name] = a,around3(a)
+            seen[p, level, name] = a,sum8(a)
             seen.pop((p, level + 1, name), None)   # nobody looks further than one scale
     return out
 
@@ -196,7 +196,7 @@ def costs(plane, context):
     _,lo,w = model_of(plane, context).plan()
     return -np.log2(w[-lo:-1]/w.sum())
 
-def chosen(
+def rdo_choice(
     a, # (n,) magnitudes over the step
     plane:int, # 0 or 1
     context:int,
@@ -206,7 +206,7 @@ def chosen(
     tries = np.stack([q, np.maximum(q - 1, 0), 0*q])
     return np.take_along_axis(tries, np.argmin((a - tries)**2 + LAMBDA*bits[np.minimum(tries, len(bits) - 1)], 0)[None], 0)[0]
 
-def cheapest(
+def rdo_quantize(
     v, # (n,) reals over the step
     plane:int, # 0, 1, ...
     ctx, # (n,) `contexts`
@@ -215,7 +215,7 @@ def cheapest(
     out = np.rint(np.abs(v)).astype(np.int64)
     for k in np.unique(ctx[out > 0]).tolist():
         i = np.flatnonzero((ctx == k) & (out > 0))
-        out[i] = chosen(np.abs(v[i]), int(plane > 0), k)
+        out[i] = rdo_choice(np.abs(v[i]), int(plane > 0), k)
     return np.where(v < 0, -out, out)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #3a33cb5b
@@ -227,7 +227,7 @@ def levels_of(
     "How often a picture is halved"
     return max(0, min((max if wavelet == '9/7' else min)(h, w).bit_length() - (4 if wavelet == '9/7' else 3), 8))
 
-def centres(
+def reconstruction_offsets(
     real:dict, # (plane, level, name): reals over the step
     q:dict, # the same in whole numbers
 )->tuple: # two numbers 0..255: how far magnitude 1, and those above, are from the middle, in 1/256 less 128
@@ -239,7 +239,7 @@ def centres(
 def dequantized(
     q, # int64
     step:int, # of `UNIT`
-    near:int, # of `centres`
+    near:int, # of `reconstruction_offsets`
     far:int,
 )->np.ndarray: # int64, `UNIT` is full scale
     "What a number stands for"
@@ -257,7 +257,7 @@ def write_sparse(
     port,low = Writer(),[differences(q[p, levels, 'll']).ravel() for p in range(shape[2])]
     models = [fit_model(d)[0] for d in low]
     for m,d in zip(models, low, strict=True): through(port, m, len(d), d)
-    q |= through_bands(port, shape, wavelet, levels, lambda key, at, ctx: cheapest(real[key][at], key[0], ctx))
+    q |= through_bands(port, shape, wavelet, levels, lambda key, at, ctx: rdo_quantize(real[key][at], key[0], ctx))
     return q,b''.join(map(write_model, models)),port.done()
 
 def rebuilt(
@@ -266,8 +266,8 @@ def rebuilt(
     wavelet:str, # in `WAVELETS`
     levels:int, # how often the image was halved
     step:int, # of `UNIT`
-    near:int, # of `centres`
-    far:int, # of `centres`
+    near:int, # of `reconstruction_offsets`
+    far:int, # of `reconstruction_offsets`
 )->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
     "Dequantize all bands and invert the transform, as encoder and decoder both do"
     def band(p, level, name):
@@ -276,7 +276,7 @@ def rebuilt(
     out,sizes = np.empty(shape, np.int64),band_sizes(*shape[:2], wavelet, levels)
     for p in range(shape[2]):
         out[..., p:p + 1] = recompose_exact([band(p, l, n) for n,l,*_ in sizes], shape[:2], wavelet)
-    return from_axes(out)
+    return opponent_to_rgb(out)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #e92737df
 def read_sparse(
@@ -339,7 +339,7 @@ class Coefficients:
         if wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example 9/7, haar, db3, sym4, bior2.2')
         self.shape,self.wavelet = r.shape,wavelet
         self.levels = levels_of(*r.shape[:2], wavelet)
-        self.bands = decompose(to_axes(np.asarray(r, np.float64)), wavelet, self.levels)
+        self.bands = decompose(rgb_to_opponent(np.asarray(r, np.float64)), wavelet, self.levels)
         self.every = 1 + math.isqrt(r.size >> 18)
         self.some = np.abs(np.concatenate([b.data[::self.every, ::self.every].ravel() for b in self.bands]))
 
@@ -350,7 +350,7 @@ class Coefficients:
         unit = max(1, round(step*UNIT))
         real = {(p, b.level, b.name): b.data[..., p]*UNIT/unit for b in self.bands for p in range(self.shape[2])}
         q,*coded = write_sparse(real, self.shape, self.wavelet, self.levels)
-        header = bytes([self.levels]) + varint(unit) + bytes(centres(real, q)) + self.wavelet.encode()
+        header = bytes([self.levels]) + varint(unit) + bytes(reconstruction_offsets(real, q)) + self.wavelet.encode()
         return (header, *coded),q
 
     def residual(self,

@@ -19,7 +19,7 @@ from ..codec.info import file_info, format_info
 from ..image.io import icc_profile
 from .session import Frame, Job
 from .panels import CSS, Compare, Shown, image_box, kit, knob
-from ..view.figures import contest_figure, draw_fit, draw_ledger, figure, image_of, part, png, rivals
+from ..view.figures import comparison_figure, draw_fit, draw_ledger, figure, image_of, part, png, rivals
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #baa4312b
 STAGES = [ # of an encoder: a title, and arguments of `compress`
@@ -223,7 +223,7 @@ class Explore(Shown):
 
     def figure(self):
         "What does not move: the contest, or the picture alone before there is one"
-        if self.rows: return contest_figure(self.rows, self.file, self.job.lines)
+        if self.rows: return comparison_figure(self.rows, self.file, self.job.lines)
         fig = figure(4, 4*self.x.shape[0]/self.x.shape[1] + .4)
         ax = fig.subplots()
         ax.imshow(part(self.x)); ax.set_axis_off(); ax.set_title(line(self.settings), fontsize=8)

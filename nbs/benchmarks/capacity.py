@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from points import Table, decoded, encoded
-from implicit_compress.siren.network import n_weights
+from implicit_compress.siren.network import count_weights
 
 GRID = [(w, d, s) for s in (300, 1000) for d in (4, 10) for w in (12, 20, 28, 40)] + [(20, d, 1000) for d in (2, 6, 14)]
 SIZES = ((96, 64), (192, 128), (384, 256), (768, 512))
@@ -26,4 +26,4 @@ if __name__ == '__main__':
         if table.has(f'kodim{i:02d}', *size, width, depth, steps): continue
         np.save(source := folder/'picture.npy', reduced(i, size))
         said = encoded(source, out := folder/'point.iic', shape=[width, depth], steps=steps, threads=1)
-        table.add(dict(picture=f'kodim{i:02d}', columns=size[0], rows=size[1], width=width, depth=depth, steps=steps, weights=n_weights(width, depth), **said, **decoded(source, out)))
+        table.add(dict(picture=f'kodim{i:02d}', columns=size[0], rows=size[1], width=width, depth=depth, steps=steps, weights=count_weights(width, depth), **said, **decoded(source, out)))

@@ -11,9 +11,9 @@ from implicit_compress.codec.api import decompress
 from implicit_compress.image.io import load_image
 from implicit_compress.image.metrics import ms_ssim
 from implicit_compress.latent.format import read_pyramid
-from implicit_compress.latent.synthesis import APART
+from implicit_compress.latent.synthesis import N_SEPARATE
 
-LEVELS = range(APART)
+LEVELS = range(N_SEPARATE)
 
 if __name__ == "__main__":
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -12,7 +12,7 @@ from implicit_compress.siren.fit import Callback
 from implicit_compress.siren.integer import STEPS
 from implicit_compress.image.io import demo_image, to_samples
 from implicit_compress.siren.network import draw
-from implicit_compress.image.tiling import boxes_of, split
+from implicit_compress.image.tiling import tile_boxes, split
 from implicit_compress.view.figures import figure, image_of
 
 WIDE, HIGH = 216, 144    # pixels
@@ -73,7 +73,7 @@ def pictures():
     data = compress(x, bpp=.4, steps=1500, callbacks=[early], progress=False, threads=1)
     o, (h, w) = opened(data), x.shape[:2]
     seen = neurons(float_net(o), h, w, 1, 72)
-    return dict(image=x, tiles=bordered(x, boxes_of(split(x, 12), h, w)), siren=sheet(seen, 9, 3), fit=early.seen, quantize=weights(o), entropy=symbols(o),
+    return dict(image=x, tiles=bordered(x, tile_boxes(split(x, 12), h, w)), siren=sheet(seen, 9, 3), fit=early.seen, quantize=weights(o), entropy=symbols(o),
                 bitstream=dots(data), exact=decompress(data))
 
 

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from implicit_compress.latent.analysis import ANALYSES, SHAPES, reduced, response
-from implicit_compress.latent.codec import Clock, plan_for, start_number
+from implicit_compress.latent.codec import Clock, plan_for, pretrained_id
 from implicit_compress.siren.fit import keep_memory
 from implicit_compress.image.io import load_image
 from implicit_compress.latent.context_model import CONTEXT
-from implicit_compress.latent.fit import Overfit, overfit
-from implicit_compress.latent.format import STARTS, UNIT, start_of
-from implicit_compress.latent.gradients import Rate, painted
-from implicit_compress.latent.synthesis import APART
+from implicit_compress.latent.fit import LatentFit, fit_latents
+from implicit_compress.latent.format import STARTS, UNIT, initial_weights
+from implicit_compress.latent.gradients import RateModel, synthesis_forward
+from implicit_compress.latent.synthesis import N_SEPARATE
 
 PACKAGE = Path(__file__).parent.parent.parent/"implicit_compress"
 LMBDAS = (4e-3, 1e-3, 2.5e-4, 6e-5, 1.6e-2)    # the last begins with the first
@@ -46,12 +46,12 @@ def mosaic(photos, rng, pictures, size):
 def learned(x, lmbda, steps, W=None):
     "Weights after a fit of `steps` steps"
     t = time.process_time()
-    o = Overfit(plan_for((*x.shape[1:], 3), lmbda, "none"), x, lmbda)
+    o = LatentFit(plan_for((*x.shape[1:], 3), lmbda, "none"), x, lmbda)
     if W:
         for w, v in zip(o.W, W): w.copy_(v if w.shape == v.shape else torch.cat([v[:, :w.shape[1] - 1], v[:, -1:]], 1))
     o.W0 = o.W    # what every picture begins with costs none a bit
     o.round_weights = lambda: None    # a start is as fine as it can be
-    overfit(o, Clock(None, steps))
+    fit_latents(o, Clock(None, steps))
     print(f"lmbda {lmbda:g}: {o.steps} steps, {time.process_time() - t:.0f} s of processor, {-10*np.log10(o.mse):.2f} dB, {o.bpp:.4f} bpp, {1000*(o.mse + lmbda*o.bpp):.3f}", flush=True)
     if W:    # what was learned without the finest grid keeps what was known of it
         for w, v in zip(o.W, W):
@@ -76,10 +76,10 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
     torch.manual_seed(0)
     across = math.ceil(pictures**.5)
     plan = plan_for((size*-(-pictures//across), size*across, 3), lmbda, "shipped")
-    W = [torch.from_numpy(v/2.**UNIT).float() for v in start_of(plan)]
-    scene, rate, t = plan.scene, Rate(plan.scene.grids), time.process_time()
+    W = [torch.from_numpy(v/2.**UNIT).float() for v in initial_weights(plan)]
+    scene, rate, t = plan.scene, RateModel(plan.scene.grids), time.process_time()
     pixels, said = scene.h*scene.w, 0.
-    scales = {g.level: [v.clone() for v in scales[g.level]] if scales and g.level in scales else fresh(rng) for g in scene.grids if g.level < APART}
+    scales = {g.level: [v.clone() for v in scales[g.level]] if scales and g.level in scales else fresh(rng) for g in scene.grids if g.level < N_SEPARATE}
     leaves = [v.requires_grad_(True) for vs in scales.values() for v in vs]
     adam = torch.optim.Adam(leaves, 4e-3, betas=(.9, .99))
     for i in range(steps):
@@ -87,7 +87,7 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
         x = mosaic(photos, rng, pictures, size)
         seen = reduced(x, scene.levels)
         ys = [v + torch.rand_like(v) - .5 for v in (response(seen, g.level, scales[g.level]) for g in scene.grids)]
-        mse = (painted(scene, ys, W[CONTEXT:]) - x).square().mean()
+        mse = (synthesis_forward(scene, ys, W[CONTEXT:]) - x).square().mean()
         bits, slopes, _ = rate([v.detach() for v in ys], W[:CONTEXT])
         adam.zero_grad()
         torch.autograd.backward([mse, *ys], [torch.ones(()), *(v*(lmbda/pixels) for v in slopes)])
@@ -119,7 +119,7 @@ if __name__ == "__main__":
         x, known, out = mosaic(photos, rng, a.pictures, a.size), {}, b""
         for lmbda in LMBDAS:
             known[lmbda] = learned(x, lmbda, a.steps, known.get(4*lmbda, known.get(LMBDAS[0])) if known else None)
-            out += packed(start_number(lmbda), known[lmbda])
+            out += packed(pretrained_id(lmbda), known[lmbda])
             (PACKAGE/STARTS).write_bytes(zlib.compress(out, 9))
     if a.only != "starts":
         out, scales, first = b"", None, None

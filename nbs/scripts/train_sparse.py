@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 from implicit_compress.transform.wavelet import decompose
 from implicit_compress.entropy.coding import Model, ideal_bits
 from implicit_compress.image.io import load_image, to_float
-from implicit_compress.wavelet.codec import EDGES, contexts, levels_of, to_axes, walk
+from implicit_compress.wavelet.codec import EDGES, contexts, levels_of, rgb_to_opponent, walk
 
 STEPS = ((.25, .06), (.16, .035), (.1, .02))   # two to a picture, in turn
 
@@ -19,7 +19,7 @@ STEPS = ((.25, .06), (.16, .035), (.1, .02))   # two to a picture, in turn
 def visits(files):
     "Kind, features and symbols of every pass through every picture"
     for i, f in enumerate(files):
-        r = to_axes(to_float(load_image(f)) - .5)
+        r = rgb_to_opponent(to_float(load_image(f)) - .5)
         levels, out = levels_of(*r.shape[:2], "9/7"), []
         bands = decompose(r, "9/7", levels)
         for step in STEPS[i % len(STEPS)]:

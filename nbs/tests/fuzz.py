@@ -168,10 +168,10 @@ def load(data, rng):
 
 
 def checkpoint(data, rng):
-    from implicit_compress.siren.fit import MARK, read_checkpoint
-    body = data[len(MARK) + 32:]
+    from implicit_compress.siren.fit import CHECKPOINT_MAGIC, read_checkpoint
+    body = data[len(CHECKPOINT_MAGIC) + 32:]
     path = Path(tempfile.gettempdir())/f"fuzz-{sha256(str(id(rng)).encode()).hexdigest()[:8]}.fit"
-    path.write_bytes(MARK + sha256(body).digest() + body)
+    path.write_bytes(CHECKPOINT_MAGIC + sha256(body).digest() + body)
     try: return type(read_checkpoint(path)).__name__
     finally: path.unlink()
 
@@ -205,12 +205,12 @@ def readable(data):
 def small_pyramid(h, w, channels, levels, first):
     "A pyramid with random latents and networks that nobody has fitted"
     from implicit_compress.latent.context_model import Matrix
-    from implicit_compress.latent.format import Plan, at_step, header_for, start_of, write_pyramid
-    from implicit_compress.latent.synthesis import Scene
+    from implicit_compress.latent.format import LatentSpec, round_to_bits, header_for, initial_weights, write_pyramid
+    from implicit_compress.latent.synthesis import SynthesisSpec
     rng = np.random.default_rng(h*w)
-    plan = Plan(Scene(h, w, channels, levels, first, 40), 4, 4, 1, 0)
+    plan = LatentSpec(SynthesisSpec(h, w, channels, levels, first, 40), 4, 4, 1, 0)
     latents = [np.rint(rng.laplace(0, 1.5, (g.h, g.w))).astype(np.int64) for g in plan.scene.grids]
-    steps, *coded = write_pyramid(plan, [Matrix(at_step(v, 6), 6) for v in start_of(plan)], latents)
+    steps, *coded = write_pyramid(plan, [Matrix(round_to_bits(v, 6), 6) for v in initial_weights(plan)], latents)
     return bitstream.pack(header_for(plan, 8, steps), *coded)
 
 
@@ -233,10 +233,10 @@ def image_seeds():
 def checkpoint_seeds():
     "A checkpoint like those of `fit`"
     import torch
-    from implicit_compress.siren.fit import MARK
+    from implicit_compress.siren.fit import CHECKPOINT_MAGIC
     f = io.BytesIO()
     torch.save(dict(key="k", latest=dict(step=3, seconds=1., progress=.1, net=[torch.zeros(3)], budget=[5, None])), f)
-    return [MARK + bytes(32) + f.getvalue()]
+    return [CHECKPOINT_MAGIC + bytes(32) + f.getvalue()]
 
 
 def input_of(name, rng, seeds):

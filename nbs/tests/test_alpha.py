@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from implicit_compress.image.alpha import filled, visible_psnr
 from implicit_compress.bitstream.container import DamagedError, Header, IicError, LimitError, Limits, assemble, attach, ledger, pack, peek, unpack
-from implicit_compress.codec.api import alpha_field, compress, decompress, lossless_file
-from implicit_compress.siren.integer import draw_exact
+from implicit_compress.codec.api import alpha_field, compress, decompress, encode_lossless_file
+from implicit_compress.siren.integer import render_integer
 from implicit_compress.image.io import demo_image, grid_size
 from implicit_compress.image.metrics import psnr
 
@@ -192,7 +192,7 @@ def test_one_rule_for_scaled_sides():
     layer = [(np.array([[9, 4]]), np.array([-3]), 40, 30)]
     for h, w in ((37, 53), (39, 55), (1, 1), (5, 8)):
         for scale in (.5, 1.5, 2.5, Fraction(1, 3), .01, 1):
-            assert grid_size(h, w, scale) == draw_exact(layer, h, w, scale=scale).shape[:2]
+            assert grid_size(h, w, scale) == render_integer(layer, h, w, scale=scale).shape[:2]
     assert grid_size(37, 53, .5) == (18, 26)
 
 
@@ -208,10 +208,10 @@ def test_alpha_of_another_kind(cut_outs):
     f = cut_outs["siren"]
     good = unpack(f).alpha
     assert np.array_equal(decompress(with_alpha(f, good)), decompress(f))
-    deep = lossless_file(SOFT.astype(np.uint16))
+    deep = encode_lossless_file(SOFT.astype(np.uint16))
     based = pack(Header(H, W, 1, 8, "lossless", dict(unpack(good).header.args, base=bytes(encoded(SOFT, shape=(3, 2), steps=2)))),
                  unpack(good).models, unpack(good).words)
-    bad = [b"\xff\xff", b"text", good[:-1], good + b"?", alpha_field(SOFT[1:]), deep, bytes(lossless_file(COLOUR)), bytes(encoded(SOFT, shape=(3, 2), steps=2)),
+    bad = [b"\xff\xff", b"text", good[:-1], good + b"?", alpha_field(SOFT[1:]), deep, bytes(encode_lossless_file(COLOUR)), bytes(encoded(SOFT, shape=(3, 2), steps=2)),
            based, bytes(f), attach(good, icc=b"abc"), good[:-9] + bytes([good[-9] ^ 1]) + good[-8:]]
     for data in bad:
         with pytest.raises(DamagedError, match="alpha"): decompress(with_alpha(f, data))

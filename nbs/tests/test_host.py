@@ -18,9 +18,9 @@ import torch
 from threadpoolctl import threadpool_info
 import implicit_compress
 from implicit_compress.codec.api import compress, decompress
-from implicit_compress.siren.integer import Held
+from implicit_compress.siren.integer import SingleThreadedBlas
 from implicit_compress.siren.fit import DivergedError, fit
-from implicit_compress.siren.codec import fit_file
+from implicit_compress.siren.codec import encode_siren
 from implicit_compress.siren.network import Siren
 
 X = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
@@ -96,8 +96,8 @@ def test_a_fork_while_another_thread_draws_can_draw():
     def blas(): return [i['num_threads'] for i in threadpool_info() if i['user_api'] == 'blas']
     before,held,go = blas(),threading.Event(),threading.Event()
     def draws():
-        with Held():
-            with Held.lock:   # the worst moment for a fork
+        with SingleThreadedBlas():
+            with SingleThreadedBlas.lock:   # the worst moment for a fork
                 held.set()
                 go.wait(20)
     other = threading.Thread(target=draws)
@@ -106,7 +106,7 @@ def test_a_fork_while_another_thread_draws_can_draw():
     pid = os.fork()
     if not pid:
         signal.alarm(20)   # a child that waits for the lock for ever is ended
-        with Held(): pass
+        with SingleThreadedBlas(): pass
         os._exit(0 if blas() == before else 3)
     go.set()
     other.join()
@@ -239,7 +239,7 @@ def test_the_host_is_left_as_it_was_by_refusals():
     with unchanged():
         with pytest.raises(DivergedError): fit(Siren(8, 2), X, steps=50, lr=100., progress=False, callbacks=[])
         with pytest.raises(ValueError): compress(X, bpp=-1.)
-        with pytest.raises(ValueError): fit_file(X, 300, prune=.5, pool=.5, steps=1)
+        with pytest.raises(ValueError): encode_siren(X, 300, prune=.5, pool=.5, steps=1)
         with pytest.raises(ValueError): compress(X, bpp=4., steps=2, method='pyramid', start='no')
         with pytest.raises(ValueError): decompress(b'no file')
 
@@ -264,7 +264,7 @@ def test_memory_of_the_host_goes_back_to_the_system_after_a_fit(tmp_path):
 
 def test_an_interrupt_after_the_fit_does_not_lose_it(monkeypatch):
     from implicit_compress.siren import codec as network
-    real,calls = network.draw_exact,[]
+    real,calls = network.render_integer,[]
     def late(*args, **kw):
         calls.append(0)
         if len(calls) <= times: raise KeyboardInterrupt
@@ -290,7 +290,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_one_warning(tmp_path):
     folder = tmp_path/'states'
     folder.mkdir()
     with pytest.warns(UserWarning, match='cannot be written') as seen:
-        f = fit_file(X, 400, steps=40, every_s=1e-6, checkpoint=folder/'x.fit', callbacks=[Breaks(folder)], progress=False, threads=1)
+        f = encode_siren(X, 400, steps=40, every_s=1e-6, checkpoint=folder/'x.fit', callbacks=[Breaks(folder)], progress=False, threads=1)
     assert len(seen) == 1 and 'the fit goes on' in str(seen[0].message)
     assert f.fit.stop == 'steps' and decompress(f).shape == X.shape
 

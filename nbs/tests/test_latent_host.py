@@ -11,7 +11,7 @@ import torch
 from implicit_compress.latent import codec as effort
 from implicit_compress.latent import kernels
 from implicit_compress.codec.api import compress
-from implicit_compress.latent.codec import pyramid_file
+from implicit_compress.latent.codec import encode_latents
 from implicit_compress.image.io import demo_image
 
 CROP = demo_image()[60:92, 90:138]    # 32x48
@@ -19,7 +19,7 @@ HOW = dict(lmbda=4e-3, steps=4, threads=1)
 FORKED = """
 import multiprocessing, sys
 import torch
-from implicit_compress.latent.codec import pyramid_file
+from implicit_compress.latent.codec import encode_latents
 from implicit_compress.image.io import demo_image
 x = demo_image()[60:92, 90:138]
 def work(_): return bytes(pyramid_file(x, lmbda=4e-3, steps=2))
@@ -42,10 +42,10 @@ def test_worker_processes(method, tmp_path):
 
 def test_overlapping_threads():
     "Two pyramids at once: the same files, and torch has as many threads as before"
-    alone, out, before = bytes(pyramid_file(CROP, **HOW)), {}, torch.get_num_threads()
+    alone, out, before = bytes(encode_latents(CROP, **HOW)), {}, torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        def work(k): out[k] = bytes(pyramid_file(CROP, **HOW | dict(steps=4 + 4*k)))
+        def work(k): out[k] = bytes(encode_latents(CROP, **HOW | dict(steps=4 + 4*k)))
         threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
         for t in threads: t.start()
         for t in threads: t.join()
@@ -71,7 +71,7 @@ def test_settings_of_the_host(within):
 
 def test_file_is_small_when_pickled():
     "What a file remembers of its fit are a few numbers"
-    f = pyramid_file(CROP, **HOW)
+    f = encode_latents(CROP, **HOW)
     assert len(pickle.dumps(f)) < len(f) + 2000
     g = pickle.loads(pickle.dumps(f))
     assert g == f and g.fit.lmbda == f.fit.lmbda == HOW["lmbda"] and g.fit.stop == "steps"
@@ -114,7 +114,7 @@ def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
     def full(*_): raise OSError(28, "No space left on device")
     monkeypatch.setattr("implicit_compress.siren.fit.atomic_write", full)
     with pytest.warns(UserWarning, match="No space left"): f = compress(CROP, method="pyramid", **HOW, checkpoint=tmp_path/"state")
-    assert bytes(f) == bytes(pyramid_file(CROP, **HOW))
+    assert bytes(f) == bytes(encode_latents(CROP, **HOW))
 
 
 def signatures():
@@ -125,11 +125,11 @@ def signatures():
 @pytest.mark.parametrize("planes", [1, 2, 3])
 def test_everything_is_compiled_before_the_clock(planes):
     "A fit of one to three channels needs no kernel that `ready` has not compiled; each has one signature"
-    effort.ready()
+    effort.compile_kernels()
     before = signatures()
     assert all(len(s) <= 1 for s in before.values())    # none where a kernel in a cache holds it already
     x = np.repeat(CROP[..., :1], planes, 2)
-    pyramid_file(x, bpp=1., steps=3, threads=1)
+    encode_latents(x, bpp=1., steps=3, threads=1)
     assert signatures() == before
 
 
@@ -143,7 +143,7 @@ def test_compiling_is_announced(monkeypatch, capsys):
 
 def test_clock_begins_after_compiling(monkeypatch):
     "The budget is not spent when the first step comes"
-    seen, ready = [], effort.ready
+    seen, ready = [], effort.compile_kernels
     class Watched(effort.Clock):
         def __init__(self, *args, **more):
             seen.append("clock")
@@ -153,5 +153,5 @@ def test_clock_begins_after_compiling(monkeypatch):
         ready()
     monkeypatch.setattr(effort, "Clock", Watched)
     monkeypatch.setattr(effort, "ready", compiling)
-    pyramid_file(CROP, **HOW)
+    encode_latents(CROP, **HOW)
     assert seen == ["ready", "clock"]

@@ -17,16 +17,16 @@ from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.entropy.generic import PACKERS
 from implicit_compress.entropy.coding import Model, read_varint, varint, write_model
-from implicit_compress.siren.integer import Held
+from implicit_compress.siren.integer import SingleThreadedBlas
 from implicit_compress.image.alpha import separated, visible_psnr
 from implicit_compress.image.io import as_samples, demo_image
 from implicit_compress.latent.context_model import Matrix
 from implicit_compress.lossless.codec import passes
 from implicit_compress.image.metrics import psnr
 from implicit_compress.siren.codec import File
-from implicit_compress.latent.format import Plan, at_step, header_for, start_of, write_pyramid
+from implicit_compress.latent.format import LatentSpec, round_to_bits, header_for, initial_weights, write_pyramid
 from implicit_compress.wavelet.codec import encode_sparse
-from implicit_compress.latent.synthesis import Scene
+from implicit_compress.latent.synthesis import SynthesisSpec
 
 HERE = Path(__file__).parent
 GOLDEN = sorted(HERE.glob("golden/v*/golden.json"))
@@ -270,8 +270,8 @@ def test_composed_pyramids(form, height, width, levels, first, sizes, convs, sta
 
 def test_flat_pyramid():
     "Weights as they were guessed and latents of zero are a picture of one colour in a few bytes"
-    plan = Plan(Scene(20, 30, 3, 3, 0, 40), 4, 4, 1, 0)
-    steps, *coded = write_pyramid(plan, [Matrix(at_step(v, 6), 6) for v in start_of(plan)], [np.zeros((g.h, g.w), np.int64) for g in plan.scene.grids])
+    plan = LatentSpec(SynthesisSpec(20, 30, 3, 3, 0, 40), 4, 4, 1, 0)
+    steps, *coded = write_pyramid(plan, [Matrix(round_to_bits(v, 6), 6) for v in initial_weights(plan)], [np.zeros((g.h, g.w), np.int64) for g in plan.scene.grids])
     data = pack(header_for(plan, 8, steps), *coded)
     assert len(data) < 150 and len(np.unique(outcome(data))) == 1
     for wrong in (b"", coded[1] + b"\1", bytes(len(coded[1]))): refused(pack(header_for(plan, 8, steps), coded[0], wrong))
@@ -416,7 +416,7 @@ def test_nothing_stays_behind(files):
     "After failures everything is as it was: settings of NumPy, torch and the matrix library, threads, and the next picture"
     import torch
     from threadpoolctl import threadpool_info
-    def state(): return np.geterr(), torch.get_num_threads(), torch.is_grad_enabled(), threading.active_count(), Held.users, \
+    def state(): return np.geterr(), torch.get_num_threads(), torch.is_grad_enabled(), threading.active_count(), SingleThreadedBlas.users, \
         [p["num_threads"] for p in threadpool_info()], signal.getsignal(signal.SIGINT)
     want = {k: digest(decompress(d)) for k, d in files.items()}
     before = state()
@@ -564,7 +564,7 @@ def test_encoder_refuses_what_the_decoder_would(how, monkeypatch):
 def test_networks_of_bands_are_refused_before_a_fit(monkeypatch):
     "A low band and details whose networks together take too long"
     def never(*_, **__): raise AssertionError("a fit was begun")
-    monkeypatch.setattr("implicit_compress.hybrid.codec.fit_file", never)
+    monkeypatch.setattr("implicit_compress.hybrid.codec.encode_siren", never)
     monkeypatch.setattr("implicit_compress.hybrid.codec.Limits", lambda: Limits(operations=10**8))
     with pytest.raises(LimitError, match="operations"): compress(demo_image(), bpp=2, levels=1, details="sparse", share=.9)
 

@@ -2,7 +2,7 @@
 import math, re, warnings
 import numpy as np
 import pytest
-from implicit_compress.codec.api import compress, decompress, lossless_file
+from implicit_compress.codec.api import compress, decompress, encode_lossless_file
 from implicit_compress.image.io import demo_image
 from implicit_compress.image.metrics import psnr
 
@@ -35,9 +35,9 @@ def test_quality_is_met_from_above(x, target):
 @pytest.mark.parametrize("x", [PHOTO[:40, :40], NOISE[:40, :40], FLAT], ids=["photo", "noise", "flat"])
 def test_never_above_the_lossless_file(x, how):
     f, _ = encoded(x, preset="instant", **how)
-    assert len(f) <= len(lossless_file(x))
+    assert len(f) <= len(encode_lossless_file(x))
     assert f.psnr == math.inf or "psnr" in how and f.psnr >= how["psnr"]
-    if f.psnr == math.inf: assert "lossless" in f.remark or len(f) < len(lossless_file(x))
+    if f.psnr == math.inf: assert "lossless" in f.remark or len(f) < len(encode_lossless_file(x))
 
 
 def test_quality_below_the_smallest_file_is_a_remark():
@@ -76,7 +76,7 @@ def test_warning_names_the_file_returned():
 
 def test_search_of_networks_does_not_run_away():
     f, said = encoded(PHOTO[:48, :64], psnr=22, **NETWORK | dict(steps=200))
-    assert f.bpp < 2 and len(f) < len(lossless_file(PHOTO[:48, :64]))
+    assert f.bpp < 2 and len(f) < len(encode_lossless_file(PHOTO[:48, :64]))
     assert abs(f.psnr - 22) <= .1 or any(f"{f.psnr:.2f} dB" in s for s in said)
 
 
