@@ -395,7 +395,7 @@ def encoded(crop):
 @pytest.mark.parametrize("way, name", list(variants()))
 def test_accepted_arguments_change_the_file(way, name, encoded, monkeypatch):
     "Away from its default, every argument that is accepted changes the bytes"
-    if way == "lossless_network": monkeypatch.setattr(codec, "lossless_file", lambda x, base=None: base)    # the network that would be tried
+    if way == "lossless_network": monkeypatch.setattr(codec, "encode_lossless_file", lambda x, base=None: base)    # the network that would be tried
     base = WAYS[way] | LIGHT.get(way, {}) | BESIDE.get(name, {})
     if name in ("shape", "psnr", "lmbda"): base = {k: v for k, v in base.items() if k != "bpp"}
     more = {name: VALUES[name]}

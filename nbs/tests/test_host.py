@@ -269,7 +269,7 @@ def test_an_interrupt_after_the_fit_does_not_lose_it(monkeypatch):
         calls.append(0)
         if len(calls) <= times: raise KeyboardInterrupt
         return real(*args, **kw)
-    monkeypatch.setattr(network, 'draw_exact', late)
+    monkeypatch.setattr(network, 'render_integer', late)
     times = 1
     f = encoded('network')
     assert len(calls) == 2 and decompress(f).shape == X.shape

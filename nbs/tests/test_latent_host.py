@@ -22,7 +22,7 @@ import torch
 from implicit_compress.latent.codec import encode_latents
 from implicit_compress.image.io import demo_image
 x = demo_image()[60:92, 90:138]
-def work(_): return bytes(pyramid_file(x, lmbda=4e-3, steps=2))
+def work(_): return bytes(encode_latents(x, lmbda=4e-3, steps=2))
 if __name__ == '__main__':
     torch.set_num_threads(2)
     torch.ones(1 << 20).exp().sum()    # threads of torch's own exist
@@ -152,6 +152,6 @@ def test_clock_begins_after_compiling(monkeypatch):
         seen.append("ready")
         ready()
     monkeypatch.setattr(effort, "Clock", Watched)
-    monkeypatch.setattr(effort, "ready", compiling)
+    monkeypatch.setattr(effort, "compile_kernels", compiling)
     encode_latents(CROP, **HOW)
     assert seen == ["ready", "clock"]

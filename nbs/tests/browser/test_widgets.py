@@ -128,13 +128,13 @@ def test_narrow(opened, shot):
 BENCH = START + """
 import json, tempfile
 from pathlib import Path
-from implicit_compress.bench.sweep import asked, decode, encode, key_of, tasks
+from implicit_compress.bench.sweep import asked, decode, encode, row_key, tasks
 from implicit_compress.image.io import save_image
 work = Path(tempfile.mkdtemp())
 for i in range(2): save_image(work/f'{i}.png', demo_image()[40:104, 60*i:60*i + 96])
 for d in ('files', 'points'): (work/'r'/d).mkdir(parents=True)
 for t in tasks(sorted(work.glob('*.png')), ['jpeg', 'webp', 'instant'], [dict(bpp=b) for b in (.8, 1.5, 2.5)]):
-    out = work/'r'/'files'/key_of(t)
+    out = work/'r'/'files'/row_key(t)
     row = asked(t) | encode(t, out) | decode(t, out) | dict(file=out.name)
     (work/'r'/'points'/f'{out.name}.json').write_text(json.dumps(row))
 b = browse(work/'r')
