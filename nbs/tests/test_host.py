@@ -2,6 +2,7 @@
 under other settings of torch."""
 import copy
 import logging
+import multiprocessing
 import os
 import pickle
 import random
@@ -80,14 +81,8 @@ def run_script(folder, text, *args, timeout=100):
     env = os.environ | dict(PYTHONPATH=own, OMP_NUM_THREADS='2', OPENBLAS_NUM_THREADS='2')
     return subprocess.run([sys.executable, str(path), *args], env=env, capture_output=True, text=True, timeout=timeout)
 
-@pytest.mark.parametrize('how', [dict(bpp=.3, steps=1)], ids=['network'])
-@pytest.mark.skipif(not hasattr(os, 'fork'), reason='needs fork')
-def test_compress_in_forked_workers_and_threads_after_a_fit_in_the_parent(how, tmp_path):
-    r = run_script(tmp_path, WORKERS, repr(how), 'fork')
-    assert r.returncode == 0, r.stderr
-
-def test_compress_in_spawned_workers(tmp_path):
-    starts = [s for s in ('spawn', 'forkserver') if s in __import__('multiprocessing').get_all_start_methods()]
+def test_compress_in_worker_processes_and_threads_after_a_fit_in_the_parent(tmp_path):
+    starts = [s for s in ('fork', 'spawn', 'forkserver') if s in multiprocessing.get_all_start_methods()]
     r = run_script(tmp_path, WORKERS, repr(dict(bpp=.3, steps=1)), *starts)
     assert r.returncode == 0, r.stderr
 

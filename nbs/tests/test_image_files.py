@@ -458,7 +458,8 @@ def test_encode_many_names_frames_and_files(tmp_path, monkeypatch):
     assert "2 of 3 frames" in out + err and "notes.txt (no image by its name)" in err
     assert len([line for line in (out + err).splitlines() if line.startswith("html")]) == 1
     assert [p.name for p in (tmp_path/"out").glob("*.iic")] == ["m.iic"]
-    shell("encode-many in -o second --preset instant --bpp 4 --frame 1 --strip", 2)
+    (tmp_path/"in"/"html.jpg").unlink()
+    shell("encode-many in -o second --preset instant --bpp 4 --frame 1 --strip")
     assert [p.name for p in (tmp_path/"second").glob("*.iic")] == ["m.iic"]
 
 

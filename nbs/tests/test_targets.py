@@ -97,7 +97,7 @@ def test_hybrid_meets_quality_and_size(share):
 @pytest.mark.parametrize("target", [dict(bpp=.6), dict(psnr=31), dict(lmbda=1e-3)], ids=str)
 def test_auto_is_never_worse_than_either(target):
     how = dict(steps=3, seed=0, threads=1, start="none") if "lmbda" not in target else dict(seconds=0)
-    x = PHOTO[:64, :64]
+    x = PHOTO[:48, :48]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         auto, pyramid = compress(x, method="auto", **how, **target), compress(x, method="pyramid", **how, **target)
