@@ -37,7 +37,7 @@ class DamagedError(IicError): "The bytes are inconsistent"
 # %% ../../nbs/20_entropy/00_coding.ipynb #2f3df817
 def varint(
     n:int, # integer, 0 or more
-)->bytes: # seven bits a byte, the lowest first
+)->bytes: # seven bits per byte, least significant first
     "Encode `n` in the fewest bytes"
     out = bytearray()
     while n > 127: out.append(n & 127 | 128); n >>= 7

@@ -103,7 +103,7 @@ def _for_screen(x):
 def show_image(
     x, # image, as `as_samples` takes it
     title=None, # title, or None
-    ax=None, # matplotlib axes to draw on; None makes a figure
+    ax=None, # matplotlib axes; None makes a figure
     imsize=3., # inches of the longer side of a new figure
 ): # the axes
     "Show `x` without interpolation or ticks"
@@ -273,7 +273,7 @@ def _metadata(im):
     "(orientation to apply, EXIF or None, XMP or None, notes) of an image whose samples have been read"
     exif, xmp, notes = None, im.info.get('xmp') or im.info.get('XML:com.adobe.xmp'), []
     try: orientation = im.getexif().get(ORIENTATION, 1)
-    except Exception: orientation = 1            # Pillow's parser raises many kinds on damaged blocks
+    except Exception: orientation = 1            # Pillow's parser raises many exception types on damaged blocks
     try:
         if raw := _exif_of(im): exif = upright_exif(raw)
     except Exception as e: notes = [f'EXIF of the image is damaged and is left out ({e})']
@@ -306,7 +306,7 @@ def _fixed(*values) -> bytes:
     return struct.pack(f'>{len(values)}i', *[round(v*65536) for v in values])
 
 def _icc_text(text: str) -> bytes:
-    "A text of an ICC profile, in one language"
+    "Text element of an ICC profile, in one language"
     return b'mluc' + bytes(4) + struct.pack('>II4sII', 1, 12, b'enUS', 2*len(text), 28) + text.encode('utf-16-be')
 
 def _icc_file(space: bytes, tags: dict) -> bytes:
@@ -346,10 +346,10 @@ def curve_profile(
     return _icc_file(b'RGB ', tags | dict.fromkeys((b'rTRC', b'gTRC', b'bTRC'), trc))
 
 # %% ../../nbs/15_image/00_io.ipynb #63685585
-_GAMMA_OF_SRGB = .45455            # what PNG (third edition, 13.14) has sRGB encoders write for decoders that support only gamma
+_GAMMA_OF_SRGB = .45455            # value that PNG (third edition, 13.14) specifies for sRGB encoders for decoders that support only gamma
 
 def _png_chunk(data: bytes, name: bytes) -> bytes | None:
-    "The body of a PNG chunk that stands before the samples; None if there is none"
+    "Body of a PNG chunk before the samples; None if there is none"
     at = 8
     while at + 8 <= len(data):
         size, kind = struct.unpack_from('>I4s', data, at)
@@ -464,7 +464,7 @@ def _frame_count(im):
     return 1 if im.format=='PSD' else getattr(im, 'n_frames', 1)
 
 def check_frame(
-    frame, # number of a frame, the first is 0
+    frame, # frame index, from 0
     frames: int, # in the file
 ):
     "Raise an error for a frame index out of range"
@@ -488,7 +488,7 @@ def _read(im, data):
 
 def read_image(
     src, # path, bytes, binary file object, or PIL.Image
-    frame: int | None = None, # of an animation or a file of several pages: which, the first is 0; None: the first, or the current frame of a PIL.Image
+    frame: int | None = None, # frame index of an animation or a multi-page file, from 0; None: the first, or the current frame of a PIL.Image
 ) -> LoadedImage:
     "Read an image file, upright and in full depth, with its color profile and metadata"
     im, data = _open(src)
@@ -605,10 +605,10 @@ def _tiff_tags(exif, xmp):
         out = _descriptive(found)
         if xmp: out[0x02BC] = xmp
         return out.tobytes()
-    except Exception as e: raise ValueError(f'EXIF cannot be read, which a TIFF file needs: {e}') from e   # many kinds on damaged blocks
+    except Exception as e: raise ValueError(f'EXIF cannot be read, which a TIFF file needs: {e}') from e   # many exception types on damaged blocks
 
 def _png_text(xmp):
-    "XMP as a text of a PNG file"
+    "XMP as a text chunk of a PNG file"
     text = PngImagePlugin.PngInfo()
     text.add_itxt('XML:com.adobe.xmp', xmp.decode('utf-8', 'replace'))
     return text
