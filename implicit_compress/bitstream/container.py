@@ -33,17 +33,17 @@ _all_ = ['IicError', 'TruncatedError', 'NotIicError', 'UnsupportedError', 'Limit
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #cefb3fea
 class Field(NamedTuple):
-    "One entry of the format"
-    name:str # what it is called
+    "One field of the format"
+    name:str # field name
     kind:str # 'u8', 'varint', 'bytes' (a varint length before them) or 'choice' (one byte)
-    lo:int=0 # least value, or fewest bytes
-    hi:int=255 # greatest value, or most bytes
+    lo:int=0 # minimum value, or minimum length in bytes
+    hi:int=255 # maximum value, or maximum length in bytes
     codes:dict=None # for a choice: value to code
-    doc:str='' # what it means, unit
-    flag:int=0 # the bit of the flags that says whether it is there; 0: always
+    doc:str='' # description, unit
+    flag:int=0 # the bit of the flags that marks its presence; 0: always present
 
     def write(self, value)->bytes:
-        "The bytes of `value`, which must be in range"
+        "Encode `value`, which must be in range"
         if self.kind == 'choice':
             if value not in self.codes: raise UnsupportedError(f'{self.name} {value} is not one of {list(self.codes)}')
             return bytes([self.codes[value]])
@@ -51,7 +51,7 @@ class Field(NamedTuple):
         return bytes([value]) if self.kind == 'u8' else varint(value) if self.kind == 'varint' else varint(len(value)) + bytes(value)
 
     def read(self, data, at)->tuple: # (value, offset after it)
-        "The value at offset `at`; its range is checked later"
+        "Decode the value at offset `at`; its range is checked later"
         if self.kind == 'varint': return read_varint(data, at, self.name)
         if self.kind == 'bytes':
             n,at = read_varint(data, at, f'length of {self.name}')
@@ -64,24 +64,24 @@ class Field(NamedTuple):
         return known[data[at]],at + 1
 
     def check(self, value):
-        "Refuse a value out of range"
+        "Raise an error for a value out of range"
         n = len(value) if self.kind == 'bytes' else 0 if self.kind == 'choice' else value
         what = f'{self.name} is {n}{" bytes" if self.kind == "bytes" else ""}'
         if self.kind != 'choice' and n < self.lo: raise DamagedError(f'{what}: at least {self.lo}')
         if self.kind != 'choice' and n > self.hi: raise LimitError(f'{what}: at most {self.hi}')
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #6fde76a2
-MAGIC = b'\x89IIC'  # the high bit shows when a file went through a 7-bit channel
+MAGIC = b'\x89IIC'  # the high bit detects transmission over a 7-bit channel
 VERSION = 1
-EXTRAS,TILES,BASE,CODER,SHARED,CODEBOOK,SKIPS,ALPHA = 1,2,4,8,16,32,64,128  # flags: metadata; tiles; a drawing comes first; another entropy coder; weights share numbers; a codebook of weights; skips; an alpha plane coded apart
-CHROMA,DETAILS,SPARSE = 8,16,32  # flags of the method bands: colours apart; networks of details; coefficients
-VALUES = 16  # flag of the method lossless: few values are used
+EXTRAS,TILES,BASE,CODER,SHARED,CODEBOOK,SKIPS,ALPHA = 1,2,4,8,16,32,64,128  # flags: metadata; tiles; a nested base file; another entropy coder; shared weights; a codebook of weights; skip connections; a separate alpha plane
+CHROMA,DETAILS,SPARSE = 8,16,32  # flags of the method bands: separate chroma; networks for detail bands; coefficients
+VALUES = 16  # flag of the method lossless: a table of used sample values
 
 HEAD = (
-    Field('version', 'choice', codes={VERSION: 1}, doc='of the format'),
-    Field('method', 'choice', codes={'siren': 0, 'lossless': 1, 'bands': 2, 'pyramid': 3}, doc='how the picture is described'),
-    Field('flags', 'choice', codes={i: i for i in range(256)}, doc='which optional fields there are, by method'),
-    Field('format', 'choice', codes={(c, d): c | i << 4 for c in range(1, 5) for i,d in enumerate((8, 16, 12))}, doc='channels with alpha, and bits a sample'),
+    Field('version', 'choice', codes={VERSION: 1}, doc='format version'),
+    Field('method', 'choice', codes={'siren': 0, 'lossless': 1, 'bands': 2, 'pyramid': 3}, doc='coding method'),
+    Field('flags', 'choice', codes={i: i for i in range(256)}, doc='presence of optional fields, by method'),
+    Field('format', 'choice', codes={(c, d): c | i << 4 for c in range(1, 5) for i,d in enumerate((8, 16, 12))}, doc='channels including alpha, and bits per sample'),
     Field('height', 'varint', 1, 1 << 20, doc='pixels'),
     Field('width', 'varint', 1, 1 << 20, doc='pixels'),
 )
@@ -91,50 +91,50 @@ METHODS = {
         Field('layers', 'u8', 1, 64, doc='hidden layers'),
         Field('steps', 'bytes', 0, 4096, doc='quantization step codes'),
         Field('tiles', 'bytes', 1, 4095, doc='cuts between the tiles', flag=TILES),
-        Field('coder', 'choice', codes={'huffman': 1, 'lzma': 2, 'deflate': 3, 'zstd': 4}, doc='what made words of symbols, if not a range coder', flag=CODER),
-        Field('hashing', 'choice', codes={'multi-hash': 0, 'hash': 1}, doc='how hidden weights come from a pool', flag=SHARED),
-        Field('pool', 'varint', 1, 1 << 22, doc='its size: width of the two factors, or numbers', flag=SHARED),
-        Field('codebook', 'bytes', 1, 1 << 16, doc='the weights that symbols stand for', flag=CODEBOOK),
-        Field('skips', 'choice', codes={True: 1}, doc='what enters a sine layer goes around it, too', flag=SKIPS),
+        Field('coder', 'choice', codes={'huffman': 1, 'lzma': 2, 'deflate': 3, 'zstd': 4}, doc='entropy coder, if not the range coder', flag=CODER),
+        Field('hashing', 'choice', codes={'multi-hash': 0, 'hash': 1}, doc='weight sharing of hidden layers by a pool', flag=SHARED),
+        Field('pool', 'varint', 1, 1 << 22, doc='size of the pool: width of the two factors, or number of weights', flag=SHARED),
+        Field('codebook', 'bytes', 1, 1 << 16, doc='weights of the codebook', flag=CODEBOOK),
+        Field('skips', 'choice', codes={True: 1}, doc='skip connections around sine layers', flag=SKIPS),
     ),
     'lossless': (
-        Field('colour', 'choice', codes={'as it is': 0, 'ycocg': 1}, doc='what is coded of red, green and blue'),
-        Field('base', 'bytes', 1, 1 << 31, doc='another file, whose drawing helps to predict', flag=BASE),
-        Field('predictors', 'bytes', 0, 1 << 20, doc='weights of the neighbours'),
-        Field('coder', 'choice', codes={'lzma': 2}, doc='no neighbours: the samples as they are, packed', flag=CODER),
-        Field('values', 'bytes', 1, 1 << 14, doc='which values there are, if samples are numbers of values', flag=VALUES),
+        Field('colour', 'choice', codes={'as it is': 0, 'ycocg': 1}, doc='color transform'),
+        Field('base', 'bytes', 1, 1 << 31, doc='nested file, whose reconstruction is a feature of the prediction', flag=BASE),
+        Field('predictors', 'bytes', 0, 1 << 20, doc='weights of the predictors'),
+        Field('coder', 'choice', codes={'lzma': 2}, doc='no prediction: compressed samples', flag=CODER),
+        Field('values', 'bytes', 1, 1 << 14, doc='used sample values, if samples are indices into them', flag=VALUES),
     ),
     'bands': (
-        Field('wavelet', 'bytes', 0, 16, doc='its name'),
-        Field('levels', 'u8', 0, 12, doc='how often the picture that the base draws was halved'),
-        Field('base', 'bytes', 1, 1 << 31, doc='a file: the low frequencies, or their luma', flag=BASE),
-        Field('chroma', 'bytes', 1, 1 << 31, doc='a file: their chroma', flag=CHROMA),
-        Field('details', 'bytes', 1, 1 << 31, doc='files: a network for the details of luma at every level', flag=DETAILS),
-        Field('sparse', 'bytes', 1, 64, doc='how the coefficients of what is left were made', flag=SPARSE),
+        Field('wavelet', 'bytes', 0, 16, doc='name of the wavelet'),
+        Field('levels', 'u8', 0, 12, doc='number of halvings of the image for the base'),
+        Field('base', 'bytes', 1, 1 << 31, doc='nested file: the low-pass band, or its luma', flag=BASE),
+        Field('chroma', 'bytes', 1, 1 << 31, doc='nested file: chroma of the low-pass band', flag=CHROMA),
+        Field('details', 'bytes', 1, 1 << 31, doc='nested files: a network for the detail bands of luma, per level', flag=DETAILS),
+        Field('sparse', 'bytes', 1, 64, doc='parameters of the coefficients of the residual', flag=SPARSE),
     ),
     'pyramid': (
-        Field('levels', 'u8', 1, 12, doc='scales, from that of the picture on'),
-        Field('first', 'u8', 0, 6, doc='the finest scale that has latents'),
-        Field('step', 'u8', 0, 255, doc='code of the step of latents at the scale of the picture'),
+        Field('levels', 'u8', 1, 12, doc='number of scales, from full resolution on'),
+        Field('first', 'u8', 0, 6, doc='finest scale with latents'),
+        Field('step', 'u8', 0, 255, doc='code of the quantization step of latents at full resolution'),
         Field('context', 'u8', 1, 64, doc='neurons in each hidden layer of the context model'),
-        Field('hidden', 'u8', 1, 64, doc='neurons for each pixel'),
-        Field('convs', 'u8', 0, 2, doc='convolutions of three by three pixels'),
-        Field('start', 'u8', 0, 255, doc='which weights differences are from; 0: none that were learned'),
-        Field('steps', 'bytes', 11, 13, doc='quantization steps of the matrices, as bits after the point'),
+        Field('hidden', 'u8', 1, 64, doc='hidden neurons of the pixel network'),
+        Field('convs', 'u8', 0, 2, doc='number of 3x3 convolutions'),
+        Field('start', 'u8', 0, 255, doc='pretrained initial weights the differences refer to; 0: none'),
+        Field('steps', 'bytes', 11, 13, doc='quantization steps of the matrices, as fractional bits'),
     ),
 }
 TAIL = (
-    Field('extras', 'bytes', 1, 1 << 24, doc='metadata, which a decoder may skip', flag=EXTRAS),
-    Field('alpha', 'bytes', 1, 1 << 31, doc='the last channel, if the method codes the others only', flag=ALPHA),
-    Field('models', 'bytes', 0, 1 << 20, doc='how the symbols are distributed'),
-    Field('words', 'bytes', 0, 1 << 31, doc='the symbols'),
+    Field('extras', 'bytes', 1, 1 << 24, doc='metadata, not needed to decode', flag=EXTRAS),
+    Field('alpha', 'bytes', 1, 1 << 31, doc='the last channel, if it is not coded by the method', flag=ALPHA),
+    Field('models', 'bytes', 0, 1 << 20, doc='probability models of the symbols'),
+    Field('words', 'bytes', 0, 1 << 31, doc='payload: the coded symbols'),
 )
 
 def table(
     method:str, # key of `METHODS`
     flags:int=0, # bits of the optional fields
 )->tuple: # of `Field`, in file order, between magic and checksum
-    "All fields of a file"
+    "List all fields of a file"
     return tuple(f for f in HEAD + METHODS[method] + TAIL if f.flag & flags == f.flag)
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #947c7e99
@@ -145,13 +145,13 @@ BODY = Field('metadata', 'bytes', 1, 1 << 24)
 def write_extras(
     chunks:dict, # type 0..255: body, 1 byte or more
 )->bytes:
-    "The metadata fields, one after another: type (one byte), length (varint), body"
+    "Serialize the metadata fields: type (one byte), length (varint), body"
     return b''.join(bytes([kind]) + BODY.write(chunks[kind]) for kind in sorted(chunks))
 
 def read_extras(
     data:bytes, # of `write_extras`
 )->dict: # type: body
-    "The metadata fields as they are packed; types must rise, and unknown critical ones are refused"
+    "Parse metadata fields, still compressed; types must be increasing, and unknown critical ones are refused"
     at = 0
     last = -1
     out = {}
@@ -176,19 +176,19 @@ def siren_weights(
     channels:int=3, # outputs
     **_, # other fields of the method
 )->int: # weights and biases
-    "How many numbers a sine network has, that of one tile"
+    "Number of parameters of one sine network (of one tile)"
     return 3*hidden + (layers - 1)*(hidden + 1)*hidden + (hidden + 1)*channels
 
 @dataclass(frozen=True)
 class Header:
-    "What the decoder must know before it reads the weights"
+    "Header: the parameters the decoder needs before it reads the payload"
     height:int # pixels
     width:int # pixels
     channels:int=3 # 1..4
-    depth:int=8 # bits a sample: 8, 12 or 16
+    depth:int=8 # bits per sample: 8, 12 or 16
     method:str='siren' # key of `METHODS`
     args:dict=field(default_factory=dict) # the method's own fields: name to value
-    alpha:bool=False # is the last channel in a field of its own, which the method does not code?
+    alpha:bool=False # is the last channel an alpha plane in a separate field, not coded by the method?
 
     @property
     def planes(self)->int:
@@ -197,23 +197,23 @@ class Header:
 
     @property
     def coded(self)->'Header':
-        "The header as the method's decoder sees it: without an alpha plane that is coded apart"
+        "Header for the decoder of the method: without a separate alpha plane"
         return replace(self, channels=self.planes, alpha=False)
 
     @property
     def tiles(self)->int:
-        "How many networks there are"
+        "Number of networks"
         return len(self.args.get('tiles', b'')) + 1
 
     @property
-    def boxes(self): # list of (top, left, bottom, right) in pixels; None for a picture in one piece
+    def boxes(self): # list of (top, left, bottom, right) in pixels; None for an image without tiles
         "The tile of each network"
         try: return tile_boxes(self.args['tiles'], self.height, self.width) if self.tiles > 1 else None
         except ValueError as e: raise DamagedError(f'tiles: {e}') from None
 
     @property
     def weights(self)->int:
-        "How many numbers all networks have; those of nested files are their own affair"
+        "Number of parameters of all networks, without those of nested files"
         return self.tiles*siren_weights(**self.args, channels=self.planes) if self.method == 'siren' else 0
 
     def values(self, **more)->dict:
@@ -233,7 +233,7 @@ def assemble(
     chunks:dict, # of `write_extras`
     alpha:bytes=None, # the field of that name
 )->bytes: # the file
-    "The fields in order, and the checksum"
+    "Write the fields in order, and the checksum"
     if header.method not in METHODS: raise UnsupportedError(f'method {header.method!r} is not one of {list(METHODS)}')
     needed,known = [{f.name for f in METHODS[header.method] if not f.flag or all_} for all_ in (False, True)]
     if not needed <= set(header.args) <= known: raise ValueError(f'{header.method} needs the fields {sorted(needed)}, not {sorted(header.args)}')
@@ -247,7 +247,7 @@ def packed_extra(
     name:str, # in `EXTRA`
     value:bytes, # uncompressed
 )->bytes: # zlib stream
-    "A metadata field as it is stored; what the default limits of a decoder refuse is not written"
+    "Compress a metadata field; sizes above the default limits of a decoder are refused"
     most = getattr(Limits, name)
     if len(value) > most:
         raise LimitError(f'{name}: {len(value)} bytes, at most {most}: leave it out')
@@ -257,24 +257,24 @@ def pack(
     header:Header,
     models:bytes, # of `encode`
     words:bytes, # of `encode`
-    icc:bytes=None, # colour profile, uncompressed
+    icc:bytes=None, # color profile, uncompressed
     exif:bytes=None, # EXIF, uncompressed
     xmp:bytes=None, # XMP, uncompressed
     alpha:bytes=None, # the field of that name, if `header.alpha`
 )->bytes: # the file
-    "Put everything into one file"
+    "Write a file"
     given = dict(icc=icc, exif=exif, xmp=xmp)
     chunks = {EXTRA[name]: packed_extra(name, v) for name, v in given.items() if v}
     return assemble(header, models, words, chunks, alpha)
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #8da44ed4
-NESTED = {'lossless': {'base': ('siren', 'bands', 'pyramid')}, 'bands': {'base': ('siren',), 'chroma': ('siren',), 'details': ('siren',)}}   # method: field: methods of the files in it. So a file has files inside it at most two deep
+NESTED = {'lossless': {'base': ('siren', 'bands', 'pyramid')}, 'bands': {'base': ('siren',), 'chroma': ('siren',), 'details': ('siren',)}}   # method: field: methods of the files in it. So files are nested at most two deep
 
 def detail_files(
     data:bytes, # the field `details` of a file of method `bands`
-    levels:int, # of that file: as many files are in it
+    levels:int, # of that file: the number of files in the field
 )->list: # of (shift code, bytes of a file), coarse to fine
-    "The files in the field `details`"
+    "Split the field `details` into files"
     out,at = [],0
     for level in range(levels, 0, -1):
         if at >= len(data): raise DamagedError(f'details: the bytes end before level {level}')
@@ -289,7 +289,7 @@ def detail_files(
 def nested_files(
     h, # `Header`
 )->list: # of (field, bytes of a file)
-    "The files directly inside a file; those of a method that has no place there are refused"
+    "Files directly nested in a file; methods not allowed there are refused"
     out = []
     for name,methods in NESTED.get(h.method, {}).items():
         if name not in h.args: continue
@@ -301,37 +301,37 @@ def nested_files(
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #865a1b90
 class Cost(NamedTuple):
-    "What it takes to decode a file"
-    pixels:int # of the largest image that is drawn
-    weights:int # numbers in all networks
+    "Estimated cost of decoding a file"
+    pixels:int # of the largest rendered image
+    weights:int # parameters of all networks
     operations:int # nanoseconds of one core
-    memory:int # bytes at the peak, beside those of the file
+    memory:int # bytes at the peak, in addition to the file
 
 def total_cost(
     costs, # iterable of `Cost`
 )->Cost:
-    "Of files that are decoded one after another: what is drawn of those inside a file counts among the memory of that file"
+    "Cost of files decoded one after another; the rendered images of nested files count toward the memory of the outer file"
     p,w,o,m = zip(*costs)
     return Cost(max(p), sum(w), sum(o), max(m))
 
 # operations and bytes, measured with one thread of a server processor: see the table below
 PER_PRODUCT,PER_SINE,PER_DRAWN = .08,4.5,150.   # of a sine network: per pixel and weight, per pixel and neuron, per pixel
-PER_WEIGHT,BYTES_OF_WEIGHT,BYTES_OF_CODE_WORD = 500.,60,250   # to read a weight; in memory; more of it with Huffman codes
-PER_POOL_PRODUCT,PER_BIT,PER_BYTE_SYMBOL = .5,330.,900.   # per product of factors of a pool; per bit of Huffman codes; per symbol of other packers
+PER_WEIGHT,BYTES_OF_WEIGHT,BYTES_OF_CODE_WORD = 500.,60,250   # to decode a weight; memory per weight; additional memory with Huffman codes
+PER_POOL_PRODUCT,PER_BIT,PER_BYTE_SYMBOL = .5,330.,900.   # per product of factors of a pool; per bit of Huffman codes; per symbol of other general-purpose coders
 PER_SAMPLE,BYTES_OF_SAMPLE,BYTES_OF_PIXEL = 600.,24,25   # of method lossless: per sample, per sample, per pixel
-PER_FEATURE,BYTES_OF_FEATURE = 25.,1 << 21   # per sample for each feature that another channel or a drawing adds; for a piece of every feature
-PER_COEFFICIENT,BYTES_OF_COEFFICIENT,BYTES_OF_PLANE = 700.,16,47   # of method bands: per coefficient, per coefficient, per pixel of the plane at work
-PER_BAND,BYTES_OF_BAND,BYTES_OF_DRAWN = 60.,8,40   # per sample of what is composed; while networks draw it
-PER_TAP,PER_LOW = 12.,600.   # of an inverse wavelet transform, per sample; per number of the low band
+PER_FEATURE,BYTES_OF_FEATURE = 25.,1 << 21   # per sample for each feature added by another channel or a base image; memory per feature of a piece
+PER_COEFFICIENT,BYTES_OF_COEFFICIENT,BYTES_OF_PLANE = 700.,16,47   # of method bands: per coefficient, per coefficient, per pixel of the current plane
+PER_BAND,BYTES_OF_BAND,BYTES_OF_DRAWN = 60.,8,40   # per sample of the reconstruction; memory while networks render it
+PER_TAP,PER_LOW = 12.,600.   # of an inverse wavelet transform, per sample; per coefficient of the low-pass band
 PER_LATENT,PER_MAC,BYTES_OF_LATENT,PER_SCALE = 500.,.5,28,7*10**7   # of method pyramid: per latent, per product, per latent, per scale
-STARTUP,AROUND_IT = 2*10**7,1 << 24   # what any file takes: operations, bytes
+STARTUP,AROUND_IT = 2*10**7,1 << 24   # fixed cost of any file: operations, bytes
 
 def drawing_cost(
     h, # `Header` of method siren
-    pixels:int=None, # that are drawn; None: one each
-    coder_bytes:int=0, # of the words
+    pixels:int=None, # rendered pixels; None: each once
+    coder_bytes:int=0, # of the payload
 )->Cost:
-    "Of a sine network: reading its weights, expanding those that share numbers, drawing every pixel"
+    "Cost of a sine network: decode its weights, expand shared weights, render every pixel"
     a,weights = h.args,h.weights
     pixels = h.height*h.width if pixels is None else pixels
     own = weights//h.tiles
@@ -353,7 +353,7 @@ def drawing_cost(
 def lossless_cost(
     h, # `Header`
 )->Cost:
-    "Of predicting every sample from its neighbors, or of unpacking them"
+    "Cost of a lossless file: predict every sample from its neighbors, or decompress the samples"
     pixels,c,size = h.height*h.width,h.channels,1 if h.depth <= 8 else 2
     if 'coder' in h.args: return Cost(pixels, 0, 20*pixels*c*size, 4*pixels*c*size)
     drawn = 'base' in h.args
@@ -364,7 +364,7 @@ def lossless_cost(
 def bands_cost(
     h, # `Header`
 )->Cost:
-    "Of composing the low band, details and coefficients; the networks are files of their own"
+    "Cost of combining low-pass band, details and coefficients; the networks are nested files"
     a,pixels,c = h.args,h.height*h.width,h.planes
     work,memory = PER_BAND*pixels*c,BYTES_OF_BAND*pixels*c
     taps = 8 if a['wavelet'] in (b'', b'9/7') else filter_length(a['wavelet'])
@@ -382,7 +382,7 @@ def bands_cost(
 def pyramid_cost(
     h, # `Header`
 )->Cost:
-    "Of reading the latents of all scales and drawing every pixel"
+    "Cost of decoding the latents of all scales and rendering every pixel"
     a,c = h.args,h.planes
     latents = sum(-(-h.height >> l)*-(-h.width >> l) for l in range(a['first'], max(a['first'] + 1, a['levels'])))
     pixels = h.height*h.width
@@ -394,7 +394,7 @@ def pyramid_cost(
 def filter_length(
     name:bytes, # of a wavelet
 )->int:
-    "Taps of a wavelet of PyWavelets; 0 if there is none of this name, which `decode_bands` refuses"
+    "Number of taps of a wavelet of PyWavelets; 0 for an unknown name, which `decode_bands` refuses"
     text = name.decode('ascii', 'replace')
     return pywt.Wavelet(text).rec_len if text in WAVELETS and text != '9/7' else 0
 
@@ -406,10 +406,10 @@ def sparse_wavelet(
 
 def own_cost(
     h, # `Header`
-    pixels:int=None, # that are drawn, of method siren; None: one each
-    words:int=0, # bytes of them
+    pixels:int=None, # rendered pixels, of method siren; None: each once
+    words:int=0, # bytes of the payload
 )->Cost:
-    "Of a file without those inside it"
+    "Cost of a file without nested files"
     if h.method == 'siren': c = drawing_cost(h, pixels, words)
     else: c = {'lossless': lossless_cost, 'bands': bands_cost, 'pyramid': pyramid_cost}[h.method](h)
     own = Cost(c.pixels, c.weights, c.operations + STARTUP, c.memory + AROUND_IT + 2*words)
@@ -418,11 +418,11 @@ def own_cost(
     return total_cost((own, plane))
 
 def cost_of(
-    h, # `Header`; files inside it are in its fields
-    pixels:int=None, # that are drawn, of method siren; None: one each
-    words:int=0, # bytes of them
+    h, # `Header`; nested files are in its fields
+    pixels:int=None, # rendered pixels, of method siren; None: each once
+    words:int=0, # bytes of the payload
 )->Cost:
-    "Of a file and all files inside it; nothing is decoded"
+    "Cost of a file and all nested files; nothing is decoded"
     costs = [own_cost(h, pixels, words)]
     enlarged = h.method == 'bands' and not h.args['wavelet']
     for name,b in nested_files(h):
@@ -435,26 +435,26 @@ def cost_of(
 # %% ../../nbs/30_bitstream/00_container.ipynb #7c1e5f1e
 @dataclass(frozen=True)
 class Limits:
-    """What a decoder may be asked for by a file; refused before any work if its `Cost` is higher.
+    """Limits of a decoder; a file with a higher `Cost` is refused before any work.
 
     The defaults let photographs of 100 megapixels pass, whatever the method. Operations and memory are estimates within a
     factor of two: 1e9 operations are about one second of one core of a server processor.
     """
-    pixels:int=1 << 27 # of the largest image drawn: 134 megapixels
-    weights:int=1 << 24 # numbers in all networks
+    pixels:int=1 << 27 # of the largest rendered image: 134 megapixels
+    weights:int=1 << 24 # parameters of all networks
     operations:int=1 << 40 # nanoseconds of one core: 18 minutes
-    icc:int=1 << 22 # bytes of color profile, unpacked
-    exif:int=1 << 22 # bytes of EXIF, unpacked
-    xmp:int=1 << 22 # bytes of XMP, unpacked
-    memory:int=16 << 30 # bytes at the peak, beside those of the file
+    icc:int=1 << 22 # bytes of color profile, uncompressed
+    exif:int=1 << 22 # bytes of EXIF, uncompressed
+    xmp:int=1 << 22 # bytes of XMP, uncompressed
+    memory:int=16 << 30 # bytes at the peak, in addition to the file
 
     def check(self,
-        h:Header, # of a file; files inside it are in its fields
-        pixels:int=None, # that are drawn, of method siren; None: one each
-        words:int=0, # bytes of them
-    )->Cost: # what the file takes
-        "Refuse a header that asks for too much"
-        self.accept(h, Cost(h.height*h.width, 0, 0, 0))   # before nested files are looked at
+        h:Header, # of a file; nested files are in its fields
+        pixels:int=None, # rendered pixels, of method siren; None: each once
+        words:int=0, # bytes of the payload
+    )->Cost: # estimated cost of the file
+        "Raise an error if the cost of a header exceeds the limits"
+        self.accept(h, Cost(h.height*h.width, 0, 0, 0))   # before nested files are read
         cost = cost_of(h, pixels, words)
         self.accept(h, cost)
         return cost
@@ -463,7 +463,7 @@ class Limits:
         h:Header, # of the file, for the error message
         cost:Cost, # of it
     ):
-        "Refuse what takes too much"
+        "Raise an error if a cost exceeds the limits"
         for what,asked in cost._asdict().items():
             if asked > (most := getattr(self, what)): raise LimitError(f'{h.height}x{h.width}, method {h.method}: {asked} {what}, at most {most}; raise Limits({what}=...) to allow it')
 
@@ -471,16 +471,16 @@ class Limits:
 def as_bytes(
     data, # bytes, bytearray or memoryview
 )->bytes:
-    "The bytes of `data`; a number or a text is refused"
+    "Convert `data` to bytes; numbers and text are refused"
     if not isinstance(data, (bytes, bytearray, memoryview)): raise IicError(f'give the bytes of a file, not {type(data).__name__}')
     return bytes(data)
 
 def spans(
     data, # the bytes of a file, or its beginning
     payload:bool=True, # False: stop after the header
-    partial:bool=False, # may the bytes end inside the words?
+    partial:bool=False, # may the bytes end inside the payload?
 )->list: # of (Field, value, first byte, byte after)
-    "Where every field lies"
+    "Offsets and values of all fields"
     data = as_bytes(data)
     if not data.startswith(MAGIC[:len(data)]): raise NotIicError(f'not an .iic file: it begins with {data[:4]!r}')
     at,out,todo = 4,[],list(HEAD)
@@ -501,7 +501,7 @@ def spans(
 def header_of(
     found:list, # of `spans`
 )->Header:
-    "The header from its fields, each in range"
+    "Build the header from its fields, each in range"
     v = {f.name: value for f,value,*_ in found}
     for f,value,*_ in found: f.check(value)
     args = {f.name: v[f.name] for f in METHODS[v['method']] if f.name in v}
@@ -514,7 +514,7 @@ def header_of(
 def peek(
     data, # at least the beginning of a file
 )->Header:
-    "The header alone, without looking at the checksum or the limits"
+    "Read the header alone, without checking checksum or limits"
     return header_of(spans(data, payload=False))
 
 def inflate(
@@ -522,7 +522,7 @@ def inflate(
     most:int, # bytes
     name:str, # of the field
 )->bytes:
-    "Unpack a zlib stream that must end, and must not be longer than `most`"
+    "Inflate a complete zlib stream of at most `most` bytes"
     z = zlib.decompressobj()
     try: out = z.decompress(data, most + 1)
     except zlib.error as e: raise DamagedError(f'{name}: {e}') from None
@@ -532,22 +532,22 @@ def inflate(
 
 @dataclass(frozen=True)
 class Contents:
-    "What is in a file; metadata is inflated when it is asked for, within the limits"
+    "Contents of a file; metadata is inflated on access, within the limits"
     header:Header
-    models:bytes # how the symbols are distributed
-    words:bytes # the symbols
+    models:bytes # probability models of the symbols
+    words:bytes # payload: the coded symbols
     alpha:bytes=None # the field of that name, or None
-    extras:dict=field(default_factory=dict) # type: packed metadata field, also of unknown types
+    extras:dict=field(default_factory=dict) # type: compressed metadata field, also of unknown types
     limits:'Limits'=None # None: those of `Limits()`
 
     @property
     def coded(self)->tuple: # (Header, models, words)
-        "What the decoder of the method needs"
+        "Input of the decoder of the method"
         return self.header.coded, self.models, self.words
 
     @property
     def icc(self)->bytes: # or None
-        "Colour profile"
+        "Color profile"
         return self.extra('icc')
 
     @property
@@ -563,16 +563,16 @@ class Contents:
     def extra(self,
         name:str, # in `EXTRA`
     )->bytes: # or None
-        "A metadata field, inflated"
+        "Inflate a metadata field"
         data = self.extras.get(EXTRA[name])
         return None if data is None else inflate(data, getattr(self.limits or Limits, name), name)
 
 def unpack(
     data, # the bytes of a file
-    limits:Limits=Limits(), # what may be asked for
-    partial:bool=False, # may the file end too early? Nobody vouches for a beginning
+    limits:Limits=Limits(), # limits of the decoder
+    partial:bool=False, # may the file be truncated? Then the checksum is not verified
 )->Contents:
-    "Take a file apart, and vouch for every byte"
+    "Parse a file and validate all its bytes"
     data = as_bytes(data)
     found = spans(data, partial=partial)
     end = found[-1][3] + 4
@@ -589,7 +589,7 @@ def unpack(
 def ledger(
     data, # the bytes of a file
 )->dict: # name to number of bytes; the values sum to the length of the file
-    "What the bytes of a file are spent on"
+    "Number of bytes of each part of a file"
     out = {'header': len(MAGIC)}
     names = {kind: name for name, kind in EXTRA.items()}
     for f, value, a, b in spans(data):
@@ -603,12 +603,12 @@ def ledger(
 # %% ../../nbs/30_bitstream/00_container.ipynb #deb54dbc
 def attach(
     data, # the bytes of a file
-    icc:bytes=None, # colour profile, uncompressed
+    icc:bytes=None, # color profile, uncompressed
     exif:bytes=None, # EXIF, uncompressed
     xmp:bytes=None, # XMP, uncompressed
     alpha:bytes=None, # the field of that name: the file gets one more channel
-)->bytes: # the same file with more fields
-    "Add fields to a finished file. None keeps what the file has, `b''` takes a metadata field out"
+)->bytes: # the same file with the given fields
+    "Add fields to a finished file. None keeps the present field, `b''` removes a metadata field"
     found = spans(data)
     header = header_of(found)
     v = {f.name: value for f, value, *_ in found}
@@ -627,7 +627,7 @@ def attach(
 def side_bytes(
     **fields, # of `attach`
 )->int:
-    "Bytes that `attach` adds to a file without such fields"
+    "Number of bytes that `attach` adds to a file without such fields"
     alpha = fields.pop('alpha', None)
     plane = b'' if alpha is None else varint(len(alpha)) + alpha
     chunks = write_extras({EXTRA[name]: packed_extra(name, v) for name, v in fields.items() if v})

@@ -22,33 +22,33 @@ import numpy as np
 def empirical_entropy(
     q:np.ndarray, # symbols
 )->float: # bits
-    "Bits of `q` under its own histogram, which is not counted: a mark to measure by"
+    "Bits of `q` under its own histogram, whose size is not counted: a reference value"
     n = np.unique(q, return_counts=True)[1]
     return float(n @ np.log2(n.sum()/n))
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #13245296
-class IicError(ValueError): "Any reason why bytes are not a picture"
+class IicError(ValueError): "Base class: the bytes are not a valid image file"
 class TruncatedError(IicError): "The bytes end too early"
-class NotIicError(IicError): "These bytes are something else"
-class UnsupportedError(IicError): "A newer format, or an option this version does not know"
-class LimitError(IicError): "Decoding would need more than is allowed"
-class DamagedError(IicError): "The bytes contradict themselves"
+class NotIicError(IicError): "The bytes are not in this format"
+class UnsupportedError(IicError): "The file needs a newer format version or an unknown option"
+class LimitError(IicError): "Decoding would exceed the limits"
+class DamagedError(IicError): "The bytes are inconsistent"
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #2f3df817
 def varint(
-    n:int, # a number, 0 or more
-)->bytes: # seven bits a byte, the lowest first
-    "Write `n` in as few bytes as it needs"
+    n:int, # integer, 0 or more
+)->bytes: # seven bits per byte, least significant first
+    "Encode `n` in the fewest bytes"
     out = bytearray()
     while n > 127: out.append(n & 127 | 128); n >>= 7
     return bytes(out + bytes([n]))
 
 def read_varint(
     data, # bytes
-    at:int, # offset of the number
+    at:int, # offset of the integer
     name:str='number', # for the error message
-)->tuple: # (number, offset after it)
-    "Read one `varint`; only the shortest form is accepted"
+)->tuple: # (integer, offset after it)
+    "Decode one `varint`; only the shortest form is accepted"
     n = shift = 0
     while True:
         if at >= len(data): raise TruncatedError(f'{name}: the bytes end at offset {at}, inside a number')
@@ -60,17 +60,17 @@ def read_varint(
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #fe663bf9
 def zigzag(
-    n:int, # any integer; negative results of odd numbers with `back`
-    back:bool=False, # the other way round
+    n:int, # any integer; with `back`, odd ones become negative
+    back:bool=False, # invert the mapping
 )->int: # 0, -1, 1, -2 ... as 0, 1, 2, 3 ...
-    "Fold the sign of `n` into its lowest bit"
+    "Zigzag mapping: move the sign of `n` to the lowest bit"
     return (n >> 1) ^ -(n & 1) if back else 2*n if n >= 0 else -2*n - 1
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #d607efce
 SHAPES = (None, 1, 2, 3, 4, 6, 8, 16)  # twice beta; None is the constant
-PRIOR_COUNTS = (1, 32, 512, 8192)  # what a table counts as, by strength
+PRIOR_COUNTS = (1, 32, 512, 8192)  # weight of the prior in symbols, by strength
 UNIT = 16  # a weight of 1 is 2**16 counts
-FAR = (0, 256, 16, 7, 4, 3, 2, 2)  # a weight falls below 2**-16 so many scales away
+FAR = (0, 256, 16, 7, 4, 3, 2, 2)  # distance in scales at which a weight falls below 2**-16
 ROOTS = [1 << 29]  # ROOTS[i] = 2**30 * 2**-(2**-i)
 for _ in range(24): ROOTS.append(isqrt(ROOTS[-1] << 30))
 
@@ -84,10 +84,10 @@ def root(
     return x
 
 def octaves(
-    n:int, # any whole number
+    n:int, # any integer
     c:int, # eighths of an octave
 )->int: # floor of n * 2**(c/8), to 30 bits
-    "Shift `n` by eighths of an octave"
+    "Multiply `n` by a power of 2**(1/8)"
     up = -(-c//8)
     n *= root(2*(8*up - c))
     return n << up - 30 if up > 30 else n >> 30 - up
@@ -109,15 +109,15 @@ def generalized_gaussian(
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #d7a698fd
 class Model(NamedTuple):
-    "How the symbols of a run are distributed; all of it small integers"
+    "Probability model of a run, in small integers"
     shape:int # 0 constant, else index into `SHAPES`
     scale:int=0 # code c of the scale `2**(c/8)/8`, 0..255
     mean:int=0 # in quarters of a symbol; for a constant, the symbol itself
     zero:int=0 # weight of symbol 0 raised by so many quarter octaves, -48..48
-    strength:int=0 # 0 fixed; 1..3 the table learns, and counts as 32, 512, 8192 symbols seen
+    strength:int=0 # 0 fixed; 1..3 adaptive, with a prior of 32, 512, 8192 symbols
 
     def plan(self)->tuple: # (low bits sent raw, first symbol of the table, table with an escape at its end)
-        "Integer counts, and where they start"
+        "Frequency table and its first symbol"
         reach = octaves(FAR[self.shape], self.scale) >> 3
         raw = max(0,reach.bit_length() - 9)
         reach,mean = max(1,reach >> raw),self.mean >> raw
@@ -129,10 +129,10 @@ class Model(NamedTuple):
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #8d18d47a
 def write_model(
-    m:Model, # how the symbols are distributed
-    more:int=0, # how many of the following segments share it
+    m:Model, # probability model
+    more:int=0, # number of following segments that share it
 )->bytes: # a head byte (shape, options, strength), the scale, and the options
-    "The bytes of a model"
+    "Encode a model"
     if not m.shape: return bytes([bool(more) << 7]) + varint(zigzag(m.mean)) + (varint(more) if more else b'')
     head = m.shape | bool(m.mean) << 3 | bool(m.zero) << 4 | m.strength << 5 | bool(more) << 7
     return bytes([head, m.scale]) + b''.join(varint(x) for x in (zigzag(m.mean), zigzag(m.zero), more) if x)
@@ -140,8 +140,8 @@ def write_model(
 def read_model(
     data, # bytes
     at:int, # offset of the model
-)->tuple: # (Model, how many more segments share it, offset after it)
-    "Read what `write_model` wrote, and nothing else"
+)->tuple: # (Model, number of further segments that share it, offset after it)
+    "Decode a model; only the output of `write_model` is accepted"
     if at + 2 > len(data): raise TruncatedError(f'models: {len(data)} bytes end inside a model at offset {at}')
     head,start = data[at],at
     def option(bit, name):
@@ -156,14 +156,14 @@ def read_model(
     return m,more,at
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #132224b0
-LONGEST = 1 << 21   # symbols decoded by one call into the range coder: below a second
+LONGEST = 1 << 21   # most symbols decoded by one call of the range coder: less than a second
 
 def blocks(
     n:int, # symbols of a run
-    learns:bool, # False: one block
-    seen:int=0, # symbols that the table knows already
+    learns:bool, # is the table adaptive? False: one block
+    seen:int=0, # symbols that the table has counted already
 )->list: # of (start, stop)
-    "The blocks after which a learning table is rebuilt; a fixed table has them only so that somebody can interrupt"
+    "Blocks after which an adaptive table is rebuilt; a fixed table has them only to allow interrupts"
     cuts = [0]
     while cuts[-1] < n: cuts.append(min(n, cuts[-1] + (max(16, (seen + cuts[-1])//32) if learns else LONGEST)))
     return list(zip(cuts, cuts[1:]))
@@ -171,16 +171,16 @@ def blocks(
 def indices(
     v:np.ndarray, # symbols without their raw bits
     lo:int, # first symbol of the table
-    escape:int, # index of the escape, the table's last
-)->np.ndarray: # places in the table
-    "Where in the table each symbol is"
+    escape:int, # index of the escape, the last entry of the table
+)->np.ndarray: # indices into the table
+    "Table index of each symbol"
     return np.where((v >= lo) & (v < lo + escape), v - lo, escape)
 
 def seen_before(
-    i:np.ndarray, # places in a table
-    size:int, # of the table
-)->tuple: # (how often each was seen before its block, how many symbols were)
-    "What a learning table knows when each symbol comes"
+    i:np.ndarray, # indices into a table
+    size:int, # size of the table
+)->tuple: # (count of each symbol before its block, number of symbols before it)
+    "State of an adaptive table at each symbol"
     known,own,total = np.zeros(size, np.int64),np.empty(len(i)),np.empty(len(i))
     for a,b in blocks(len(i), True):
         own[a:b],total[a:b] = known[i[a:b]],a
@@ -191,9 +191,9 @@ def seen_before(
 def ideal_bits(
     q:np.ndarray, # symbols of one run
     model:Model, # of any strength
-    strengths=None, # several instead of the model's own
+    strengths=None, # strengths to evaluate instead of the model's own
 )->np.ndarray: # bits, one for each strength
-    "Exact ideal length of `q` under `model`, escapes and raw bits included"
+    "Exact ideal code length of `q` under `model`, escapes and raw bits included"
     strengths = [model.strength] if strengths is None else strengths
     if not model.shape or not len(q): return np.zeros(len(strengths))
     raw,lo,w = model.plan()
@@ -210,8 +210,8 @@ def ideal_bits(
 SCALES = 2.0**(np.arange(256)/8)/8
 
 @lru_cache(1)
-def log_partition()->np.ndarray: # (8,256) log2 of the sum of a bell's weights
-    "How much each bell weighs in all"
+def log_partition()->np.ndarray: # (8,256) log2 of the sum of the weights
+    "Log partition function of every shape and scale"
     v,out = np.arange(1, 1200)[:, None],np.zeros((8, 256))
     for s in range(1, 8):
         b = SHAPES[s]/2
@@ -222,7 +222,7 @@ def log_partition()->np.ndarray: # (8,256) log2 of the sum of a bell's weights
 def fit_shapes(
     q:np.ndarray, # symbols, not all equal
 )->list: # of fixed `Model`: the best plain one, with a mean, with a zero weight
-    "The best bells for `q`, found by floats"
+    "Best models for `q`, searched in floating point"
     u,n = np.unique(q, return_counts=True)
     def best(n, mass, mean=0):
         bits = [(n @ np.abs(u - mean/4)**(SHAPES[s]/2))*SCALES**(-SHAPES[s]/2) + n.sum()*mass[s] for s in range(1, 8)]
@@ -241,7 +241,7 @@ def fit_shapes(
 def fit_model(
     q:np.ndarray, # symbols of one run
 )->tuple: # (Model, ideal bits of the symbols)
-    "The model that makes `q` and itself shortest"
+    "Model with the smallest total size of `q` and the model itself"
     if not len(q) or q.min() == q.max(): return Model(0, mean=int(q[0]) if len(q) else 0),0.
     def size(m, bits): return bits + 8*len(write_model(m))
     fixed = sorted(((m, ideal_bits(q, m)[0]) for m in fit_shapes(q)), key=lambda x: size(*x))
@@ -252,7 +252,7 @@ def fit_model(
 def plan_runs(
     segments:list, # of int arrays
 )->list: # of (first, stop, Model, bytes)
-    "Join neighbouring segments into runs of one model wherever that is shorter"
+    "Merge neighboring segments into runs of one model where that is shorter"
     @lru_cache(None)
     def run(a, b):
         m,bits = fit_model(np.concatenate(segments[a:b]))
@@ -267,7 +267,7 @@ def plan_runs(
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #f2ab557d
 class Writer:
-    "Puts symbols into a range coder"
+    "Range encoder of symbols"
     def __init__(self): self.coder = constriction.stream.queue.RangeEncoder()
 
     def put(self, model, n, q=None, *rows):
@@ -276,15 +276,15 @@ class Writer:
         return q
 
     def table(self, w, n, q=None):
-        "`n` places in a table of integer counts `w`"
+        "`n` indices into a table of integer counts `w`"
         return self.put(constriction.stream.model.Categorical(w.astype(np.float64), perfect=False), n, q)
 
     def rows(self, w, q=None):
-        "A place in each row of a table of integer counts `w`, float64"
+        "One index into each row of a table of integer counts `w`, float64"
         return self.put(constriction.stream.model.Categorical(perfect=False), len(w), q, w)
 
     def raw(self, n_bits, n, q=None):
-        "`n` numbers of `n_bits` bits each, as they are"
+        "`n` integers of `n_bits` bits each, uncompressed"
         out = np.zeros(n, np.int64)
         for s in range(0, n_bits, 16):
             size = 1 << min(16, n_bits - s)
@@ -301,7 +301,7 @@ class Writer:
         return data.rstrip(b'\0')
 
 class Reader(Writer):
-    "Finds the symbols a `Writer` was given"
+    "Range decoder of symbols"
     def __init__(self, data):
         super().__init__()
         self.source = constriction.stream.queue.RangeDecoder(np.frombuffer(bytes(data) + bytes(-len(data) % 4), '>u4').astype(np.uint32))
@@ -314,9 +314,9 @@ def escapes(
     lo:int, # first symbol of the table
     hi:int, # last symbol of the table
     n:int, # how many
-    v:np.ndarray=None, # symbols outside lo..hi; None reads them
+    v:np.ndarray=None, # symbols outside lo..hi; None decodes them
 )->np.ndarray: # (n,) int64
-    "Symbols that lie outside of a table"
+    "Code symbols outside of a table"
     below = port.raw(1, n, None if v is None else (v < lo).astype(np.int64))
     d = None if v is None else np.where(v < lo, lo - v, v - hi)
     length = port.raw(6, n, None if v is None else np.frexp(d)[1] - 1)
@@ -327,12 +327,12 @@ def escapes(
 
 def through(
     port:Writer, # or Reader
-    model:Model, # how the symbols are distributed
+    model:Model, # probability model
     n:int, # symbols of the run
-    q:np.ndarray=None, # the symbols; None reads them
-    counts:dict=None, # what a learning table has counted under this model, for a run that comes in pieces; kept up to date
+    q:np.ndarray=None, # the symbols; None decodes them
+    counts:dict=None, # counts of an adaptive table under this model, for a run coded in pieces; updated in place
 )->np.ndarray: # (n,) int64
-    "Code one run, in whichever direction the port goes"
+    "Code one run; the coder object decides whether this encodes or decodes"
     if not model.shape: return np.full(n, model.mean, np.int64)
     raw,lo,w = model.plan()
     end,prior,weight = len(w) - 1,w*PRIOR_COUNTS[model.strength],int(w.sum())
@@ -349,15 +349,15 @@ def through(
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #7751ca09
 class Coded(NamedTuple):
-    "Segments as bytes"
-    models:bytes # how each run is distributed
-    words:bytes # the symbols of all of them, one stream
+    "Encoded segments"
+    models:bytes # model of each run
+    words:bytes # payload: all symbols in one stream
 
 def least_bits(
-    model:Model, # how the symbols are distributed
+    model:Model, # probability model
     n:int, # symbols
 )->float: # bits
-    "No `n` symbols can be shorter than this under `model`"
+    "Lower bound of the code length of `n` symbols under `model`"
     if not model.shape or not n: return 0.
     raw,_,w = model.plan()
     s,top = PRIOR_COUNTS[model.strength],w.max()/w.sum()
@@ -368,7 +368,7 @@ def write_runs(
     segments, # of int64 arrays
     runs, # of (first, stop, Model, ...)
 )->Coded: # as `encode`
-    "Code the segments by a given plan"
+    "Encode the segments by a given grouping into runs"
     port,models = Writer(),b''
     for a,b,m,*_ in runs:
         models += write_model(m, b - a - 1)
@@ -380,7 +380,7 @@ def read_runs(
     models, # bytes
     count:int, # segments
 )->list: # of (first, stop, Model)
-    "Read how the segments are grouped and modelled"
+    "Decode grouping and models of the segments"
     runs,a,at = [],0,0
     while a < count:
         m,more,at = read_model(models, at)
@@ -394,7 +394,7 @@ def read_runs(
 def encode(
     segments, # of int arrays: signed, at most 32 bits
 )->Coded: # `models` and `words`
-    "Integers to bytes: the shortest of three plans, each really coded"
+    "Encode integers: the shortest of three groupings, each fully encoded"
     segments = [np.asarray(q) for q in segments]
     for i,q in enumerate(segments):
         if q.dtype.kind not in 'iu' or q.ndim != 1: raise ValueError(f'segment {i} is {q.dtype} of {q.ndim} dimensions: give one-dimensional integers')
@@ -411,10 +411,10 @@ def encode(
 # %% ../../nbs/20_entropy/00_coding.ipynb #7cd4d39a
 @contextmanager
 def only_iic_errors(
-    what:str='words: not a stream of these models', # what is said of any other error
-    allowed:tuple=(), # classes of exceptions that pass: those of wrong arguments
+    what:str='words: not a stream of these models', # message for any other error
+    allowed:tuple=(), # exception classes that are not converted: those of wrong arguments
 ):
-    "Whatever goes wrong while a file of unknown origin is read is an `IicError`"
+    "Convert any error while reading an untrusted file to an `IicError`"
     try: yield
     except (IicError, *allowed): raise
     except MemoryError: raise LimitError('decoding needs more memory than this process can get; use a smaller image or another machine') from None
@@ -424,10 +424,10 @@ def only_iic_errors(
 
 def decode(
     coded:Coded, # or (models, words)
-    sizes, # how many symbols each segment has
-    most:int=1 << 22, # refuse more symbols than this; None for no limit
+    sizes, # number of symbols of each segment
+    most:int=1 << 22, # maximum number of symbols; None for no limit
 )->list: # of int32 arrays
-    "Bytes to integers; anything odd about the bytes raises an `IicError`"
+    "Decode integers; invalid bytes raise an `IicError`"
     models,words = coded
     ends = np.cumsum([0, *sizes], dtype=object)
     if most is not None and ends[-1] > most: raise LimitError(f'{ends[-1]} symbols: at most {most}; raise `most` to allow it')

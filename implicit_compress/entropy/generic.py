@@ -20,14 +20,14 @@ from .coding import Coded, DamagedError, LimitError, TruncatedError, decode, enc
 def to_bytes(
     segments, # of int arrays
 )->bytes:
-    "All symbols, one after another, in as few whole bytes as each needs"
+    "Serialize all symbols, each in the fewest bytes"
     return b''.join(varint(zigzag(int(v))) for q in segments for v in q)
 
 def from_bytes(
     data:bytes, # of `to_bytes`
-    sizes, # how many symbols each segment has
+    sizes, # number of symbols of each segment
 )->list: # of int32 arrays
-    "The symbols again"
+    "Decode the symbols"
     out,at = [],0
     for n in sizes:
         q = np.empty(n, np.int64)
@@ -43,16 +43,16 @@ def from_bytes(
 LZMA = [dict(id=lzma.FILTER_LZMA2, preset=9 | lzma.PRESET_EXTREME, dict_size=1 << 20, lc=0, lp=0, pb=0)]   # bytes have no alignment; a megabyte of memory
 
 ZSTD_WINDOW = 1 << 23   # bytes of window that a frame may ask for
-ZSTD_PIECE = 64   # packed bytes given to Zstandard at once: 16 blocks of 128 KiB at most come of them
+ZSTD_PIECE = 64   # compressed bytes per call of Zstandard: at most 16 blocks of 128 KiB come of them
 
 def bounded(
-    out:bytes, # unpacked
-    most:int, # bytes there can be
-    ended:bool, # did the packed bytes come to their end?
-    rest:bytes=b'', # packed bytes behind that end
+    out:bytes, # decompressed
+    most:int, # maximum size of the output, bytes
+    ended:bool, # is the end of the stream reached?
+    rest:bytes=b'', # bytes after the end of the stream
     name:str='words', # of the field, for the error message
 )->bytes:
-    "The unpacked bytes; refused if they are too many, if the packed ones end too early, or if others follow"
+    "Validate decompressed bytes; raise an error if they exceed the limit, if the stream is truncated, or if bytes follow it"
     if len(out) > most: raise LimitError(f'{name}: more than the {most} bytes that the symbols can have')
     if not ended: raise TruncatedError(f'{name}: the packed bytes end too early')
     if rest: raise DamagedError(f'{name}: {len(rest)} bytes follow the packed stream')
@@ -60,10 +60,10 @@ def bounded(
 
 def unlzma(
     data:bytes, # raw LZMA2
-    most:int, # bytes there can be
+    most:int, # maximum size of the output, bytes
     name:str='words', # of the field, for the error message
 )->bytes:
-    "Undo LZMA, or raise an `IicError`"
+    "Decompress LZMA, or raise an `IicError`"
     d = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA)
     try: out = d.decompress(data, most + 1)
     except lzma.LZMAError as e: raise DamagedError(f'{name}: not an LZMA stream ({e})') from None
@@ -71,10 +71,10 @@ def unlzma(
 
 def undeflate(
     data:bytes, # raw deflate
-    most:int, # bytes there can be
+    most:int, # maximum size of the output, bytes
     name:str='words', # of the field, for the error message
 )->bytes:
-    "Undo deflate, or raise an `IicError`"
+    "Decompress deflate, or raise an `IicError`"
     d = zlib.decompressobj(-15)
     try: out = d.decompress(data, most + 1)
     except zlib.error as e: raise DamagedError(f'{name}: not a deflate stream ({e})') from None
@@ -82,10 +82,10 @@ def undeflate(
 
 def unzstd(
     data:bytes, # a Zstandard frame
-    most:int, # bytes there can be
+    most:int, # maximum size of the output, bytes
     name:str='words', # of the field, for the error message
 )->bytes:
-    "Undo Zstandard, or raise an `IicError`"
+    "Decompress Zstandard, or raise an `IicError`"
     d = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
     parts = []
     size = at = 0
@@ -100,12 +100,12 @@ def unzstd(
 def zstd(
     data:bytes,
 )->bytes: # a frame whose window `unzstd` accepts
-    "Zstandard at its highest level"
+    "Compress by Zstandard at its highest level"
     if len(data) <= ZSTD_WINDOW: return zstandard.ZstdCompressor(level=22, write_content_size=False).compress(data)
     how = zstandard.ZstdCompressionParameters.from_level(22, window_log=ZSTD_WINDOW.bit_length() - 1, write_content_size=False)
     return zstandard.ZstdCompressor(compression_params=how).compress(data)
 
-PACKERS = { # name: (pack, unpack at most so many bytes)
+PACKERS = { # name: (compress, decompress with a size limit)
     'lzma': (lambda b: lzma.compress(b, lzma.FORMAT_RAW, filters=LZMA), unlzma),
     'deflate': (lambda b: zlib.compress(b, 9, -15), undeflate),
     'zstd': (zstd, unzstd),
@@ -113,8 +113,8 @@ PACKERS = { # name: (pack, unpack at most so many bytes)
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #473ddf5d
 def huffman_lengths(
-    counts, # (n,) how often each symbol comes
-)->np.ndarray: # (n,) int64 lengths, 0 for what never comes
+    counts, # (n,) frequency of each symbol
+)->np.ndarray: # (n,) int64 lengths, 0 for unused symbols
     "Lengths of the code words (Huffman 1952)"
     heap = [(int(c), i, [i]) for i,c in enumerate(counts) if c]
     lengths = np.zeros(len(counts), np.int64)
@@ -129,7 +129,7 @@ def huffman_lengths(
 def huffman_words(
     lengths, # (n,) of `huffman_lengths`, or of a file
 )->dict: # (length, word): symbol, shortest first
-    "The code words in order: canonical, so that lengths say everything"
+    "Canonical code words, determined by their lengths"
     lengths = np.frombuffer(lengths, np.uint8) if isinstance(lengths, bytes) else np.asarray(lengths)
     order = sorted((int(lengths[i]), i) for i in np.flatnonzero(lengths).tolist())
     if not order: return {}
@@ -138,13 +138,13 @@ def huffman_words(
     return {(l, w >> 40 - l): i for (l,i),w in zip(order, words)}
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #07f6ee79
-HUFFMAN_LONGEST = 40   # bits of a code word, at most
-HUFFMAN_LENGTHS = 1 << 22   # lengths of code words in a file, at most: one byte each
+HUFFMAN_LONGEST = 40   # maximum length of a code word, bits
+HUFFMAN_LENGTHS = 1 << 22   # maximum number of code word lengths in a file: one byte each
 
 def encode_huffman(
     segments, # of int arrays
-)->Coded: # `models`: the packed lengths; `words`: bits
-    "A code for every segment"
+)->Coded: # `models`: the compressed lengths; `words`: bits
+    "Encode every segment by its own Huffman code"
     models,bits = b'',[]
     for q in segments:
         q = np.asarray(q, np.int64)
@@ -158,9 +158,9 @@ def encode_huffman(
 
 def decode_huffman(
     coded:Coded, # or (models, words)
-    sizes, # how many symbols each segment has
+    sizes, # number of symbols of each segment
 )->list: # of int32 arrays
-    "The symbols again, or an `IicError`"
+    "Decode the symbols, or an `IicError`"
     total,words = sum(sizes),coded[1]
     if 8*len(words) > HUFFMAN_LONGEST*total + 7: raise DamagedError(f'words: {len(words)} bytes for {total} symbols of {HUFFMAN_LONGEST} bits at most')
     models = undeflate(coded[0], HUFFMAN_LENGTHS, 'models')
@@ -193,7 +193,7 @@ def encode_symbols(
     coder:str, # in `CODERS`
     segments, # of int arrays: signed, at most 32 bits
 )->Coded: # `models` and `words`
-    "Integers to bytes"
+    "Encode integers"
     if coder not in CODERS: raise ValueError(f'coder is {coder!r}: known are {", ".join(CODERS)}')
     if coder == 'range': return encode(segments)
     return encode_huffman(segments) if coder == 'huffman' else Coded(b'', PACKERS[coder][0](to_bytes(segments)))
@@ -201,10 +201,10 @@ def encode_symbols(
 def decode_symbols(
     coder:str, # in `CODERS`
     coded:Coded, # or (models, words)
-    sizes, # how many symbols each segment has
-    most:int=1 << 22, # refuse more symbols than this; None for no limit
+    sizes, # number of symbols of each segment
+    most:int=1 << 22, # maximum number of symbols; None for no limit
 )->list: # of int32 arrays
-    "Bytes to integers; anything odd about the bytes raises an `IicError`"
+    "Decode integers; invalid bytes raise an `IicError`"
     if coder == 'range': return decode(coded, sizes, most)
     if most is not None and sum(sizes) > most: raise LimitError(f'{sum(sizes)} symbols: at most {most}; raise `most` to allow it')
     if coder != 'huffman' and coded[0]: raise DamagedError(f'models: {coder} has none, here are {len(coded[0])} bytes')

@@ -27,13 +27,13 @@ from ..wavelet.codec import LOG_STEPS, ROWS, UNIT, Coefficients, cheapest_step, 
 def to_band_samples(
     v, # reals, about 0..1
 )->np.ndarray: # uint16
-    "What a network is fitted to"
+    "Convert band values to the 16-bit samples a network is fitted to"
     return np.rint(65535*np.clip((np.asarray(v) + .125)/1.25, 0, 1)).astype(np.uint16)
 
 def from_band_samples(
     s, # uint16
 )->np.ndarray: # int64, `UNIT` is full scale
-    "What its drawing means"
+    "Invert `to_band_samples`, in integers"
     v = s.astype(np.int64)
     v *= 5*UNIT//4
     v += 32767
@@ -47,7 +47,7 @@ LUMA = np.array([.299, .587, .114])
 def to_ycbcr(
     x, # (h,w,3) reals 0..1: red, green, blue
 )->tuple: # luma (h,w,1) and chroma (h,w,2), about 0..1
-    "Luma for one network, chroma for another"
+    "Transform to luma and chroma"
     y = x @ LUMA
     return y[..., None],np.stack([(x[..., 2] - y)/1.772, (x[..., 0] - y)/1.402], 2) + .5
 
@@ -55,34 +55,34 @@ def from_ycbcr(
     luma, # (h,w,1) int64
     chroma, # (h,w,2) int64
 )->np.ndarray: # (h,w,3) int64
-    "Red, green and blue from whole numbers, with 16 fractional bits in the factors"
+    "Inverse transform in integers, with factors of 16 fractional bits"
     y,(b,r) = luma[..., 0],np.moveaxis(chroma - UNIT//2, 2, 0)
     return np.stack([y + (91881*r + 32768 >> 16), y - (22554*b + 46802*r + 32768 >> 16), y + (116130*b + 32768 >> 16)], 2)
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #f2b15ac8
 def lowpass(
     x, # (h,w,c) reals 0..1
-    wavelet:str, # of room `decompose`; '' for the means of squares of pixels
-    levels:int, # how often it is halved
+    wavelet:str, # of `decompose`; '' for the means of squares of pixels
+    levels:int, # number of halvings
 )->np.ndarray: # (ceil(h/2^levels),ceil(w/2^levels),c) reals, about 0..1
-    "The low frequencies of a picture, as a small picture"
+    "Low-pass band of an image, at reduced resolution"
     if wavelet: return decompose(x, wavelet, levels)[0].data/2**levels
     n = 1 << levels
     x = np.pad(x, [(0, -x.shape[0] % n), (0, -x.shape[1] % n), (0, 0)], mode='edge')
     return x.reshape(x.shape[0]//n, n, x.shape[1]//n, n, -1).mean((1, 3))
 
 def sides(h, w, levels):
-    "Rows and columns, halved so many times; what is odd rounds up"
+    "Rows and columns after `levels` halvings, rounded up"
     return -(-h >> levels),-(-w >> levels)
 
 def decode_nested(
-    data:bytes, # an `.iic` file inside another
-    shape, # (h,w,c) it must have
-    scale:int, # to draw it at
+    data:bytes, # a nested `.iic` file
+    shape, # expected (h,w,c)
+    scale:int, # scale of the rendering
     threads, # of `decompress`
     limits:Limits, # for each of the files
 )->np.ndarray: # (h*scale,w*scale,c) uint16
-    "The drawing of a network inside a file"
+    "Render the network of a nested file"
     found = unpack(data, limits)
     h, models, words = found.coded
     if h.method != 'siren' or found.header.alpha or found.extras or (h.height, h.width, h.channels, h.depth) != (*shape, 16): raise DamagedError(f'base, chroma or details: not a network that draws {shape[0]}x{shape[1]} samples of 16 bits in {shape[2]} channels')
@@ -92,7 +92,7 @@ def decode_nested(
 def band_to_samples(
     bands, # three arrays (h',w')
 )->tuple: # (shift, (h',w',3) uint16)
-    "Details as a picture about grey"
+    "Convert detail bands to 16-bit samples around mid-gray"
     v = np.stack(bands, 2)
     shift = int(np.clip(math.floor(-math.log2(max(2*np.abs(v).max(), 1e-4))), -4, 12))
     return shift,np.rint(65535*(np.clip(v*2.**shift, -.5, .5) + .5)).astype(np.uint16)
@@ -101,7 +101,7 @@ def from_detail_samples(
     shift:int, # -4..12
     s, # (h',w',3) uint16
 )->list: # three (h',w') int64, `UNIT` is 1
-    "The details again"
+    "Invert `band_to_samples`"
     v = ((2*s.astype(np.int64) - 65535)*(UNIT << 4))//(2*65535) >> shift + 4
     return list(np.moveaxis(v, 2, 0))
 
@@ -109,7 +109,7 @@ def from_detail_samples(
 def wavelet_of(
     h:Header, # of a file of method `bands`
 )->str:
-    "The wavelet of its low band, '' if there is none; one that is not known is refused"
+    "Wavelet of the low-pass band, '' if there is none; an unknown one is refused"
     name = h.args['wavelet'].decode('ascii', 'replace')
     if name and name not in WAVELETS: raise DamagedError(f'wavelet: {name!r} is not known')
     return name
@@ -119,7 +119,7 @@ def drawing(
     threads, # of `decompress`
     limits:Limits, # for each network
 )->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
-    "What the networks of a file draw together"
+    "Image rendered by all networks of a file"
     a,(rows,cols),c = h.args,sides(h.height, h.width, h.args['levels']),h.channels
     wavelet,apart = wavelet_of(h),'chroma' in a
     if a['levels'] and (min if wavelet else max)(h.height, h.width) >> a['levels'] - 1 < 1: raise DamagedError(f'levels is {a["levels"]}: a picture of {h.height}x{h.width} cannot be halved so often')
@@ -135,7 +135,7 @@ def drawing(
     return low[:h.height, :h.width]
 
 def read_details(h, wavelet, threads, limits):
-    "Bands of luma from their networks, the same for every colour"
+    "Detail bands of luma from their networks, identical for every color"
     out = []
     if wavelet in ('', '9/7') or not h.args['levels']: raise DamagedError('details: there is no wavelet, or no level, that they could belong to')
     for level,(code,data) in zip(range(h.args['levels'], 0, -1), detail_files(h.args['details'], h.args['levels']), strict=True):
@@ -146,10 +146,10 @@ def read_details(h, wavelet, threads, limits):
 
 def rounded(
     y, # (h,w,c) int64, `UNIT` is full scale
-    rest, # (h,w,c) int64 that is added, or None
-    depth:int, # bits a sample
+    rest, # (h,w,c) int64, residual to add, or None
+    depth:int, # bits per sample
 )->np.ndarray: # uint8, or uint16 above 8 bits
-    "Samples of whole numbers, some rows at a time"
+    "Convert integers to samples, some rows at a time"
     peak = (1 << depth) - 1
     out = np.empty(y.shape, np.uint8 if depth <= 8 else np.uint16)
     for a in range(0, len(y), ROWS):
@@ -162,10 +162,10 @@ def decode_bands(
     h:Header, # of the file
     models:bytes,
     words:bytes,
-    threads:int=None, # default one a processor; never changes a sample
-    limits:Limits=Limits(), # for each network, and for the whole
+    threads:int=None, # default one per processor; does not change the result
+    limits:Limits=Limits(), # for each network, and for the whole file
 )->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
-    "The picture of a file of method `bands`, or an `IicError`"
+    "Decode a file of method `bands`, or raise an `IicError`"
     y,rest = drawing(h, threads, limits),None
     if 'sparse' in h.args: rest = decode_sparse(h.args['sparse'], models, words, y.shape)
     elif models or words: raise DamagedError('models or words: there are no coefficients here')
@@ -174,13 +174,13 @@ def decode_bands(
 # %% ../../nbs/50_hybrid/00_codec.ipynb #0ef7a4e8
 DETAILS = ('none', 'network', 'sparse')
 COLOURS = ('rgb', 'ycbcr')
-SHARE = {'none': 1., 'network': .7, 'sparse': .15}   # of the bytes, for the low band
+SHARE = {'none': 1., 'network': .7, 'sparse': .15}   # share of the bytes for the low-pass band
 
 def refuse(
     shape, # (h,w,c)
     wavelet, levels, details, colour, share, # of `encode_hybrid`
 ):
-    "Say what is wrong with the arguments of `encode_hybrid`"
+    "Validate the arguments of `encode_hybrid`"
     if shape[2] not in (1, 3): raise ValueError(f'{shape[2]} channels: give 1 or 3; alpha is coded apart, as `compress` does')
     if wavelet and wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4')
     if details not in DETAILS: raise ValueError(f'details is {details!r}: known are {", ".join(DETAILS)}')
@@ -195,8 +195,8 @@ def plan(
     x, # (h,w,c) reals 0..1
     n_bytes:float, # for all networks
     wavelet, levels, details, colour, share, # of `encode_hybrid`
-)->list: # of (field, shift of the details, samples, bytes)
-    "What the networks of a file are fitted to, and how large they are"
+)->list: # of (field, shift of the detail bands, samples, bytes)
+    "Fitting targets and sizes of the networks of a file"
     low,own = lowpass(x, wavelet, levels),n_bytes*share
     if not share: return []
     parts = [('base', 0, low, own)] if colour == 'rgb' else [(n, 0, v, own*s) for n,v,s in zip(('base', 'chroma'), to_ycbcr(low), (.8, .2))]
@@ -211,11 +211,11 @@ def plan(
 def refuse_too_large(
     h:Header, # of the file
     parts:list, # of `plan`
-    sparse:bool, # will there be coefficients?
+    sparse:bool, # are coefficients added?
     prune:float=0., # as for `encode_siren`
     pool:float=0., # as for `encode_siren`
 ):
-    "Refuse, before any fit, a file that the default limits of a decoder would refuse"
+    "Raise an error before any fit if the default limits of a decoder would refuse the file"
     enlarged = 0 if h.args['wavelet'] else 2*h.args['levels']
     args = dict(h.args, **(dict(sparse=bytes(1) + varint(UNIT) + bytes(2) + (h.args['wavelet'] or b'9/7')) if sparse else {}))
     costs = [own_cost(replace(h, args=args))]
@@ -227,12 +227,12 @@ def refuse_too_large(
     Limits().accept(h, total_cost(costs))
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #11023d32
-SLACK = .01   # share by which a file may be larger than a target size and still count as within it
+SLACK = .01   # tolerance above a target size, as a fraction
 
 class Target(NamedTuple):
-    "What a file is asked for: one of the three"
-    n_bytes:float|None = None # most bytes
-    psnr:float|None = None # least quality, dB
+    "Target of an encoder: one of the three"
+    n_bytes:float|None = None # maximum bytes
+    psnr:float|None = None # minimum quality, dB
     lmbda:float|None = None # weight of rate in `mse + lmbda*bpp`
 
 def rank(
@@ -240,8 +240,8 @@ def rank(
     db:float, # its PSNR
     target:Target,
     pixels:int, # of the image
-)->tuple: # smaller is better
-    "How well a file meets a target"
+)->tuple: # rank, smaller is better
+    "Rank of a file for a target"
     if target.n_bytes:
         fits = n <= (1 + SLACK)*target.n_bytes
         return (not fits, -db if fits else n, n)
@@ -252,23 +252,23 @@ def best_of(
     files:list, # of `File`
     target:Target,
 )->File:
-    "The file that meets a target best"
+    "Best file for a target"
     return min(files, key=lambda f: rank(len(f), f.psnr, target, 8*len(f)/f.bpp))
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #6470060a
-ABOVE_DB = .03   # dB: a quality is met if PSNR is at most so much above it
-MOST_DB = 200.   # dB, instead of infinity
+ABOVE_DB = .03   # dB: a quality is met if PSNR is at most this much above it
+MOST_DB = 200.   # dB, used instead of infinity
 SMALLEST = 'coefficients have no smaller file'   # remark
 
 def by_quality(
     c:Coefficients,
-    decode, # function of (coded, whole numbers): PSNR, dB
-    size, # function of coded: bytes of the whole file
+    decode, # function of (coded, integers): PSNR, dB
+    size, # function of coded: size of the whole file, bytes
     target:Target, # a quality or a cost
     peak:int, # largest sample
-    too_large=None, # function of bytes: is that more than a lossless file has? Then the search ends
+    too_large=None, # function of bytes: is that more than a lossless file? Then the search ends
 )->tuple: # (coded, PSNR)
-    "The coefficients of the step that a quality or a cost asks for"
+    "Coefficients with the step that meets a quality or minimizes a cost"
     pixels,kept = c.shape[0]*c.shape[1],[]   # kept: (rank, coded, PSNR), the best one only
     def attempt(step):
         coded,q = c.encode(step)
@@ -291,7 +291,7 @@ def guessed_bytes(
     target:Target, # a quality or a cost
     peak:int, # largest sample
 )->float:
-    "About how many bytes coefficients alone take, without encoding them"
+    "Estimated bytes of coefficients alone, without encoding them"
     steps = np.exp(LOG_STEPS)
     n,mse = np.array([c.estimated_bytes(s) for s in steps]),np.array([c.estimated_mse(s, peak) for s in steps])
     if target.psnr: return float(np.interp(math.log(10)*target.psnr/10, -np.log(mse)[::-1], n[::-1]))
@@ -299,11 +299,11 @@ def guessed_bytes(
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #2b871e4f
 def better(
-    both:File, # of networks and coefficients
-    alone:File, # of coefficients
+    both:File, # file of networks and coefficients
+    alone:File, # file of coefficients
     target:Target,
 )->File: # one of them
-    "Does the network pay? The file says so"
+    "Choose between a file with and one without a network; its note gives both results"
     out = best_of([alone, both], target)
     out.seconds = both.seconds + alone.seconds
     verdict = 'pays' if out is both else 'does not pay and is left out'
@@ -317,7 +317,7 @@ def fitted_parts(
     checkpoint, # of `encode_hybrid`
     **kw, # for `encode_siren`
 )->tuple: # fields of the header; the record of the first fit, or None
-    "Fit the networks of a file one after the other"
+    "Fit the networks of a file sequentially"
     args,fits = {},[]
     for name,shift,samples,n in parts:
         own = dict(checkpoint=f'{checkpoint}.{len(fits)}') if checkpoint else {}
@@ -328,14 +328,14 @@ def fitted_parts(
 
 def with_coefficients(
     x, # (h,w,c) samples
-    args:dict, # fields of the header so far
+    args:dict, # header fields known so far
     wavelet:str, # of the coefficients
     target:Target,
     quality, # function of decoded samples: PSNR, dB
     too_large=None, # of `by_quality`
     threads=None, # for the networks
 )->tuple: # (file, PSNR, remark)
-    "Add the coefficients that a target asks for"
+    "Add coefficients that meet a target"
     depth = 8*x.itemsize
     def header(**sparse): return Header(*x.shape, depth, 'bands', args | sparse)
     base = drawing(header(), threads, Limits())
@@ -353,20 +353,20 @@ def with_coefficients(
 def encode_hybrid(
     x, # (h,w,c) samples
     n_bytes:float=None, # target size
-    wavelet:str='', # of module `decompose`; '': no inverse transform, the network draws at full size
-    levels:int=0, # how often the image is halved for the network
-    details:str='none', # in `DETAILS`: what becomes of the rest
-    colour:str='rgb', # in `COLOURS`: with 'ycbcr' chroma has a network of its own
-    share:float=None, # of the bytes for the low band, 0..1; None: `SHARE`, and with coefficients the better of that and no network at all
+    wavelet:str='', # of `decompose`; '': no inverse transform, the network is rendered at full size
+    levels:int=0, # number of halvings of the image for the network
+    details:str='none', # in `DETAILS`: method for the residual
+    colour:str='rgb', # in `COLOURS`: with 'ycbcr', chroma has a network of its own
+    share:float=None, # of the bytes for the low-pass band, 0..1; None: `SHARE`, and with coefficients the better of that and no network
     seconds:float=None, # for all networks together
-    checkpoint=None, # file of the state, as for `encode_siren`; every network adds its number to the name
+    checkpoint=None, # file of the state, as for `encode_siren`; the index of each network is appended to the name
     psnr:float=None, # instead of a size, with coefficients: target quality, dB
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`
     quality=None, # function of decoded samples: PSNR, dB; None: that of all samples
     too_large=None, # function of bytes: is that more than a lossless file has?
     **kw, # for `encode_siren`: steps, seed, prune, coder, progress, threads, device
 )->File:
-    "A file of a low band and what is left of the image"
+    "Encode an image as a low-pass band and a residual"
     refuse(x.shape, wavelet, levels, details, colour, share)
     if n_bytes is None and details != 'sparse': raise ValueError('without coefficients a size is needed: give n_bytes, or details sparse')
     t0,real,threads = time.perf_counter(),to_float(x).astype(np.float64),kw.get('threads')

@@ -21,9 +21,9 @@ def _smoothed(v):
 
 def pull_push(
     v, # (h,w,c) float, 0 where the weight is 0
-    weight, # (h,w,1) float, 1 where a value is known, else 0; somewhere above 0
+    weight, # (h,w,1) float, 1 where a value is known, else 0; at least one is 1
 )->np.ndarray: # (h,w,c)
-    "Values everywhere: known ones stay, the others continue them smoothly"
+    "Fill unknown values by pull-push; known values are unchanged"
     if weight.min() > 0: return v
     h, w = v.shape[:2]
     pad = [(0, h % 2), (0, w % 2), (0, 0)]
@@ -38,7 +38,7 @@ def filled(
     colour, # (h,w,c) uint8 or uint16
     alpha, # (h,w,1) of the same type
 )->np.ndarray: # as `colour`
-    "Colour with smooth samples where alpha is 0; middle gray if it is 0 everywhere"
+    "Replace color where alpha is 0 by a smooth continuation; mid-gray if alpha is 0 everywhere"
     seen = alpha > 0
     if seen.all(): return colour
     if not seen.any(): return np.full_like(colour, np.iinfo(colour.dtype).max//2 + 1)
@@ -47,20 +47,20 @@ def filled(
 
 def separated(
     x, # (h,w,c) samples
-    fill:bool=True, # may hidden colour change?
-)->tuple: # (colour (h,w,1 or 3), alpha (h,w,1) or None)
-    "Colour and alpha of an image"
+    fill:bool=True, # replace hidden color?
+)->tuple: # (color (h,w,1 or 3), alpha (h,w,1) or None)
+    "Split an image into color and alpha"
     if x.shape[2] not in (2, 4): return x, None
     colour, alpha = x[..., :-1], x[..., -1:]
     return (filled(colour, alpha) if fill else np.ascontiguousarray(colour)), alpha
 
 # %% ../../nbs/15_image/30_alpha.ipynb #7a05c7b2
 def visible_psnr(
-    y, # (h,w,c) decoded colour
-    colour, # (h,w,c) what it should be
-    alpha=None, # (h,w,1); None: everything is seen
+    y, # (h,w,c) decoded color
+    colour, # (h,w,c) original color
+    alpha=None, # (h,w,1); None: the whole plane visible
 )->float: # dB
-    "Peak signal-to-noise ratio of colour samples where alpha is above 0; of all samples if it never is"
+    "Peak signal-to-noise ratio of color samples where alpha is above 0; of all samples if alpha is 0 everywhere"
     from implicit_compress.image.metrics import psnr
     if alpha is None: return psnr(y, colour)
     seen = alpha[..., 0] > 0
@@ -69,7 +69,7 @@ def visible_psnr(
 def hides(
     alpha, # (h,w,1), or None
 )->bool:
-    "Is colour hidden somewhere, but not everywhere?"
+    "Test whether color is hidden in some pixels, but not in all"
     return alpha is not None and bool((alpha == 0).any() and alpha.any())
 
 # %% ../../nbs/15_image/30_alpha.ipynb #6ff69320
@@ -78,10 +78,10 @@ STRIP = 1024   # columns in memory at once as 64-bit integers
 def _means(
     v, # (n,m) int64
     N:int, # output samples that span the n rows
-    lo:int, # first of them that is wanted
-    hi:int, # and the one after the last
+    lo:int, # first output sample to compute
+    hi:int, # end of the range
 )->np.ndarray: # (hi-lo,m) int64
-    "Means of rows by the share that each output sample covers"
+    "Means of rows, weighted by the area that each output sample covers"
     n = len(v)
     sums = np.concatenate([np.zeros_like(v[:1]), np.cumsum(v, 0)])
     whole, part = np.divmod(np.arange(lo, hi + 1)*n, N)
@@ -91,9 +91,9 @@ def _means(
 def area_mean(
     plane, # (h,w) uint8 or uint16
     size, # (rows, columns) of the output that covers the whole plane
-    box=None, # (top, left, bottom, right) in output samples; None: all
-)->np.ndarray: # (rows, columns), or what is in the box
-    "Reduce or enlarge a plane by area means, in integers"
+    box=None, # (top, left, bottom, right) in output samples; None: the whole plane
+)->np.ndarray: # (rows, columns), or the shape of the box
+    "Resample a plane by area averaging, in integers"
     top, left, bottom, right = box or (0, 0, *size)
     if tuple(size) == plane.shape: return plane[top:bottom, left:right]
     strips = [plane[:, a:a + STRIP].astype(np.int64) for a in range(0, plane.shape[1], STRIP)]
@@ -102,9 +102,9 @@ def area_mean(
 
 def halved(
     plane, # (h,w) uint8 or uint16
-    level:int, # how often
+    level:int, # number of halvings
 )->np.ndarray: # (ceil(h/2**level), ceil(w/2**level))
-    "Means of squares of 2**level samples; at the edges of what is repeated there, as a pyramid does"
+    "Means of squares with side 2**level, edges padded by repetition as in the latent pyramid"
     h, w = plane.shape
     rows, cols = -(-h >> level), -(-w >> level)
     whole = np.pad(plane, [(0, (rows << level) - h), (0, (cols << level) - w)], mode='edge')

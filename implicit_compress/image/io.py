@@ -20,17 +20,17 @@ from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageErr
 
 # %% ../../nbs/15_image/00_io.ipynb #7af8b8cc
 def demo_image()->np.ndarray: # (192,288,3) uint8
-    "The picture shipped with the package: two parrots"
+    "Return the demo image: two parrots"
     with (files('implicit_compress')/'images'/'parrots.png').open('rb') as f: return np.array(Image.open(f))
 
 # %% ../../nbs/15_image/00_io.ipynb #5ca18465
 def _numpy(x):
-    "`x` as an array; a torch tensor is detached and brought to the CPU first"
+    "`x` as an array; a torch tensor is detached and moved to the CPU first"
     if hasattr(x, 'detach'): x = x.detach().cpu(); x = (x.double() if x.is_floating_point() else x).numpy()
     return np.asarray(x)
 
 def _n_bad(x):
-    "How many of the reals `x` are NaN, and how many lie outside [0,1]"
+    "Count the reals in `x` that are NaN, and those outside [0,1]"
     nan = int(np.isnan(x).sum())
     return nan, int((~((x>=0)&(x<=1))).sum()) - nan
 
@@ -38,17 +38,17 @@ def _n_bad(x):
 def to_float(
     x, # uint8 or uint16 samples, any shape
 )->np.ndarray: # float32 in [0,1], same shape
-    "Integer samples as reals: the peak (255 or 65535) becomes 1"
+    "Convert integer samples to reals: the peak (255 or 65535) becomes 1"
     x = _numpy(x)
     if x.dtype not in (np.uint8, np.uint16): raise ValueError(f'samples are uint8 or uint16, not {x.dtype}: use `as_samples`')
     return x.astype(np.float32)/np.float32(np.iinfo(x.dtype).max)
 
 # %% ../../nbs/15_image/00_io.ipynb #719af136
 def to_samples(
-    y, # reals, any shape; what lies outside [0,1] is clipped
+    y, # reals, any shape; clipped to [0,1]
     depth=8, # bits per sample: 8 or 16
 )->np.ndarray: # uint8 or uint16, same shape
-    "Reals as integer samples: clip, then round half up, floor(y*peak + 1/2), exactly"
+    "Convert reals to integer samples: clip, then round half up, floor(y*peak + 1/2), exactly"
     y = np.asarray(_numpy(y), np.float64)
     if depth not in (8,16): raise ValueError(f'depth is 8 or 16 bits, not {depth}')
     if n := int(np.isnan(y).sum()): raise ValueError(f'{n} of {y.size} values are NaN and have no sample value')
@@ -57,10 +57,10 @@ def to_samples(
 # %% ../../nbs/15_image/00_io.ipynb #9fd34bd5
 def rescale(
     x: np.ndarray,   # samples of `depth` bits, any shape
-    depth: int,   # bits now
-    bits: int,   # bits wanted, 1..16
+    depth: int,   # current bits per sample
+    bits: int,   # bits per sample of the result, 1..16
 ) -> np.ndarray:   # uint8, or uint16 above 8 bits
-    "Samples of another depth: the peak becomes the peak, the others are rounded half up, exactly"
+    "Convert samples to another depth: peak maps to peak, other values are rounded half up, exactly"
     if depth == bits:
         return x
     a, b = (1 << depth) - 1, (1 << bits) - 1
@@ -69,9 +69,9 @@ def rescale(
 # %% ../../nbs/15_image/00_io.ipynb #c3c53680
 def as_samples(
     x, # (h,w) or (h,w,c) array, tensor or PIL.Image: uint8, uint16, bool, or reals in [0,1]
-    depth=8, # bits given to reals: 8 or 16
+    depth=8, # bits per sample for reals: 8 or 16
 )->np.ndarray: # (h,w,c) uint8 or uint16, C-contiguous and writable
-    "Check a picture and bring it into the one shape and the two types used everywhere"
+    "Validate an image and convert it to shape (h,w,c), uint8 or uint16"
     x = load_image(x) if isinstance(x, Image.Image) else _numpy(x)
     if x.ndim not in (2,3): raise ValueError(f'a picture has shape (h,w) or (h,w,c), not {x.shape}')
     if x.ndim==2: x = x[...,None]
@@ -89,7 +89,7 @@ def as_samples(
 
 # %% ../../nbs/15_image/00_io.ipynb #46c36534
 def _for_screen(x):
-    "Any samples as (h,w,3) uint8: deep ones rounded, gray repeated, transparent ones over a checkerboard"
+    "Convert samples to (h,w,3) uint8 for display: 16 bits rounded, gray repeated, transparency over a checkerboard"
     x = as_samples(x)
     x = x if x.dtype==np.uint8 else to_samples(to_float(x))
     h, w, c = x.shape
@@ -101,12 +101,12 @@ def _for_screen(x):
 
 # %% ../../nbs/15_image/00_io.ipynb #dbd3c02b
 def show_image(
-    x, # picture, as `as_samples` takes it
-    title=None, # a line above it, or None
-    ax=None, # matplotlib axes to draw on; None makes a figure
+    x, # image, as `as_samples` takes it
+    title=None, # title, or None
+    ax=None, # matplotlib axes; None makes a figure
     imsize=3., # inches of the longer side of a new figure
 ): # the axes
-    "Draw `x` pixel for pixel, without ticks"
+    "Show `x` without interpolation or ticks"
     import matplotlib.pyplot as plt
     s = _for_screen(x)
     if ax is None: ax = plt.subplots(figsize=(imsize*s.shape[1]/max(s.shape), imsize*s.shape[0]/max(s.shape)))[1]
@@ -117,12 +117,12 @@ def show_image(
 
 # %% ../../nbs/15_image/00_io.ipynb #f9b099c5
 def show_images(
-    xs, # list of pictures
+    xs, # list of images
     titles=None, # list of titles, or None
-    ncols=4, # pictures in a row, at most
-    imsize=2., # inches of each picture's cell
+    ncols=4, # maximum images per row
+    imsize=2., # inches per image
 ): # array of the axes used
-    "Draw several pictures in a grid, each with `show_image`"
+    "Show several images in a grid, each with `show_image`"
     import matplotlib.pyplot as plt
     if len(xs)==0: raise ValueError('no pictures to show: the list is empty')
     if titles is not None and len(titles) != len(xs): raise ValueError(f'{len(titles)} titles for {len(xs)} pictures')
@@ -136,7 +136,7 @@ def show_images(
 
 # %% ../../nbs/15_image/00_io.ipynb #cd805b8a
 def _chunks(data):
-    "The chunks of a PNG file as (name, body), checksums verified"
+    "Yield the chunks of a PNG file as (name, body), checksums verified"
     i = 8
     while i < len(data):
         n, kind = struct.unpack('>I4s', data[i:i+8])
@@ -165,7 +165,7 @@ def _read_png16(data: bytes) -> np.ndarray:
 
 # %% ../../nbs/15_image/00_io.ipynb #3accc2b8
 def _hidden_depth(im, data):
-    "Bits per sample of the file where Pillow would hand over only 8, else 0"
+    "Bits per sample of the file where Pillow would return only 8, else 0"
     args = str([(t.codec_name, t.args) for t in getattr(im, 'tile', [])])
     if im.mode[0] in 'IF': return 0
     if im.tell() > 0 and im.format=='PNG': return 16*(data[24:25]==b'\x10')
@@ -184,7 +184,7 @@ def _read_pnm16(im, data):
 
 # %% ../../nbs/15_image/00_io.ipynb #e0b4d94b
 def _stored_samples(im):
-    "Samples of a mode of more than 8 bits, as Pillow hands them over, in 16 bits"
+    "Samples of a mode of more than 8 bits, as Pillow returns them, in 16 bits"
     x = np.asarray(im)[...,None]
     if x.min() < 0 or x.max() > 65535:
         raise ValueError(f'mode {im.mode} samples from {x.min()} to {x.max()}: only integers 0..65535 are possible')
@@ -231,7 +231,7 @@ _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:\s*=\s*["\']|>)\s*)\d')
 def upright_exif(
     exif: bytes, # an EXIF block, with or without its prefix
 ) -> bytes: # the block without prefix, with orientation 1
-    "EXIF of an image that has been turned upright; ValueError if the block is damaged"
+    "Set orientation 1 in an EXIF block; ValueError if the block is damaged"
     tiff = bytearray(exif.removeprefix(_EXIF_PREFIX))
     order = {b'II*\0': '<', b'MM\0*': '>'}.get(bytes(tiff[:4]))
     if not order: raise ValueError('EXIF begins with II or MM, as TIFF does')
@@ -247,7 +247,7 @@ def upright_exif(
 def upright_xmp(
     xmp: bytes, # an XMP packet
 ) -> bytes: # the packet, with orientation 1
-    "XMP of an image that has been turned upright"
+    "Set orientation 1 in an XMP packet"
     return _XMP_ORIENTATION.sub(rb'\g<1>1', xmp)
 
 # %% ../../nbs/15_image/00_io.ipynb #cde3fcf9
@@ -273,7 +273,7 @@ def _metadata(im):
     "(orientation to apply, EXIF or None, XMP or None, notes) of an image whose samples have been read"
     exif, xmp, notes = None, im.info.get('xmp') or im.info.get('XML:com.adobe.xmp'), []
     try: orientation = im.getexif().get(ORIENTATION, 1)
-    except Exception: orientation = 1            # Pillow's parser raises many kinds on damaged blocks
+    except Exception: orientation = 1            # Pillow's parser raises many exception types on damaged blocks
     try:
         if raw := _exif_of(im): exif = upright_exif(raw)
     except Exception as e: notes = [f'EXIF of the image is damaged and is left out ({e})']
@@ -283,7 +283,7 @@ def _metadata(im):
 
 # %% ../../nbs/15_image/00_io.ipynb #a4cfe061
 def _is_srgb(profile, gray):
-    "Does `profile` send a lattice of colours where sRGB itself would, within one step of 255?"
+    "Test whether `profile` maps a grid of colors as sRGB does, within one step of 255"
     n = 256 if gray else 17
     ramp = np.linspace(0, 255, n).astype(np.uint8)
     x = ramp[None] if gray else np.stack(np.meshgrid(ramp, ramp, ramp), -1).reshape(1,-1,3)
@@ -302,11 +302,11 @@ _D50 = np.array([.9642, 1, .8249])                             # ICC.1:2022, 7.2
 _BRADFORD = np.array([[.8951, .2664, -.1614], [-.7502, 1.7135, .0367], [.0389, -.0685, 1.0296]])   # ICC.1:2022, annex E
 
 def _fixed(*values) -> bytes:
-    "Numbers in the fixed point of ICC: 16 bits before the point, 16 behind it"
+    "Numbers in the fixed-point format of ICC, s15Fixed16"
     return struct.pack(f'>{len(values)}i', *[round(v*65536) for v in values])
 
 def _icc_text(text: str) -> bytes:
-    "A text of an ICC profile, in one language"
+    "Text element of an ICC profile, in one language"
     return b'mluc' + bytes(4) + struct.pack('>II4sII', 1, 12, b'enUS', 2*len(text), 28) + text.encode('utf-16-be')
 
 def _icc_file(space: bytes, tags: dict) -> bytes:
@@ -323,7 +323,7 @@ def _icc_file(space: bytes, tags: dict) -> bytes:
     return head.ljust(128, b'\0') + struct.pack('>I', len(tags)) + table + body
 
 def _primaries_in_d50(xy) -> tuple:
-    "(3x3, 3x3): red, green and blue as columns of XYZ in D50, and the adaptation that brought them there"
+    "(3x3, 3x3): red, green and blue as columns of XYZ in D50, and the chromatic adaptation matrix used"
     points = np.array(xy, float).reshape(4,2)
     white, *rgb = np.stack([points[:,0]/points[:,1], np.ones(4), (1 - points.sum(1))/points[:,1]], 1)
     columns = np.array(rgb).T
@@ -332,10 +332,10 @@ def _primaries_in_d50(xy) -> tuple:
     return adapt@columns, adapt
 
 def curve_profile(
-    curve: tuple, # (exponent,), or (exponent, scale, offset, slope, limit): linear up to the limit, (scale*v + offset)**exponent above
+    curve: tuple, # (exponent,), or (exponent, scale, offset, slope, limit): linear up to the limit, (scale*v + offset)**exponent above it
     primaries: tuple | None = None, # x, y of white, red, green, blue; None: gray
 ) -> bytes: # an ICC profile
-    "The colour profile of a curve and, for colour, three primaries"
+    "Build an ICC profile from a transfer curve and, for color, three primaries"
     kind = {1: 0, 5: 3}[len(curve)]                                   # ICC.1:2022, table 68
     trc = b'para' + bytes(4) + struct.pack('>HH', kind, 0) + _fixed(*curve)
     tags = {b'desc': _icc_text('as in the PNG file'), b'cprt': _icc_text('no copyright'), b'wtpt': b'XYZ ' + bytes(4) + _fixed(*_D50)}
@@ -346,10 +346,10 @@ def curve_profile(
     return _icc_file(b'RGB ', tags | dict.fromkeys((b'rTRC', b'gTRC', b'bTRC'), trc))
 
 # %% ../../nbs/15_image/00_io.ipynb #63685585
-_GAMMA_OF_SRGB = .45455            # what PNG (third edition, 13.14) has sRGB encoders write for decoders that know only gamma
+_GAMMA_OF_SRGB = .45455            # value that PNG (third edition, 13.14) specifies for sRGB encoders for decoders that support only gamma
 
 def _png_chunk(data: bytes, name: bytes) -> bytes | None:
-    "The body of a PNG chunk that stands before the samples; None if there is none"
+    "Body of a PNG chunk before the samples; None if there is none"
     at = 8
     while at + 8 <= len(data):
         size, kind = struct.unpack_from('>I4s', data, at)
@@ -382,7 +382,7 @@ def _gamma_profile(info, gray):
         return None, [f'gAMA {gamma} and cHRM {xy} of the PNG file are left out: no colour space has them']
 
 def _profile(im, data):
-    "(ICC profile or None, notes): what the samples mean, None for sRGB; notes say what is left out"
+    "(ICC profile or None, notes): color space of the samples, None for sRGB; notes list what is left out"
     if im.mode in ('CMYK','LAB','HSV'):                          # those samples are converted on loading
         kept = im.info.get('icc_profile')
         return None, [f'the colour profile is left out: its {im.mode} samples are converted to RGB without it']*bool(kept)
@@ -404,7 +404,7 @@ def _profile(im, data):
 def file_bytes(
     src, # anything
 ) -> bytes | None:
-    "The bytes that `src` holds (bytes, bytearray, flat memoryview) or gives (binary file object, read to its end); None for anything else"
+    "The bytes of `src` (bytes, bytearray, flat memoryview, or a binary file object, read to its end); None for anything else"
     if isinstance(src, (bytes, bytearray)) or (isinstance(src, memoryview) and src.ndim==1): return bytes(src)
     if not hasattr(src, 'read'): return None
     data = src.read()
@@ -414,7 +414,7 @@ def file_bytes(
     return bytes(data)
 
 def _unread_png(im):
-    "The bytes of the PNG file behind an opened image that nobody has loaded; empty for all other images"
+    "The bytes of the PNG file of an opened image that is not loaded yet; empty for all other images"
     if im.format!='PNG' or not getattr(im, 'tile', None) or getattr(im, 'fp', None) is None: return b''
     before = im.fp.tell()
     im.fp.seek(0)
@@ -423,7 +423,7 @@ def _unread_png(im):
     return data
 
 def _open(src):
-    "A lazy PIL.Image of `src`, and the bytes of its file as far as they are at hand"
+    "A lazy PIL.Image of `src`, and the bytes of its file if they are available"
     if isinstance(src, Image.Image): return src, _unread_png(src)
     data = file_bytes(src)
     if data is None: data = Path(src).read_bytes()
@@ -433,7 +433,7 @@ def _open(src):
     except Exception as e: raise ValueError(f'not a picture that Pillow can read ({len(data)} bytes): {e}') from e
 
 def _samples(im, data):
-    "The samples of `im` as stored, before it is turned upright"
+    "The samples of `im` as stored, before its orientation is applied"
     if PFM.match(data): return _read_pfm(data)
     if im.mode=='F': return np.asarray(im)[...,None]
     deep = im.mode[0]=='I' or _hidden_depth(im, data)
@@ -445,29 +445,29 @@ def _samples(im, data):
 # %% ../../nbs/15_image/00_io.ipynb #4edb7742
 @dataclass
 class LoadedImage:
-    "What an image file holds, as the encoder wants it"
+    "Samples, color profile and metadata of an image file"
     samples: np.ndarray             # (h,w,c) uint8 or uint16, upright
-    icc: bytes | None = None        # colour profile; None: sRGB
+    icc: bytes | None = None        # color profile; None: sRGB
     exif: bytes | None = None       # EXIF block without its prefix, orientation 1
     xmp: bytes | None = None        # XMP packet, orientation 1
     frames: int = 1                 # images in the file
-    frame: int | None = None        # the one that was chosen; None: nobody chose, and it is the first
-    warnings: tuple = ()            # texts: what was left out
+    frame: int | None = None        # index of the selected frame; None: none was selected, and it is the first
+    warnings: tuple = ()            # messages: what was left out
 
     @property
     def left_out(self) -> int:
-        "How many frames nobody chose to leave out"
+        "Number of frames left out without a selection"
         return self.frames - 1 if self.frame is None else 0
 
 def _frame_count(im):
-    "Images in a file; the layers of a PSD file count as the one that they make"
+    "Images in a file; a PSD file counts as one"
     return 1 if im.format=='PSD' else getattr(im, 'n_frames', 1)
 
 def check_frame(
-    frame, # number of a frame, the first is 0
+    frame, # frame index, from 0
     frames: int, # in the file
 ):
-    "Refuse a frame that is not there"
+    "Raise an error for a frame index out of range"
     if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)):
         raise ValueError(f'frame is {frame!r}: give a whole number, the first frame is 0')
     if not 0 <= frame < frames:
@@ -475,22 +475,22 @@ def check_frame(
         raise ValueError(f'there is no frame {frame}: the image has {known}')
 
 def _counted(im):
-    "(frames of a file, notes): a count that cannot be made is said, and does not keep the first frame from being read"
+    "(frames of a file, notes): if the count fails, a note says so and the first frame is still read"
     try: return _frame_count(im), []
     except Exception as e: return 1, [f'the frames of this {im.format} file cannot be counted ({e}): the first is read']
 
 def _read(im, data):
-    "The frame that `im` stands at, with its metadata"
+    "The current frame of `im`, with its metadata"
     x = _samples(im, data)
-    orientation, exif, xmp, notes = _metadata(im)       # after the samples: Pillow itself turns a TIFF while it loads it
+    orientation, exif, xmp, notes = _metadata(im)       # after the samples: Pillow applies the orientation of a TIFF on loading
     icc, said = _profile(im, data)
     return LoadedImage(as_samples(_upright(x, orientation)), icc, exif, xmp, warnings=(*notes, *said))
 
 def read_image(
     src, # path, bytes, binary file object, or PIL.Image
-    frame: int | None = None, # of an animation or a file of several pages: which, the first is 0; None: the first, or where a PIL.Image stands
+    frame: int | None = None, # frame index of an animation or a multi-page file, from 0; None: the first, or the current frame of a PIL.Image
 ) -> LoadedImage:
-    "Read an image file, upright, without losing bits, with what else it holds"
+    "Read an image file, upright and in full depth, with its color profile and metadata"
     im, data = _open(src)
     before = im.tell()
     try:
@@ -502,7 +502,7 @@ def read_image(
     except ValueError: raise
     except Exception as e: raise ValueError(f'damaged or unsupported {im.format} picture: {e!r}') from e
     finally:
-        if im is src and im.tell()!=before: im.seek(before)     # as its owner had it
+        if im is src and im.tell()!=before: im.seek(before)     # restore the caller's position
     out.frame = frame if frame is not None else before or None
     if n := out.left_out:
         notes = [f'{n} of {out.frames} frames {"is" if n==1 else "are"} left out: only the first is taken; frame=N (--frame N) takes another']
@@ -513,7 +513,7 @@ def load_image(
     src, # path, bytes, binary file object, or PIL.Image
     frame: int | None = None, # as for `read_image`
 )->np.ndarray: # (h,w,c), c = 1 gray, 2 gray+alpha, 3 RGB, 4 RGBA; uint8, or uint16 for deeper files
-    "The samples of `read_image`; what it leaves out is warned of"
+    "The samples of `read_image`; what is left out raises warnings"
     found = read_image(src, frame)
     for text in found.warnings: warnings.warn(text, stacklevel=2)
     return found.samples
@@ -521,28 +521,28 @@ def load_image(
 def is_image_file(
     path, # of a file
 ) -> bool:
-    "Does a file begin as an image does? Damage further on is not looked for"
+    "Test whether a file begins as an image file; later damage is not detected"
     with open(path, 'rb') as f:
         if PFM.match(f.read(64)): return True
         f.seek(0)
         try: Image.open(f)
         except UnidentifiedImageError: return False
-        except Exception: return True               # too large, damaged: an image, about which its reader says more
+        except Exception: return True               # too large, damaged: an image; its reader reports the error
     return True
 
 # %% ../../nbs/15_image/00_io.ipynb #b24df9f0
 def icc_profile(
     src, # path, bytes, binary file object, or PIL.Image
 ): # profile bytes, or None
-    "The colour profile of an image file, also one that says as much as gAMA, cHRM or cICP of a PNG; None if absent, unreadable, of another colour space than the samples, or plain sRGB"
+    "The color profile of an image file, also one built from gAMA, cHRM or cICP of a PNG; None if absent, unreadable, of another color space than the samples, or plain sRGB"
     return _profile(*_open(src))[0]
 
 # %% ../../nbs/15_image/00_io.ipynb #eb9c2c9b
 def atomic_write(
-    path, # where to; its folder must exist
+    path, # destination; its folder must exist
     data, # bytes
 )->Path: # the path written
-    "Write all of `data` to `path` or nothing: a temporary file in the same folder, then a rename"
+    "Write `data` to `path` atomically: a temporary file in the same folder, then a rename"
     path = Path(path).resolve()
     if path.exists() and not path.is_file() and not path.is_dir(): path.write_bytes(data); return path   # a device or pipe
     tmp = path.parent/f'.{secrets.token_hex(8)}.tmp'
@@ -594,21 +594,21 @@ def _extras(fmt, icc, exif, xmp):
     if exif: out['exif'] = _EXIF_PREFIX + exif.removeprefix(_EXIF_PREFIX)
     if xmp and fmt=='PNG': out['pnginfo'] = _png_text(xmp)
     elif xmp and fmt!='TIFF': out['xmp'] = xmp
-    if fmt=='TIFF' and (exif or xmp): out |= dict(exif=_tiff_tags(exif, xmp), compression='raw')   # libtiff, which packs, takes no sub-directories
+    if fmt=='TIFF' and (exif or xmp): out |= dict(exif=_tiff_tags(exif, xmp), compression='raw')   # libtiff, which compresses, takes no sub-directories
     return out
 
 def _tiff_tags(exif, xmp):
-    "An EXIF block for the directory of a TIFF file: what describes the image, and XMP"
+    "An EXIF block for the directory of a TIFF file: descriptive tags and XMP"
     found = Image.Exif()
     try:
         if exif: found.load(_EXIF_PREFIX + exif.removeprefix(_EXIF_PREFIX))
         out = _descriptive(found)
         if xmp: out[0x02BC] = xmp
         return out.tobytes()
-    except Exception as e: raise ValueError(f'EXIF cannot be read, which a TIFF file needs: {e}') from e   # many kinds on damaged blocks
+    except Exception as e: raise ValueError(f'EXIF cannot be read, which a TIFF file needs: {e}') from e   # many exception types on damaged blocks
 
 def _png_text(xmp):
-    "XMP as a text of a PNG file"
+    "XMP as a text chunk of a PNG file"
     text = PngImagePlugin.PngInfo()
     text.add_itxt('XML:com.adobe.xmp', xmp.decode('utf-8', 'replace'))
     return text
@@ -616,11 +616,11 @@ def _png_text(xmp):
 def picture_file(
     x, # (h,w,c) uint8 or uint16
     suffix:str, # in `FORMATS`
-    icc=None, # colour profile to embed, bytes or None
+    icc=None, # color profile to embed, bytes or None
     exif=None, # EXIF block to embed, bytes or None
     xmp=None, # XMP packet to embed, bytes or None
 )->bytes:
-    "The bytes of a picture file; what would change a sample is refused"
+    "Encode an image file; formats that would change a sample are refused"
     if suffix not in FORMATS: raise ValueError(f'no format for suffix {suffix!r}: use one of {" ".join(sorted(FORMATS))}')
     fmt, *channels, has_icc, options = FORMATS[suffix]
     (h, w, c), depth = x.shape, 8*x.itemsize
@@ -635,13 +635,13 @@ def picture_file(
 
 # %% ../../nbs/15_image/00_io.ipynb #77066afc
 def save_image(
-    path, # where to; the suffix decides: .png .tif .webp .bmp .pgm .ppm .pnm, or .jpg (the lossy one, quality 95)
-    x, # picture, as `as_samples` takes it
-    icc=None, # colour profile to embed, bytes or None
+    path, # destination; the suffix selects the format: .png .tif .webp .bmp .pgm .ppm .pnm, or .jpg (the lossy one, quality 95)
+    x, # image, as `as_samples` takes it
+    icc=None, # color profile to embed, bytes or None
     exif=None, # EXIF block to embed, bytes or None
     xmp=None, # XMP packet to embed, bytes or None
 )->Path: # the path written
-    "Write a picture file, atomically, in the depth of `x`"
+    "Write an image file, atomically, in the depth of `x`"
     return atomic_write(path, picture_file(as_samples(x), Path(path).suffix.lower(), icc, exif, xmp))
 
 # %% ../../nbs/15_image/00_io.ipynb #51cda257
@@ -649,28 +649,28 @@ def scaled_side(
     n:int, # image pixels on this side, at least 1
     scale=1, # samples per pixel: any positive number or Fraction
 )->int: # n*scale, rounded half to even, at least 1
-    "How many samples a side of `n` pixels has at `scale`"
+    "Number of samples along a side of `n` pixels at `scale`"
     if not 0 < scale < float('inf'): raise ValueError(f'scale is {scale}: give a positive number')
     return max(1, round(operator.index(n)*Fraction(scale)))
 
 def grid_size(
-    h, # picture height in pixels, at least 1
-    w, # picture width in pixels, at least 1
+    h, # image height in pixels, at least 1
+    w, # image width in pixels, at least 1
     scale=1, # samples per pixel along each side, > 0
 )->tuple: # (H, W): `scaled_side` of each
-    "How many rows and columns the picture has at `scale`"
+    "Number of rows and columns of the image at `scale`"
     if min(h, w) < 1: raise ValueError(f'a {h}x{w} picture has no pixels')
     return scaled_side(h, scale), scaled_side(w, scale)
 
 # %% ../../nbs/15_image/00_io.ipynb #9e9def5e
 def coords(
-    h, # picture height in pixels, at least 1
-    w, # picture width in pixels, at least 1
+    h, # image height in pixels, at least 1
+    w, # image width in pixels, at least 1
     scale=1, # samples per pixel along each side, > 0
-    box=None, # (top, left, bottom, right) in samples of the scaled picture; None for all of it
-    frame=None, # (top, left, bottom, right) in pixels: what spans (-1,1); None for all of it
+    box=None, # (top, left, bottom, right) in samples of the scaled image; None for the whole image
+    frame=None, # (top, left, bottom, right) in pixels: the region that spans (-1,1); None for the whole image
 )->np.ndarray: # (n,2) float32, raster order, each (row, col)
-    "Where the samples lie: centres, one unit for both axes, the longer side spanning (-1,1)"
+    "Sample coordinates: pixel centers, one unit for both axes, the longer side spanning (-1,1)"
     H, W = grid_size(h, w, scale)
     t, l, b, r = box or (0, 0, H, W)
     if not (0 <= t < b <= H and 0 <= l < r <= W): raise ValueError(f'box {box} is not inside the {H}x{W} samples at scale {scale}')
@@ -684,7 +684,7 @@ def coords(
 def rgb_to_ycocg(
     x, # (h,w,3) RGB or (h,w,4) RGBA, uint8 or uint16
 )->np.ndarray: # int32, planes Y in 0..peak, Co and Cg in -peak..peak, then alpha as it was
-    "Reversible colour transform YCoCg-R (Malvar and Sullivan 2003)"
+    "Apply the reversible color transform YCoCg-R (Malvar and Sullivan 2003)"
     if x.ndim != 3 or x.shape[2] not in (3,4) or x.dtype not in (np.uint8, np.uint16):
         raise ValueError(f'needs uint8 or uint16 of shape (h,w,3) or (h,w,4), not {x.dtype} {x.shape}')
     r, g, b, *a = np.moveaxis(x.astype(np.int32), 2, 0)
@@ -697,7 +697,7 @@ def ycocg_to_rgb(
     y, # (h,w,3) or (h,w,4) integers: Y, Co, Cg, and alpha if there is one
     depth=8, # bits per sample of the result: 8 or 16
 )->np.ndarray: # (h,w,c) uint8 or uint16, clipped to the range
-    "Undo `rgb_to_ycocg`, exactly for planes that came from it"
+    "Invert `rgb_to_ycocg`, exactly for its own output"
     if depth not in (8,16): raise ValueError(f'depth is 8 or 16 bits, not {depth}')
     y, co, cg, *a = np.moveaxis(np.asarray(y, np.int32), 2, 0)
     t = y - (cg>>1); g = cg + t

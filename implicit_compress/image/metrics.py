@@ -16,7 +16,7 @@ from .io import _n_bad, _numpy, as_samples, to_float
 
 # %% ../../nbs/15_image/10_metrics.ipynb #131a67b5
 def _unit(x):
-    "Check `x` as `as_samples` does, in any shape, and give it as float64 with the peak of samples as 1"
+    "Validate `x` as `as_samples` does, in any shape, and return float64 with the peak of samples as 1"
     x = _numpy(x)
     if x.size == 0:
         raise ValueError(f'the picture is empty: shape {x.shape}')
@@ -32,7 +32,7 @@ def _unit(x):
     return x/np.iinfo(x.dtype).max
 
 def _same_kind(a, b):
-    "Refuse arrays of different shapes, or of two sample types; reals go with either"
+    "Raise an error for arrays of different shapes or sample types; reals match any type"
     types = {v.dtype.newbyteorder('=') for v in (a, b) if v.dtype.kind == 'u'}
     if a.shape != b.shape or len(types) > 1:
         raise ValueError(f'pictures differ in kind: {a.shape} {a.dtype} and {b.shape} {b.dtype}')
@@ -49,7 +49,7 @@ def mse(
 
 # %% ../../nbs/15_image/10_metrics.ipynb #ea4fb2cb
 def _pair(a, b):
-    "Two pictures as samples of one shape and one type; reals get the depth of the other picture, or 8 bits"
+    "Convert two images to samples of one shape and type; reals get the depth of the other image, or 8 bits"
     p, q = as_samples(a), as_samples(b)
     if p.dtype != q.dtype: p, q = as_samples(a, 16), as_samples(b, 16)
     if p.shape != q.shape or p.dtype != q.dtype:
@@ -58,9 +58,9 @@ def _pair(a, b):
 
 # %% ../../nbs/15_image/10_metrics.ipynb #2ece9ffe
 def psnr(
-    a, # picture, as `as_samples` takes it; reals in [0,1] are rounded to samples first
+    a, # image, as `as_samples` takes it; reals in [0,1] are rounded to samples first
     b, # another of the same shape
-)->float: # dB; inf for equal pictures; symmetric
+)->float: # dB; inf for equal images; symmetric
     "Peak signal-to-noise ratio, 10*log10(peak**2/mse), over all samples, peak 255 or 65535"
     p, q = _pair(a, b)
     sse = int(((p.astype(np.int64) - q)**2).sum())
@@ -73,14 +73,14 @@ def _window(n):
     return t/t.sum()
 
 def _blur(v):
-    "Weighted means of (h,w,c) over every window that fits inside"
+    "Weighted means of (h,w,c) over all windows inside the image"
     for axis in 0,1:
         t = _window(v.shape[axis]); n, k = v.shape[axis], len(t)
         v = correlate1d(v, t, axis=axis, mode='constant').take(range(k//2, k//2 + n-k+1), axis)
     return v
 
 def _similarity(a, b, peak):
-    "Mean structural similarity of each channel, and its contrast-structure part alone"
+    "Mean structural similarity of each channel, and its contrast-structure term alone"
     c1, c2 = (.01*peak)**2, (.03*peak)**2
     ma, mb = _blur(a), _blur(b)
     va, vb, vab = _blur(a*a)-ma*ma, _blur(b*b)-mb*mb, _blur(a*b)-ma*mb
@@ -89,23 +89,23 @@ def _similarity(a, b, peak):
 
 # %% ../../nbs/15_image/10_metrics.ipynb #d74adfa2
 def _halve(v):
-    "Means of 2x2 blocks; an odd side gets a row of zeros in front"
+    "Means of 2x2 blocks; an odd side is padded by a row of zeros in front"
     v = np.pad(v, ((v.shape[0]%2,0), (v.shape[1]%2,0), (0,0)))
     return (v[::2,::2] + v[1::2,::2] + v[::2,1::2] + v[1::2,1::2])/4
 
 def n_scales(
     side, # shorter side in pixels
 )->int: # 1..5
-    "How many scales `ms_ssim` uses: up to five, while the halved side keeps the 11 pixels of the window"
+    "Number of scales of `ms_ssim`: up to five, as long as the halved side has the 11 pixels of the window"
     n = 1
     while n < 5 and (side := (side+1)//2) >= 11: n += 1
     return n
 
 # %% ../../nbs/15_image/10_metrics.ipynb #b272f7df
 def ms_ssim(
-    a, # picture, as `as_samples` takes it; reals in [0,1] are rounded to samples first
+    a, # image, as `as_samples` takes it; reals in [0,1] are rounded to samples first
     b, # another of the same shape
-)->float: # 0..1, 1 for equal pictures; symmetric
+)->float: # 0..1, 1 for equal images; symmetric
     "Multi-scale structural similarity (Wang et al. 2003), mean of channels; fewer scales where the shorter side is below 161 px"
     p, q = _pair(a, b)
     peak, (p, q) = np.iinfo(p.dtype).max, (v.astype(np.float64) for v in (p, q))
@@ -124,11 +124,11 @@ _CONVS = [(0,4,2,False), (3,1,2,True), (6,1,1,True), (8,1,1,False), (10,1,1,Fals
 _KEYS = [f'features.{k}.{s}' for k,*_ in _CONVS for s in ('weight','bias')]
 _SHIFT, _SCALE = [-.030, -.088, -.188], [.458, .448, .450]                              # of ImageNet, for pixels in [-1,1]
 
-class MissingWeights(ValueError): "The weights of a network are not on this machine and could not be fetched"
+class MissingWeights(ValueError): "The weights of a network are not available and could not be downloaded"
 
 def _alexnet(backbone, url):
     "The state dict of AlexNet: given, from a file, or from torch.hub's cache or `url`"
-    import torch   # here and below: whoever needs no LPIPS need not wait for it
+    import torch   # imported here and below only if LPIPS is used
     if isinstance(backbone, dict): return backbone
     path = backbone or os.environ.get('IMPLICIT_COMPRESS_ALEXNET')
     try:
@@ -140,10 +140,10 @@ def _alexnet(backbone, url):
 
 # %% ../../nbs/15_image/10_metrics.ipynb #62d98f89
 class Lpips:
-    "Learned perceptual distance (Zhang et al. 2018), AlexNet, heads of version 0.1; call it with two pictures"
+    "Learned perceptual distance (Zhang et al. 2018), AlexNet, linear layers of version 0.1; call it with two images"
     def __init__(self,
         backbone=None, # path of torchvision's alexnet-owt-7be5be79.pth, or its state dict; None: IMPLICIT_COMPRESS_ALEXNET, cache, download
-        url=ALEXNET_URL, # where to fetch it when it is nowhere else
+        url=ALEXNET_URL, # download address, used if the weights are not found elsewhere
     ):
         import torch
         self.trunk = _alexnet(backbone, url)
@@ -154,7 +154,7 @@ class Lpips:
 
     @staticmethod
     def pair(a, b):
-        "The two pictures as samples; refuse what the network cannot take"
+        "Convert two images to samples; raise an error for shapes the network cannot process"
         p, q = _pair(a, b)
         if p.shape[2] not in (1,3) or min(p.shape[:2]) < 31:
             raise ValueError(f'LPIPS takes gray or RGB of at least 31x31, not {p.shape}')
@@ -163,7 +163,7 @@ class Lpips:
     def features(self,
         x, # (n,3,h,w) float32 tensor, scaled for AlexNet
     ): # list of five tensors (n,c,h',w')
-        "Activations after each of the five convolutions, each place normalised to length 1"
+        "Activations after each of the five convolutions, each position normalized to length 1"
         import torch
         import torch.nn.functional as F
         out = []
@@ -174,9 +174,9 @@ class Lpips:
         return out
 
     def __call__(self,
-        a, # gray or RGB picture, as `as_samples` takes it, both sides at least 31
+        a, # gray or RGB image, as `as_samples` takes it, both sides at least 31
         b, # another of the same shape
-    )->float: # 0 for equal pictures, about 1 for unrelated ones; symmetric
+    )->float: # 0 for equal images, about 1 for unrelated ones; symmetric
         "The distance between `a` and `b`"
         import torch
         p, q = self.pair(a, b)
@@ -187,20 +187,20 @@ class Lpips:
 
 # %% ../../nbs/15_image/10_metrics.ipynb #f2bb9782
 def lpips(
-    a, # gray or RGB picture, as `as_samples` takes it, both sides at least 31
+    a, # gray or RGB image, as `as_samples` takes it, both sides at least 31
     b, # another of the same shape
     backbone=None, # as for `Lpips`
-)->float: # 0 for equal pictures; symmetric
+)->float: # 0 for equal images; symmetric
     "`Lpips` for one pair; for many pairs make one `Lpips` and call it"
-    pair = Lpips.pair(a, b)   # before weights are looked for
+    pair = Lpips.pair(a, b)   # before the weights are loaded
     return Lpips(backbone)(*pair)
 
 # %% ../../nbs/15_image/10_metrics.ipynb #5b7b2166
 def bpp(
-    data, # the whole file, as bytes or as their number
-    shape, # of the picture: (h,w) or (h,w,c)
+    data, # the whole file, as bytes or as a byte count
+    shape, # image shape: (h,w) or (h,w,c)
 )->float: # bits per pixel
-    "Rate: 8 times the bytes, over h*w"
+    "Rate: 8 times the bytes, divided by h*w"
     n = data if isinstance(data, (int, np.integer)) else len(data)
     h, w = shape[:2]
     if n < 0 or min(h, w) < 1: raise ValueError(f'{n} bytes for a {h}x{w} picture have no rate')
@@ -210,14 +210,14 @@ def bpp(
 def rd_cost(
     mse, # distortion on the scale [0,1]
     bpp, # rate in bits per pixel
-    lmbda, # price of one bit per pixel, in units of `mse`; larger means smaller files
-)->float: # what an encoder minimises
+    lmbda, # Lagrange multiplier: weight of one bit per pixel, in units of `mse`; larger means smaller files
+)->float: # objective of an encoder
     "Rate-distortion cost, mse + lmbda*bpp"
     return mse + lmbda*bpp
 
 # %% ../../nbs/15_image/10_metrics.ipynb #6c1262ae
 def _front(curve):
-    "A curve as two rows, rate and quality, both strictly rising: points that cost as much or more for no more quality are left out"
+    "Convert a curve to two rows, rate and quality, both strictly increasing: dominated points are left out"
     c = np.array(curve, np.float64)
     if c.ndim != 2 or c.shape[1] != 2: raise ValueError(f'a curve is a list of (bpp, psnr_db), not of shape {c.shape}')
     if not len(c): raise ValueError('a curve without points cannot be compared: give (bpp, psnr_db) points')
@@ -228,21 +228,21 @@ def _front(curve):
     return c[keep].T
 
 # %% ../../nbs/15_image/10_metrics.ipynb #5f0a1c22
-NARROW_DB = 1.            # dB that two curves should share at least
-NARROW_LOG_BPP = np.log(1.2)   # for rates: a fifth more bits is about one dB on photographs
-NARROW_SHARE = .25        # of the shorter range, likewise
+NARROW_DB = 1.            # minimum shared range, dB
+NARROW_LOG_BPP = np.log(1.2)   # minimum shared range of log rate: 20 % more bits are about 1 dB on photographs
+NARROW_SHARE = .25        # minimum shared range, as a fraction of the shorter range
 
 class NarrowOverlap(UserWarning):
-    "Two curves share so small a range that their mean difference says little"
+    "The shared range of two curves is too small for a meaningful mean difference"
 
 class Overlap(NamedTuple):
-    "The range of quality that two curves share"
+    "Quality range that two curves share"
     lo: float # dB
     hi: float # dB
     narrow: bool # below `NARROW_DB`, or below `NARROW_SHARE` of the shorter range?
 
 def _shared(xa, xt, unit):
-    "The range that two rising rows share; `ValueError` where there is none"
+    "The range that two increasing rows share; `ValueError` where there is none"
     lo, hi = float(max(xa[0], xt[0])), float(min(xa[-1], xt[-1]))
     if not lo < hi:
         raise ValueError(f'the curves share no range of {unit}: {xa[0]:.4g}..{xa[-1]:.4g} and {xt[0]:.4g}..{xt[-1]:.4g}')
@@ -254,13 +254,13 @@ def overlap(
     anchor, # curve: (bpp, psnr_db) points, in any order
     test, # another
 )->Overlap: # of quality, dB
-    "The range of quality that both curves reach, over which `bd_rate` is a mean"
+    "Quality range that both curves share, over which `bd_rate` averages"
     return _shared(_front(anchor)[1], _front(test)[1], 'dB')
 
 # %% ../../nbs/15_image/10_metrics.ipynb #4125ac16
 def _mean_gap(xa, ya, xt, yt, method, unit):
     "Mean of yt-ya over the range of x that both curves share"
-    from scipy.interpolate import PchipInterpolator   # slow to import, and few need it
+    from scipy.interpolate import PchipInterpolator   # slow to import
     if method not in ('pchip','cubic'): raise ValueError(f'method is pchip or cubic, not {method!r}')
     need = 4 if method=='cubic' else 2
     if min(len(xa), len(xt)) < need: raise ValueError(f'{method} needs {need} points on each curve; there are {len(xa)} and {len(xt)}')
@@ -278,7 +278,7 @@ def bd_rate(
     test, # curve under test
     method='pchip', # 'pchip', or 'cubic' for one least-squares cubic as in VCEG-M33
 )->float: # percent; negative means fewer bits
-    "Mean difference in rate at equal quality, over the dB that both curves reach"
+    "Mean difference in rate at equal quality, over the dB range that both curves share"
     (ra, qa), (rt, qt) = _front(anchor), _front(test)
     return 100*float(np.expm1(_mean_gap(qa, np.log(ra), qt, np.log(rt), method, 'dB')))
 
@@ -288,6 +288,6 @@ def bd_psnr(
     test, # curve under test
     method='pchip', # 'pchip' or 'cubic'
 )->float: # dB; positive means better
-    "Mean difference in quality at equal rate, over the log rates that both curves reach"
+    "Mean difference in quality at equal rate, over the range of log rates that both curves share"
     (ra, qa), (rt, qt) = _front(anchor), _front(test)
     return _mean_gap(np.log(ra), qa, np.log(rt), qt, method, 'log bpp')

@@ -10,11 +10,11 @@ import numpy as np
 
 # %% ../../nbs/15_image/20_tiling.ipynb #5aff3c4c
 def complexity_map(
-    x, # (h,w,c) picture, reals or samples
+    x, # (h,w,c) image, reals or samples
     power:float=1.2, # of the local rms difference
-    reach:float=8., # standard deviation of the neighbourhood, pixels
+    reach:float=8., # standard deviation of the Gaussian window, pixels
 )->np.ndarray: # (h,w), sum 1
-    "The share of all weights that every pixel deserves"
+    "Share of the total complexity of every pixel"
     from scipy.ndimage import gaussian_filter
     y = np.asarray(x, np.float64).mean(2)
     y /= max(np.ptp(y), 1e-9)
@@ -24,11 +24,11 @@ def complexity_map(
 
 # %% ../../nbs/15_image/20_tiling.ipynb #e77cb978
 def tile_boxes(
-    plan, # bytes: the cuts of a tree, first the whole, then its first half with all its parts, then the second
-    h:int, # picture height, pixels
-    w:int, # picture width, pixels
-)->list: # of len(plan)+1 boxes (top, left, bottom, right), pixels; together they are the picture
-    "The tiles that a plan means"
+    plan, # bytes: the cuts of the tree in pre-order
+    h:int, # image height, pixels
+    w:int, # image width, pixels
+)->list: # of len(plan)+1 boxes (top, left, bottom, right), pixels; a partition of the image
+    "Decode a plan into tiles"
     left = iter(plan)
     def tree(box, n):
         if n == 1: return [box]
@@ -38,9 +38,9 @@ def tile_boxes(
 
 def cut(
     box:tuple, # (top, left, bottom, right)
-    place:int, # of the cut, 0..255
+    place:int, # position of the cut, 0..255
 )->tuple: # two boxes
-    "Cut the longer side of a box; both parts have a pixel at least"
+    "Cut the longer side of a box; both parts are at least one pixel long"
     t,l,b,r = box
     n = max(b - t, r - l)
     if n < 2: raise ValueError(f'a tile of one pixel at row {t}, column {l} cannot be cut: the plan has too many tiles')
@@ -49,10 +49,10 @@ def cut(
 
 # %% ../../nbs/15_image/20_tiling.ipynb #cf6973e8
 def split(
-    x, # (h,w,c) picture
+    x, # (h,w,c) image
     n:int, # tiles
 )->bytes: # the plan, n-1 bytes
-    "Cut a picture into `n` tiles that deserve about as many weights each"
+    "Divide an image into `n` tiles of about equal complexity"
     h,w = np.shape(x)[:2]
     most = max(1, h*w//16)
     if not 1 <= n <= most: raise ValueError(f'{n} tiles of a {h}x{w} picture: there can be 1..{most}')
@@ -61,7 +61,7 @@ def split(
         t,l,b,r = box
         rows = b - t >= r - l
         s = (sums[t:b+1, r] - sums[t:b+1, l] if rows else sums[b, l:r+1] - sums[t, l:r+1])
-        least = len(s[1:])*share/4   # no slivers: at least a quarter of the fair length
+        least = len(s[1:])*share/4   # minimum length: a quarter of the proportional one
         k = min(max(np.searchsorted(s - s[0], (s[-1] - s[0])*share), least), len(s[1:]) - least)
         return min(255, max(0, round(256*k/len(s[1:]))))
     def tree(box, n):
@@ -74,14 +74,14 @@ def split(
 # %% ../../nbs/15_image/20_tiling.ipynb #ef1d7fe2
 def parts(
     boxes:list, # tiles, in pixels
-    h:int, # picture height, pixels
-    w:int, # picture width, pixels
-    H:int, # rows to draw in all
-    W:int, # columns to draw in all
-    box=None, # (top, left, bottom, right) in samples: what is wanted; None for all
-)->list: # of (tile number, (top, left, bottom, right) in samples); empty ones are left out
-    "Which samples each tile draws"
-    def first(p, n, N): return -((n - 2*p*N)//(2*n))   # the first sample whose centre is not before pixel p
+    h:int, # image height, pixels
+    w:int, # image width, pixels
+    H:int, # rows of the whole rendering
+    W:int, # columns of the whole rendering
+    box=None, # (top, left, bottom, right) in samples: the region to render; None for all
+)->list: # of (tile number, (top, left, bottom, right) in samples); empty tiles are left out
+    "Samples that each tile renders"
+    def first(p, n, N): return -((n - 2*p*N)//(2*n))   # the first sample whose center is at or after the start of pixel p
     T,L,B,R = box or (0, 0, H, W)
     def inside(t, l, b, r): return max(T, first(t, h, H)),max(L, first(l, w, W)),min(B, first(b, h, H)),min(R, first(r, w, W))
     return [(k, p) for k,b in enumerate(boxes) if (p := inside(*b)) and p[0] < p[2] and p[1] < p[3]]

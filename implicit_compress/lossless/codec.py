@@ -19,15 +19,15 @@ from ..image.io import rgb_to_ycocg
 def levels(
     h:int, # rows
     w:int, # columns
-)->int: # how often the lattice is halved: at most eight samples are left on the longer side
-    "How many times there is a coarser lattice"
+)->int: # number of halvings: the coarsest lattice has at most eight samples on the longer side
+    "Number of halvings of the lattice"
     return max(0, (max(h, w) - 1).bit_length() - 3)
 
 def passes(
     h:int, # rows
     w:int, # columns
 )->list: # of (step of the lattice, 'A' or 'B')
-    "Everything but the coarsest lattice, in the order of the file"
+    "All passes after the coarsest lattice, in file order"
     return [(1 << l, kind) for l in reversed(range(levels(h, w))) for kind in 'AB']
 
 def sites(
@@ -35,7 +35,7 @@ def sites(
     W:int, # columns of the lattice
     kind:str, # 'A': odd row and odd column; 'B': one of them odd
 )->tuple: # (rows, columns) of the samples of a pass
-    "What a pass fills in"
+    "Positions of the samples of a pass"
     row,col = np.arange(H)[:, None] & 1,np.arange(W) & 1
     return np.nonzero(row & col if kind == 'A' else row ^ col)
 
@@ -43,13 +43,13 @@ def sites(
 NEAR = {'A': [(-1, -1), (-1, 1), (1, -1), (1, 1)], 'B': [(-1, 0), (1, 0), (0, -1), (0, 1)]}   # the four nearest known samples: (rows, columns) away
 NEIGHBORS = {'A': [*NEAR['A'], (-3, -1), (-3, 1), (3, -1), (3, 1), (-1, -3), (-1, 3), (1, -3), (1, 3)],
           'B': [*NEAR['B'], (-2, -1), (-2, 1), (2, -1), (2, 1), (-1, -2), (-1, 2), (1, -2), (1, 2), (-3, 0), (3, 0), (0, -3), (0, 3)]}
-OCTAVES = np.array(sorted({round(2**(k/2)) for k in range(40)}))   # where one context ends and the next begins
+OCTAVES = np.array(sorted({round(2**(k/2)) for k in range(40)}))   # boundaries between contexts
 
 class Neighborhood:
-    "What can be seen around samples of a pass: lattices of all planes, mirrored at the edges"
+    "Neighborhood of the samples of a pass: lattices of all planes, mirrored at the edges"
     def __init__(self,
-        planes, # list of (h,w) int32: this channel, what its predictions were off by, then pairs of the same for earlier channels
-        drawn, # (h,w) int32 of this channel as a network draws it, or None
+        planes, # list of (h,w) int32: this channel, its prediction errors, then the same pairs for earlier channels
+        drawn, # (h,w) int32 of this channel rendered by a network, or None
         step:int, # of the lattice
         kind:str, # 'A' or 'B'
     ):
@@ -61,7 +61,7 @@ class Neighborhood:
     def features(self,
         at, # (rows, columns) of n samples
     )->np.ndarray: # (k,n) int64
-        "What a sample is predicted from: neighbours, other channels, a drawing, and a constant"
+        "Features of a prediction: neighbors, other channels, the rendered image, and a constant"
         own,_,*others = self.planes
         near = [(0, 0), *NEAR[self.kind]]
         return np.concatenate([self.around(own, at, NEIGHBORS[self.kind]), *(self.around(p, at, near) for p in others[::2]),
@@ -70,7 +70,7 @@ class Neighborhood:
     def contexts(self,
         at, # (rows, columns) of n samples
     )->np.ndarray: # (n,) uint8
-        "How uncertain a prediction is, in half octaves"
+        "Context: expected prediction error, in half octaves"
         own,off,*others = self.planes
         four = self.around(own, at, NEAR[self.kind])
         doubt = np.abs(4*four - four.sum(0)).sum(0)//4 + self.around(off, at, NEAR[self.kind]).sum(0) + 4*sum(self.around(p, at, [(0, 0)])[0] for p in others[1::2])
@@ -78,10 +78,10 @@ class Neighborhood:
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #b4839fe0
 SHIFT = 12   # fractional bits of a predictor's weights
-FEW = 40   # samples for each weight, at least
+FEW = 40   # minimum number of samples per weight
 
 def fit_predictor(
-    parts, # iterable of (features (k,n), samples (n,), contexts (n,)): a pass in pieces
+    parts, # iterable of (features (k,n), samples (n,), contexts (n,)): the pieces of a pass
 ): # (k,) int64 weights in units of 2**-12; None where there are too few samples
     "Weighted least squares"
     n = A = b = 0
@@ -96,31 +96,31 @@ def predict(
     weights, # (k,) int64; None for the mean of the four nearest
     X, # (k,n) features
 )->np.ndarray: # (n,) int64
-    "The sum of the weighted features, rounded"
+    "Weighted sum of the features, rounded"
     if weights is None: weights,X = np.full(4, 1 << SHIFT - 2),X[:4]
     return (weights @ X + (1 << SHIFT - 1)) >> SHIFT
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #6e4ccf1e
-PIECE = 1 << 17   # samples whose features are in memory at once
+PIECE = 1 << 17   # maximum number of samples whose features are in memory at once
 
 def group(
     step:int, # of the lattice
     kind:str, # 'A' or 'B'
 )->int: # 1..5
-    "Which passes share their models: all coarse ones; the others have their own"
+    "Model group of a pass: coarse passes share one, each other pass has its own"
     return {1: 4, 2: 2}.get(step, 1) + (kind == 'B' and step < 4)
 
 def walk(
-    z, # (h,w,c) int32 planes, filled in here
-    lo, # least value of each channel
-    hi, # greatest value of each channel
-    predictor, # function of (channel, features of a piece, pieces, their contexts, step) that gives weights or None
-    code, # function of (group, channel, contexts, predictions, sites, step) that gives residuals
-    drawn=None, # (h,w,c) int32 planes of a network's drawing
+    z, # (h,w,c) int32 planes, filled in place
+    lo, # minimum of each channel
+    hi, # maximum of each channel
+    predictor, # function of (channel, features of a piece, pieces, their contexts, step) that returns weights or None
+    code, # function of (group, channel, contexts, predictions, sites, step) that returns residuals
+    drawn=None, # (h,w,c) int32 planes rendered by a network
 ):
-    "Visit all samples, coarse to fine"
+    "Scan all samples, coarse to fine"
     (h,w,channels),top = z.shape,1 << levels(*z.shape[:2])
-    off = np.zeros(z.shape, z.dtype)   # `zeros_like` would touch all of it at once
+    off = np.zeros(z.shape, z.dtype)   # `zeros_like` would allocate all pages at once
     def put(c, step, at, p, r):
         v = p + r
         if len(v) and not lo[c] <= v.min() <= v.max() <= hi[c]: raise DamagedError(f'a sample of channel {c} is {v.min()}..{v.max()}: {lo[c]}..{hi[c]} is possible')
@@ -143,18 +143,18 @@ def walk(
 # %% ../../nbs/65_lossless/00_codec.ipynb #05142127
 def to_planes(
     x, # (h,w,c) uint8 or uint16
-    ycocg:bool=True, # turn colours into YCoCg-R?
+    ycocg:bool=True, # apply YCoCg-R?
 )->np.ndarray: # (h,w,c) int32
-    "What is really coded"
+    "Planes to code"
     if x.shape[2] < 3: return x.astype(np.int32)
     return rgb_to_ycocg(x) if ycocg else x[..., [1, 0, 2, 3][:x.shape[2]]].astype(np.int32)
 
-ROWS = 256   # rows whose colors are turned back at once
+ROWS = 256   # rows transformed at once
 
 def whole_rgb(
     z, # (h,w,3) or (h,w,4) int32 of `rgb_to_ycocg`, or of a file
 )->np.ndarray: # the same shape: red, green, blue, and alpha if there is one; not clipped
-    "Undo `rgb_to_ycocg` without clipping: what is out of range shows a damaged file"
+    "Undo `rgb_to_ycocg` without clipping: values out of range reveal a damaged file"
     y,co,cg,*alpha = np.moveaxis(z, 2, 0)
     t = y - (cg >> 1)
     b = t - (co >> 1)
@@ -162,10 +162,10 @@ def whole_rgb(
 
 def from_planes(
     z, # (h,w,c) int32
-    depth:int, # bits a sample: 8, 12 or 16
-    ycocg:bool=True, # were colours turned?
+    depth:int, # bits per sample: 8, 12 or 16
+    ycocg:bool=True, # was YCoCg-R applied?
 )->np.ndarray: # (h,w,c) uint8 or uint16
-    "The picture again"
+    "Invert the color transform"
     out = np.uint8 if depth <= 8 else np.uint16
     if z.shape[2] < 3: return z.astype(out)
     if not ycocg: return z[..., [1, 0, 2, 3][:z.shape[2]]].astype(out)
@@ -178,10 +178,10 @@ def from_planes(
 
 def ranges(
     channels:int, # 1..4
-    depth:int, # bits a sample
-    ycocg:bool=True, # are colours turned?
-)->tuple: # (least values, greatest values), one a channel
-    "What a sample of each plane can be"
+    depth:int, # bits per sample
+    ycocg:bool=True, # is YCoCg-R applied?
+)->tuple: # (minimum values, maximum values), one per channel
+    "Value range of each plane"
     peak = (1 << depth) - 1
     return ([0, -peak, -peak, 0][:channels] if channels > 2 and ycocg else [0]*channels),[peak]*channels
 
@@ -189,14 +189,14 @@ def ranges(
 def write_predictor(
     weights, # (k,) integers, or None
 )->bytes:
-    "How many weights, and each of them"
+    "Encode the number of weights and the weights"
     return varint(0) if weights is None else varint(len(weights)) + b''.join(varint(zigzag(int(v))) for v in weights)
 
 def write_models(
     models:dict, # (group, channel, context): Model
     channels:int,
 )->bytes:
-    "For every group and channel: its first context, how many follow, and their models"
+    "Encode for every group and channel the first context, the number of contexts, and their models"
     out = b''
     for g in range(6):
         for c in range(channels):
@@ -207,10 +207,10 @@ def write_models(
 
 def encode_lossless(
     x, # (h,w,c) uint8 or uint16
-    drawn=None, # the same picture as a network draws it, same shape and type
-    ycocg:bool=True, # turn colours into YCoCg-R?
+    drawn=None, # the image rendered by a network, same shape and type
+    ycocg:bool=True, # apply YCoCg-R?
 )->tuple: # (predictors, models, words), all bytes
-    "Everything that `decode_lossless` needs"
+    "Encode samples losslessly"
     z,(lo,hi),predictors,records = to_planes(x, ycocg),ranges(x.shape[2], 8*x.itemsize, ycocg),[],[]
     def predictor(c, features, pieces, ctx, step):
         predictors.append(fit_predictor((features(a), z[::step, ::step, c][a], k) for a,k in zip(pieces, ctx, strict=True)))
@@ -235,7 +235,7 @@ def read_models(
     data:bytes, # of `write_models`
     channels:int,
 )->dict: # (group, channel, context): Model
-    "The models of a file"
+    "Decode the models of a file"
     out,at = {},0
     for g in range(6):
         for c in range(channels):
@@ -250,12 +250,12 @@ def read_models(
 
 def decode_lossless(
     parts, # (predictors, models, words) of `encode_lossless`
-    shape, # (h,w,c) of the picture
-    depth:int, # bits a sample: 8, 12 or 16
-    drawn=None, # what the encoder had
-    ycocg:bool=True, # what the encoder did
+    shape, # (h,w,c) of the image
+    depth:int, # bits per sample: 8, 12 or 16
+    drawn=None, # the rendered image used by the encoder
+    ycocg:bool=True, # was YCoCg-R applied?
 )->np.ndarray: # (h,w,c) uint8 or uint16
-    "The picture, or an `IicError`"
+    "Decode the image, or raise an `IicError`"
     predictors,models,words = parts
     models,port,counts,at = read_models(models, shape[2]),Reader(words),{},0
     def predictor(c, features, pieces, ctx, step):
@@ -284,8 +284,8 @@ def decode_lossless(
 # %% ../../nbs/65_lossless/00_codec.ipynb #5ta9e102
 def index_values(
     x, # (h,w,c) uint8 or uint16
-)->tuple: # values (bytes; empty if half of all are used), and for every sample the number of its value
-    "Number the values that are there, if they are few"
+)->tuple: # values (bytes; empty if half of all are used), and for every sample the index of its value
+    "Replace samples by indices into the used values, if those are few"
     used = np.unique(x)
     if 2*len(used) > 1 << 8*x.itemsize: return b'',x
     there = np.zeros(1 << 8*x.itemsize, np.uint8)
@@ -294,10 +294,10 @@ def index_values(
 
 def restore_values(
     values:bytes, # of `index_values`
-    z, # (h,w,c) numbers
-    depth:int, # bits a sample: 8, 12 or 16
+    z, # (h,w,c) indices
+    depth:int, # bits per sample: 8, 12 or 16
 )->np.ndarray: # (h,w,c) samples, of the type of `z`
-    "The samples again, or an `IicError`"
+    "Invert `index_values`, or raise an `IicError`"
     there = inflate(values, 1 << depth - 3, 'values')
     if len(there) != 1 << depth - 3: raise DamagedError(f'values: {len(there)} bytes, {1 << depth - 3} are needed')
     used = np.flatnonzero(np.unpackbits(np.frombuffer(there, np.uint8)))

@@ -13,20 +13,20 @@ import numpy as np
 import pywt
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #36097a59
-WAVELETS = ['9/7', *(w for w in pywt.wavelist(kind='discrete') if w != 'dmey')]   # dmey is cut short, and loses something
+WAVELETS = ['9/7', *(w for w in pywt.wavelist(kind='discrete') if w != 'dmey')]   # dmey is truncated and not invertible
 
 class Band(NamedTuple):
-    "A part of a picture: its place in the decomposition, and its numbers"
+    "One band of a decomposition: name, level and coefficients"
     name:str # 'll', 'lh' (high along rows' axis 0), 'hl' (high along columns' axis 1), 'hh'
-    level:int # how often the picture was halved, 1 is the finest
+    level:int # number of halvings, 1 is the finest
     data:np.ndarray # (h',w',c)
 
 def decompose(
     x, # (h,w,c) reals
     wavelet:str='haar', # one of `WAVELETS`: haar, db3, sym4, bior2.2, bior4.4, ...
-    levels:int=1, # how often to halve it, 0 or more
+    levels:int=1, # number of halvings, 0 or more
 )->list: # of `Band`, coarse to fine: ll, then lh, hl, hh of every level
-    "Take a picture apart"
+    "Decompose an image by a discrete wavelet transform"
     if wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4')
     if levels < 0 or (levels and (max if wavelet == '9/7' else min)(np.shape(x)[:2]) >> levels - 1 < 1): raise ValueError(f'{levels} levels of a picture of {np.shape(x)[0]}x{np.shape(x)[1]}: its sides cannot be halved so often')
     ll,details = np.asarray(x, np.float64),[]
@@ -38,10 +38,10 @@ def decompose(
 
 def recompose(
     bands:list, # of `decompose`
-    shape, # (h,w,c) of the picture
+    shape, # (h,w,c) of the image
     wavelet:str='haar', # as for `decompose`
 )->np.ndarray: # (h,w,c) float64
-    "Put it together again"
+    "Invert `decompose`"
     ll,*rest = [b.data for b in bands]
     for level,(lh,hl,hh) in zip(range(bands[0].level, 0, -1), zip(*[iter(rest)]*3, strict=True), strict=True):
         if wavelet == '9/7': ll = idwt97(idwt97(ll, hl, 1), idwt97(lh, hh, 1), 0)
@@ -51,14 +51,14 @@ def recompose(
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #a6d10002
 LIFTS = (('d', -1.586134342059924), ('s', -.052980118572961), ('d', .882911075530934), ('s', .443506852043971))
-GAIN97 = 1.149604398860241   # evens times this, odds over it: then every number weighs about as much as a sample
+GAIN97 = 1.149604398860241   # low band times this, high band divided by it: then the transform is nearly orthonormal
 
 def times(v, k):
-    "Reals times a factor; whole numbers with a factor of 16 fractional bits"
+    "Multiply reals by a factor; integers by a factor with 16 fractional bits"
     return (v*round(k*65536) + 32768) >> 16 if v.dtype.kind == 'i' else v*k
 
 def lift(s, d, lifts):
-    "Even and odd samples, along the first axis, after some steps"
+    "Apply lifting steps to even and odd samples along the first axis"
     n,m = len(s),len(d)
     right,left,here = np.minimum(np.arange(1, m + 1), n - 1),np.maximum(np.arange(n) - 1, 0),np.minimum(np.arange(n), m - 1)
     for kind,k in lifts:
@@ -70,7 +70,7 @@ def dwt97(
     x, # reals
     axis:int,
 )->tuple: # low and high frequencies, ceil(n/2) and floor(n/2) of them
-    "The 9/7 wavelet along an axis, edges mirrored"
+    "9/7 wavelet transform along an axis, edges mirrored"
     x = np.moveaxis(x, axis, 0)
     s,d = (x, x[:0]) if len(x) < 2 else lift(x[::2], x[1::2], LIFTS)
     if len(d): s,d = times(s, GAIN97),times(d, 1/GAIN97)
@@ -81,7 +81,7 @@ def idwt97(
     d, # high frequencies
     axis:int,
 )->np.ndarray:
-    "The way back, in whole numbers if these are whole"
+    "Invert `dwt97`, in integers if the input is integer"
     s,d = np.moveaxis(s, axis, 0),np.moveaxis(d, axis, 0)
     if not len(d): return np.moveaxis(s, 0, axis)
     s,d = lift(times(s, 1/GAIN97), times(d, GAIN97), [(kind, -k) for kind,k in reversed(LIFTS)])
@@ -91,12 +91,12 @@ def idwt97(
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #a6d10005
 def band_sizes(
-    h:int, # picture height
-    w:int, # picture width
+    h:int, # image height
+    w:int, # image width
     wavelet:str, # one of `WAVELETS`
-    levels:int, # how often it is halved
+    levels:int, # number of halvings
 )->list: # of (name, level, rows, columns), in the order of `decompose`
-    "How large the bands of a picture are"
+    "Sizes of the bands of an image"
     out = []
     for level in range(1, levels + 1):
         a,b = -(-h//2),-(-w//2)
@@ -105,19 +105,19 @@ def band_sizes(
     return [('ll', levels, h, w), *out]
 
 def synthesis(lo, hi, wavelet, axis):
-    "Whole numbers of two bands to those of one, edges joined as PyWavelets does"
+    "Inverse transform of two integer bands, periodic edges as in PyWavelets"
     w = pywt.Wavelet(wavelet)
     lo,hi = np.moveaxis(lo, axis, 0),np.moveaxis(hi, axis, 0)
     out,at = np.zeros((2*len(lo), *lo.shape[1:]), np.int64),2*np.arange(len(lo)) + 1 - w.rec_len//2
-    for j,(a,b) in enumerate(zip(w.rec_lo, w.rec_hi, strict=True)): out[(at + j) % len(out)] += lo*round(a*65536) + hi*round(b*65536)   # no place twice
+    for j,(a,b) in enumerate(zip(w.rec_lo, w.rec_hi, strict=True)): out[(at + j) % len(out)] += lo*round(a*65536) + hi*round(b*65536)   # no index occurs twice
     return np.moveaxis(out + 32768 >> 16, 0, axis)
 
 def recompose_exact(
-    bands:list, # of `Band`, whole numbers below 2^40: the low band, and those that are not 0
-    shape, # (h,w) of the picture
+    bands:list, # of `Band`, integers below 2^40: the low-pass band, and the nonzero detail bands
+    shape, # (h,w) of the image
     wavelet:str='9/7', # one of `WAVELETS`
 )->np.ndarray: # (h,w,c) int64
-    "Put whole numbers together again, the same on every machine"
+    "Inverse transform in integers, identical on every machine"
     ll,given = bands[0].data,{(b.level, b.name): b.data for b in bands[1:]}
     for _,level,*_ in band_sizes(*shape, wavelet, bands[0].level)[1::3]:
         lh,hl,hh = [given.get((level, n), np.zeros((a, b, ll.shape[2]), np.int64)) for n,l,a,b in band_sizes(*shape, wavelet, bands[0].level)[1:] if l == level]
@@ -129,9 +129,9 @@ def recompose_exact(
 # %% ../../nbs/25_transform/00_wavelet.ipynb #851230f5
 def haar(
     x, # (h,w,c) integers
-    levels:int=1, # how often to halve it
+    levels:int=1, # number of halvings
 )->list: # of `Band`, coarse to fine, integers
-    "Haar's transform in whole numbers"
+    "Integer Haar transform (S-transform)"
     def halves(v, axis):
         v = np.moveaxis(v, axis, 0)
         a,b = v[::2],v[1::2]
@@ -148,7 +148,7 @@ def haar(
 def ihaar(
     bands:list, # of `haar`
 )->np.ndarray: # (h,w,c) int64
-    "The whole numbers again"
+    "Invert `haar`"
     def whole(s, d, axis):
         s,d = np.moveaxis(s, axis, 0),np.moveaxis(d, axis, 0)
         out = np.empty((len(s) + len(d), *s.shape[1:]), np.int64)
@@ -173,17 +173,17 @@ def blurred(
 
 def laplacian_upsample(
     x, # (ceil(h/2),ceil(w/2),c) reals
-    h:int, # rows wanted
-    w:int, # columns wanted
+    h:int, # rows of the output
+    w:int, # columns of the output
 )->np.ndarray: # (h,w,c)
-    "Twice as large, and smooth"
+    "Upsample by 2 with a smooth filter"
     return blurred(x.repeat(2, 0).repeat(2, 1)[:h, :w])
 
 def pyramid(
     x, # (h,w,c) reals
-    levels:int=1, # how often to halve it
-)->list: # of arrays, coarse to fine: a small picture, then a difference for every level
-    "The Laplacian pyramid"
+    levels:int=1, # number of halvings
+)->list: # of arrays, coarse to fine: a low-resolution image, then the residual of every level
+    "Laplacian pyramid (Burt and Adelson 1983)"
     x,out = np.asarray(x, np.float64),[]
     for _ in range(levels):
         small = blurred(x)[::2, ::2]
@@ -193,7 +193,7 @@ def pyramid(
 def laplacian_reconstruct(
     levels:list, # of `pyramid`
 )->np.ndarray: # (h,w,c)
-    "The picture again"
+    "Invert `laplacian_pyramid`"
     x,*rest = levels
     for d in rest: x = laplacian_upsample(x, *d.shape[:2]) + d
     return x

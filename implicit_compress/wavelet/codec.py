@@ -19,21 +19,21 @@ from ..transform.wavelet import WAVELETS, Band, band_sizes, decompose, recompose
 from ..entropy.coding import DamagedError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #4cd11152
-UNIT = 1 << 20   # full scale, in the whole numbers of a decoder
+UNIT = 1 << 20   # full scale of the decoder's integers
 AXES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]])/np.sqrt([[3], [2], [6]])
 
 def rgb_to_opponent(
     x, # (h,w,c) reals
 )->np.ndarray: # the same shape
-    "Red, green and blue along three orthonormal axes; other channels as they are"
+    "Transform red, green and blue to three orthonormal axes; other channels are unchanged"
     return x if x.shape[2] < 3 else np.concatenate([x[..., :3] @ AXES.T, x[..., 3:]], 2)
 
-ROWS = 64   # rows that are turned or added at once
+ROWS = 64   # rows processed at once
 
 def opponent_to_rgb(
     z, # (h,w,c) int64
 )->np.ndarray: # the same shape
-    "Red, green and blue again, in place: some rows at a time"
+    "Invert `rgb_to_opponent` in place, some rows at a time"
     if z.shape[2] < 3: return z
     turn = np.rint(AXES*65536).astype(np.int64)
     for a in range(0, len(z), ROWS):
@@ -46,7 +46,7 @@ def scan_passes(
     h:int, # rows of a band
     w:int, # columns
 )->list: # of five (rows, columns)
-    "The passes through a band"
+    "Coding passes of a band"
     r,c = np.arange(h)[:, None],np.arange(w)
     even,middle = (r | c) & 1 == 0,(r & c & 1) == 1
     kinds = [even & ((r | c) & 2 == 0), even & ((r & c & 2) == 2), even & ((r ^ c) & 2 == 2), middle, ~even & ~middle]
@@ -62,13 +62,13 @@ PAD = 4   # zeros around a band
 def sum8(
     a, # (h,w) magnitudes
 )->np.ndarray: # (h,w)
-    "The sum of the eight neighbours"
+    "Sum of the eight neighbors"
     p = np.pad(a, 1)
     s = p[:-2] + p[1:-1] + p[2:]
     return s[:, :-2] + s[:, 1:-1] + s[:, 2:] - a
 
 def same_place(pairs, r, c, n):
-    "Magnitudes and their neighbours in other bands at a place; zeros where there is no such band"
+    "Magnitudes and neighbor sums of other bands at the same position; zeros for a missing band"
     out = []
     for p in [*pairs, *[None]*n][:n]:
         if p is None or not p[0].size: out += [np.zeros(len(r), np.int64)]*2; continue
@@ -78,13 +78,13 @@ def same_place(pairs, r, c, n):
 
 def features(
     k:int, # pass
-    at, # (rows, columns) of n numbers
-    own, # (h+8,w+8) magnitudes of this band, as far as they are known
-    parent, # (magnitudes, their neighbours) of the band one scale up; None at the coarsest
-    others, # of the bands of this scale that came before
-    colours, # of the same band in the colours before
+    at, # (rows, columns) of n coefficients
+    own, # (h+8,w+8) magnitudes of this band known so far
+    parent, # (magnitudes, neighbor sums) of the parent band; None at the coarsest
+    others, # of the bands of this scale coded before
+    colours, # of the same band in the colors coded before
 )->np.ndarray: # (14,n) int64
-    "What is known around numbers of a pass"
+    "Context features of the coefficients of a pass"
     r,c = at
     rings = [sum((own[r + PAD + a, c + PAD + b] for a,b in g), np.zeros(len(r), np.int64)) for g in RINGS[k]]
     return np.stack([*rings, *same_place([parent], r >> 1, c >> 1, 1), *same_place(others, r, c, 2), *same_place(colours, r, c, 2)])
@@ -93,8 +93,8 @@ def features(
 def walk(
     shape, # (h,w,c)
     wavelet:str, # in `WAVELETS`
-    levels:int, # how often the picture was halved
-    visit, # function of (class 0..44, features (14,n), rows and columns, (plane, level, name), band to fill in)
+    levels:int, # number of halvings
+    visit, # function of (class 0..44, features (14,n), rows and columns, (plane, level, name), band to fill)
 )->dict: # (plane, level, name): (h',w') int32
     "Visit all bands but the lowest, coarse to fine"
     out,seen = {},{}
@@ -109,7 +109,7 @@ def walk(
                 own[PAD:-PAD, PAD:-PAD][at] = np.abs(band[at])
             out[p, level, name],a = band,np.abs(band)
             seen[p, level, name] = a,sum8(a)
-            seen.pop((p, level + 1, name), None)   # nobody looks further than one scale
+            seen.pop((p, level + 1, name), None)   # only the parent scale is needed
     return out
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #b27249db
@@ -122,8 +122,8 @@ WEIGHTS = np.frombuffer(base64.b85decode(
     b'G0{{X9000004Fd-N0|Ws80s;d9000XFB{BpE2mt^900000001Z|2LuTK1OWg500000AtVL}0{{j92mt^9000&p2n+-'
     b'O000000RR9185al#1ONjA00031000mX2?_xK1OWvC000003l9be0{{R3000004Fe1d1q1^C0s{a5000dG2L}WM000630|5X44Fm'
 ), np.uint8).reshape(45, 14).astype(np.int64)   # in 1/256
-EDGES = np.array(sorted({round(2**(k/2)) for k in range(2, 33)}))   # where a context ends and the next begins, expected magnitude in 1/256
-PRIORS = ( # (scale, zero) of a `Model` for every context: grey, then colours
+EDGES = np.array(sorted({round(2**(k/2)) for k in range(2, 33)}))   # boundaries between contexts, expected magnitude in 1/256
+PRIORS = ( # (scale, zero) of a `Model` for every context: gray, then colors
     ((0, 8), (1, 0), (1, 0), (2, 0), (1, -4), (3, 0), (4, 0), (5, 0), (6, 0), (8, 0), (7, -4), (9, -4), (11, -4), (17, 0), (20, 0), (23, 0), (27, 0), (31, 0), (34, 0), (38, 0), (42, 0), (46, 0), (50, 0), (55, 0), (59, 0), (63, 0), (67, 0), (71, 0), (75, 0), (79, 0), (83, 0), (87, 0)),
     ((0, 32), (2, 16), (1, 8), (2, 8), (0, 0), (1, 0), (1, -4), (4, 0), (4, -4), (6, -4), (8, -4), (10, -4), (13, -4), (19, 0), (22, 0), (26, 0), (30, 0), (34, 0), (38, 0), (42, 0), (46, 0), (50, 0), (54, 0), (58, 0), (62, 0), (66, 0), (70, 0), (74, 0), (78, 0), (82, 0), (86, 0), (90, 0)),
 )
@@ -133,14 +133,14 @@ def contexts(
     f, # (14,n) of `features`
     weights=None, # (45,14); None: `WEIGHTS`
 )->np.ndarray: # (n,) 0..31
-    "How large the numbers should be, in half octaves"
+    "Context: expected magnitude in half octaves"
     return np.searchsorted(EDGES, (WEIGHTS if weights is None else weights)[kind] @ f, side='right')
 
 def model_of(
     plane:int, # 0, 1, ...
     context:int, # of `contexts`
 )->Model:
-    "What numbers of a context are like at first; the table learns"
+    "Initial model of a context; its table is adaptive"
     scale,zero = PRIORS[plane > 0][context]
     return Model(2, scale, zero=zero, strength=2)
 
@@ -148,7 +148,7 @@ def model_of(
 def differences(
     q, # (h,w) int64
 )->np.ndarray: # (h,w)
-    "From the mean of the left and the upper neighbour"
+    "Residuals of the prediction by the mean of left and upper neighbor"
     p = np.zeros_like(q)
     p[1:, 1:],p[0, 1:],p[1:, 0] = (q[1:, :-1] + q[:-1, 1:]) >> 1,q[0, :-1],q[:-1, 0]
     return q - p
@@ -156,7 +156,7 @@ def differences(
 def summed(
     d, # (h,w) of `differences`
 )->np.ndarray: # (h,w) int64
-    "The numbers again"
+    "Invert `differences`"
     rows = []
     for i,line in enumerate(d.tolist()):
         row = []
@@ -164,17 +164,17 @@ def summed(
         rows.append(row)
     return np.array(rows, np.int64).reshape(d.shape)
 
-MOST = 1 << 26   # steps of a coefficient, at most: sums of eight of them fit 32 bits
+MOST = 1 << 26   # maximum magnitude of a coefficient in steps: sums of eight fit 32 bits
 
 def through_bands(
     port, # `Writer`, or `Reader`
     shape, # (h,w,c)
     wavelet:str, # in `WAVELETS`
-    levels:int, # how often the picture was halved
-    decide=None, # function of ((plane, level, name), rows and columns, contexts) that gives the numbers there; None reads them
+    levels:int, # number of halvings
+    decide=None, # function of ((plane, level, name), rows and columns, contexts) that returns the coefficients there; None decodes them
     check=lambda: None, # called after every pass
-)->dict: # the bands but the lowest
-    "Code all bands but the lowest, in whichever direction the port goes"
+)->dict: # all bands but the lowest
+    "Code all bands but the lowest; the coder object decides whether this encodes or decodes"
     counts = {}
     def visit(kind, f, at, key, band):
         ctx,q = contexts(kind, f),np.empty(len(at[0]), np.int64)
@@ -188,7 +188,7 @@ def through_bands(
     return walk(shape, wavelet, levels, visit)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #34353310
-LAMBDA = .15   # price of a bit, in squared steps
+LAMBDA = .15   # Lagrange multiplier: weight of a bit, in squared steps
 
 @lru_cache(128)
 def costs(plane, context):
@@ -197,21 +197,21 @@ def costs(plane, context):
     return -np.log2(w[-lo:-1]/w.sum())
 
 def rdo_choice(
-    a, # (n,) magnitudes over the step
+    a, # (n,) magnitudes divided by the step
     plane:int, # 0 or 1
     context:int,
-)->np.ndarray: # (n,) int64, none above the nearest
-    "The magnitudes of least cost"
+)->np.ndarray: # (n,) int64, at most the nearest integer
+    "Magnitudes of minimum rate-distortion cost"
     bits,q = costs(plane, context),np.rint(a).astype(np.int64)
     tries = np.stack([q, np.maximum(q - 1, 0), 0*q])
     return np.take_along_axis(tries, np.argmin((a - tries)**2 + LAMBDA*bits[np.minimum(tries, len(bits) - 1)], 0)[None], 0)[0]
 
 def rdo_quantize(
-    v, # (n,) reals over the step
+    v, # (n,) reals divided by the step
     plane:int, # 0, 1, ...
     ctx, # (n,) `contexts`
 )->np.ndarray: # (n,) int64
-    "The whole numbers of least cost"
+    "Quantized values of minimum rate-distortion cost"
     out = np.rint(np.abs(v)).astype(np.int64)
     for k in np.unique(ctx[out > 0]).tolist():
         i = np.flatnonzero((ctx == k) & (out > 0))
@@ -224,14 +224,14 @@ def levels_of(
     w:int, # columns
     wavelet:str, # in `WAVELETS`
 )->int:
-    "How often a picture is halved"
+    "Number of halvings of an image"
     return max(0, min((max if wavelet == '9/7' else min)(h, w).bit_length() - (4 if wavelet == '9/7' else 3), 8))
 
 def reconstruction_offsets(
-    real:dict, # (plane, level, name): reals over the step
-    q:dict, # the same in whole numbers
-)->tuple: # two numbers 0..255: how far magnitude 1, and those above, are from the middle, in 1/256 less 128
-    "Where the numbers of a magnitude really are"
+    real:dict, # (plane, level, name): reals divided by the step
+    q:dict, # the same in integers
+)->tuple: # two integers 0..255: mean offset of magnitude 1, and of larger ones, from the multiple of the step, in 1/256, plus 128
+    "Mean reconstruction offsets of magnitudes"
     r = np.concatenate([np.zeros(0), *((np.abs(q[k]) - v*np.sign(q[k])).ravel() for k,v in real.items() if k[2] != 'll')])
     a = np.concatenate([np.zeros(0, np.int64), *(np.abs(q[k]).ravel() for k in real if k[2] != 'll')])
     return tuple(int(np.clip(round(256*r[m].mean()) if m.any() else 0, -128, 127)) + 128 for m in (a == 1, a > 1))
@@ -242,17 +242,17 @@ def dequantized(
     near:int, # of `reconstruction_offsets`
     far:int,
 )->np.ndarray: # int64, `UNIT` is full scale
-    "What a number stands for"
+    "Dequantize coefficients"
     a = np.abs(q)
     return np.sign(q)*((a*256 - np.where(a == 1, near - 128, np.where(a > 1, far - 128, 0)))*step >> 8)
 
 def write_sparse(
-    real:dict, # (plane, level, name): (h',w') reals over the step
+    real:dict, # (plane, level, name): (h',w') reals divided by the step
     shape, # (h,w,c)
     wavelet:str, # in `WAVELETS`
-    levels:int, # how often the picture was halved
-)->tuple: # the same in whole numbers; models, words
-    "Real numbers to whole ones, and those to bytes"
+    levels:int, # number of halvings
+)->tuple: # quantized bands; models, payload
+    "Quantize coefficients and encode them"
     q = {k: np.rint(v).astype(np.int64) for k,v in real.items() if k[2] == 'll'}
     port,low = Writer(),[differences(q[p, levels, 'll']).ravel() for p in range(shape[2])]
     models = [fit_model(d)[0] for d in low]
@@ -261,15 +261,15 @@ def write_sparse(
     return q,b''.join(map(write_model, models)),port.done()
 
 def rebuilt(
-    q:dict, # (plane, level, name): (h',w') whole numbers, all bands; emptied on the way
+    q:dict, # (plane, level, name): (h',w') integers, all bands; emptied during the call
     shape, # (h,w,c)
     wavelet:str, # in `WAVELETS`
-    levels:int, # how often the image was halved
+    levels:int, # number of halvings
     step:int, # of `UNIT`
     near:int, # of `reconstruction_offsets`
     far:int, # of `reconstruction_offsets`
 )->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
-    "Dequantize all bands and invert the transform, as encoder and decoder both do"
+    "Dequantize all bands and invert the transform, used by encoder and decoder"
     def band(p, level, name):
         v = q.pop((p, level, name)).astype(np.int64)[..., None]
         return Band(name, level, v*step if name == 'll' else dequantized(v, step, near, far))
@@ -284,7 +284,7 @@ def read_sparse(
     h:int, # rows
     w:int, # columns
 )->tuple: # (levels, step, near, far, wavelet)
-    "What a header says, if that can be"
+    "Parse and validate a header"
     if not header: raise TruncatedError('sparse: there is no header')
     step,at = read_varint(header, 1, 'step of the coefficients')
     if len(header) < at + 2: raise TruncatedError(f'sparse: {len(header)} bytes are no header')
@@ -300,7 +300,7 @@ def decode_sparse(
     words:bytes,
     shape, # (h,w,c)
 )->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
-    "The difference again, or an `IicError`"
+    "Decode the residual, or raise an `IicError`"
     (levels,step,near,far,wavelet),at,low,port = read_sparse(header, *shape[:2]),0,{},Reader(words)
     _,_,h,w = band_sizes(*shape[:2], wavelet, levels)[0]
     def check():
@@ -318,20 +318,20 @@ def decode_sparse(
     return rebuilt(q, shape, wavelet, levels, step, near, far)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #895aa2a3
-DEAD_ZONE = .7   # in steps: smaller coefficients become zero, about
+DEAD_ZONE = .7   # in steps: smaller coefficients become zero, approximately
 BITS = 1.9       # factor of the estimate of bits, the same for all images
 
 def rounded_mse(
     mse:float, # mean squared error before samples are rounded, full scale is 1
     peak:int, # largest sample: 255 or 65535
-)->float: # after rounding, of Gaussian errors about the samples
-    "Rounding to samples removes small errors and adds 1/12 of a squared sample to large ones"
+)->float: # mean squared error after rounding, for Gaussian errors
+    "Mean squared error after rounding to samples: small errors vanish, large ones grow by 1/12 of a squared sample"
     sigma = max(math.sqrt(mse)*peak, 1e-3)
     if sigma > .8: return (sigma**2 + 1/12)/peak**2
     return sum((2*k - 1)*math.erfc((k - .5)/(sigma*math.sqrt(2))) for k in (1, 2, 3))/peak**2
 
 class Coefficients:
-    "Wavelet coefficients of a residual, to be quantized with any step"
+    "Wavelet coefficients of a residual, for quantization with any step"
     def __init__(self,
         r, # (h,w,c) reals: the residual, full scale is 1
         wavelet:str='9/7', # in `WAVELETS`
@@ -345,8 +345,8 @@ class Coefficients:
 
     def encode(self,
         step:float, # full scale is 1
-    )->tuple: # (header, models, words), bytes; and the whole numbers, for `residual`
-        "Quantize and code"
+    )->tuple: # (header, models, words), bytes; and the quantized bands, for `residual`
+        "Quantize and encode"
         unit = max(1, round(step*UNIT))
         real = {(p, b.level, b.name): b.data[..., p]*UNIT/unit for b in self.bands for p in range(self.shape[2])}
         q,*coded = write_sparse(real, self.shape, self.wavelet, self.levels)
@@ -355,16 +355,16 @@ class Coefficients:
 
     def residual(self,
         header:bytes, # of `encode`
-        q:dict, # whole numbers of `encode`
+        q:dict, # quantized bands of `encode`
     )->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
-        "What `decode_sparse` makes of the bytes, without the bytes"
+        "Residual that `decode_sparse` returns, computed without decoding"
         levels,unit,near,far,wavelet = read_sparse(header, *self.shape[:2])
         return rebuilt(dict(q), self.shape, wavelet, levels, unit, near, far)
 
     def estimated_bytes(self,
         step:float, # full scale is 1
     )->float: # 1 or more
-        "About how many bytes that will be"
+        "Estimated number of bytes"
         c = self.some[self.some > step/2]
         return 1 + BITS*self.every**2*np.log2(1 + (c/step)**2).sum()/8
 
@@ -372,33 +372,33 @@ class Coefficients:
         step:float, # full scale is 1
         peak:int=255, # largest sample
     )->float: # 1e-14 or more, full scale is 1
-        "About how large the error of the decoded samples will be"
+        "Estimated mean squared error of the decoded samples"
         c = self.some
         mse = np.where(c < DEAD_ZONE*step, c*c, step*step/12).mean()
         return max(1e-14, rounded_mse(float(mse), peak))
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #54c91e3b
-LOG_STEPS = math.log(2)*np.linspace(-18, 2, 161)   # steps that are considered, full scale is 1
-CLOSE = 1e-5   # difference of logarithms of two steps that are the same
-NUDGE = .002   # a try is at least so far inside of the bracket, where that is wide enough
-REACH = .2      # how far beyond measured steps a trend is believed
+LOG_STEPS = math.log(2)*np.linspace(-18, 2, 161)   # candidate log steps, full scale is 1
+CLOSE = 1e-5   # log steps closer than this count as equal
+NUDGE = .002   # minimum distance of a try from the ends of the bracket, if the bracket is wide enough
+REACH = .2      # extrapolation range beyond the measured log steps
 
 def beyond(
-    t, # (n,) log steps, rising
-    shift, # (n,) how far the estimate is off
-)->tuple: # the same, with one more point at either end if there are two or more
-    "Let the trend of the shift go on a little"
+    t, # (n,) log steps, increasing
+    shift, # (n,) offset of the estimate
+)->tuple: # the same, with one more point at each end if there are two or more
+    "Extrapolate the offset linearly by a limited range"
     if len(t) < 2: return t,shift
     first,last = np.diff(shift)[[0, -1]]/np.maximum(np.diff(t)[[0, -1]], REACH/10)
     t = np.concatenate([[t[0] - REACH], t, [t[-1] + REACH]])
     return t,np.concatenate([[shift[0] - first*REACH], shift, [shift[-1] + last*REACH]])
 
 def next_step(
-    seen:list, # of (log step, value), what was measured
+    seen:list, # of (log step, value), measurements
     curve, # (161,) estimates of the value at `LOG_STEPS`
-    aim:float, # value that is wanted
-)->float: # log step, or None: there is nothing left to try
-    "Where the estimate, shifted to what was measured, has the value that is wanted"
+    aim:float, # target value
+)->float: # log step, or None: no candidate is left
+    "Log step at which the estimate, corrected by the measurements, has the target value"
     grid = LOG_STEPS
     if seen:
         t,v = np.array(sorted(seen)).T
@@ -415,12 +415,12 @@ def next_step(
 
 def search_step(
     measure, # function of a step: a value that falls as the step grows; or None: end the search
-    estimate, # function of a step: about that value
-    low:float, # least value that will do
-    high:float, # largest value that will do
+    estimate, # function of a step: estimate of that value
+    low:float, # smallest accepted value
+    high:float, # largest accepted value
     tries:int=9, # at most
-)->list: # of (log step, value), in the order of trying
-    "Try steps until the value lies between `low` and `high`"
+)->list: # of (log step, value), in the order of the tries
+    "Search the step until the value lies between `low` and `high`"
     curve,seen = np.array([estimate(math.exp(t)) for t in LOG_STEPS]),[]
     for _ in range(tries):
         t = next_step(seen, curve, (low + high)/2)
@@ -433,11 +433,11 @@ def search_step(
 
 def cheapest_step(
     measure, # function of a step: its cost
-    estimate, # function of a step: about that cost
+    estimate, # function of a step: estimate of that cost
     width:float=.25, # distance of the first tries, in logarithms
     tries:int=5, # at most
-)->list: # of (log step, cost), in the order of trying
-    "Try steps around the least estimate, then where a parabola through the three best has its minimum"
+)->list: # of (log step, cost), in the order of the tries
+    "Minimize the cost: try steps around the minimum of the estimate, then the minimum of a parabola through the three best"
     first = float(LOG_STEPS[np.argmin([estimate(math.exp(t)) for t in LOG_STEPS])])
     seen = {t: measure(math.exp(t)) for t in (first, first - width, first + width)}
     while len(seen) < tries:
@@ -455,31 +455,31 @@ def cheapest_step(
     return list(seen.items())
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #511c26cb
-WITHIN = .994   # of the bytes that are allowed: near enough
+WITHIN = .994   # fraction of the byte target that ends the search
 
 def encode_sparse(
-    r, # (h,w,c) reals: what is to be described, full scale is 1
-    n_bytes:float=None, # most bytes of all
+    r, # (h,w,c) reals: the residual, full scale is 1
+    n_bytes:float=None, # target size of all parts, bytes
     wavelet:str='9/7', # in `WAVELETS`
-    step:float=None, # instead of a size
+    step:float=None, # step instead of a target size
 )->tuple: # (header, models, words), bytes
-    "The finest step that `n_bytes` allow, and all that `decode_sparse` needs"
+    "Encode a residual with the smallest step that fits `n_bytes`"
     c = Coefficients(r, wavelet)
     return c.encode(step)[0] if step else fill_bytes(c, n_bytes)[0]
 
 def size_of(
     coded, # (header, models, words)
 )->int: # bytes
-    "Of all parts together"
+    "Total size of all parts"
     return sum(map(len, coded))
 
 def fill_bytes(
     c:Coefficients,
-    n_bytes:float, # most bytes of all; if a file without any coefficient has more, it is that file
-    size=size_of, # function of (header, models, words): bytes of the whole
-)->tuple: # what `Coefficients.encode` gives
-    "The most that `n_bytes` can hold"
-    kept = []   # (is it too large?, bytes, what `encode` gave), the best one only
+    n_bytes:float, # target size of all parts, bytes; if even a file without coefficients is larger, that file is returned
+    size=size_of, # function of (header, models, words): bytes of the whole file
+)->tuple: # result of `Coefficients.encode`
+    "Encode with the smallest step that fits `n_bytes`"
+    kept = []   # (is it too large?, bytes, result of `encode`), the best one only
     def measure(step):
         out = c.encode(step)
         n = size(out[0])
