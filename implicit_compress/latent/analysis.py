@@ -17,29 +17,29 @@ from .synthesis import N_SEPARATE
 
 # %% ../../nbs/60_latent/60_analysis.ipynb #57af91b7
 def halved(x): # (c,h,w)
-    "Means of squares of four pixels; edges repeat"
+    "Downsample by two: means of 2 x 2 pixels, replicated edges"
     return F.avg_pool2d(F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode='replicate'), 2)[0]
 
 def reduced(
     x, # (c,h,w)
-    levels:int, # how many
-)->list: # of (c,h,w): the picture, half of it, a quarter ...
-    "A picture at all scales"
+    levels:int, # number of scales
+)->list: # of (c,h,w): the image, at half size, at a quarter ...
+    "The image at all scales"
     out = [x]
     while len(out) < levels: out.append(halved(out[-1]))
     return out
 
 # %% ../../nbs/60_latent/60_analysis.ipynb #41d9da2c
-CHANNELS,AHEAD = 12,6   # of a layer; of what enters: a picture, and the next smaller one
-SHAPES = [(CHANNELS, AHEAD, 3, 3), (CHANNELS,), (CHANNELS, CHANNELS, 3, 3), (CHANNELS,), (1, CHANNELS, 1, 1), (1, AHEAD, 3, 3), (1,)]   # of the weights of a scale
+CHANNELS,AHEAD = 12,6   # channels of a layer; of the input: residual and upsampled coarser image
+SHAPES = [(CHANNELS, AHEAD, 3, 3), (CHANNELS,), (CHANNELS, CHANNELS, 3, 3), (CHANNELS,), (1, CHANNELS, 1, 1), (1, AHEAD, 3, 3), (1,)]   # shapes of the weights of a scale
 ANALYSES = 'pyramid_analysis.bin'
 
 def response(
-    pictures, # of `reduced`, (3,h,w)
+    pictures, # from `reduced`, (3,h,w) each
     level:int, # scale
-    W, # the weights of that scale, as `SHAPES`
+    W, # weights of that scale, as `SHAPES`
 )->torch.Tensor: # (h,w)
-    "Latents of one scale"
+    "Latents of one scale, before rounding"
     a,ab,b,bb,out,linear,shift = W
     x = pictures[level][None]
     up = torch.full_like(x, .5) if level + 1 == len(pictures) else F.interpolate(pictures[level + 1][None], scale_factor=2, mode='bilinear')[..., :x.shape[2], :x.shape[3]]
@@ -50,8 +50,8 @@ def response(
     return (F.conv2d(h, out) + F.conv2d(around(v), linear, shift))[0, 0]*4
 
 @cache
-def analyses()->dict: # number of a start: (code of its step, weights of each scale)
-    "What the package has learned"
+def analyses()->dict: # number of the pretrained weights: (code of the quantization step, weights of each scale)
+    "All pretrained analysis networks of the package"
     data,out,at = learned_bytes(ANALYSES),{},0
     while at < len(data):
         number,code,first = data[at:at + 3]
@@ -67,9 +67,9 @@ def analyses()->dict: # number of a start: (code of its step, weights of each sc
 @torch.no_grad()
 def analyze(
     plan:LatentSpec,
-    pictures, # of `reduced`
-)->list: # of (h,w), one for each grid; None if nothing was learned for this plan
-    "Latents of a picture"
+    pictures, # from `reduced`
+)->list: # of (h,w), one for each grid; None if no analysis network exists for this specification
+    "Compute the latents of an image, before rounding"
     if plan.start not in analyses(): return None
     code,scales = analyses()[plan.start]
     size,rgb = step(code)/step(plan.scene.step),[x[:3] if len(x) > 2 else x[:1].expand(3, -1, -1) for x in pictures[:N_SEPARATE]]

@@ -30,33 +30,33 @@ from .rate_control import decoded_psnr, meet, polish
 
 # %% ../../nbs/60_latent/90_codec.ipynb #5ee5ec37
 def wavelet_magnitudes(
-    x, # (h,w,c) reals 0..1
+    x, # (h,w,c) floats 0..1
 )->np.ndarray: # (n,)
-    "Of wavelet coefficients, or of some of them"
+    "Magnitudes of wavelet coefficients, subsampled for large images"
     bands = decompose(rgb_to_opponent(np.asarray(x, np.float64) - .5), '9/7', levels_of(*x.shape[:2], '9/7'))
     c = np.abs(np.concatenate([b.data.ravel() for b in bands]))
     return c[::-(-len(c)//(1 << 18))]
 
 def step_for(lmbda):
-    "To which wavelet coefficients are rounded"
+    "Quantization step of the wavelet coefficients for `lmbda`"
     return math.sqrt(lmbda/.05)
 
 def estimate_bpp(
-    c, # of `wavelet_magnitudes`
+    c, # from `wavelet_magnitudes`
     channels:int,
     lmbda:float,
 )->float:
-    "About what a file takes: what wavelet coefficients do, rounded to a step that goes with lmbda"
+    "Estimate the bits per pixel of a file by wavelet coefficients, rounded to the step for `lmbda`"
     d = step_for(lmbda)
     return 1.9*channels*float(np.log2(1 + (c[c > d/2]/d)**2).sum())/len(c)
 
 def estimate_lmbda(
-    c, # of `wavelet_magnitudes`
+    c, # from `wavelet_magnitudes`
     channels:int,
-    bpp:float=None, # size to aim at
-    psnr:float=None, # or quality, dB
+    bpp:float=None, # target size
+    psnr:float=None, # or target quality, dB
 )->float:
-    "Where wavelet coefficients would be about as large or as good"
+    "Estimate the `lmbda` at which wavelet coefficients meet the target"
     lmbdas = np.exp(np.linspace(math.log(1e-6), math.log(.5), 80))
     def error(d): return np.where(c < .6*d, c*c, d*d/12).mean()
     if bpp: return float(lmbdas[min(79, sum(estimate_bpp(c, channels, l) > bpp for l in lmbdas))])
@@ -66,7 +66,7 @@ def estimate_lmbda(
 def pretrained_id(
     lmbda:float,
 )->int: # 1..255
-    "The number of the start that was learned at about this lmbda"
+    "The number of the pretrained weights for about this `lmbda`"
     return int(min(255, max(1, round(20 - 4*math.log2(lmbda)))))
 
 def plan_for(
@@ -74,7 +74,7 @@ def plan_for(
     lmbda:float,
     start:str, # 'shipped' or 'none'
 )->LatentSpec:
-    "Grids and networks for a picture and a rate"
+    "Choose grids and networks for an image and a `lmbda`"
     h,w,c = shape
     levels,first = 9 if h*w > 3e6 else 8 if h*w > 1e6 else N_SEPARATE,int(lmbda > .012)
     code = int(min(255, max(0, round(-8*math.log2(4*math.sqrt(lmbda))))))
@@ -83,29 +83,29 @@ def plan_for(
     return LatentSpec(SynthesisSpec(h, w, c, levels, first, code), 16, 32, 1, number)
 
 # %% ../../nbs/60_latent/90_codec.ipynb #a5e73ac5
-BRIEF = .95   # fewer steps than BRIEF/lmbda**.8 begin with the analysis
-LONG = 5e5   # more steps than LONG*lmbda begin with nothing: with weights that were learned the end is worse
-SMALL = 2500   # bytes; in a smaller file the 200 to 300 bytes that learned weights save are more than weights from nothing gain
-STEP_S = .006   # seconds of a step on a core, however small the image is
-WHOLE = .6   # bits per pixel, as `estimate_bpp` guesses them, above which everything is bent `AT_ONCE`
+BRIEF = .95   # fits of fewer than BRIEF/lmbda**.8 steps start from the analysis networks
+LONG = 5e5   # fits of more than LONG*lmbda steps start from default weights: pretrained ones end worse
+SMALL = 2500   # bytes; in a smaller file the 200 to 300 bytes saved by pretrained weights exceed the gain of default ones
+STEP_S = .006   # seconds per step on a core, independent of the image size
+WHOLE = .6   # bits per pixel by `estimate_bpp` above which all scales are fitted `AT_ONCE`
 
 def choose_init(
-    steps:float, # there is time for
+    steps:float, # within the budget
     lmbda:float,
 )->str: # 'analysis', 'start' or 'nothing'
-    "What a fit best begins with: latents and weights that were learned, such weights and zeros, or nothing"
+    "Choose the initialisation of a fit: analysis latents and pretrained weights, zeros and pretrained weights, or zeros and default weights"
     return 'analysis' if steps < BRIEF/lmbda**.8 else 'start' if steps <= LONG*lmbda else 'nothing'
 
 def seconds_per_step(
     pixels:int,
     device=None, # 'cpu', 'cuda', ...
-)->float: # seconds of a step
-    "About how long a step takes; a GPU waits for the processor to ask for three thousand small things"
+)->float: # seconds per step
+    "Estimated time of a step; on a GPU the launches of three thousand small kernels dominate"
     return STEP_S + 2e-7*pixels if device in (None, 'cpu') else max(.04, 2e-8*pixels)
 
 # %% ../../nbs/60_latent/90_codec.ipynb #881944b4
 class Clock:
-    "Progress by seconds, or by steps"
+    "Progress of a fit by seconds, or by steps"
     def __init__(self, seconds, steps, show=False, used=0., save=None):
         self.seconds,self.steps,self.t0,self.bar,self.save = seconds,steps,time.perf_counter() - used,None,save   # used: seconds of an earlier run; save: called with the seconds so far
         if show:
@@ -113,7 +113,7 @@ class Clock:
             self.bar = tqdm(total=100, bar_format='{l_bar}{bar}| {elapsed}<{remaining}{postfix}', leave=False)
 
     def __call__(self, o)->float: # 0..1
-        "How much of the budget is gone"
+        "The used part of the budget"
         spent = time.perf_counter() - self.t0
         if self.save: self.save(spent)
         p = o.work/self.steps if self.steps else spent/self.seconds
@@ -127,14 +127,14 @@ class Clock:
 
 # %% ../../nbs/60_latent/90_codec.ipynb #756f1f7d
 def search_lmbda(
-    o:LatentFit, # with the latents of an analysis
-    begun, # makes another one for a lmbda
-    bpp:float=None, # size to aim at
-    psnr:float=None, # or quality, dB
-    more:float=0., # bits per pixel to leave for what else there will be
-    tries:int=6, # analyses at most
+    o:LatentFit, # with latents of the analysis networks
+    begun, # function that makes a fit for a `lmbda`
+    bpp:float=None, # target size
+    psnr:float=None, # or target quality, dB
+    more:float=0., # bits per pixel to reserve
+    tries:int=6, # largest number of analyses
 )->LatentFit:
-    "One for which the analysis alone comes close to the target"
+    "Search a fit whose initial latents come close to the target"
     nearest = None   # (distance, fit)
     for k in range(tries):
         off = (o.cost(o.W, 'rate')/o.lmbda + o.weights_bpp() + more)/bpp if bpp else 10**(-psnr/10)/o.cost(o.W, 'mse')
@@ -147,12 +147,12 @@ def search_lmbda(
     return nearest[1]
 
 def fit_or_keep_init(
-    o:LatentFit, # as `Overfit.guess` left it
+    o:LatentFit, # initialised by `LatentFit.guess`
     *args, # for `fit_latents`
-    rival:bool, # may the guess be the file?
-    after=lambda: None, # called when the fit is over
-)->bool: # did somebody stop it?
-    "Overfit, and go back to the guess where that costs less: then there was too little time"
+    rival:bool, # may the initialisation be kept?
+    after=lambda: None, # called after the fit
+)->bool: # was it interrupted?
+    "Fit, and return to the initialisation if that has a lower cost"
     error,rate = (o.cost(o.W, 'mse'),o.cost(o.W, 'rate')/o.lmbda + o.weights_bpp()) if rival else (0.,0.)
     ys,mats,stopped = o.ys,o.mats,False
     if o.level is None: o.ys = [y.clone() for y in ys]
@@ -161,7 +161,7 @@ def fit_or_keep_init(
         stopped = True
         if o.mats is None: o.round_weights()
     after()
-    if rival and error + o.lmbda*rate < o.price():   # both at the `lmbda` to which the fit was steered
+    if rival and error + o.lmbda*rate < o.price():   # both at the final `lmbda` of the rate control
         o.ys = ys
         o.fix(mats)
     return stopped
@@ -169,7 +169,7 @@ def fit_or_keep_init(
 # %% ../../nbs/60_latent/90_codec.ipynb #cee84c6a
 @cache
 def compile_kernels():
-    "Compile the kernels, or load them, and do once what takes longer the first time: no fit should pay for that"
+    "Compile or load the kernels and run one step, so that no fit includes that time"
     with own_torch():
         o = LatentFit(plan_for((8, 8, 3), .02, 'none'), torch.zeros(3, 8, 8, dtype=torch.float32), .02)
         o.enter(0)
@@ -178,30 +178,30 @@ def compile_kernels():
         o.pool.shutdown()
 
 def announce(
-    progress:bool, # on standard error, where the progress bar is; else as a warning
+    progress:bool, # print to standard error; else warn
 ):
-    "Say so if kernels have to be compiled first"
+    "Report that kernels have to be compiled first"
     if compiled(): return
     said = 'kernels are compiled once, for about a minute; the time for fitting begins afterwards (implicit-compress warmup does it in advance)'
     if progress: print(said, file=sys.stderr, flush=True)
     else: warnings.warn(said, RuntimeWarning, stacklevel=4)
 
-CLOSING = 25   # steps that take about as long as what follows the fit: rounding, changes of single latents, writing
-MEETING = 40   # more of them where a target must be met
-OVERTIME,OVERTIME_S = .5,2.   # of the seconds, or seconds, or
-OVERTIME_STEPS = 24   # steps: for so long at most after the fit are there more steps for a target; changes of single latents follow
-FITTED = 2000   # bits that weights take which were fitted, beside those of a start
-LARGEST = 512   # rows and columns of the part of an image on which `lmbda` is looked for
-OPENING = .5   # of the time for fitting at most is counted for the analysis of a large image, so that some is left
-TRIES,TRIES_WHOLE = 6,2   # analyses at most: where there is no such part, and of a large image after it
-SHARE = .25   # of the seconds at most are kept for that
-ABOVE = .3   # dB above a quality that a fit aims at: bits are taken away afterwards more easily than they are added
+CLOSING = 25   # work after the fit, in steps: rounding, changes of single latents, writing
+MEETING = 40   # additional steps for a target
+OVERTIME,OVERTIME_S = .5,2.   # limit of further steps for a target after the fit: part of the budget, or seconds,
+OVERTIME_STEPS = 24   # or steps, whichever is longest; changes of single latents follow
+FITTED = 2000   # additional bits of fitted weights, relative to unchanged initial ones
+LARGEST = 512   # rows and columns of the crop on which `lmbda` is searched
+OPENING = .5   # largest part of the time budget that counts for the analysis of a large image
+TRIES,TRIES_WHOLE = 6,2   # largest number of analyses: without a crop, and of the whole image after a crop
+SHARE = .25   # largest part of the seconds reserved for `CLOSING`
+ABOVE = .3   # dB above the target quality at which the fit aims: removing bits afterwards is easier than adding them
 
-PROBING = .25   # share of the budget of a short fit, with a quality as its target, that goes to finding `lmbda`
+PROBING = .25   # part of the budget used to search `lmbda`, for a fit with a quality target
 PROBED = 1.8   # change of log lmbda for a change of one in the logarithm of the error
 
 class _Kept:
-    "A checkpoint of a fit, in the file format of module `fit`"
+    "Checkpoint of a fit, in the file format of `siren.fit`"
     def __init__(self, path, key, budget):
         self.point,self.budget,self.every_s = Checkpoint(path, key),budget,30.
         self.due = time.perf_counter() + self.every_s
@@ -210,7 +210,7 @@ class _Kept:
     def latest(self): return self.point.latest
 
     def file(self)->File: # or None
-        "The finished file of the same budget"
+        "The finished file of the same budget, if any"
         kept = self.point.kept
         if 'file' not in kept or kept['latest']['budget'] != list(self.budget): return None
         out = File(kept['file'].numpy().tobytes())
@@ -218,7 +218,7 @@ class _Kept:
         return out
 
     def take(self, o, begins, seconds):
-        "Keep the state of a fit"
+        "Store the state of a fit"
         self.point.kept.pop('file', None)
         s = o.plan.scene
         plan = [list(s), *o.plan[1:]]
@@ -227,7 +227,7 @@ class _Kept:
         self.due = time.perf_counter() + self.every_s
 
     def finish(self, out:File):
-        "Keep the file, too"
+        "Store the finished file"
         self.point.kept |= dict(file=torch.frombuffer(bytearray(out), dtype=torch.uint8), psnr=out.psnr, bpp=out.bpp, seconds=out.seconds)
         self.point.write()
 
@@ -243,7 +243,7 @@ class _Run:
         self.magnitudes = wavelet_magnitudes(reals)
         self.first = lmbda or estimate_lmbda(self.magnitudes, x.shape[2], bpp and max(bpp/2, bpp - 1500/self.pixels), psnr)
         self.samples = torch.from_numpy(reals).movedim(2, 0).contiguous().to(device or 'cpu')
-        self.expected = steps or seconds/seconds_per_step(self.pixels, device)   # steps that there is time for
+        self.expected = steps or seconds/seconds_per_step(self.pixels, device)   # expected number of steps
         self.begins = choose_init(self.expected, self.first)
         if self.begins == 'nothing' and estimate_bpp(self.magnitudes, x.shape[2], self.first)*self.pixels < 8*SMALL: self.begins = 'start'
         self.start = 'none' if self.begins == 'nothing' else start
@@ -253,13 +253,13 @@ class _Run:
         self.overtime = math.inf if steps else max(OVERTIME*seconds, OVERTIME_S, OVERTIME_STEPS*step)
 
     def begun(self, lmbda, samples=None):
-        "A fit at its beginning"
+        "A new fit"
         samples = self.samples if samples is None else samples
         channels,h,w = samples.shape
         return LatentFit(plan_for((h, w, channels), lmbda, self.start), samples, lmbda, self.seed, self.threads > 1)
 
     def probed(self):
-        "Correct `lmbda` for a quality by what a part of the budget reaches; if somebody stops it, that is the fit"
+        "Correct `lmbda` for a quality target by a short fit; if interrupted, that is the fit"
         o = self.begun(self.first)
         brief = o.guess() and self.begins == 'analysis'
         clock = self.clock(self.probing)
@@ -274,11 +274,11 @@ class _Run:
         if self.begins == 'start' and choose_init((1 - self.probing)*self.expected, self.first) == 'analysis': self.begins = 'analysis'
 
     def clock(self, share:float, **more)->Clock:
-        "A clock for a share of the budget"
+        "A clock for a part of the budget"
         return Clock(share*(self.seconds - self.closing), self.steps and share*self.steps, **more)
 
-    def opened(self)->bool: # is there an analysis, and so a file that could be written at once?
-        "Begin, at a `lmbda` that goes with the target"
+    def opened(self)->bool: # were the latents initialised by the analysis networks?
+        "Initialise the fit, at a `lmbda` for the target"
         if self.probing: self.probed()
         if self.stop: return False
         t0 = time.perf_counter()
@@ -287,7 +287,7 @@ class _Run:
             if self.seconds: self.used = min(time.perf_counter() - t0, OPENING*(1 - self.probing)*(self.seconds - self.closing))
 
     def analysed(self)->bool: # as `opened`
-        "Latents of the analysis, at a `lmbda` for which their file is about as large or as good as it should be"
+        "Latents of the analysis networks, at a `lmbda` for which their file is close to the target"
         fitting = bool(self.steps or self.seconds)
         if fitting and not (self.bpp and self.begins == 'analysis') or self.start == 'none' or not (self.bpp or self.psnr):
             self.o = self.begun(self.first)
@@ -306,17 +306,17 @@ class _Run:
         return known
 
     def part(self)->torch.Tensor: # (c,h,w)
-        "The middle of a large image"
+        "Center crop of a large image"
         top,left = (max(0, (n - LARGEST)//2) for n in self.samples.shape[1:])
         return self.samples[:, top:top + LARGEST, left:left + LARGEST].contiguous()
 
     def share_of(self, part)->float:
-        "Bits per pixel of a part over those of the image, as coefficients have them at the present `lmbda`"
+        "Ratio of the estimated bits per pixel of a crop and of the image, at the current `lmbda`"
         c = len(part)
         return estimate_bpp(wavelet_magnitudes(part.movedim(0, 2).cpu().numpy()), c, self.first)/max(1e-6, estimate_bpp(self.magnitudes, c, self.first))
 
     def restored(self):
-        "Go on where a checkpoint ends"
+        "Resume from a checkpoint"
         old = self.kept.latest
         if old['budget'] != list(self.kept.budget) and self.spent(old) >= 1: raise ValueError(f'the checkpoint has {old["fit"]["numbers"]["work"]:.0f} steps in {old["seconds"]:.0f} s behind it, all that was asked for: ask for more, or delete it')
         scene,*rest = old['plan']
@@ -324,22 +324,22 @@ class _Run:
         self.o.restore(old['fit'])
         self.used,self.begins = old['seconds'],old['begins']
 
-    def spent(self, old)->float: # share of the budget that is gone
-        "How far an earlier run came"
+    def spent(self, old)->float: # used part of the budget
+        "Progress of an earlier run"
         main = 1 - self.probing
         return old['fit']['numbers']['work']/(main*self.steps) if self.steps else old['seconds']/(main*(self.seconds - self.closing))
 
     def save(self, seconds):
-        "What a clock calls before every step"
+        "Write a checkpoint if it is due; called before every step"
         self.used = seconds
         if self.kept and time.perf_counter() >= self.kept.due and self.o.level is not None: self.kept.take(self.o, self.begins, seconds)
 
     def over(self):
-        "What is done when the fit is over"
+        "Write a checkpoint after the fit"
         if self.kept and self.o.level is not None: self.kept.take(self.o, self.begins, self.used)
 
     def fit(self, known:bool):
-        "Fit until the time is over or somebody stops it; `known`: there is an analysis to compare with"
+        "Fit until the budget is used or the user interrupts; `known`: the latents were initialised by the analysis networks"
         resumed = self.o.level is not None
         brief = (known or resumed) and self.begins == 'analysis'
         dense = estimate_bpp(self.magnitudes, self.x.shape[2], self.first) > WHOLE
@@ -349,7 +349,7 @@ class _Run:
         self.stop = 'interrupted' if stopped else 'steps' if self.steps else 'seconds'
 
     def file(self)->File:
-        "The file, finished"
+        "Fit, meet the target and write the file"
         if not (self.steps or self.seconds) and self.start == 'none': raise ValueError('seconds is 0, and start \'none\' has no analysis: give seconds, or start=\'shipped\'')
         if self.cpu:
             announce(self.progress)
@@ -368,20 +368,20 @@ class _Run:
 
 def encode_latents(
     x, # (h,w,c) samples
-    bpp:float=None, # size to aim at, bits per pixel; default .3
+    bpp:float=None, # target size, bits per pixel; default .3
     psnr:float=None, # or quality, dB
-    lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`: larger is smaller
-    seconds:float=60., # for fitting and what follows; compiling is not counted, and a target may take about half as long again. 0: the analysis alone
-    steps:int=None, # or as much work as so many steps at full size: then the file does not depend on the clock
-    seed:int=0, # of noise
-    start:str='shipped', # weights the package has learned, unless there is time for better ones; or 'none'
-    progress:bool=False, # show a bar?
-    threads:int=None, # default: as many as torch is set to
-    device=None, # where to fit: 'cpu', 'cuda', ...
-    checkpoint=None, # file that keeps the state of the fit: where it is there already, go on from it
-    alpha=None, # (h,w,1) samples: where it is 0, `x` is not seen, and a quality is not that of these pixels
+    lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`: a larger one makes a smaller file
+    seconds:float=60., # budget for the fit and the work after it; without compilation; a target may take about half as long again. 0: no fit
+    steps:int=None, # or a budget in steps at full size: then the file is reproducible
+    seed:int=0, # of the noise
+    start:str='shipped', # pretrained weights, unless the budget is long enough for better ones; 'none': default weights
+    progress:bool=False, # show a progress bar?
+    threads:int=None, # default: the setting of torch
+    device=None, # device of the fit: 'cpu', 'cuda', ...
+    checkpoint=None, # file for the state of the fit; if it exists, the fit resumes from it
+    alpha=None, # (h,w,1) samples: where it is 0, `x` is invisible and does not count for a quality
 )->File:
-    "Fit latents and networks to an image, and write the file; what torch is set to stays as it is"
+    "Fit latents and networks to an image and write the file; the settings of torch are restored"
     if start not in ('shipped', 'none'): raise ValueError(f"start is {start!r}: known are 'shipped', 'none'")
     if not (psnr or lmbda or bpp): bpp = .3
     with own_torch() as before:

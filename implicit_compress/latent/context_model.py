@@ -18,30 +18,30 @@ from ..siren.integer import SingleThreadedBlas
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #bdf7ae61
 class LatentGrid(NamedTuple):
-    "Numbers of one scale"
-    level:int # 0 is as large as the picture, each next one half of it
+    "Size of the latent grid of one scale"
+    level:int # 0 is as large as the image, each next level half of it
     h:int # rows
     w:int # columns
 
 def latent_grids(
-    h:int, # rows of the picture
+    h:int, # rows of the image
     w:int, # columns
-    levels:int, # scales in all, those left out included
-    first:int=0, # the finest scale there is
+    levels:int, # number of scales, omitted ones included
+    first:int=0, # the finest scale that has a grid
 )->list: # of `LatentGrid`, in the order of the file: coarse to fine
-    "All grids of a picture"
+    "List the latent grids of an image"
     return [LatentGrid(l, -(-h >> l), -(-w >> l)) for l in reversed(range(first, levels))]
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #e2d57c2d
-CONTEXT_OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-1, 2), (-2, -1), (-2, 1), (-2, -2), (-2, 2))   # rows down and columns right to known numbers, the nearest first
-TILE,WAVE_LAG = 7,3   # a tile has 2**7 rows and columns; so many columns a row is behind the one above
+CONTEXT_OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-1, 2), (-2, -1), (-2, 1), (-2, -2), (-2, 2))   # row and column offsets of the spatial context, the nearest first
+TILE,WAVE_LAG = 7,3   # a tile has 2**7 rows and columns; a row is this many columns behind the one above
 MARGIN = 2   # zeros above a tile, and to its left and right
-TOGETHER = 1 << 15   # places that are looked through together
+TOGETHER = 1 << 15   # positions that are enumerated per batch
 
 def wavefronts(
     g:LatentGrid,
-): # yields (n,) rows, (n,) columns, and (k,) where each of k waves ends
-    "In which order numbers are found, several waves at a time: numbers of one wave do not see each other"
+): # yields (n,) rows, (n,) columns, and (k,) the end of each of k wavefronts
+    "Decoding order, several wavefronts at a time: latents of one wavefront are not in each other's context"
     side = 1 << TILE
     down,right,high,wide = np.arange(0, g.h, side),np.arange(0, g.w, side),min(side, g.h),min(side, g.w)
     r,count,some = np.arange(high),wide + WAVE_LAG*(high - 1),max(1, TOGETHER//(len(down)*len(right)*high))
@@ -52,40 +52,40 @@ def wavefronts(
         yield y[inside],x[inside],inside.sum((1, 2, 3)).cumsum()
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #e1a17968
-PARENT_OFFSETS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))   # the place in the next coarser grid, and around it
-N_INTER_SCALE,INTER_SCALE_FEATURES = 3,6   # finest scales whose numbers inherit features from all coarser grids; how many of them
-N_FEATURES,FEATURE = 23 + INTER_SCALE_FEATURES,6   # features; their fractional bits
-GROUPS = ((0, 4), (4, 12), (12, 18))   # features whose magnitudes are added up
-MOST = 4095   # larger numbers look like this one to others
+PARENT_OFFSETS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))   # positions in the parent grid: the same one, and its neighbours
+N_INTER_SCALE,INTER_SCALE_FEATURES = 3,6   # number of finest scales with inter-scale context; number of its features
+N_FEATURES,FEATURE = 23 + INTER_SCALE_FEATURES,6   # number of features; their fractional bits
+GROUPS = ((0, 4), (4, 12), (12, 18))   # ranges of features whose magnitudes are summed
+MOST = 4095   # context values are clipped to this magnitude
 
 class PaddedGrid:
-    "A grid among zeros, tile by tile or as a whole, as far as it is known"
+    "A zero-padded grid, by tiles or as a whole, filled as it is decoded"
     def __init__(self, g, tile=62):
         self.g,self.tile = g,tile
         self.stride = g.w + MARGIN*((g.w - 1 >> tile) + 2)
         self.flat = np.zeros(self.stride*(g.h + MARGIN*((g.h - 1 >> tile) + 2)))
 
     def at(self, r, c):
-        "Where numbers lie in `flat`"
+        "Positions in `flat`"
         return (r + MARGIN + MARGIN*(r >> self.tile))*self.stride + c + MARGIN + MARGIN*(c >> self.tile)
 
     def around(self, at, offsets):
-        "(len(offsets),n) places around those"
+        "(len(offsets),n) positions at these offsets"
         return at + np.array([[dy*self.stride + dx] for dy,dx in offsets])
 
     def seen(self, at, offsets):
-        "And the numbers there"
+        "(len(offsets),n) values at these offsets"
         return self.flat.take(self.around(at, offsets))
 
 def features(
     g:LatentGrid,
     r, # (n,) rows
     c, # (n,) columns
-    parent:PaddedGrid=None, # the next coarser grid; None if there is none
-    grand:PaddedGrid=None, # the grid after that
+    parent:PaddedGrid=None, # the parent grid; None if there is none
+    grand:PaddedGrid=None, # the grandparent grid
     told=None, # (6,h,w) of `inter_scale_features`, as large as `parent`
-)->np.ndarray: # (29,n) float64, whole numbers with six fractional bits
-    "What is known about numbers before their grid begins: zeros for the twelve around them, and for sums of those"
+)->np.ndarray: # (29,n) float64 holding integers with six fractional bits
+    "Context features from coarser grids; those of the spatial context and its sums are zero"
     out = np.zeros((N_FEATURES, len(r)))
     if parent: out[12:17] = parent.seen(parent.at(r >> 1, c >> 1), PARENT_OFFSETS)
     if grand: out[17] = grand.seen(grand.at(r >> 2, c >> 2), PARENT_OFFSETS[:1])
@@ -96,28 +96,28 @@ def features(
     return out
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #55c62ce7
-ACTIVE,BIG = 10,1 << 24   # fractional bits of an activation; no activation and no inherited feature is larger
-CONTEXT = 4 + N_INTER_SCALE   # matrices of the context model
-STRIP = 256   # rows at a time
+ACTIVE,BIG = 10,1 << 24   # fractional bits of an activation; limit of activations and of inter-scale features
+CONTEXT = 4 + N_INTER_SCALE   # number of matrices of the context model
+STRIP = 256   # rows per block
 SCALES,TIGHTEST = 43,18   # scales are 2**((s - 18)/4), s = 0..42
 
 class Matrix(NamedTuple):
-    "Whole numbers over a power of two"
+    "Integer weights with a power-of-two scale"
     Q:np.ndarray # (out,in) int64, below 2**15
     s:int # the weights are Q/2**s, 0..15
 
 def rescaled(
-    a, # float64 holding whole numbers
+    a, # float64 holding integers
     s:int, # bits to drop; negative: to add
-)->np.ndarray: # float64 holding whole numbers
+)->np.ndarray: # float64 holding integers
     "Divide by a power of two and round"
     return np.floor(a*2.**-s + .5)
 
 def inter_scale_features(
-    above, # (k,h,w) int16: the numbers of all coarser grids, enlarged to the size of the next coarser one, which is the first
+    above, # (k,h,w) int16: all coarser grids, parent first, upsampled to the size of the parent
     m:Matrix, # (6,k+1), the last column is the bias
-)->np.ndarray: # (6,h,w) float32 holding whole numbers with six fractional bits
-    "What all coarser grids together say about the numbers below"
+)->np.ndarray: # (6,h,w) float32 holding integers with six fractional bits
+    "Features of the latents from all coarser grids"
     W,out = m.Q*2.**FEATURE,np.empty((len(m.Q), *above.shape[1:]), np.float32)
     for a in range(0, above.shape[1], STRIP):
         x = above[:, a:a + STRIP].reshape(len(above), -1).astype(np.float64)
@@ -125,39 +125,39 @@ def inter_scale_features(
     return out
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #982f0965
-LAST,HALF = np.array([[2.**(3 - ACTIVE)], [2.**(2 - ACTIVE)]]),np.array([[.5], [TIGHTEST + .5]])   # to eighths, and to quarters of an octave
+LAST,HALF = np.array([[2.**(3 - ACTIVE)], [2.**(2 - ACTIVE)]]),np.array([[.5], [TIGHTEST + .5]])   # scale mean to eighths, scale to quarters of an octave
 LOWEST,HIGHEST = np.array([[-8.*MOST], [0]]),np.array([[8.*MOST], [SCALES - 1]])
 
 def floored(a):
-    "Rounded down, in place"
+    "Floor in place"
     return np.floor(a, out=a)
 
 def bounded(a, lo, hi):
-    "Brought within bounds, in place"
+    "Clip in place"
     return np.minimum(np.maximum(a, lo, out=a), hi, out=a)
 
 class ContextModel:
-    "How numbers are distributed, by what is around them"
+    "Predict mean and scale of latents from their context"
     def __init__(self,
-        net, # of `Matrix`: (c,29), (c,c), (2,c), (2,29); those of `inter_scale_features` after them
+        net, # list of `Matrix`: (c,29), (c,c), (2,c), (2,29), then those of `inter_scale_features`
     ):
         (W1,s1),(W2,s2),(W3,s3),(L,s4) = net[:4]
-        self.A = np.concatenate([W1*2.**(ACTIVE - FEATURE - s1), L*2.**(ACTIVE - FEATURE - s4)])   # neurons, then mean and scale
+        self.A = np.concatenate([W1*2.**(ACTIVE - FEATURE - s1), L*2.**(ACTIVE - FEATURE - s4)])   # hidden layer, then mean and scale
         sums = [self.A[:, 18 + j:19 + j].repeat(hi - lo, 1) for j,(lo,hi) in enumerate(GROUPS[:2])]
         self.near = np.concatenate([self.A[:, :12], *sums], 1)*2.**FEATURE
         self.width,self.W2,self.W3 = len(W1),W2*2.**-s2,W3*2.**-s3
 
     def before(self,
-        x, # (29,n) of `features`
+        x, # (29,n) from `features`
     )->np.ndarray: # (c+2,n) float64
-        "What numbers around will be added to"
+        "First layer without the spatial context"
         return self.A @ x + .5
 
     def __call__(self,
-        own, # (12,n) float64: numbers around
-        before, # (c+2,n)
+        own, # (12,n) float64: spatial context
+        before, # (c+2,n) from `before`
     )->np.ndarray: # (2,n) int64: means in eighths, scales 0..42
-        "The network"
+        "Evaluate the network"
         x = np.empty((2*len(own), own.shape[1]))
         x[:len(own)] = own
         np.abs(own, out=x[len(own):])
@@ -178,7 +178,7 @@ class ContextModel:
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #6ef1afd9
 PER_LN2 = 1549082005   # round(2**30/ln(2))
-REACHES = ((0, 12, 3), (12, 21, 15), (21, 29, 63), (29, SCALES, 511))   # first scale, last + 1, and how far their tables go
+REACHES = ((0, 12, 3), (12, 21, 15), (21, 29, 63), (29, SCALES, 511))   # first scale, last + 1, largest magnitude in their tables
 
 def exp_fixed(
     d, # int64 distances in eighths, 0 or more
@@ -196,9 +196,9 @@ def exp_fixed(
 def laplace(
     eighths, # (k,) means, 0..4
     scale:int, # 0..42
-    reach:int, # how far tables go
-)->np.ndarray: # (k,2*reach+2) int64 counts for -reach..reach, at least 1; the last is that of all others
-    "Laplace's distribution as tables"
+    reach:int, # largest magnitude in the tables
+)->np.ndarray: # (k,2*reach+2) int64 counts for -reach..reach, at least 1; the last is the escape
+    "Frequency tables of the Laplace distribution"
     d = np.abs(8*np.arange(-reach, reach + 1) - np.reshape(eighths, (-1, 1)))
     near,far = exp_fixed(np.abs(d - 4), scale),exp_fixed(d + 4, scale)
     mass = np.where(d < 4, (2 << 30) - near - far, near - far)
@@ -206,22 +206,22 @@ def laplace(
 
 @cache
 def laplaces(
-    k:int, # which of `REACHES`
-)->np.ndarray: # (5*scales,2*reach+2) float64 holding whole numbers
-    "All tables of one length; the first are those of a mean of zero"
+    k:int, # index into `REACHES`
+)->np.ndarray: # (5*scales,2*reach+2) float64 holding integers
+    "All tables of one length; those of mean zero come first"
     lo,hi,reach = REACHES[k]
     return np.stack([laplace(range(5), s, reach) for s in range(lo, hi)], 1).reshape(-1, 2*reach + 2).astype(float)
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #423eb594
-LENGTH = np.concatenate([np.full(hi - lo, k) for k,(lo,hi,_) in enumerate(REACHES)])   # which of `REACHES` a scale has,
-FIRST = np.concatenate([np.arange(hi - lo) for lo,hi,_ in REACHES])   # its row there, for a mean of zero,
-APIECE = np.concatenate([np.full(hi - lo, hi - lo) for lo,hi,_ in REACHES])   # and how many rows further that of the next eighth is
+LENGTH = np.concatenate([np.full(hi - lo, k) for k,(lo,hi,_) in enumerate(REACHES)])   # index into `REACHES` by scale
+FIRST = np.concatenate([np.arange(hi - lo) for lo,hi,_ in REACHES])   # its row there, for mean zero
+APIECE = np.concatenate([np.full(hi - lo, hi - lo) for lo,hi,_ in REACHES])   # row stride from one eighth to the next
 
 @cache
 def costs(
-    k:int, # which of `REACHES`
+    k:int, # index into `REACHES`
 )->np.ndarray: # of the shape of `laplaces`
-    "Bits of everything in those tables; an escape takes 12 more, about"
+    "Bits of all entries of those tables; an escape takes about 12 more"
     w = laplaces(k)
     return np.log2(w.sum(1, keepdims=True)/w) + np.where(np.arange(w.shape[1]) == w.shape[1] - 1, 12, 0)
 
@@ -229,9 +229,9 @@ def code_wavefront(
     port, # `Writer`, or `Reader`
     mean, # (n,) int64 eighths
     scale, # (n,) int64 0..42
-    q=None, # (n,) int64; None reads them
+    q=None, # (n,) int64 latents; None decodes them
 )->tuple: # (n,) int64, bits
-    "Code the numbers of a wave"
+    "Encode or decode the latents of a wavefront"
     whole = mean + 4 >> 3
     off = mean - (whole << 3)
     flip,row,length,out,bits = 1 - 2*(off < 0),FIRST[scale] + np.abs(off)*APIECE[scale],LENGTH[scale],np.empty(len(mean), np.int64),0.
@@ -253,13 +253,13 @@ def code_wavefront(
 # %% ../../nbs/60_latent/10_context_model.ipynb #6f30bc0e
 def code_grids(
     port, # `Writer`, or `Reader`
-    net, # of `ContextModel`
-    grids, # of `latent_grids`
-    given=None, # (h,w) int64 for each; None reads them
-    check=lambda: None, # called after every few waves
+    net, # list of `Matrix`, as for `ContextModel`
+    grids, # from `latent_grids`
+    given=None, # (h,w) int64 for each; None decodes them
+    check=lambda: None, # called after every batch of wavefronts
 ): # yields (h,w) int64 and bits for each grid
-    "Code all grids, coarse to fine"
-    parent,grand,above,heirs = None,None,None,{m.Q.shape[1] - 1: m for m in net[4:]}   # matrices, by how many grids they are told of
+    "Encode or decode all grids, coarse to fine"
+    parent,grand,above,heirs = None,None,None,{m.Q.shape[1] - 1: m for m in net[4:]}   # inter-scale matrices, by their number of coarser grids
     model = ContextModel(net)
     for i,g in enumerate(grids):
         told = inter_scale_features(above, heirs[i]) if parent and i in heirs else None
@@ -269,13 +269,13 @@ def code_grids(
             around,found = own.around(at, CONTEXT_OFFSETS),np.empty(len(at), np.int64)
             for b in ends.tolist():
                 found[a:b],bits = code_wavefront(port, *model(own.flat.take(around[:, a:b]), before[:, a:b]), None if v is None else v[a:b])
-                own.flat[at[a:b]] = np.minimum(np.maximum(found[a:b], -MOST), MOST)   # in half the time of clip
+                own.flat[at[a:b]] = np.minimum(np.maximum(found[a:b], -MOST), MOST)   # twice as fast as np.clip
                 a,spent = b,spent + bits
             q[r, c] = found
             check()
         if np.abs(q).max() > 1 << 15: raise DamagedError(f'words: a latent of {np.abs(q).max()}, at most {1 << 15} is possible')
         yield q,spent
-        if g is grids[-1]: return   # nothing is below
+        if g is grids[-1]: return   # the finest grid is no context
         q = np.clip(q, -MOST, MOST)
         whole.flat.reshape(-1, whole.stride)[MARGIN:-MARGIN, MARGIN:-MARGIN] = q
         grown = [above.repeat(2, 1).repeat(2, 2)[:, :g.h, :g.w]] if parent else []
@@ -283,13 +283,13 @@ def code_grids(
 
 def read_grids(
     port, # `Reader`
-    words:bytes, # that it reads
-    net, # of `ContextModel`
-    grids, # of `latent_grids`
-    partial:bool=False, # may the words end too early? Then the grids that are whole are returned, one at least
+    words:bytes, # the bytes it reads
+    net, # list of `Matrix`, as for `ContextModel`
+    grids, # from `latent_grids`
+    partial:bool=False, # accept truncated data and return the complete grids, at least one
 )->tuple: # list of (h,w) int64, list of bits for each
-    "Read grids, as long as there are words"
-    out,more = [],-2 if partial else 4   # the coder looks two words ahead, and at the end behind the last
+    "Decode grids, as far as the data goes"
+    out,more = [],-2 if partial else 4   # the coder reads up to two words ahead, and at the end past the last one
     def check():
         if 4*(port.coder.num_words() - more) > len(words): raise TruncatedError(f'words: {len(words)} bytes are not enough')
     try:

@@ -22,21 +22,21 @@ from .context_model import CONTEXT, N_INTER_SCALE, INTER_SCALE_FEATURES, N_FEATU
 from .synthesis import N_SEPARATE, CUBIC, SynthesisSpec, Synthesis, render_latents
 
 # %% ../../nbs/60_latent/30_format.ipynb #62a499bd
-INHERIT = range(CONTEXT - N_INTER_SCALE, CONTEXT)   # where matrices are in a file: those of inherited features,
-TAPS,MLP_IN,MLP_OUT,MLP_SKIP = range(CONTEXT, CONTEXT + 4)   # the taps that enlarge and spread, into the neurons of a pixel, out of them, past them
-CONVS = CONTEXT + 4   # and convolutions
+INHERIT = range(CONTEXT - N_INTER_SCALE, CONTEXT)   # indices of matrices in a file: of the inter-scale context,
+TAPS,MLP_IN,MLP_OUT,MLP_SKIP = range(CONTEXT, CONTEXT + 4)   # upsampling and filter taps; hidden layer, output layer and skip connection of the MLP
+CONVS = CONTEXT + 4   # index of the first convolution
 
 class LatentSpec(NamedTuple):
-    "What a decoder must know before it reads numbers"
+    "Architecture and sizes that a decoder needs before it decodes values"
     scene:SynthesisSpec
-    width:int # neurons in the two hidden layers of the context model
-    hidden:int # neurons for each pixel
-    convs:int # convolutions
-    start:int # which weights differences are from; 0: none that were learned
+    width:int # width of the two hidden layers of the context model
+    hidden:int # width of the hidden layer of the per-pixel MLP
+    convs:int # number of convolutions
+    start:int # number of the pretrained initialisation; 0: the default weights
 
     @property
     def shapes(self)->list: # of (rows, columns)
-        "The matrices, in the order of the file: seven of the context model, four of the synthesis, convolutions"
+        "Shapes of the matrices in file order: seven of the context model, four of the synthesis network, convolutions"
         p,c,w,n = self.scene.planes,self.scene.channels + 1,self.width,self.hidden
         heirs = [(INTER_SCALE_FEATURES, max(1, self.scene.levels - k)) for k in range(N_INTER_SCALE)]
         return [(w, N_FEATURES), (w, w), (2, w), (2, N_FEATURES), *heirs, np.shape(CUBIC), (n, c), (p, n), (p, c), *[(p, 9*p)]*self.convs]
@@ -44,7 +44,7 @@ class LatentSpec(NamedTuple):
 def plan_of(
     h:Header, # of a file of method `pyramid`
 )->LatentSpec:
-    "The plan that a header tells; what cannot be is refused"
+    "Read the specification from a header; invalid values raise `DamagedError`"
     a = h.args
     if a['first'] >= min(a['levels'], N_SEPARATE): raise DamagedError(f'pyramid: scales {a["first"]}..{a["levels"] - 1}: that cannot be')
     if h.channels not in (1, 3): raise DamagedError(f'pyramid: {h.channels} channels: it draws 1 or 3')
@@ -52,23 +52,23 @@ def plan_of(
 
 def header_for(
     plan:LatentSpec,
-    depth:int, # bits a sample
-    steps:bytes=b'', # one for each matrix
+    depth:int, # bits per sample
+    steps:bytes=b'', # one step for each matrix
 )->Header:
-    "The header that tells a plan"
+    "Write a specification into a header"
     s = plan.scene
     own = dict(levels=s.levels, first=s.first, step=s.step, context=plan.width, hidden=plan.hidden, convs=plan.convs, start=plan.start, steps=steps)
     return Header(s.h, s.w, s.planes, depth, 'pyramid', own)
 
 # %% ../../nbs/60_latent/30_format.ipynb #91857bee
-UNIT = 15   # fractional bits of a start
+UNIT = 15   # fractional bits of initial weights
 STARTS = 'pyramid_start.bin'
 
 def pseudo_random(
     shape, # (rows, columns)
-    most:float, # largest size
-)->np.ndarray: # float64, the same everywhere
-    "Numbers without a pattern, to begin with"
+    most:float, # largest magnitude
+)->np.ndarray: # float64, the same on every machine
+    "Pseudo-random initial weights"
     v = (np.arange(shape[0]*shape[1], dtype=np.uint64) + 1)*2654435761 & 0xffffffff
     for _ in range(2): v = (v ^ v >> 15)*2246822519 & 0xffffffff
     return ((v >> 8).astype(np.float64)/(1 << 23) - 1).reshape(shape)*most
@@ -76,7 +76,7 @@ def pseudo_random(
 def guess(
     plan:LatentSpec,
 )->list: # of int64 arrays, 15 fractional bits
-    "Weights that nobody has learned"
+    "Default weights, without pretraining"
     W = [np.zeros(v) for v in plan.shapes]
     for i,most in ((0, .75), (1, 1.5), *((i, .75) for i in INHERIT), (MLP_IN, .09)): W[i] = pseudo_random(W[i].shape, (most/W[i].shape[1])**.5)
     W[3][1, [18, 19, 20, 22]] = .1,.04,.05,-4.5
@@ -88,14 +88,14 @@ def guess(
 
 def learned_bytes(
     name:str, # of a file in the package
-)->bytes: # none if it is not there: before the first is learned
-    "What the package has learned, unpacked"
+)->bytes: # empty if the file is missing
+    "Read and decompress a file of pretrained weights"
     try: return zlib.decompress(files('implicit_compress').joinpath(name).read_bytes())
     except FileNotFoundError: return b''
 
 @cache
-def pretrained()->dict: # number: (width, list of int16 arrays, 12 fractional bits)
-    "What the package has learned"
+def pretrained()->dict: # number: list of integer arrays, 12 fractional bits
+    "All pretrained weights of the package"
     data,out,at = learned_bytes(STARTS),{},0
     while at < len(data):
         number,width,hidden,convs = data[at:at + 4]
@@ -109,7 +109,7 @@ def pretrained()->dict: # number: (width, list of int16 arrays, 12 fractional bi
 def initial_weights(
     plan:LatentSpec,
 )->list: # of int64 arrays, 15 fractional bits
-    "The weights that differences are from: learned as far as they fit the plan, the others guessed"
+    "Initial weights, from which differences are coded: pretrained where shapes match the specification, else default"
     own,c,colour = guess(plan),plan.scene.channels,plan.scene.planes > 2
     if not plan.start: return own
     if plan.start not in pretrained(): raise DamagedError(f'start {plan.start} is not known: it needs a newer version of implicit_compress')
@@ -126,18 +126,18 @@ def initial_weights(
 
 def round_to_bits(
     v, # int64, 15 fractional bits
-    s:int, # fractional bits that are left, 0..15
+    s:int, # remaining fractional bits, 0..15
 )->np.ndarray: # int64
-    "Rounded to a step"
+    "Round to `s` fractional bits"
     return v + (1 << UNIT - s >> 1) >> UNIT - s
 
 # %% ../../nbs/60_latent/30_format.ipynb #3dc076fc
 def write_pyramid(
     plan:LatentSpec,
-    mats, # of `Matrix`, as `Plan.shapes`
+    mats, # list of `Matrix`, as `LatentSpec.shapes`
     latents, # (h,w) int64 for each grid
 )->tuple: # (steps, models, words), bytes
-    "The numbers of a file"
+    "Encode weights and latents"
     port,models = Writer(),b''
     for m,v in zip(mats, initial_weights(plan), strict=True):
         d = (m.Q - round_to_bits(v, m.s)).ravel()
@@ -149,26 +149,26 @@ def write_pyramid(
     return bytes(m.s for m in mats),models,port.done()
 
 def synthesis_of(
-    mats, # of `Matrix`, as `Plan.shapes`
+    mats, # list of `Matrix`, as `LatentSpec.shapes`
 )->Synthesis:
-    "Those that draw"
+    "The matrices of the synthesis network"
     return Synthesis(*mats[CONTEXT:CONVS], tuple(mats[CONVS:]))
 
 class Read(NamedTuple):
-    "What was in a file"
+    "Decoded content of a file"
     plan:LatentSpec
     mats:list # of `Matrix`
     latents:dict # level: (h,w) int64
-    bits:dict # name of a network, or level: bits of it
+    bits:dict # name of a network, or level: its bits
 
 def read_pyramid(
     h:Header, # of a file of method `pyramid`
     models:bytes,
     words:bytes,
-    until:int=None, # grids to read; default all
-    partial:bool=False, # may the words end too early? Then it is the grids that are whole
+    until:int=None, # number of grids to decode; default: all
+    partial:bool=False, # accept truncated data and return the complete grids
 )->Read:
-    "The numbers again, or an `IicError`"
+    "Decode weights and latents; raises `IicError` for invalid data"
     plan,steps,at,port,mats = plan_of(h),h.args['steps'],0,Reader(words),[]
     if len(steps) != len(plan.shapes) or max(steps) > UNIT: raise DamagedError(f'steps: {len(steps)} of them up to {max(steps, default=0)}: {len(plan.shapes)} are needed, 0..{UNIT}')
     with only_iic_errors():
@@ -188,20 +188,20 @@ def read_pyramid(
     return Read(plan, mats, dict(zip(keys, latents)), dict(context=sum(spent[:CONTEXT]), synthesis=sum(spent[CONTEXT:])) | dict(zip(keys, bits)))
 
 def scale_level(
-    scale, # output pixels to a pixel
-    levels:int, # scales of the file
+    scale, # output pixels per image pixel
+    levels:int, # number of scales of the file
 )->int:
-    "The scale of a pyramid that is wanted"
+    "The level of a requested output scale"
     level = -log2(Fraction(scale)) if scale > 0 else -1
     if level < 0 or level != int(level) or level >= levels: raise ValueError(f'scale is {scale}: a pyramid can be drawn at 1, 1/2, 1/4 ... 1/{1 << levels - 1}')
     return int(level)
 
 def box_slices(
-    box, # (top, left, bottom, right) in pixels of what is drawn; None: all
-    rows:int, # of what is drawn
-    cols:int, # of what is drawn
+    box, # (top, left, bottom, right) in output pixels; None: all
+    rows:int, # of the output
+    cols:int, # of the output
 )->tuple: # (rows, columns), slices
-    "The part that a box names; one that is empty or outside is refused"
+    "Convert a box to slices; an empty box or one outside the image raises `ValueError`"
     top, left, bottom, right = box or (0, 0, rows, cols)
     if not (0 <= top < bottom <= rows and 0 <= left < right <= cols):
         raise ValueError(f'box {tuple(box)} is empty or outside the {rows}x{cols} image')
@@ -212,12 +212,12 @@ def decode_latents(
     models:bytes,
     words:bytes,
     scale=1, # 1, 1/2, 1/4 ...
-    box=None, # (top, left, bottom, right) in pixels of what is drawn; None: all
-    threads:int=None, # default one a processor; never changes a sample
-    limits=None, # of the file; they were checked
-    partial:bool=False, # may the words end too early? Then the picture is as large as the finest grid that is whole
+    box=None, # (top, left, bottom, right) in output pixels; None: all
+    threads:int=None, # default: one per processor; does not affect the samples
+    limits=None, # of the file; checked by the caller
+    partial:bool=False, # accept truncated data; the image is then as large as the finest complete grid
 )->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
-    "The picture of a file of method `pyramid`, or an `IicError`"
+    "Decode the image of a file of method `pyramid`; raises `IicError` for invalid data"
     level,plan = scale_level(scale, h.args['levels']),plan_of(h)
     until = sum(g.level >= level for g in plan.scene.grids) if level else None
     try: r = read_pyramid(h, models, words, until)

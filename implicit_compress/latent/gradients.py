@@ -17,15 +17,15 @@ from .context_model import CONTEXT_OFFSETS, PARENT_OFFSETS, GROUPS, N_INTER_SCAL
 from .synthesis import N_SEPARATE, PLACES, VALUE, SynthesisSpec
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #79633cfb
-LIMITS = -TIGHTEST/4,6.   # of log2 of a scale
+LIMITS = -TIGHTEST/4,6.   # bounds of log2 of a scale
 
 def laplace_rate_and_grad(
-    t, # (n,) numbers
+    t, # (n,) latents
     mean, # (n,)
     scale, # (n,) log2 of the scale
-    bits:bool=True, # or slopes alone
-)->tuple: # (n,) derivatives by number and by scale, and bits or None
-    "What numbers cost under Laplace's distribution"
+    bits:bool=True, # False: gradients only
+)->tuple: # (n,) derivatives by latent and by scale, and bits or None
+    "Bits of latents under the Laplace distribution, and their gradients"
     ls,dd = scale.clamp(*LIMITS),t - mean
     inv = torch.exp2(-ls)
     u,r = dd.abs()*inv,.5*inv
@@ -40,29 +40,29 @@ def laplace_rate_and_grad(
     return by_number,by_scale,(torch.where(near, 0., u) - torch.log(torch.where(near, p, sinh)))/math.log(2) if bits else None
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #dd256412
-EDGE = 3   # zeros around a grid
-KNOWN = GROUPS[-1][1]   # features that are numbers nearby
-VARIED = [*range(KNOWN + len(GROUPS)), *range(N_FEATURES - INTER_SCALE_FEATURES, N_FEATURES)]   # features that are not the same all over a grid
+EDGE = 3   # width of the zero padding
+KNOWN = GROUPS[-1][1]   # number of features that are context values
+VARIED = [*range(KNOWN + len(GROUPS)), *range(N_FEATURES - INTER_SCALE_FEATURES, N_FEATURES)]   # features that vary within a grid
 
 def here(v):
-    "Are these numbers where kernels can reach them?"
+    "Is this tensor on the CPU, where the kernels run?"
     return v.device.type == 'cpu'
 
 def where_active(g, h):
-    "Slopes before a neuron, from those after it; a mask of truth values takes four times as long"
+    "Gradient of a ReLU; a boolean mask takes four times as long"
     return torch.ops.aten.threshold_backward(g, h, 0)
 
 def summed(
     v, # (...,2*h,2*w)
 )->torch.Tensor: # (...,h,w)
-    "Sums of two by two; the library's takes ten times as long"
+    "Sums of 2 x 2 blocks; the library's operation takes ten times as long"
     v = v[..., ::2, :] + v[..., 1::2, :]
     return v[..., ::2] + v[..., 1::2]
 
 class Layer:
-    "A grid, and what is around it, on canvases of one shape"
+    "A grid, its parents and its gradients, in padded arrays of one shape"
     def __init__(self, g, above, device):
-        self.g,self.above,self.stride = g,above,g.w + 2*EDGE   # above: layers of all coarser grids, the next one first
+        self.g,self.above,self.stride = g,above,g.w + 2*EDGE   # above: layers of all coarser grids, the parent first
         self.own,self.up,self.up2 = [torch.zeros((g.h + 2*EDGE)*self.stride, dtype=torch.float32, device=device) for _ in '123']
         self.slopes = [torch.zeros_like(self.own) for _ in '123']
         self.told,self.told_slopes = torch.zeros(2, INTER_SCALE_FEATURES if above and g.level < N_INTER_SCALE else 0, len(self.own), dtype=torch.float32, device=device)
@@ -71,33 +71,33 @@ class Layer:
 
     @cached_property
     def arrays(self):
-        "All that for a kernel"
+        "The NumPy arrays for the kernel"
         at = [[a*self.stride + b for a,b in o] for _,_,o in self.known] + [[]]*(3 - len(self.known))
         canvases,slopes = (tuple(v.numpy() for v in vs) for vs in ((self.own, self.up, self.up2), self.slopes))
         return canvases,slopes,tuple(np.array(v, np.int64) for v in at),self.told.numpy(),self.told_slopes.numpy(),self.inside.numpy()
 
     def view(self, flat, h=None, w=None):
-        "The numbers on a canvas, or on several"
+        "The grid in a padded array, or in several"
         return flat.unflatten(-1, (-1, self.stride))[..., EDGE:EDGE + (h or self.g.h), EDGE:EDGE + (w or self.g.w)]
 
     def blocks(self, flat, a, k):
-        "The same as (..., rows, k, columns, k): blocks below the numbers of a layer `a`"
+        "The same as (..., rows, k, columns, k): the k x k block of each latent of a coarser layer `a`"
         return self.view(flat, k*a.g.h, k*a.g.w).unflatten(-2, (-1, k)).unflatten(-1, (-1, k))
 
     def put(self, y):
-        "Lay out numbers, and what is coarser"
+        "Load latents, upsample their parents and reset the gradients"
         self.view(self.own).copy_(y)
         for flat,a,k in zip((self.up, self.up2), self.above, (2, 4)): self.blocks(flat, a, k).copy_(a.view(a.own)[:, None, :, None])
         for s in self.slopes: s.zero_()
 
     def pass_on(self):
-        "Slopes of enlarged grids belong to what was enlarged"
+        "Backpropagate gradients of the upsampled grids to the parent grids"
         for s,a,k in zip(self.slopes[1:], self.above, (2, 4)):
             g = summed(self.view(s, k*a.g.h, k*a.g.w))
             a.view(a.slopes[0]).add_(g if k == 2 else summed(g))
 
     def tell(self, m):
-        "Make inherited features"
+        "Compute the inter-scale features"
         v = None
         for a in reversed(self.above):
             own = a.view(a.own)[None]
@@ -106,7 +106,7 @@ class Layer:
         self.blocks(self.told, self.above[0], 2).copy_(torch.mm(m, self.heard).view(-1, *own.shape[1:])[:, :, None, :, None])
 
     def give_back(self, m, gm):
-        "Their slopes belong to the matrix and to all coarser grids"
+        "Backpropagate the inter-scale features to their matrix and to all coarser grids"
         g = summed(self.view(self.told_slopes, 2*self.above[0].g.h, 2*self.above[0].g.w)).flatten(1)
         gm.addmm_(g, self.heard.T)
         g = torch.mm(m[:, :-1].T, g).view(-1, self.above[0].g.h, self.above[0].g.w)
@@ -115,29 +115,29 @@ class Layer:
             a.view(a.slopes[0]).add_(g[0])
 
 class RateModel:
-    "Bits of latents and their gradients, by hand: several times faster than automatic ones"
+    "Rate of latents and its gradients, written by hand: several times faster than autograd"
     def __init__(self,
-        grids, # of `latent_grids`, coarse to fine
+        grids, # from `latent_grids`, coarse to fine
         device='cpu',
     ):
         self.layers = []
         for g in grids: self.layers.append(Layer(g, self.layers[::-1], device))
 
     def __call__(self,
-        ys, # of the first grids
+        ys, # latents of the first grids
         net, # matrices of the context model
-        bits:bool=True, # count them?
-        slopes:bool=True, # gradients, too?
+        bits:bool=True, # compute the bits?
+        slopes:bool=True, # compute the gradients?
     )->tuple: # bits of each grid, gradients by latents, gradients by the matrices
-        "What it costs"
+        "Rate of the grids and its gradients"
         layers,gnet,spent = self.layers[:len(ys)],[torch.zeros_like(w) for w in net],[0.]*len(ys)
-        first = torch.cat([net[0], net[3]])   # of features: neurons, and what goes past them
-        gfirst,grid = torch.zeros_like(first),self.by_kernel if here(first) and len(net[1]) % 4 == 0 else self.by_library   # kernels take four neurons at a time
+        first = torch.cat([net[0], net[3]])   # from features to the hidden layer and, as skip connection, to the output
+        gfirst,grid = torch.zeros_like(first),self.by_kernel if here(first) and len(net[1]) % 4 == 0 else self.by_library   # kernels process four neurons at a time
         heirs = {w.shape[1] - 1: (w, g) for w,g in zip(net[4:], gnet[4:])}
         for i,(l,y) in enumerate(zip(layers, ys)):
             l.put(y)
             if len(l.told): l.tell(heirs[i][0])
-        for i,l in reversed(list(enumerate(layers))):   # what is finer adds to the slopes of what is coarser
+        for i,l in reversed(list(enumerate(layers))):   # finer grids add to the gradients of coarser ones
             spent[i] = grid(l, first, *net[1:3], gfirst, *gnet[1:3], bits, slopes)
             if slopes: l.pass_on()
             if slopes and len(l.told): l.give_back(*heirs[i])
@@ -145,7 +145,7 @@ class RateModel:
         return spent,[l.view(l.slopes[0]) for l in layers],gnet
 
     def by_kernel(self, l, first, W2, W3, gfirst, gW2, gW3, bits, slopes):
-        "One grid"
+        "One grid, on the CPU"
         F,level = first.numpy(),l.g.level/4
         A = padded(F[:, VARIED], 2)
         by_A,by_bias,*by_nets = np.zeros_like(A),np.zeros(len(F), np.float32),gW2.numpy(),gW3.numpy()
@@ -157,7 +157,7 @@ class RateModel:
         return spent
 
     def by_library(self, l, first, W2, W3, gfirst, gW2, gW3, bits, slopes):
-        "The same on a GPU"
+        "One grid, with operations of the library"
         n,at,width = len(l.inside),EDGE*l.stride,len(W2)
         runs = [(v, s, at + dy*l.stride + dx) for v,s,offsets in l.known for dy,dx in offsets]
         x = torch.zeros(N_FEATURES, n, dtype=torch.float32, device=l.own.device)
@@ -193,9 +193,9 @@ class RateModel:
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #d46f750a
 class UpsampleFn(torch.autograd.Function):
-    "Twice as large along one axis: four taps, edges repeated"
+    "Upsampling by two along one axis: four taps, replicated edges"
     @staticmethod
-    def forward(ctx, x, taps, values, axis, n):   # values: the taps again, as numbers of Python
+    def forward(ctx, x, taps, values, axis, n):   # values: the taps as Python floats
         ctx.save_for_backward(x, taps)
         ctx.values,ctx.axis,m,both = values,axis,x.shape[axis],[]
         if here(x):
@@ -211,7 +211,7 @@ class UpsampleFn(torch.autograd.Function):
 
     @staticmethod
     def lines(axis, *vs):
-        "Arrays for a kernel: of planes, or of rows"
+        "Arrays for a kernel, as planes or as rows"
         return [v.detach().contiguous().numpy() if axis == 1 or v.ndim == 1 else v.detach().contiguous().flatten(0, 1).numpy() for v in vs]
 
     @staticmethod
@@ -237,7 +237,7 @@ class UpsampleFn(torch.autograd.Function):
         return gp.narrow(axis, 2, m),gt,None,None,None
 
 class LatentFilterFn(torch.autograd.Function):
-    "Latents that reach over their neighbours, the same to all sides: forward and backward are alike"
+    "Symmetric latent filter: forward and backward pass are the same operation"
     @staticmethod
     def along(x, values, axis):
         y,m = x*values[0],x.shape[axis]
@@ -247,8 +247,8 @@ class LatentFilterFn(torch.autograd.Function):
         return y
 
     @staticmethod
-    def both(x, taps, values, axes): # what becomes of it along one axis, and along both
-        "Along two axes"
+    def both(x, taps, values, axes): # result after the first axis, and after both
+        "Filter along two axes"
         if not here(x): return (y := LatentFilterFn.along(x, values, axes[0])),LatentFilterFn.along(y, values, axes[1])
         ways,out = (spread_rows, spread_columns),(torch.empty_like(x), torch.empty_like(x))
         for k,v,y in zip(axes, (x, out[0]), out): ways[k](v.detach().numpy(), taps.detach().numpy(), y.numpy())
@@ -275,7 +275,7 @@ class LatentFilterFn(torch.autograd.Function):
         return gx,gt,None
 
 class PixelMLPFn(torch.autograd.Function):
-    "The network of every pixel"
+    "Per-pixel MLP"
     @staticmethod
     def forward(ctx, x, W1, W2, L):
         ctx.save_for_backward(x, W1, W2, L)
@@ -300,7 +300,7 @@ class PixelMLPFn(torch.autograd.Function):
         return torch.addmm(torch.mm(W1[:, :-1].T, gh), L[:, :-1].T, g),torch.cat([gh @ x.T, gh.sum(1, True)], 1),g @ h.T,torch.cat([g @ x.T, g.sum(1, True)], 1)
 
 class ResidualConvFn(torch.autograd.Function):
-    "A convolution of three by three, edges repeated, added"
+    "Residual 3 x 3 convolution, replicated edges"
     @staticmethod
     def around(v, n, stride): return v.as_strided((len(v), 3, 3, n), (v.shape[1], stride, 1, 1)).reshape(9*len(v), n)
 
@@ -335,11 +335,11 @@ class ResidualConvFn(torch.autograd.Function):
 
 def synthesis_forward(
     s:SynthesisSpec,
-    ys, # of each grid of level `level` and coarser
-    net, # the matrices of the synthesis, convolutions at the end
-    level:int=0, # the scale to draw at
+    ys, # latents of each grid of level `level` and coarser
+    net, # matrices of the synthesis network, convolutions last
+    level:int=0, # the scale to render
 ): # (planes,h,w)
-    "What a decoder draws, before it rounds"
+    "Render latents in floating point, without the rounding of the decoder"
     latents,values,f = {g.level: y for g,y in zip(s.grids, ys)},net[0].tolist(),None
     for l in reversed(range(level, s.levels)):
         (t, v),parts = (taps[min(l, N_SEPARATE - 2)] for taps in (net[0], values)),[]

@@ -13,20 +13,20 @@ import numpy as np
 from numba import njit
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #b9a6afd4
-LANE = 512   # numbers at a time: all that belongs to them stays in a cache of a quarter of a megabyte
+LANE = 512   # values per block: a block's working set fits a cache of a quarter of a megabyte
 
-KERNELS = []   # all of them
+KERNELS = []   # all compiled functions
 
 def kernel(f):
-    "Compile a function when it is needed first, and keep that if there is a place for it"
+    "Compile a function at its first call, with an on-disk cache if a folder is writable"
     how = dict(fastmath=True, nogil=True, error_model='numpy')
     try: made = njit(f, cache=True, **how)
-    except RuntimeError: made = njit(f, **how)   # no folder can be written to
+    except RuntimeError: made = njit(f, **how)   # no writable cache folder
     KERNELS.append(made)
     return made
 
-def cache_folder()->str: # or None if there is no place for them
-    "Where compiled kernels are kept: `__pycache__` beside the package, or where the environment variable NUMBA_CACHE_DIR says"
+def cache_folder()->str: # or None if there is no cache folder
+    "Folder of the compiled kernels: `__pycache__` beside the package, or that of the environment variable NUMBA_CACHE_DIR"
     return KERNELS[0].stats.cache_path
 
 def compiled()->bool:
@@ -34,7 +34,7 @@ def compiled()->bool:
     def known(k):
         if k.signatures: return True
         try: return bool(k._cache._cache_file._load_index())
-        except AttributeError: return False   # there is no cache, or numba keeps it in another way
+        except AttributeError: return False   # there is no cache, or its layout in numba has changed
     return all(known(k) for k in KERNELS)
 
 ZERO,HALF,ONE = np.float32(0),np.float32(.5),np.float32(1)
@@ -45,7 +45,7 @@ def multiply(
     W, # (k,j) float32; k is even, j a multiple of four
     x, # (j,LANE)
     y, # (k,LANE): the product is added to it
-    n, # how many of the LANE
+    n, # how many of the LANE columns
 ):
     "y += W x"
     for k in range(0, W.shape[0], 2):
@@ -64,9 +64,9 @@ def correlate(
     g, # (k,LANE)
     x, # (j,LANE)
     G, # (k,j) float32, k even, j a multiple of four: products are added to it
-    n, # how many of the LANE
+    n, # how many of the LANE columns
 ):
-    "G += g x', the slopes of a matrix"
+    "G += g x', the gradient of a matrix"
     for k in range(0, G.shape[0], 2):
         g0,g1 = g[k],g[k + 1]
         for j in range(0, G.shape[1], 4):
@@ -81,10 +81,10 @@ def correlate(
 
 def padded(
     w, # (k,j)
-    rows:int=4, # become a multiple of so many
-    columns:int=4,
+    rows:int=4, # the number of rows is padded to a multiple of this
+    columns:int=4, # the same for columns
 )->np.ndarray: # float32, zeros below and to the right
-    "A matrix as `multiply` wants it"
+    "Zero-pad a matrix to the shape that `multiply` needs"
     k,j = w.shape
     out = np.zeros((k + -k % rows, j + -j % columns), np.float32)   # faster than the library's
     out[:k, :j] = w
@@ -93,19 +93,19 @@ def padded(
 # %% ../../nbs/60_latent/00_kernels.ipynb #2a3747e6
 @kernel
 def laplace_grad(
-    t, # (n,) float32 numbers
+    t, # (n,) float32 latents
     mean, # (n,)
     scale, # (n,) log2 of the scale
-    lowest, # scales that are not lower than this
-    highest, # nor higher than this
-    by_mean, # (n,): slope by the mean goes here,
-    by_scale, # (n,): and by the scale here
-    inv, # (n,) to work in
+    lowest, # lower bound of `scale`
+    highest, # upper bound of `scale`
+    by_mean, # (n,): receives the gradient by the mean
+    by_scale, # (n,): receives the gradient by the scale
+    inv, # (n,) work array, as are `e` and `eu`
     e,
     eu,
     n, # how many
 ):
-    "How bits of whole numbers under Laplace's distribution change"
+    "Gradient of the bits of integers under the Laplace distribution"
     for i in range(n): inv[i] = np.exp2(-min(max(scale[i], lowest), highest))
     for i in range(n): e[i] = np.exp(-HALF*inv[i])
     for i in range(n): eu[i] = np.exp(min(abs(t[i] - mean[i]), HALF)*inv[i])
@@ -122,15 +122,15 @@ def laplace_grad(
 
 @kernel
 def laplace_bits(
-    t, # (n,) float32 numbers
+    t, # (n,) float32 latents
     mean, # (n,)
-    inv, # (n,) one over the scale, and what else `laplace_grad` left
+    inv, # (n,) reciprocal of the scale; this, `e` and `eu` are filled by `laplace_grad`
     e,
     eu,
-    weight, # (n,): 0 for what does not count
+    weight, # (n,): 0 for positions that are not counted
     n, # how many
 )->float: # bits
-    "What they cost"
+    "Bits of integers under the Laplace distribution"
     spent = 0.
     for i in range(n):
         u = abs(t[i] - mean[i])*inv[i]
@@ -142,29 +142,29 @@ def laplace_bits(
 # %% ../../nbs/60_latent/00_kernels.ipynb #7e1b8f06
 @kernel
 def latent_bits(
-    canvases, # three flat float32: of the numbers, and of coarser ones enlarged
-    slopes, # the same shapes: slopes are added here
-    offsets, # three int64: where, around a number, what is known lies on each canvas
-    told, # (m,canvas) inherited features
-    told_slopes, # the same: theirs go here
-    inside, # (n,) 1 for a number, 0 for a margin
-    groups, # (q,2) int64: features whose magnitudes are added up
-    known:int, # features before those
-    first:int, # place of the first number on its canvas
-    A, # (width+2,j) from features to neurons, and past them to mean and scale; columns: known ones, sums, told ones, and zeros up to a multiple of four
+    canvases, # three flat float32 arrays: the grid, its parent and grandparent upsampled
+    slopes, # the same shapes: gradients are added here
+    offsets, # three int64: offsets of the context values in each array
+    told, # (m,size of a padded array) inter-scale features
+    told_slopes, # the same shape: receives their gradients
+    inside, # (n,) 1 for a latent, 0 for padding
+    groups, # (q,2) int64: ranges of features whose magnitudes are summed
+    known:int, # number of features before those sums
+    first:int, # position of the first latent in its array
+    A, # (width+2,j) from features to the hidden layer and, as skip connection, to mean and scale; columns: context values, sums, inter-scale features, and zeros up to a multiple of four
     bias, # (width+2,)
     W2, # (width,width)
     W3, # (2,width)
-    lowest, # `laplace_grad`
+    lowest, # bounds of `laplace_grad`
     highest,
-    by_A, # of the shape of A, bias, W2, W3: slopes are added here
+    by_A, # of the shapes of A, bias, W2, W3: gradients are added here
     by_bias,
     by_W2,
     by_W3,
-    count:bool, # are bits asked for?
-    learn:bool, # are slopes?
+    count:bool, # compute the bits?
+    learn:bool, # compute the gradients?
 )->float: # bits
-    "What a grid of latents costs, by a context model of two layers, and all slopes"
+    "Bits of a grid of latents under a context model of two layers, and all gradients"
     (K,J),n,m,own = A.shape,len(inside),len(told),canvases[0]
     width,sums,spent = K - 2,known + len(groups),0.
     AT = np.zeros((J, K + -K % 4), np.float32)
@@ -245,13 +245,13 @@ def latent_bits(
 @kernel
 def neurons(
     x, # (c,n) features
-    a:int, # the first of them now
-    k:int, # and how many
-    W1, # (H,J) from c features, and a constant one, to neurons, `padded`
-    v, # (J,LANE) zeros and, in row c, ones: gets the features
-    h, # (H,LANE) gets what enters neurons
+    a:int, # first column
+    k:int, # number of columns
+    W1, # (H,J) from c features and a constant one to the hidden layer, `padded`
+    v, # (J,LANE) zeros and, in row c, ones: receives the features
+    h, # (H,LANE) receives the pre-activations
 ):
-    "The first layer"
+    "Compute the pre-activations of the hidden layer"
     for j in range(len(x)): v[j, :k] = x[j, a:a + k]
     for r in range(len(h)): h[r, :k] = ZERO
     multiply(W1, v, h, k)
@@ -259,12 +259,12 @@ def neurons(
 @kernel
 def colours(
     x, # (c,n) features
-    W1, # (H,J) from features and a constant one to neurons; all are `padded`
-    W2, # (P,H) from neurons
-    L, # (P,J) and past them
-    out, # (p,n): what comes of it goes here
+    W1, # (H,J) from features and a constant one to the hidden layer; all are `padded`
+    W2, # (P,H) from the hidden layer to the output
+    L, # (P,J) linear skip connection
+    out, # (p,n): receives the output
 ):
-    "Small networks, one for each pixel"
+    "Forward pass of the per-pixel MLP"
     (c,n),(H,J),P = x.shape,W1.shape,len(W2)
     v,h,y = np.zeros((J, LANE), np.float32),np.empty((H, LANE), np.float32),np.empty((P, LANE), np.float32)
     v[c] = ONE
@@ -282,16 +282,16 @@ def colours(
 @kernel
 def colour_slopes(
     x, # (c,n) features
-    g, # (p,n) slopes of what came of them
-    W1, # of `colours`
+    g, # (p,n) gradient by the output
+    W1, # weights of `colours`
     W2,
     L,
-    by_x, # (c,n): slopes go here
-    by_W1, # (H,J), (P,H), (P,J): and are added here
+    by_x, # (c,n): receives the gradient
+    by_W1, # (H,J), (P,H), (P,J): gradients of the weights are added here
     by_W2,
     by_L,
 ):
-    "How much a change of features and weights changes"
+    "Backward pass of the per-pixel MLP"
     (c,n),(H,J),P = x.shape,W1.shape,len(W2)
     v,h,e,gh,gv = np.zeros((J, LANE), np.float32),np.empty((H, LANE), np.float32),np.zeros((P, LANE), np.float32),np.empty((H, LANE), np.float32),np.empty((J, LANE), np.float32)
     W1T,W2T,LT = W1.T.copy(),W2.T.copy(),L.T.copy()
@@ -318,7 +318,7 @@ def colour_slopes(
 # %% ../../nbs/60_latent/00_kernels.ipynb #e8a15ce7
 @kernel
 def at_edge(i, m):
-    "The place itself, or the last one before it"
+    "Clamp an index to 0..m-1"
     return min(max(i, 0), m - 1)
 
 @kernel
@@ -327,7 +327,7 @@ def enlarge_rows(
     t, # (4,) taps
     out, # (c,n,w), n is 2m or one less
 ):
-    "Twice as many rows"
+    "Upsample the rows by two"
     c,m,w = x.shape
     for q in range(c):
         for r in range(out.shape[1]):
@@ -337,13 +337,13 @@ def enlarge_rows(
 
 @kernel
 def enlarge_rows_slopes(
-    x, # of `enlarge_rows`
-    g, # (c,n,w) slopes of what came of it
+    x, # input of `enlarge_rows`
+    g, # (c,n,w) gradient by the output
     t,
-    by_x, # (c,m,w): slopes are added here,
-    by_t, # (4,): and here
+    by_x, # (c,m,w): the gradient is added here
+    by_t, # (4,): the gradient of the taps is added here
 ):
-    "How much a change of `x` and taps changes"
+    "Backward pass: gradients of `x` and of the taps"
     c,m,w = x.shape
     for q in range(c):
         for r in range(g.shape[1]):
@@ -362,7 +362,7 @@ def enlarge_columns(
     t, # (4,) taps
     out, # (r,n), n is 2m or one less
 ):
-    "Twice as many columns"
+    "Upsample the columns by two"
     (R,m),n = x.shape,out.shape[1]
     p = np.empty(m + 4, np.float32)
     for r in range(R):
@@ -375,15 +375,15 @@ def enlarge_columns(
 
 @kernel
 def enlarge_columns_slopes(
-    x, # of `enlarge_columns`
-    g, # (r,n) slopes of what came of it
+    x, # input of `enlarge_columns`
+    g, # (r,n) gradient by the output
     t,
-    by_x, # (r,m): slopes go here,
-    by_t, # (4,): and are added here
+    by_x, # (r,m): receives the gradient
+    by_t, # (4,): the gradient of the taps is added here
 ):
-    "How much a change of `x` and taps changes"
+    "Backward pass: gradients of `x` and of the taps"
     (R,m),n = x.shape,g.shape[1]
-    p,u,v = np.empty(m + 4, np.float32),np.zeros(m + 4, np.float32),np.zeros(m + 4, np.float32)   # u, v: slopes of even and odd columns
+    p,u,v = np.empty(m + 4, np.float32),np.zeros(m + 4, np.float32),np.zeros(m + 4, np.float32)   # u, v: gradients of even and odd columns
     for r in range(R):
         e,d = g[r],by_x[r]
         p[2:m + 2],p[:2],p[m + 2:] = x[r],x[r, 0],x[r, m - 1]
@@ -395,17 +395,17 @@ def enlarge_columns_slopes(
             b0 += (y + z)*p[i + 2]; b1 += y*p[i + 1] + z*p[i + 3]; b2 += y*p[i + 3] + z*p[i + 1]; b3 += y*p[i] + z*p[i + 4]
             d[i] = t[0]*(y + z) + t[1]*(u[i + 3] + v[i + 1]) + t[2]*(u[i + 1] + v[i + 3]) + t[3]*(u[i + 4] + v[i])
         by_t[0] += b0; by_t[1] += b1; by_t[2] += b2; by_t[3] += b3
-        d[0] += (t[1] + t[3])*u[2] + t[2]*v[2] + t[3]*u[3]   # what lies beyond an edge
+        d[0] += (t[1] + t[3])*u[2] + t[2]*v[2] + t[3]*u[3]   # replicated edges
         d[m - 1] += (t[1] + t[3])*v[m + 1] + t[2]*u[m + 1] + t[3]*v[m]
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #253fcccd
 @kernel
 def spread_rows(
     x, # (h,w) float32
-    t, # (4,) taps: for a number itself, and for those one, two and three rows away
+    t, # (4,) taps: center, and one, two and three rows away
     out, # (h,w)
 ):
-    "What reaches over rows"
+    "Filter along rows"
     for r in range(len(x)):
         y,v = out[r],x[r]
         for i in range(len(v)): y[i] = t[0]*v[i]
@@ -421,7 +421,7 @@ def spread_columns(
     t, # (4,) taps
     out, # (h,w)
 ):
-    "What reaches over columns"
+    "Filter along columns"
     h,w = x.shape
     p = np.zeros(w + 6, np.float32)
     for r in range(h):
@@ -431,13 +431,13 @@ def spread_columns(
 
 @kernel
 def spread_taps(
-    x, # (h,w) what was spread over rows,
-    g, # (h,w) and slopes of what came of it
-    u, # (h,w) what was spread over columns,
-    e, # (h,w) and slopes of what came of that
-    by_t, # (4,): slopes of the taps are added here
+    x, # (h,w) input of the row filter
+    g, # (h,w) gradient by its output
+    u, # (h,w) input of the column filter
+    e, # (h,w) gradient by its output
+    by_t, # (4,): the gradient of the taps is added here
 ):
-    "What the taps were worth"
+    "Gradient of the taps of the latent filter"
     h,w = x.shape
     p = np.zeros(w + 6, np.float32)
     for r in range(h):
@@ -459,9 +459,9 @@ def spread_taps(
 def sharpen(
     p, # (d,h+2,w+2) float32, edges repeated
     C, # (d,d,3,3)
-    out, # (d,h,w): it is added here
+    out, # (d,h,w): the result is added here
 ):
-    "A convolution"
+    "Add a 3 x 3 convolution"
     d,h,w = out.shape
     for o in range(d):
         for r in range(h):
@@ -473,13 +473,13 @@ def sharpen(
 
 @kernel
 def sharpen_slopes(
-    p, # of `sharpen`
-    g, # (d,h,w+4) slopes of what came of it, and two zeros on both sides
+    p, # input of `sharpen`
+    g, # (d,h,w+4) gradient by the output, with two zeros on both sides
     C,
-    by_p, # (d,h+2,w+2): slopes are added here,
-    by_C, # (d,d,3,3): and here
+    by_p, # (d,h+2,w+2): the gradient is added here
+    by_C, # (d,d,3,3): the gradient of the kernel is added here
 ):
-    "How much a change of the picture and the convolution changes"
+    "Backward pass: gradients of the image and of the convolution kernel"
     d,H,W = p.shape
     for o in range(d):
         for r in range(H - 2):

@@ -10,12 +10,12 @@ import torch
 
 # %% ../../nbs/60_latent/50_optim.ipynb #75f2b2eb
 class Adam:
-    "Steps that are measured for every number by itself"
+    "Adam, for one tensor"
     def __init__(self, p, a=.9, b=.97): self.p,self.a,self.b,self.t,self.m,self.v = p,a,b,0,torch.zeros_like(p),torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, g, lr):
-        "Move by about `lr`, against the slopes `g`"
+        "Update by about `lr` against the gradient `g`"
         self.t += 1
         self.m.lerp_(g, 1 - self.a)
         self.v.mul_(self.b).addcmul_(g, g, value=1 - self.b)
@@ -23,33 +23,33 @@ class Adam:
         self.p.addcdiv_(self.m, size, value=-lr/(1 - self.a**self.t))
 
 # %% ../../nbs/60_latent/50_optim.ipynb #dd2b89ef
-PRECONDITION_EVERY = 8   # steps for which axes are good
-MAX_UPDATE = 2   # steps are no longer along an axis, times `lr`: what is usual for an axis is not known any more when it has turned
+PRECONDITION_EVERY = 8   # steps between two updates of the eigenbasis
+MAX_UPDATE = 2   # limit of an update along an axis, in units of `lr`: the second moment of an axis is out of date after the eigenbasis has changed
 
 def orthogonal_iteration(
-    s, # (n,n) float64, symmetric: products of slopes
-    a, # (n,n) axes of some steps ago
-)->torch.Tensor: # (n,n) axes that are closer to those of `s`
-    "One step of orthogonal iteration: axes turn, and keep their order"
-    b = a.double().cpu()   # a GPU takes longer for small ones
+    s, # (n,n) float64, symmetric: mean product of gradients
+    a, # (n,n) previous eigenbasis
+)->torch.Tensor: # (n,n) eigenbasis closer to that of `s`
+    "One step of orthogonal iteration; the order of the axes is kept"
+    b = a.double().cpu()   # a GPU takes longer for small matrices
     v = s.cpu() @ b
     return torch.linalg.qr(v + 1e-12*v.abs().max()*b)[0].to(a)
 
 class SOAP(Adam):
-    "Adam in the axes of a matrix"
+    "SOAP: Adam in the eigenbasis of Shampoo, for one matrix"
     def __init__(self, p, a=.9, b=.95):
         super().__init__(p, a, b)
         self.axes = [torch.eye(n, dtype=p.dtype, device=p.device) for n in p.shape]
         self.sides = [torch.zeros_like(a, dtype=torch.float64) for a in self.axes]
 
     def turned(self, v, back=False):
-        "From numbers to axes, or back"
+        "Transform into the eigenbasis, or back"
         a,b = self.axes
         return a @ v @ b.T if back else a.T @ v @ b
 
     @torch.no_grad()
     def step(self, g, lr):
-        "Move by about `lr` along each axis, against the slopes `g`"
+        "Update by about `lr` along each axis, against the gradient `g`"
         d = g.double()
         for s,v in zip(self.sides, (d @ d.T, d.T @ d)): s.lerp_(v, 1 - self.b)
         if self.t % PRECONDITION_EVERY == 0:

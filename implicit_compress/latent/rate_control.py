@@ -26,12 +26,12 @@ from .synthesis import render_latents
 CHUNK = 1 << 16   # latents whose 29 features are in memory together: 8 MB
 
 def _grid_prediction(
-    layer: Layer,   # a grid, laid out with what is coarser
-    first,   # (width+2, 29) weights from features to neurons, and past them
+    layer: Layer,   # a grid, loaded with its coarser grids
+    first,   # (width+2, 29) weights from features to the hidden layer, and of the skip connection
     W2,   # (width, width) second layer
-    W3,   # (2, width) from neurons to mean and scale
+    W3,   # (2, width) from the hidden layer to mean and scale
 ) -> torch.Tensor:   # (2, h, w): means, and log2 of scales
-    "What the context model expects of every latent of a grid, when all latents are known"
+    "Predicted distribution of every latent of a grid, when all latents are known"
     n, start, width = len(layer.inside), EDGE*layer.stride, len(W2)
     runs = [(flat, start + dy*layer.stride + dx) for flat, _, offsets in layer.known for dy, dx in offsets]
     out = first.new_empty(2, n)
@@ -53,13 +53,13 @@ def _grid_prediction(
 
 @torch.no_grad()
 def predictions(
-    rate: RateModel,   # holds the layout of the grids
+    rate: RateModel,   # holds the grids in padded arrays
     ys,   # (h,w) latents of every grid, coarse to fine
     net,   # matrices of the context model
 ) -> list[torch.Tensor]:   # (2, h, w) for each grid: means, and log2 of scales
-    "What the context model expects of every latent, when all latents are known"
+    "Predicted distribution of every latent, when all latents are known"
     first = torch.cat([net[0], net[3]])
-    inherit = {w.shape[1] - 1: w for w in net[4:]}   # matrices, by the number of coarser grids
+    inherit = {w.shape[1] - 1: w for w in net[4:]}   # inter-scale matrices, by their number of coarser grids
     out = []
     for i, (layer, y) in enumerate(zip(rate.layers, ys, strict=True)):
         layer.put(y)
@@ -69,14 +69,14 @@ def predictions(
     return out
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #b8201242
-PROBED = 5   # finest grids whose curvature is measured; coarser ones have that of the last
+PROBED = 5   # number of finest grids whose curvature is measured; coarser ones use that of the last
 
 @torch.no_grad()
 def error_curvatures(
     o: LatentFit,
     q,   # (h,w) rounded latents of every grid, coarse to fine
 ) -> list[float]:   # one for each grid
-    "By how much the mean squared error grows at least if one latent changes by one: means over grids"
+    "Second-order increase of the mean squared error if one latent changes by one: means over grids"
     scene, net = o.plan.scene, o.W[CONTEXT:]
     x = synthesis_forward(scene, q, net)
     noise = torch.Generator().manual_seed(0)
@@ -91,12 +91,12 @@ def error_curvatures(
     return out[::-1]
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #10a655af
-SAVED = .3   # of the own bits a change saves, what remains
-OTHERS = .65   # of the first-order estimate for bits of other latents
-UNEVEN = 1.5   # curvature of latents that are worth changing, over the mean
+SAVED = .3   # remaining part of the own bits that a change saves
+OTHERS = .65   # factor of the first-order estimate for the bits of other latents
+UNEVEN = 1.5   # curvature of the selected latents, relative to the mean
 
 class LatentChanges(NamedTuple):
-    "For every latent the change by one that is worth most in a direction, and what it would do; flat arrays, grid by grid"
+    "For every latent the better change by one for an objective, and its estimated effects; flat arrays, grid by grid"
     by: np.ndarray   # (n,) float32: -1, 0 or 1
     bits: np.ndarray   # (n,) float32: change of the bits
     error: np.ndarray   # (n,) float32: change of the mean squared error
@@ -104,10 +104,10 @@ class LatentChanges(NamedTuple):
 def latent_changes(
     o: LatentFit,
     q,   # (h,w) rounded latents of every grid, coarse to fine
-    curved,   # of `error_curvatures`
-    smaller: bool,   # look for fewer bits, or for a smaller error?
+    curved,   # from `error_curvatures`
+    smaller: bool,   # True: reduce the bits; False: reduce the error
 ) -> LatentChanges:
-    "Changes of single latents and their estimated effects; what they change in the bits of other latents is left out"
+    "Changes of single latents and their estimated effects on bits and error"
     net = [w.detach() for w in o.W]
     expected = predictions(o.whole, q, net[:CONTEXT])
     _, slopes, _ = o.costs(q, net[:CONTEXT], False)()
@@ -127,14 +127,14 @@ def latent_changes(
 # %% ../../nbs/60_latent/80_rate_control.ipynb #ac1920b7
 def cheapest_changes(
     m: LatentChanges,
-    allowed: np.ndarray,   # (n,) bool: latents that may change now
-    need: float,   # change that is wanted: of bits, or of the error
-    of_bits: bool,   # is `need` one of bits?
-    most: float,   # moves that cost more for what they bring are left out: error per bit, or bits per error
+    allowed: np.ndarray,   # (n,) bool: latents that may change in this pass
+    need: float,   # required change of the bits, or of the error
+    of_bits: bool,   # is `need` in bits? Else it is an error
+    most: float,   # limit of cost per gain: error per bit, or bits per error
 ) -> np.ndarray:   # (k,) indices
-    "The cheapest moves that together bring the change that is needed, or as much of it as is cheap enough"
+    "The cheapest changes that together reach `need`, or as much of it as the limit allows"
     gain, price = (m.bits, m.error) if of_bits else (m.error, m.bits)
-    gain = gain*np.float32(math.copysign(1, need))   # above zero: in the direction that is wanted
+    gain = gain*np.float32(math.copysign(1, need))   # above zero: in the required direction
     at = np.flatnonzero(allowed & (m.by != 0) & (gain > 0))
     price = price[at]/gain[at]
     order = np.argsort(price, kind='stable')
@@ -146,9 +146,9 @@ def cheapest_changes(
 def changed(
     q,   # (h,w) rounded latents of every grid
     m: LatentChanges,
-    at: np.ndarray,   # (k,) indices of `cheapest_changes`
+    at: np.ndarray,   # (k,) indices from `cheapest_changes`
 ) -> list[torch.Tensor]:
-    "The latents after these moves"
+    "Apply these changes to the latents"
     flat = np.zeros(len(m.by), np.float32)
     flat[at] = m.by[at]
     parts = np.split(flat, np.cumsum([y.numel() for y in q])[:-1])
@@ -158,39 +158,39 @@ def checkerboard(
     q,   # (h,w) rounded latents of every grid
     odd: bool,
 ) -> np.ndarray:   # (n,) bool
-    "Every other latent, like the squares of a chessboard: effects of neighbours do not add up as single ones do"
+    "Checkerboard mask of the latents: effects of neighbors do not add up linearly"
     return np.concatenate([((np.arange(y.shape[0])[:, None] + np.arange(y.shape[1])) % 2 == odd).ravel() for y in q])
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #019216cb
 class Measure(NamedTuple):
-    "What a target is measured by"
-    estimate: Callable   # latents -> value, quick
+    "Measure of a target: size or error"
+    estimate: Callable   # latents -> value, fast
     real: Callable   # latents -> value of the file itself
-    of_bits: bool   # is it bits, or the mean squared error?
+    of_bits: bool   # bits? Else the mean squared error
     aim: float   # value to aim at
-    low: float   # values that are good enough
-    high: float   # a larger value is not allowed
+    low: float   # lower end of the tolerance
+    high: float   # upper limit
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #7e57bbd1
-PASSES = 6   # passes over the latents between two measurements of the file, at most
-MEASURED = 6   # measurements of the file, at most
-SHORTER = 6   # times at most that a set of changes is halved
-BISECTED = 8   # measurements at most between two files on both sides of the target
+PASSES = 6   # largest number of passes over the latents between two measurements of the file
+MEASURED = 6   # largest number of measurements of the file
+SHORTER = 6   # largest number of times that a set of changes is halved
+BISECTED = 8   # largest number of measurements in the bisection
 SHORTFALL, MOST_GAIN = .1, 32.   # a pass that brings less than such a share of its need doubles the need of the next, up to so many times
-DEARER = 2   # a pass allows moves that cost so many times more than those of the pass before
+DEARER = 2   # factor of the cost limit from one pass to the next
 
 def _nearer(
     o: LatentFit,
     q,   # (h,w) rounded latents of every grid
-    need: float,   # change of what is measured
+    need: float,   # required change of the measure
     of_bits: bool,
     curved,   # of `error_curvatures`
-    turn: int,   # number of the pass: which half, and how dear a move may be
-    estimate: Callable,   # of `Measure`
-):   # (h,w) of every grid, or None if there is nothing to change
-    "Latents nearer to the aim, by one pass over half of them"
-    smaller = (need < 0) == of_bits   # a larger error is bought with fewer bits
-    bit = o.lmbda/o.pictures[0][0].numel()   # error that a bit is worth
+    turn: int,   # number of the pass: determines the checkerboard half and the cost limit
+    estimate: Callable,   # as in `Measure`
+):   # (h,w) of every grid, or None if there is no change
+    "Latents closer to the target, by one pass over half of them"
+    smaller = (need < 0) == of_bits   # a larger error target means fewer bits
+    bit = o.lmbda/o.pictures[0][0].numel()   # error equivalent of a bit
     dear = DEARER**turn
     if of_bits:
         most = bit*dear if smaller else -bit/dear
@@ -201,7 +201,7 @@ def _nearer(
     if smaller or of_bits or not len(at):
         return changed(q, found, at) if len(at) else None
     before = estimate(q)
-    for k in range(SHORTER):   # many changes of one region overshoot together: fewer of them do not
+    for k in range(SHORTER):   # many changes in one region overshoot together: try fewer
         new = changed(q, found, at[:max(1, len(at) >> k)])
         if estimate(new) < before:
             return new
@@ -212,7 +212,7 @@ def between(
     other,   # the same
     part: float,   # 0..1
 ) -> list[torch.Tensor]:
-    "Latents of which a part, from the coarsest grid on, is that of `other`"
+    "Latents that take a fraction of their differences, from the coarsest grid on, from `other`"
     changes = sum(int((a != b).sum()) for a, b in zip(q, other, strict=True))
     left, out = round(part*changes), []
     for a, b in zip(q, other, strict=True):
@@ -223,7 +223,7 @@ def between(
     return out
 
 def _bisected(m: Measure, below, above):
-    "Latents between those that are allowed and those that are not, as near to the limit as a few measurements find"
+    "Bisect between latents below and above the limit, with a few measurements"
     low, high, best = 0., 1., below
     for _ in range(BISECTED):
         part = (low + high)/2
@@ -240,10 +240,10 @@ def _bisected(m: Measure, below, above):
 def meet_target(
     o: LatentFit,   # with rounded weights
     m: Measure,
-) -> list[torch.Tensor]:   # (h,w) whole numbers of every grid
-    "Rounded latents whose file meets a target, or comes as near to it as changes of single latents do"
+) -> list[torch.Tensor]:   # (h,w) integers of every grid
+    "Rounded latents whose file meets a target, or comes as close to it as changes of single latents can"
     q = [y.round() for y in o.ys]
-    curved, below, above = error_curvatures(o, q), None, None   # (value, latents): the largest that is allowed, the smallest that is not
+    curved, below, above = error_curvatures(o, q), None, None   # (value, latents): the largest value within the limit, the smallest above it
     for k in range(MEASURED):
         real, value = m.real(q), m.estimate(q)
         if real <= m.high and (below is None or real > below[0]):
@@ -274,11 +274,11 @@ def _latents(o: LatentFit, q) -> dict:   # level: (h,w) int64
 def decoded_psnr(
     o: LatentFit,   # with rounded weights
     x: np.ndarray,   # (h,w,c) samples of the image
-    depth: int,   # bits a sample
+    depth: int,   # bits per sample
     threads: int | None = None,
-    alpha=None,   # (h,w,1) samples: where it is 0, `x` is not seen
+    alpha=None,   # (h,w,1) samples: where it is 0, `x` is invisible
 ) -> float:   # dB
-    "PSNR of what a decoder draws, where it is seen"
+    "PSNR of the decoded image, over its visible pixels"
     y = render_latents(o.plan.scene, synthesis_of(o.mats), _latents(o, [v.round() for v in o.ys]), depth, threads)
     return visible_psnr(y, x, alpha)
 
@@ -293,7 +293,7 @@ def _size(o: LatentFit, depth: int, bits: float) -> Measure:
     return Measure(estimate, real, True, min(.996*bits, bits - 4), .99*bits, bits)
 
 def _quality(o: LatentFit, x, depth: int, psnr: float, threads, alpha=None) -> Measure:
-    "Mean squared error of what a decoder draws"
+    "Mean squared error of the decoded image"
     peak, image = (1 << depth) - 1, o.pictures[0]
     seen = torch.from_numpy(alpha[..., 0] > 0).to(image) if hides(alpha) else torch.ones_like(image[0])
     n = float(seen.sum())*len(image)
@@ -308,8 +308,8 @@ def _quality(o: LatentFit, x, depth: int, psnr: float, threads, alpha=None) -> M
     return Measure(estimate, real, False, aim, low, high)
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #66180ac8
-POLISHED = 4   # passes at most
-ENOUGH = 3e-4   # share of the cost that a pass has to save
+POLISHED = 4   # largest number of passes
+ENOUGH = 3e-4   # smallest relative saving of a pass
 
 def polish(
     o: LatentFit,   # with rounded weights
@@ -334,16 +334,16 @@ def polish(
             q, cost = o.ys, new
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #681b3f4b
-REFITS, REFIT_STEPS, REFIT_PART = 8, 12, .5   # rounds at most, steps of each, and how far a step goes; eight rounds raise a quality by 2 to 3 dB
-FAR = .12   # logarithm of what is measured over what is wanted, from which on steps are better than changes of single latents
+REFITS, REFIT_STEPS, REFIT_PART = 8, 12, .5   # largest number of rounds, steps of each, factor of the learning rate; eight rounds raise the quality by 2 to 3 dB
+FAR = .12   # log ratio of measured value and target, above which steps are better than changes of single latents
 DAMPED = 1.5   # change of log lmbda for a change of one in the logarithm of the error or of the bits
-LEAST = .3   # change of log lmbda at least, where a quality is not reached: a few steps do not converge
+LEAST = .3   # smallest change of log lmbda where a quality is not reached: a few steps do not converge
 
 def _excess(
     o: LatentFit,   # its latents are rounded for the measurement
     m: Measure,
 ) -> float:
-    "By how much, as a logarithm, fewer bits could be spent; below 0: there are too many bits, or the error is too large"
+    "Log ratio of the target and the measured value; below 0: too many bits, or too large an error"
     kept = o.ys
     real = m.real([y.round() for y in kept])
     o.ys = kept
@@ -353,7 +353,7 @@ def _refit(
     o: LatentFit,
     deadline: float,   # of `time.perf_counter`
 ):
-    "Steps of the latents alone at the present `lmbda`, from soft rounding to nearly hard rounding"
+    "Steps of the latents alone at the current `lmbda`, from soft to nearly hard rounding"
     o.enter(0)
     begin, part = time.perf_counter(), 0.
     for i in range(REFIT_STEPS):
@@ -369,7 +369,7 @@ def refit(
     m: Measure,
     deadline: float = math.inf,   # of `time.perf_counter`: no step begins after it
 ):
-    "A few steps with another `lmbda`, as long as the latents are far from a size, or a quality is not reached"
+    "Run a few steps with another `lmbda` while the latents are far from a size, or a quality is not reached"
     best = None   # (rank, latents, lmbda)
     for turn in range(REFITS + 1):
         excess = _excess(o, m)
@@ -391,18 +391,18 @@ def meet(
     o: LatentFit,   # with rounded weights
     x: np.ndarray,   # (h,w,c) samples of the image
     depth: int,   # bits a sample
-    bpp: float | None = None,   # size to meet: within 1 % from below
-    psnr: float | None = None,   # or quality, dB: within 0.1 dB from above
+    bpp: float | None = None,   # target size, met within 1 % from below
+    psnr: float | None = None,   # or target quality in dB, met within 0.1 dB from above
     threads: int | None = None,
     alpha=None,   # (h,w,1) samples: where it is 0, `x` is not seen
     deadline: float = math.inf,   # of `time.perf_counter`: no further steps and no polishing after it
 ):
-    "Change latents until the file meets its target, or comes as near as that goes"
+    "Change latents until the file meets its target, or is as close as possible"
     m = _size(o, depth, bpp*o.pixels) if bpp else _quality(o, x, depth, psnr, threads, alpha)
     if o.level is not None:
         refit(o, m, deadline)
     kept = o.ys
     polish(o, deadline)
     if not m.of_bits and m.real([y.round() for y in o.ys]) > m.high:
-        o.ys = kept   # what pays by `lmbda` may lose the quality
+        o.ys = kept   # a lower cost at `lmbda` may miss the quality
     o.ys = meet_target(o, m)

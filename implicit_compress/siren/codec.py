@@ -25,18 +25,18 @@ from ..image.io import to_float
 from ..image.tiling import split
 
 # %% ../../nbs/40_siren/70_codec.ipynb #cdc6d8d5
-BITS = 4.4  # bits a weight, where rate and distortion balance
-OVERHEAD_BYTES = 75  # bytes of a file that are not weights: header, step codes, models, checksum
-WEIGHTS_PER_TILE = 4000  # weights of a tile
+BITS = 4.4  # bits per weight at the best rate-distortion trade-off
+OVERHEAD_BYTES = 75  # bytes of a file besides the weights: header, step codes, models, checksum
+WEIGHTS_PER_TILE = 4000  # weights per tile
 
 def architecture_for(
-    n_bytes:float, # size of the file to aim at
+    n_bytes:float, # target size of the file
     channels:int=3,
-    n_pixels:int=1 << 40, # of the picture: a tile has 1,024 at least
-    zeros:float=0., # share of the weights that are pruned
-    pool:float=0., # numbers that hidden weights share, as a share of them; 0: each has its own
+    n_pixels:int=1 << 40, # of the image: a tile has at least 1,024
+    zeros:float=0., # fraction of pruned weights
+    pool:float=0., # pool size relative to the number of hidden weights; 0: no pool
 )->tuple: # (width, depth, tiles) of a `Siren`
-    "The networks whose weights fill a file of `n_bytes`"
+    "Choose networks whose weights fill a file of `n_bytes`"
     bits = BITS if not zeros else BITS*(1 - zeros) - zeros*math.log2(zeros) - (1 - zeros)*math.log2(1 - zeros)
     n = max(0., n_bytes - OVERHEAD_BYTES)*8/bits
     tiles = min(max(1, round(n/(pool or 1)/WEIGHTS_PER_TILE)), max(1, n_pixels//1024), 4096)
@@ -51,12 +51,12 @@ def architecture_for(
 def guess(
     shape, # (width, depth) of each network
     x, # (h,w,c) samples
-    seed:int, # of the first guess
-    boxes:list=None, # tiles, with a network each
-    sharing=None, # (kind, size) of room `hashing`
-    skips:bool=False, # of room `siren`
+    seed:int, # of the initial weights
+    boxes:list=None, # tiles with one network each
+    sharing=None, # (kind, size) of `siren.hashing`
+    skips:bool=False, # use skip connections?
 )->tuple: # (Siren, settings of `fit`)
-    "A fresh network for a picture, and how it likes to be fitted"
+    "Initial network for an image, and settings of its fit"
     from implicit_compress.siren.fit import cosine_schedule
     from implicit_compress.siren.network import Siren, count_weights
     n = count_weights(*shape, x.shape[2])
@@ -69,25 +69,25 @@ def guess(
     return net,dict(seed=seed, batch=max(16384, 1024*len(mean)), lr=.038/w0, schedule=partial(cosine_schedule, knee=(.7, .15)), chunk=8192 if shape[0] < 48 else 4096)
 
 # %% ../../nbs/40_siren/70_codec.ipynb #623d138d
-INKS = dict(header='#7f7f7f', steps='#bcbd22', tiles='#17becf', icc='#e377c2', exif='#f7b6d2', xmp='#dbdb8d', unknown='#c5b0d5', alpha='#393b79', base='#1f77b4', chroma='#9467bd', details='#8c564b', sparse='#c7c7c7', models='#ff7f0e', words='#2ca02c', checksum='#d62728')   # colours of the parts of a file
+INKS = dict(header='#7f7f7f', steps='#bcbd22', tiles='#17becf', icc='#e377c2', exif='#f7b6d2', xmp='#dbdb8d', unknown='#c5b0d5', alpha='#393b79', base='#1f77b4', chroma='#9467bd', details='#8c564b', sparse='#c7c7c7', models='#ff7f0e', words='#2ca02c', checksum='#d62728')   # colors of the parts of a file
 
-ROWS = 128   # rows of `FitRecord.history` at most: about 2 kB
+ROWS = 128   # largest number of rows of `FitRecord.history`: about 2 kB
 
 @dataclass(eq=False)
 class FitRecord:
-    "What a file remembers of the fit behind it: numbers alone, a few kB"
-    stop:str=None # why it ended: steps, seconds, psnr, interrupted
+    "Record of a fit: scalars and a short history, a few kB"
+    stop:str=None # stop reason: steps, seconds, psnr, interrupted
     step:int=0 # steps taken
     seconds:float=0. # from the first step to the last
-    psnr:float=None # of the whole image when the fit ended, before it was written, dB
-    lmbda:float=None # the weight of rate at the end; None: of a fit without one
+    psnr:float=None # of the whole image at the end of the fit, before writing, dB
+    lmbda:float=None # weight of rate at the end; None: a fit without one
     history:np.ndarray=field(default=None, repr=False) # (n,4) float32 rows (step, pixel evaluations, seconds, loss), evenly spread, the last one included
 
     @classmethod
     def of(cls,
         fit, # a `Fit`, or any object with some of these attributes
     ):
-        "The record of a fit"
+        "Make the record of a fit"
         rows = np.asarray(getattr(fit, 'history', ()), np.float32).reshape(-1, 4)
         kept = np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).round().astype(int)
         step = getattr(fit, 'step', 0)
@@ -95,12 +95,12 @@ class FitRecord:
         return cls(getattr(fit, 'stop', None), step, getattr(fit, 'seconds', 0.), getattr(fit, 'psnr', None), getattr(fit, 'lmbda', None), rows[kept])
 
 class File(bytes):
-    "The bytes of an `.iic` file, and what its encoder knows of it; can be copied and pickled"
-    psnr:float=None # of the decoded colour samples where alpha is above 0 (alpha is exact), dB; infinite if nothing is lost
+    "The bytes of an `.iic` file, with quality, size and time of its encoding; can be copied and pickled"
+    psnr:float=None # of the decoded color samples where alpha is above 0 (alpha is lossless), dB; infinite if lossless
     bpp:float=None # bits per pixel of the whole file
-    seconds:float=None # spent
-    fit:FitRecord=None # what is remembered of the fit behind it, if there is one
-    remark:str='' # what else its encoder has to say
+    seconds:float=None # encoding time
+    fit:FitRecord=None # record of the fit, if there is one
+    remark:str='' # a note of the encoder
 
     def __reduce__(self):
         known = dict(self.__dict__)
@@ -109,12 +109,12 @@ class File(bytes):
 
     @property
     def mse(self)->float: # on [0,1], of rounded samples
-        "The error behind `psnr`"
+        "Mean squared error that corresponds to `psnr`"
         return 10**(-self.psnr/10)
 
     @property
     def facts(self)->str:
-        "Size, quality and time in a line"
+        "Size, quality and time in one line"
         quality = 'lossless' if self.psnr == math.inf else f'{self.psnr:.2f} dB'
         return f'{self.bpp:.3f} bpp, {quality}, {self.seconds:.1f} s' + (f'; {self.remark}' if self.remark else '')
 
@@ -132,25 +132,25 @@ class File(bytes):
         return f'<b>{len(self):,} bytes</b>, {escape(self.facts)}<div style="display:flex; height:.7em; width:400px; max-width:100%">{bar}</div>{words}'
 
 # %% ../../nbs/40_siren/70_codec.ipynb #75f8577c
-ROUND = .65   # progress at which rounding begins
-BUDGET = ('steps', 'seconds', 'progress', 'threads', 'device')   # what does not make another fit
+ROUND = .65   # progress at which rounding starts
+BUDGET = ('steps', 'seconds', 'progress', 'threads', 'device')   # settings that are not part of the hash
 
 def settings_hash(
     x, # (h,w,c) samples
-    **settings, # all that makes another fit of it
+    **settings, # settings of the fit
 )->str:
-    "A picture and settings in a word"
+    "Hash of an image and settings"
     said = [(k, 'a function' if callable(v) else float(v) if isinstance(v, (int, float)) else v) for k,v in sorted(settings.items())]
     return sha256(repr((implicit_compress.__version__, x.shape, x.dtype.str, said)).encode() + x.tobytes()).hexdigest()
 
 class ResumedFit:
-    "What a checkpoint knows of earlier work on a file: `state` to go on from, `start` of rounding, and whether that was `enough`"
+    "Earlier work from a checkpoint: `state` to resume, `start` of rounding, and whether the budget is used up (`enough`)"
     def __init__(self,
         path, # of the checkpoint
-        key:str, # of `settings_hash`
+        key:str, # from `settings_hash`
         steps:int=None, # budget in all
         seconds:float=None, # budget in all
-        every_s:float=30., # seconds between two writings
+        every_s:float=30., # seconds between two writes
     ):
         from implicit_compress.siren.fit import Checkpoint
         self.point = Checkpoint(path, key, every_s, ROUND)
@@ -168,7 +168,7 @@ class ResumedFit:
         self.state = origin | dict(step=s['step'], seconds=s['seconds'], callbacks=[c for c in origin['callbacks'] if c[0] not in ('Freeze', 'Linear', 'Range', 'Cluster')])
 
     def file(self)->File: # or None
-        "The best one so far"
+        "The best file so far, if any"
         if 'file' not in (kept := self.point.kept): return None
         out = File(kept['file'].numpy().tobytes())
         h = peek(out)
@@ -177,10 +177,10 @@ class ResumedFit:
 
     def better(self,
         new:File,
-        most:float, # bytes that are not too many; None: a twentieth more than the old file has
+        most:float, # size limit, bytes; None: a twentieth more than the old file
         done:bool, # is the budget used up?
     )->File:
-        "The better one of it and the best so far; which the checkpoint keeps"
+        "Return the better of the new file and the best so far, and store it in the checkpoint"
         import torch
         old = self.file()
         stays = old is not None and (old.psnr >= new.psnr or len(new) > max(1.01*most if most else 1.05*len(old), len(old)))
@@ -191,14 +191,14 @@ class ResumedFit:
 
 # %% ../../nbs/40_siren/70_codec.ipynb #f7663fb5
 def fitted(
-    net, # fresh network
+    net, # initial network
     x, # (h,w,c) samples
-    rounding:list, # callbacks that make whole numbers of weights
-    others:list, # more callbacks
-    resume:dict, # state to go on from, or None
-    **how, # for `fit`
+    rounding:list, # callbacks that quantize the weights
+    others:list, # further callbacks
+    resume:dict, # state to resume from, or None
+    **how, # arguments of `fit`
 ): # `Fit`, all weights rounded
-    "Fit; when somebody stops it, come to an end"
+    "Fit; after an interrupt, finish the quantization"
     from implicit_compress.siren.fit import fit
     s = fit(net, x, callbacks=[*rounding, *others], resume=resume, **how)
     if s.stop != 'interrupted': return s
@@ -208,9 +208,9 @@ def fitted(
     return end
 
 def frees_memory(
-    f, # function that makes a file
+    f, # function that encodes an image
 ):
-    "The same function, after which the memory of its fit is back with the system"
+    "Decorator: release the memory of the fit after the call"
     @wraps(f)
     def freeing(*args, **kw):
         from implicit_compress.siren.fit import release_memory
@@ -219,31 +219,31 @@ def frees_memory(
     return freeing
 
 def in_spite_of_interrupt(
-    f, # what follows a fit, short beside it: function without arguments, which may begin again
+    f, # short function without arguments, called after a fit; may be repeated
 ):
-    "What `f` gives. Ctrl-C ends a fit and not the writing of its file: where it comes that late, `f` begins again; a second one ends it"
+    "Call `f`; if Ctrl-C interrupts it, call it again. A second interrupt is raised"
     try: return f()
     except KeyboardInterrupt: return f()
 
 @frees_memory
 def encode_siren(
     x, # (h,w,c) samples
-    n_bytes:float=None, # size to aim at
-    shape=None, # (width, depth) or (width, depth, tiles) of the networks; None: what `n_bytes` hold
-    seed:int=0, # of the first guess and of the order of pixels
-    skips:bool=False, # does what enters a layer go around it, too?
-    prune:float=0., # share of the hidden weights to set to zero, 0..1
-    pruning:str='magnitude', # how, a name in room `prune`
-    pool:float=0., # numbers that all hidden weights share, as a share of those; 0: each has its own
-    hashing:str='multi-hash', # how, in room `hashing`
-    quantizer:str='graded', # in room `quantize`
-    coder:str='range', # or another of room `controls`: then the file is larger than asked for
-    checkpoint=None, # file to keep the state in, and to go on from if it is there
-    every_s:float=30., # seconds between two writings of it
-    callbacks=(), # more of them, for `fit`
-    **kw, # for `fit`: steps, seconds, progress, threads, device
+    n_bytes:float=None, # target size
+    shape=None, # (width, depth) or (width, depth, tiles) of the networks; None: chosen by `n_bytes`
+    seed:int=0, # of the initial weights and of the order of pixels
+    skips:bool=False, # use skip connections?
+    prune:float=0., # fraction of the hidden weights to prune, 0..1
+    pruning:str='magnitude', # pruning method, a name of `siren.prune`
+    pool:float=0., # pool size relative to the number of hidden weights; 0: no pool
+    hashing:str='multi-hash', # hashing method, a name of `siren.hashing`
+    quantizer:str='graded', # quantizer, a name of `siren.quantize`
+    coder:str='range', # entropy coder; any other one makes a larger file
+    checkpoint=None, # file for the state; if it exists, the fit resumes from it
+    every_s:float=30., # seconds between two writes of it
+    callbacks=(), # further callbacks of `fit`
+    **kw, # arguments of `fit`: steps, seconds, progress, threads, device
 )->File:
-    "Fit the networks of a picture, rounding them on the way, and write the file"
+    "Fit the networks of an image with quantization, and write the file"
     from implicit_compress.siren.fit import own_torch
     from implicit_compress.image.metrics import bpp, psnr
     from implicit_compress.siren.prune import pruner
@@ -257,8 +257,8 @@ def encode_siren(
     args = dict(hidden=width, layers=depth) | (dict(tiles=plan) if plan else {}) | (dict(coder=coder) if coder != 'range' else {}) | (dict(hashing=sharing[0], pool=sharing[1]) if sharing else {}) | (dict(skips=True) if skips else {})
     def header(**stored): return Header(*x.shape, 8*x.itemsize, args=args | dict(steps=b'') | stored)
     if x.shape[2] > 3: raise ValueError(f'{x.shape[2]} channels: a network draws 1 to 3; alpha is coded apart, as `compress` does')
-    pack(header(), b'', b'')   # a file that cannot be written, or that nobody would read, is refused
-    Limits().check(header())   # before any work is done
+    pack(header(), b'', b'')   # invalid or unreadable files raise an error
+    Limits().check(header())   # before the fit
     boxes,bits = header().boxes,None if shape or n_bytes < 2*OVERHEAD_BYTES else 8*(n_bytes - OVERHEAD_BYTES - len(plan))
     key = settings_hash(x, **args, bits=bits, seed=seed, prune=prune, pruning=prune and pruning, quantizer=quantizer, **{k: v for k,v in kw.items() if k not in BUDGET})
     with own_torch() as torch_threads:
@@ -280,7 +280,7 @@ def encode_siren(
 
 # %% ../../nbs/40_siren/70_codec.ipynb #3711c4cb
 def drawn(h, models, words, scale, box, threads, limits):
-    "The picture of a network"
+    "Decode the image of a SIREN file"
     a,boxes = h.args,h.boxes
     width,depth,codes,sharing = a['hidden'],a['layers'],a['steps'],(a['hashing'], a['pool']) if 'pool' in a else None
     segments = decode_symbols(a.get('coder', 'range'), (models, words), sizes_of(width, depth, h.channels, len(codes) - 6, h.tiles, sharing), limits.weights)

@@ -38,24 +38,24 @@ def _glibc():
     return libc if hasattr(libc, 'gnu_get_libc_version') else None
 
 @functools.cache
-def keep_memory()->bool: # did the C library listen? Only glibc does
-    "Tell glibc, for the rest of the process, to keep freed memory: fits are faster, and the process stays as large as it once was"
+def keep_memory()->bool: # was the setting accepted? Only glibc supports it
+    "Make glibc keep freed memory for the rest of the process: fits are faster, and the process does not shrink"
     libc = _glibc()
     if libc is None: return False
     M_TRIM_THRESHOLD,M_TOP_PAD,M_MMAP_MAX = -1,-2,-4
     return all([libc.mallopt(k, v) for k,v in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 1 << 30), (M_TOP_PAD, 1 << 26))])
 
-def release_memory()->bool: # was there anything to give back?
-    "Give freed memory back to the system, unless `keep_memory` was called; changes no setting"
+def release_memory()->bool: # was memory released?
+    "Return freed memory to the system, unless `keep_memory` was called; changes no setting"
     if keep_memory.cache_info().currsize: return False
     libc = _glibc()
     return libc is not None and bool(libc.malloc_trim(0))
 
 # %% ../../nbs/40_siren/10_fit.ipynb #5a4b378d
-_SETTING = Lock()   # held while torch's process-wide thread count is not what the host set
+_SETTING = Lock()   # held while torch's process-wide thread count differs from the host's setting
 
 def _after_fork():
-    "A lock that another thread held at the moment of a fork is never released in the child"
+    "New lock for a forked child: one that another thread held at the fork is never released there"
     global _SETTING
     _SETTING = Lock()
 
@@ -72,7 +72,7 @@ def _in_new_thread(f, *args):
 def set_own_threads(
     n:int, # threads inside each torch operation, 1 or more
 ):
-    "Set torch's thread count for the calling thread alone"
+    "Set torch's thread count for the calling thread only"
     torch.get_num_threads()   # a thread that has not used torch yet would take the process-wide count later
     with _SETTING:
         for_others = _in_new_thread(torch.get_num_threads)
@@ -81,7 +81,7 @@ def set_own_threads(
 
 @contextmanager
 def own_torch():
-    """Torch as a fit needs it, in the calling thread and until the end of the block: one thread, gradients recorded, no
+    """Settings of torch for a fit, in the calling thread and until the end of the block: one thread, gradients enabled, no
     autocast, tensors made on the CPU. Gives the number of threads that the caller had set."""
     before = torch.get_num_threads()
     with ExitStack() as stack:
@@ -108,12 +108,12 @@ def python_threads(
 
 # %% ../../nbs/40_siren/10_fit.ipynb #1adfbb17
 class PixelSampler:
-    "A picture as places `at` (2,n) and colours `colour` (c,n), tile by tile, dealt out in random batches; a flat colour has the error `flat`"
+    "An image as coordinates `at` (2,n) and colors `colour` (c,n), tile by tile, sampled in random batches; `flat` is the error of a constant color"
     def __init__(self,
-        x, # picture, as `as_samples` takes it
+        x, # image, as accepted by `as_samples`
         seed:int=0, # of the order
-        device='cpu', # where the pixels live
-        boxes:list=None, # tiles (top, left, bottom, right) in pixels; None: the whole picture is one
+        device='cpu', # device of the pixels
+        boxes:list=None, # tiles (top, left, bottom, right) in pixels; None: the whole image is one
     ):
         y = to_float(as_samples(x, 16))
         tiles = [y[t:b, l:r] for t,l,b,r in boxes or [(0, 0, *y.shape[:2])]]
@@ -128,7 +128,7 @@ class PixelSampler:
     def __len__(self): return self.at.shape[1]
 
     def batch(self,
-        n:int, # how many pixels of every tile
+        n:int, # pixels per tile
     ): # (n,) int64 indices, or (tiles,n)
         "The next `n` pixels"
         return self.side_by_side([self.deal(k, n) for k in range(len(self.ends))])
@@ -143,31 +143,31 @@ class PixelSampler:
         return (rows[0] if self.boxes is None else torch.stack(rows)).to(self.at.device)
 
     def spread(self,
-        n:int, # how many pixels of every tile
+        n:int, # pixels per tile
     ): # (n,) int64 indices, or (tiles,n)
-        "Pixels all over the picture, always the same"
+        "A fixed set of pixels, evenly distributed over the image"
         return self.side_by_side([torch.linspace(a, b - 1, n, dtype=torch.float64).long() for a,b in zip([0, *self.ends], self.ends)])
 
     def error(self,
-        y, # (n,c) colours, or (tiles,n,c)
+        y, # (n,c) colors, or (tiles,n,c)
         i, # (n,) indices of their pixels, or (tiles,n)
-    ): # sum of squared errors; a tile counts as much as its share of the picture
-        "How far `y` is from the picture"
+    ): # sum of squared errors; tiles are weighted by their area
+        "Squared error of `y` against the image"
         e = y.mT - self.colour.index_select(1, i.flatten()).unflatten(1, i.shape).movedim(0, -2)
         return (e.square().sum(-2)*self.weight).sum()
 
     def places(self,
         i, # (n,) indices of pixels, or (tiles,n)
     ): # (n,2) or (tiles,n,2)
-        "Where these pixels are"
+        "The coordinates of these pixels"
         return self.at.index_select(1, i.flatten()).unflatten(1, i.shape).movedim(0, -1)
 
     def state(self)->dict: # of the order
-        "Which pixels come next"
+        "State of the sampler"
         return dict(ends=self.ends, random=self.g.get_state(), left=[i.int() for i in self.left])
 
     def restore(self, state:dict):
-        "Deal on from there"
+        "Restore the state of the sampler"
         if state['ends'] != self.ends: raise ValueError(f'this is the order of other pixels: {state["ends"]} in all, here are {self.ends}')
         self.g.set_state(state['random'])
         self.left = [i.long() for i in state['left']]
@@ -176,9 +176,9 @@ class PixelSampler:
 # %% ../../nbs/40_siren/10_fit.ipynb #2db5c7e1
 def orthogonalize(
     G, # (...,m,n) matrices
-    steps:int=5, # rounds
+    steps:int=5, # iterations
 ): # same shape, singular values about 1
-    "Nearly the nearest orthogonal matrices, by the quintic Newton-Schulz iteration of Jordan et al. (2024)"
+    "Approximate the nearest orthogonal matrices by the quintic Newton-Schulz iteration of Jordan et al. (2024)"
     X = G/(G.norm(dim=(-2, -1), keepdim=True) + 1e-30)
     if tall := G.shape[-2] > G.shape[-1]: X = X.mT
     for _ in range(steps):
@@ -199,25 +199,25 @@ def groups(
 class Adam:
     "Adam (Kingma and Ba 2015), with the interface of `torch.optim`"
     def __init__(self,
-        groups, # of `groups`; each gets its own `lr`
-        lr:float=1e-3, # step length, times the `scale` of a group
-        betas=(.9, .999), # memory of the mean and of the mean square
+        groups, # from `groups`; each gets its own `lr`
+        lr:float=1e-3, # learning rate, times the `scale` of a group
+        betas=(.9, .999), # decay rates of the first and the second moment
     ):
         self.param_groups,self.betas = [dict(g, lr=lr*g.get('scale', 1.)) for g in groups],betas
         self.state,self.t = {p: {} for g in groups for p in g['params']},0
 
     def state_dict(self)->dict: # of numbers and tensors
-        "What it remembers of earlier steps"
+        "State of the optimizer"
         return dict(t=self.t, state=list(self.state.values()))
 
     def load_state_dict(self, old:dict):
-        "Remember that"
+        "Restore a state"
         self.t = old['t']
         for p,s in zip(self.state, old['state'], strict=True): self.state[p] = {k: v.to(p.device, copy=True) for k,v in s.items()}
 
     @torch.no_grad()
     def step(self):
-        "One step along the gradients"
+        "Update all parameters"
         self.t += 1
         for g in self.param_groups: self.move(g, [p for p in g['params'] if p.grad is not None])
 
@@ -232,10 +232,10 @@ class Adam:
 
 # %% ../../nbs/40_siren/10_fit.ipynb #a4312276
 class Muon(Adam):
-    "Muon (Jordan et al. 2024) for the groups that say `hidden`, Adam for the others"
+    "Muon (Jordan et al. 2024) for groups with `hidden` set, Adam for the others"
     def __init__(self,
-        groups, # of `groups`; each gets its own `lr`
-        lr:float=2e-3, # step length, times the `scale` of a group
+        groups, # from `groups`; each gets its own `lr`
+        lr:float=2e-3, # learning rate, times the `scale` of a group
         betas=(.9, .95), # of Adam
         momentum:float=.95, # of Muon, Nesterov's
     ):
@@ -250,16 +250,16 @@ class Muon(Adam):
             us.append(p.grad + self.momentum*m)
         for p,u in zip(ps, orthogonalize(torch.stack(us)), strict=True): p.sub_(u, alpha=1.06*g['lr'])
 
-OPTIMIZERS = {'muon': (Muon, 2e-3), 'adam': (Adam, 1e-3)}   # name: class, and the learning rate it likes
+OPTIMIZERS = {'muon': (Muon, 2e-3), 'adam': (Adam, 1e-3)}   # name: (class, default learning rate)
 
 # %% ../../nbs/40_siren/10_fit.ipynb #ad156f94
 def cosine_schedule(
     lr:float, # at the start
     progress:float, # 0..1
-    last:float=.02, # share of `lr` at the end
-    knee:tuple=(1., .02), # (progress, share of `lr`): where the cosine ends; from there it is straight down to `last`
+    last:float=.02, # fraction of `lr` at the end
+    knee:tuple=(1., .02), # (progress, fraction of `lr`): end of the cosine; from there the decay to `last` is linear
 )->float: # learning rate
-    "Half a cosine from `lr` down to the knee, and a line to the end"
+    "Half a cosine from `lr` to the breakpoint, then linear to the end"
     p,(at,share) = min(progress, 1),knee
     if p > at: return lr*(share + (last - share)*(p - at)/(1 - at))
     return lr*(share + (1 - share)*(1 + math.cos(math.pi*p/at))/2)
@@ -267,13 +267,13 @@ def cosine_schedule(
 # %% ../../nbs/40_siren/10_fit.ipynb #630c1176
 @dataclass
 class Fit:
-    "A fit while it runs, and what is left of it afterwards"
+    "State of a running fit, and its result"
     net:nn.Module # the network being fitted
-    x:object # the picture, as it was given
-    pixels:PixelSampler # the same as places and colours
+    x:object # the image, as given
+    pixels:PixelSampler # the image as coordinates and colors
     params:list # all parameters: W0, b0, W1, b1, ...
     optimizer:object # its `param_groups` get a new `lr` before every step
-    batch:int # pixels a step
+    batch:int # pixels per step
     lr_start:float # learning rate at the start
     schedule:object=cosine_schedule # function of (`lr_start`, `progress`): learning rate of a step
     steps:int=None # budget of steps; None: no limit
@@ -281,42 +281,42 @@ class Fit:
     target_db:float=None # PSNR to stop at; None: no target
     lr:float=0. # learning rate of this step
     step:int=0 # steps taken
-    progress:float=0. # 0..1, share of the budget used
+    progress:float=0. # 0..1, used fraction of the budget
     seconds:float=0. # since the start
     loss:float=math.inf # mean squared error of the last batch
     level:float=None # `loss`, smoothed
-    lowest:float=math.inf # `level` at its best
-    stop:str=None # why it ended: steps, seconds, psnr, interrupted, diverged; a callback may set its own reason
-    psnr:float=None # of the whole picture at the end, dB
+    lowest:float=math.inf # smallest `level` so far
+    stop:str=None # stop reason: steps, seconds, psnr, interrupted, diverged; a callback may set its own reason
+    psnr:float=None # of the whole image at the end, dB
     history:list=field(default_factory=list, repr=False) # rows (step, pixel evaluations, seconds, loss)
-    callbacks:list=field(default_factory=list, repr=False) # those who watch
+    callbacks:list=field(default_factory=list, repr=False) # objects like `Callback`
     bar:float=None # PSNR that the next check must reach, dB
-    KEPT = ('step', 'seconds', 'progress', 'loss', 'level', 'lowest', 'bar')   # numbers of a `state`
+    KEPT = ('step', 'seconds', 'progress', 'loss', 'level', 'lowest', 'bar')   # scalars of a `state`
 
     def used(self)->float: # 0..1
-        "The share of the budget that is gone"
+        "The used fraction of the budget"
         return min(1., max(self.step/self.steps if self.steps else 0., self.seconds/self.budget_s if self.budget_s else 0.))
 
     @torch.no_grad()
     def check(self)->float: # dB
-        "PSNR, not rounded, of some 8,192 pixels all over the picture, always the same"
+        "PSNR of a fixed set of about 8,192 pixels, without rounding to samples"
         i = self.pixels.spread(max(1, min(8192, len(self.pixels))//len(self.pixels.ends)))
         e = self.pixels.error(self.net(self.pixels.places(i)).clamp(0, 1), i).item()/(i.numel()*self.pixels.shape[2])
         return -10*math.log10(max(e, 1e-12))
 
     def measure(self)->float: # dB
-        "PSNR of the whole picture, on rounded samples"
+        "PSNR of the whole image, on rounded samples"
         return psnr_of(np.clip(np.nan_to_num(draw(self.net, *self.pixels.shape[:2])), 0, 1), self.x)
 
     def state(self)->dict: # of tensors, numbers and names
-        "All that it takes to go on from here"
+        "State from which the fit can resume"
         watched = [[type(c).__name__, deepcopy(c.state())] for c in self.callbacks if hasattr(c, 'state')]
         return dict(budget=[self.steps, self.budget_s], params=[p.detach().clone() for p in self.params], optimizer=deepcopy(self.optimizer.state_dict()), pixels=self.pixels.state(),
                     history=torch.tensor(self.history, dtype=torch.float64).view(-1, 4), callbacks=watched, **{k: getattr(self, k) for k in self.KEPT})
 
     @torch.no_grad()
     def restore(self, old:dict):
-        "Go on from there; callbacks that were not there begin anew"
+        "Resume from a state; callbacks without a saved state start anew"
         if (a := [tuple(p.shape) for p in old['params']]) != (b := [tuple(p.shape) for p in self.params]): raise ValueError(f'this is the state of a network with weights of {a}, not of {b}')
         self.pixels.restore(old['pixels'])
         for p,q in zip(self.params, old['params'], strict=True): p.copy_(q)
@@ -331,9 +331,9 @@ class Fit:
 
 # %% ../../nbs/40_siren/10_fit.ipynb #b3390120
 def gradients(
-    s:Fit, # the running fit; gets `loss`, and each parameter its `grad`
+    s:Fit, # the running fit; sets its `loss`, and the `grad` of each parameter
     run, # `map`, or that of `python_threads`
-    chunk:int, # pixels a piece, of all tiles together
+    chunk:int, # pixels per chunk, of all tiles together
 ):
     "Mean squared error of the next batch, and its gradients"
     def piece(i):
@@ -346,18 +346,18 @@ def gradients(
 
 # %% ../../nbs/40_siren/10_fit.ipynb #9b1d3020
 class Callback:
-    "What a callback may have; any object with some of these methods will do"
-    def before_fit(self, s): "Before the first step"
-    def before_step(self, s): "Gradients are in `p.grad`, the step is not yet taken"
-    def after_step(self, s): "The step is taken"
-    def after_fit(self, s): "At the end, whatever the reason"   # `state` and `restore`, if it has them, let a fit go on another day
+    "Interface of a callback; any object with some of these methods is accepted"
+    def before_fit(self, s): "Called before the first step"
+    def before_step(self, s): "Called after the gradients are computed (`p.grad`), before the optimizer step"
+    def after_step(self, s): "Called after the optimizer step"
+    def after_fit(self, s): "Called at the end, whatever the stop reason"   # optional `state` and `restore` let a fit resume later
 
 # %% ../../nbs/40_siren/10_fit.ipynb #558d1380
 class KeepBest(Callback):
-    "End with the best weights seen, by `Fit.check`, where the last ones are clearly worse"
+    "Restore the best weights, by `Fit.check`, if the last ones are worse by a margin"
     def __init__(self,
-        checks:int=20, # how many, evenly over the budget
-        margin_db:float=.1, # how much better they must be than the last ones
+        checks:int=20, # number of checks, evenly over the budget
+        margin_db:float=.1, # smallest advantage over the last weights, dB
     ):
         self.checks,self.margin_db = checks,margin_db
 
@@ -375,17 +375,17 @@ class KeepBest(Callback):
             for p,q in zip(s.params, self.saved, strict=True): p.copy_(q)
 
     def state(self)->dict: # for `Fit.state`
-        "What was best"
+        "State: the best weights and their PSNR"
         return dict(best=self.best, next=self.next, saved=self.saved)
 
     def restore(self, state:dict):
-        "That is the best so far"
+        "Restore a state"
         self.best,self.next,self.saved = state['best'],state['next'],state['saved']
 
 
 # %% ../../nbs/40_siren/10_fit.ipynb #51a928a0
 class Progress(Callback):
-    "A bar with the time left and the PSNR of the last batches"
+    "Progress bar with the remaining time and the PSNR of the last batches"
     def before_fit(self, s):
         from tqdm.auto import tqdm
         self.bar = tqdm(total=100, bar_format='{l_bar}{bar}| {elapsed}<{remaining}{postfix}', leave=False)
@@ -398,9 +398,9 @@ class Progress(Callback):
     def after_fit(self, s): self.bar.close()
 
 class Snapshots(Callback):
-    "Drawings on the way, in `pictures`, and their `steps`"
+    "Render the image during the fit, into `pictures`, with their `steps`"
     def __init__(self,
-        at, # when: shares of the budget, 0..1, rising
+        at, # when: progress values, 0..1, ascending
         scale:float=1, # samples per pixel
     ):
         self.at,self.scale = list(at),scale
@@ -419,27 +419,27 @@ CHECKPOINT_MAGIC = b'implicit_compress checkpoint 1\n'
 
 def read_checkpoint(
     path, # of a checkpoint
-)->dict: # what `Checkpoint` keeps
-    "Read it, if it is one and whole"
+)->dict: # content of a `Checkpoint`
+    "Read and validate a checkpoint"
     data = Path(path).read_bytes()
     if not data.startswith(CHECKPOINT_MAGIC): raise ValueError(f'{path} is not a checkpoint: name another file')
     body = data[len(CHECKPOINT_MAGIC) + 32:]
     if sha256(body).digest() != data[len(CHECKPOINT_MAGIC):len(CHECKPOINT_MAGIC) + 32]: raise ValueError(f'{path} is a damaged checkpoint: delete it to begin anew, or name another file')
     try: kept = torch.load(io.BytesIO(body), 'cpu', weights_only=True)
-    except Exception as e: raise ValueError(f'{path} is not a checkpoint ({type(e).__name__}): name another file') from None   # whatever torch finds odd
+    except Exception as e: raise ValueError(f'{path} is not a checkpoint ({type(e).__name__}): name another file') from None   # any error of torch
     if not isinstance(kept, dict) or not isinstance(kept.get('latest'), dict): raise ValueError(f'{path} is not the checkpoint of a fit: name another file')
     return kept
 
 class Checkpoint(Callback):
-    "A callback of `fit`, the last in the list: writes what it takes to go on after a crash; `latest` is what it finds of an earlier fit"
+    "Callback of `fit`, the last in the list: writes the state for a restart after a crash; `latest` is the state of an earlier fit"
     def __init__(self,
-        path, # file to write; if it is there, it must be such a checkpoint
-        key:str='', # of the picture and the settings: another key is refused
-        every_s:float=30., # seconds between two writings
-        opens:float=1., # progress up to which the state is kept as `opened`, too
+        path, # file to write; if it exists, it must be a checkpoint
+        key:str='', # hash of the image and the settings; another key raises `ValueError`
+        every_s:float=30., # seconds between two writes
+        opens:float=1., # progress up to which the state is also stored as `opened`
     ):
         self.path,self.every_s,self.opens,self.kept = Path(path),every_s,opens,dict(key=key)
-        self.warned = False   # has it been said that the file cannot be written?
+        self.warned = False   # was a write error reported?
         if self.path.is_dir(): raise ValueError(f'{path} is a folder: name a file for the checkpoint')
         if not self.path.resolve().parent.is_dir(): raise ValueError(f'{path}: there is no folder {self.path.parent}')
         if self.path.exists(): self.kept = read_checkpoint(path)
@@ -447,7 +447,7 @@ class Checkpoint(Callback):
 
     @property
     def latest(self)->dict: # `state`, or None
-        "The state that was written last"
+        "The last state written"
         return self.kept.get('latest')
 
     def before_fit(self, s):
@@ -467,7 +467,7 @@ class Checkpoint(Callback):
         self.write()
 
     def write(self):
-        "All that is kept, to the file; if that fails, the fit goes on without it, and the next writing tries again"
+        "Write the file; if that fails, the fit continues, and the next write tries again"
         f = io.BytesIO()
         torch.save(self.kept, f)
         try: atomic_write(self.path, CHECKPOINT_MAGIC + sha256(f.getvalue()).digest() + f.getvalue())
@@ -479,7 +479,7 @@ class Checkpoint(Callback):
         self.warned = True
 
 # %% ../../nbs/40_siren/10_fit.ipynb #6c762918
-class DivergedError(ValueError): "The fit ran away from the picture; the network holds what the callbacks left it"
+class DivergedError(ValueError): "The fit diverged; the network holds the weights that the callbacks restored"
 
 def _step(s, run, chunk, call, t0):
     "One step of a fit"
@@ -498,7 +498,7 @@ def _step(s, run, chunk, call, t0):
     call('after_step')
 
 def _ended(s):
-    "Is it over?"
+    "Check the stop conditions"
     if s.stop: return
     if s.target_db is not None and (s.step % 20 == 0 or s.progress >= 1) and (db := s.check()) >= s.bar:
         if s.measure() >= s.target_db: s.stop = 'psnr'
@@ -506,7 +506,7 @@ def _ended(s):
     if s.progress >= 1 and not s.stop: s.stop = 'steps' if s.steps and s.step >= s.steps else 'seconds'
 
 def _loop(s, run, chunk, resume):
-    "Steps until something says stop"
+    "Run steps until a stop reason is set"
     def call(when):
         for c in s.callbacks: getattr(c, when, lambda s: None)(s)
     call('before_fit')
@@ -523,7 +523,7 @@ def _loop(s, run, chunk, resume):
 
 # %% ../../nbs/40_siren/10_fit.ipynb #11adf45c
 def _refuse(optimizer, **numbers):
-    "Say what is wrong with the arguments of `fit`"
+    "Validate arguments of `fit`"
     for name,v in numbers.items():
         if v is not None and not v > 0: raise ValueError(f'{name} is {v}: give a number above 0')
     if isinstance(optimizer, str) and optimizer not in OPTIMIZERS: raise ValueError(f'optimizer is {optimizer!r}: known are {", ".join(OPTIMIZERS)}')
@@ -531,23 +531,23 @@ def _refuse(optimizer, **numbers):
 # %% ../../nbs/40_siren/10_fit.ipynb #31b8c9b9
 def fit(
     net, # a `CoordNet`; changed in place
-    x, # picture, as `as_samples` takes it
-    steps:int=None, # at most so many steps; 1,000 if there is no budget and no target at all
-    seconds:float=None, # at most so long
-    psnr:float=None, # stop when the whole picture is this good, dB; alone it comes with a limit of 4,000 steps
-    batch:int=16384, # pixels a step; at most those of the picture
+    x, # image, as accepted by `as_samples`
+    steps:int=None, # budget in steps; 1,000 if there is neither a budget nor a target
+    seconds:float=None, # budget in seconds
+    psnr:float=None, # PSNR of the whole image at which to stop, dB; without a budget the limit is 4,000 steps
+    batch:int=16384, # pixels per step; at most those of the image
     optimizer='muon', # a name in `OPTIMIZERS`, or a function that makes one from `groups(net)`
-    lr:float=None, # learning rate at the start; None: what the optimizer likes, 1e-3 for your own
+    lr:float=None, # learning rate at the start; None: the default of the optimizer, 1e-3 for a custom one
     schedule=cosine_schedule, # function of (lr, progress): the learning rate of a step
-    callbacks=None, # list of objects like `Callback`; None: `KeepBest` alone
+    callbacks=None, # list of objects like `Callback`; None: only `KeepBest`
     seed:int=0, # of the order of pixels
-    progress:bool=True, # show a bar?
-    device=None, # 'cpu', 'cuda', ...; None: where `net` is
-    threads:int=None, # Python threads on a CPU; None: as many as torch is set to. Never changes the result
-    chunk:int=8192, # pixels a piece on a CPU; less for more than two threads
-    resume:dict=None, # go on from the `state` of an earlier fit; what it has used of the budget counts
-)->Fit: # with the net, the history, the PSNR and the reason it ended
-    "Fit `net` to `x`: mean squared error on [0,1], random batches, annealed over the budget"
+    progress:bool=True, # show a progress bar?
+    device=None, # 'cpu', 'cuda', ...; None: the device of `net`
+    threads:int=None, # Python threads on a CPU; None: the setting of torch. Does not affect the result
+    chunk:int=8192, # pixels per chunk on a CPU; less for more than two threads
+    resume:dict=None, # `state` of an earlier fit to resume from; its steps and seconds count towards the budget
+)->Fit: # with the net, the history, the PSNR and the stop reason
+    "Fit `net` to `x`: mean squared error on [0,1], random batches, learning rate annealed over the budget"
     _refuse(optimizer, steps=steps, seconds=seconds, batch=batch, lr=lr, threads=threads, chunk=chunk)
     if steps is None and seconds is None: steps = 1000 if psnr is None else 4000
     make,liked = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else (optimizer, 1e-3)

@@ -11,18 +11,18 @@ import numpy as np
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #b88c2baf
 def splitmix64(
-    n:int, # how many
+    n:int, # number of values
 )->np.ndarray: # (n,) uint64
-    "The first `n` numbers of SplitMix64 (Steele et al. 2014), from a fixed seed"
+    "The first `n` values of SplitMix64 (Steele et al. 2014), from a fixed seed"
     z = np.arange(1, n + 1, dtype=np.uint64)*np.uint64(0x9E3779B97F4A7C15)
     for shift,m in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)): z = (z ^ z >> np.uint64(shift))*np.uint64(m)
     return z ^ z >> np.uint64(31)
 
 def hash_indices(
-    n:int, # weights
+    n:int, # number of weights
     size:int, # of the pool
-)->tuple: # (n,) int64 places in the pool, and (n,) signs -1 or 1
-    "Where each weight finds its value"
+)->tuple: # (n,) int64 indices into the pool, and (n,) signs -1 or 1
+    "Pool index and sign of each weight"
     z = splitmix64(n)
     return (z % np.uint64(size)).astype(np.int64),1 - 2*(z >> np.uint64(63)).astype(np.int64)
 
@@ -30,17 +30,17 @@ def hash_indices(
 HASHINGS = ('multi-hash', 'hash')
 
 def side(
-    n:int, # weights
-)->int: # of the square matrix that holds them all
-    "The least whole number whose square is `n` or more"
+    n:int, # number of weights
+)->int: # side of the square matrix that holds them all
+    "The smallest integer whose square is at least `n`"
     s = int(np.sqrt(n))
     return s + (s*s < n)
 
 def numbers(
     n:int, # hidden weights of all networks
-    sharing=None, # (kind, size): kind in `HASHINGS`; None: each weight has its own number
+    sharing=None, # (kind, size): kind in `HASHINGS`; None: no sharing
 )->int:
-    "How many numbers a file holds for them"
+    "Number of parameters that a file holds for the hidden weights"
     if sharing is None: return n
     kind,size = sharing
     most = side(n) if kind == 'multi-hash' else n
@@ -49,15 +49,15 @@ def numbers(
 
 def sharing_of(
     n:int, # hidden weights of all networks
-    pool:float, # numbers as a share of them, 0..1
+    pool:float, # pool size relative to the number of weights, 0..1
     hashing:str, # in `HASHINGS`
 )->tuple: # (kind, size)
-    "The pool that comes nearest to a share"
+    "The pool closest to a relative size"
     size = round(pool*n/(2*side(n))) if hashing == 'multi-hash' else round(pool*n)
     return hashing,max(1, size)
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #199cc2aa
-FINE = 128   # step code of the weights of a product: 2**-16
+FINE = 128   # step code of the weights of a product: step 2**-16
 
 HALF = 13   # bits of the lower half of a factor below 2**26
 
@@ -65,7 +65,7 @@ def exact_product(
     U, # (s,size) int64, below 2**26 in magnitude, size at most 2**13
     V, # (s,size) int64, the same
 )->np.ndarray: # (s,s) int64
-    "`U @ V.T` through float64, the halves of `U` apart: all partial sums are whole numbers below 2**53, so the result is exact"
+    "Exact `U @ V.T` in float64, by splitting `U` into two halves: all partial sums are integers below 2**53"
     if U.shape[1] > 1 << HALF: return U @ V.T
     high = U >> HALF
     low = U - (high << HALF)
@@ -79,9 +79,9 @@ def spread(
     k, # (numbers,) int64 their step codes
     n:int, # hidden weights of all networks
     sharing:tuple, # (kind, size)
-    mantissas, # eight whole numbers below 2**16: steps are these, shifted
+    mantissas, # eight integers below 2**16: steps are these, shifted
 )->tuple: # (n,) int64 symbols of the weights, and (n,) step codes
-    "The weights that a pool stands for"
+    "Expand a pool into the hidden weights"
     kind,size = sharing
     if kind == 'hash':
         at,sign = hash_indices(n, size)
@@ -97,9 +97,9 @@ def spread(
 # %% ../../nbs/40_siren/30_hashing.ipynb #0160c8e2
 def pooled(
     net, # a fresh `Siren`
-    sharing:tuple, # (kind, size), of `sharing_of`
+    sharing:tuple, # (kind, size), from `sharing_of`
 ): # a `Siren` of the same shape
-    "Let the hidden weights of a network come from a pool"
+    "Replace the hidden weights of a network by a pool"
     import torch
     from implicit_compress.siren.network import Siren
     kind,size = sharing
@@ -114,7 +114,7 @@ def pooled(
             if kind == 'multi-hash': return (self.W[1] @ self.W[2].mT).flatten()[:n].view(shape)
             return (self.sign*self.W[1].flatten()[self.at]).view(shape)
         def layers(self):
-            if not hasattr(self, 'sharing'): return super().layers()   # while it is made
+            if not hasattr(self, 'sharing'): return super().layers()   # during construction
             return [(self.W[0], self.b[0]), *zip(self.hidden(), self.b[1:-1], strict=True), (self.W[-1], self.b[-1])]
         def free(self): return [self.W[0], self.b[0], *self.W[1:-1], *self.b[1:-1], self.W[-1], self.b[-1]]
         def one(self, k):
@@ -133,7 +133,7 @@ def pooled(
         for p in pool: p *= reach
         for p,q in zip(out.b, net.b, strict=True): p.copy_(q)
     out.W = torch.nn.ParameterList([out.W[0], *pool, out.W[-1]])
-    out.sharing,out.stride = sharing,2. if kind == 'multi-hash' else 8.   # the steps that fitted best
+    out.sharing,out.stride = sharing,2. if kind == 'multi-hash' else 8.   # the factors with the best fits
     if kind == 'hash':
         at,sign = hash_indices(n, size)
         out.register_buffer('at', torch.from_numpy(at)); out.register_buffer('sign', torch.from_numpy(sign.astype(np.float32)))

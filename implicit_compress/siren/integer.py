@@ -25,7 +25,7 @@ MANT = (32768, 30048, 27554, 25268, 23170, 21247, 19484, 17867)  # round(2**15 *
 STEPS = np.array([MANT[k % 8] * 2.0**-(15 + k//8) for k in range(256)])  # every one exact in float64
 
 def step(
-    k:int, # step code, 0..255: eight to the octave, larger is finer
+    k:int, # step code, 0..255: eight per octave, larger is finer
 )->float: # the step, exact in float64
     "The quantization step of code `k`, about `2**(-k/8)`"
     return float(STEPS[k])
@@ -34,7 +34,7 @@ def step(
 COORD_BITS,PHASE_BITS,VALUE = 20,14,24  # fractional bits of a coordinate, of a phase and an activation, of an output value
 
 def arccot(
-    n:int, # argument, a whole number above 1
+    n:int, # argument, an integer above 1
     p:int, # fractional bits
 )->int: # arctan(1/n) in units of 2**-p
     "Gregory's series for the arctangent of `1/n`"
@@ -44,7 +44,7 @@ def arccot(
 
 # %% ../../nbs/40_siren/40_integer.ipynb #6a6bde3f
 def sine_table()->np.ndarray: # (2**14,) int16, values -2**14..2**14
-    "One turn of `round(2**14 * sin(2*pi*i / 2**14))`, by integers alone"
+    "One turn of `round(2**14 * sin(2*pi*i / 2**14))`, in integer arithmetic"
     p,one = 80,1 << 80
     angle = 4*(4*arccot(5, p) - arccot(239, p)) >> (PHASE_BITS - 1)
     c,s,t,k = 0,0,one,0
@@ -71,20 +71,20 @@ INV_SQRT2_Q15 = 23170   # round(2**15/sqrt(2))
 def places(
     n:int, # pixels of the image on this side
     longer:int, # pixels of the image, or of the tile, on its longer side
-    N:int, # samples to draw on this side
+    N:int, # samples to render on this side
     lo:int=0, # first pixel of the tile on this side
-    hi:int=None, # and the one after its last; None: n
-    first:int=0, # of the samples that are wanted
-    stop:int=None, # and the one after the last; None: N
-)->np.ndarray: # (stop-first,) float64 holding integers, units of 2**-20 of half the longer side, from the middle of the tile
-    "Integer coordinates of pixel centres of one side"
+    hi:int=None, # end of the tile (exclusive); None: n
+    first:int=0, # first sample to compute
+    stop:int=None, # end (exclusive); None: N
+)->np.ndarray: # (stop-first,) float64 holding integers, units of 2**-20 of half the longer side, from the center of the tile
+    "Integer coordinates of the pixel centers of one side"
     middle = (lo + (n if hi is None else hi))*N
     i = np.arange(first, N if stop is None else stop, dtype=np.int64)
     return (((2*i + 1)*n - middle << COORD_BITS)//(N*longer)).astype(np.float64)
 
 # %% ../../nbs/40_siren/40_integer.ipynb #afd287c3
 class Layer(NamedTuple):
-    "One layer of an integer network: weights `Q*step(k)`, biases `B*step(kb)`; several networks have an axis for the tiles in front of all"
+    "One layer of an integer network: weights `Q*step(k)`, biases `B*step(kb)`; several networks have a leading dimension of tiles"
     Q:np.ndarray # (out,in) integers
     B:np.ndarray # (out,) integers
     k:int # step code of the weights, 0..255; or an array of codes that broadcasts to `Q`
@@ -95,12 +95,12 @@ def render_reference(
     layers:list, # of `Layer` or (Q, B, k, kb)
     h:int, # image height, pixels
     w:int, # image width, pixels
-    depth:int=8, # bits a sample, 1..16
-    scale=1, # output pixels to an image pixel
+    depth:int=8, # bits per sample, 1..16
+    scale=1, # output pixels per image pixel
     boxes:list=None, # tiles (top, left, bottom, right) in pixels, if each has a network of its own
-    skips:bool=False, # does what enters a layer go around it, too?
+    skips:bool=False, # does the network have skip connections?
 )->list: # rows of pixels of samples, nested lists of int
-    "The normative decoder in plain Python integers, for small pictures and for ports"
+    "The normative decoder in Python integers, for small images and for ports to other languages"
     table = [int(v) for v in SINE]
     N,peak = [scaled_side(n, scale) for n in (h, w)],(1 << depth) - 1
     def floored(x, s): return x << -s if s < 0 else (x + (1 << s >> 1)) >> s
@@ -125,9 +125,9 @@ def render_reference(
 # %% ../../nbs/40_siren/40_integer.ipynb #01baeb95
 def fold_layer(
     l:Layer, # one layer
-    f:int, # fractional bits of its inputs, whose size is at most `most*2**f`
+    f:int, # fractional bits of its inputs, whose magnitude is at most `most*2**f`
     g:int, # fractional bits of its outputs
-    most:float=1., # of the size of an input
+    most:float=1., # largest magnitude of an input
 )->np.ndarray: # (out, in+1) float64; floor(result @ [h, 1]) is the layer's output z
     "Fold weights, bias and rounding into one matrix whose products are exact"
     K = int(np.max(l.k))//8
@@ -144,7 +144,7 @@ def fold_layer(
 def checked(
     layers, # of `Layer` or (Q, B, k, kb)
 )->list: # of `Layer`, int64 arrays
-    "The layers as int64 arrays, or a `ValueError` that says which one does not fit"
+    "Convert layers to int64 arrays; an invalid one raises `ValueError`"
     out,fan = [],2
     for i,(Q,B,k,kb) in enumerate(layers):
         Q,B,k = np.asarray(Q),np.asarray(B),np.asarray(k)
@@ -159,10 +159,10 @@ def checked(
 
 # %% ../../nbs/40_siren/40_integer.ipynb #f6ece8fe
 def networks(
-    layers, # of `Layer` or (Q, B, k, kb), with an axis for the tiles in front
-    n:int, # tiles
+    layers, # of `Layer` or (Q, B, k, kb), with a leading dimension of tiles
+    n:int, # number of tiles
 )->list: # of lists of `Layer`
-    "The layers of each tile's own network"
+    "Split the layers into one network per tile"
     if any(np.ndim(Q) != 3 or len(Q) != n or len(B) != n for Q,B,*_ in layers): raise ValueError(f'there are {n} tiles: every layer needs an axis of that length in front')
     return [[Layer(Q[t], B[t], k[t] if np.ndim(k) > 2 else k, kb) for Q,B,k,kb in layers] for t in range(n)]
 
@@ -170,17 +170,17 @@ def fold_all(
     layers, # of `Layer` or (Q, B, k, kb)
     skips:bool=False, # as for `render_integer`
 )->list: # of float64 matrices (out, in+1), first to last
-    "Check and fold every layer of a network"
+    "Validate and fold every layer of a network"
     layers = checked(layers)
     if skips and len({len(l.B) for l in layers[:-1]}) > 1: raise ValueError('skips: all sine layers must be of one width')
     return [fold_layer(l, PHASE_BITS if i else COORD_BITS, PHASE_BITS if i < len(layers) - 1 else VALUE, 2.5 if skips and i else 1.) for i,l in enumerate(layers)]
 
 # %% ../../nbs/40_siren/40_integer.ipynb #9d19f62d
 class IntegerRenderer:
-    "Draws runs of at most `n` pixels with one set of buffers"
+    "Renders runs of at most `n` pixels with one set of buffers"
     def __init__(self,
-        mats, # of `fold_all`
-        n:int, # most pixels a call
+        mats, # from `fold_all`
+        n:int, # largest number of pixels per call
         skips:bool=False, # as for `render_integer`
     ):
         wide = max(map(len, mats))
@@ -212,7 +212,7 @@ class IntegerRenderer:
 
 # %% ../../nbs/40_siren/40_integer.ipynb #abe8f936
 class SingleThreadedBlas:
-    "Matrix products on one thread each, for as long as anyone draws"
+    "Limit BLAS to one thread while any image is rendered"
     lock,users,limits = Lock(),0,None
 
     def __enter__(self):
@@ -227,7 +227,7 @@ class SingleThreadedBlas:
 
     @staticmethod
     def after_fork():
-        "A forked child draws nothing yet, whatever other threads of its parent were doing"
+        "Reset the state in a forked child, where no image is being rendered"
         users = SingleThreadedBlas.users
         SingleThreadedBlas.lock,SingleThreadedBlas.users = Lock(),0
         if users: SingleThreadedBlas.limits.restore_original_limits()
@@ -235,14 +235,14 @@ class SingleThreadedBlas:
 if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=SingleThreadedBlas.after_fork)
 
 # %% ../../nbs/40_siren/40_integer.ipynb #338c3756
-LONGEST = 31   # a piece of work has fewer than 2^31 products, about half a second: then it can be interrupted
+LONGEST = 31   # log2 of the multiplications per job, about half a second, so that it can be interrupted
 
 def run_all(
     f, # function
     jobs, # of tuples of its arguments
     threads:int, # 1 or more
 ):
-    "Call `f` for every job in a pool of threads; an error or an interrupt cancels those that have not begun"
+    "Call `f` for every job in a pool of threads; an error or an interrupt cancels pending jobs"
     with ThreadPoolExecutor(threads) as pool:
         try:
             for done in [pool.submit(f, *job) for job in jobs]: done.result()
@@ -254,15 +254,15 @@ def render_integer(
     layers:list, # of `Layer` or (Q, B, k, kb)
     h:int, # image height, pixels
     w:int, # image width, pixels
-    depth:int=8, # bits a sample, 1..16
-    scale=1, # output pixels to an image pixel: any positive number or Fraction
+    depth:int=8, # bits per sample, 1..16
+    scale=1, # output pixels per image pixel: any positive number or Fraction
     box=None, # (top, left, bottom, right) in pixels of the output; default all of it
-    threads:int=None, # default: one a processor; never changes a sample
-    chunk:int=1024, # pixels at a time in each thread; never changes a sample
+    threads:int=None, # default: one per processor; does not affect the samples
+    chunk:int=1024, # pixels per chunk; does not affect the samples
     boxes:list=None, # tiles (top, left, bottom, right) in pixels, if each has a network of its own
-    skips:bool=False, # does what enters a layer go around it, too?
+    skips:bool=False, # does the network have skip connections?
 )->np.ndarray: # (H,W,c) uint8, or uint16 above 8 bits
-    "Draw an integer network: the same samples on every machine"
+    "Render an integer network, bit-exact on every machine"
     nets = [fold_all(l, skips) for l in (networks(layers, len(boxes)) if boxes else [layers])]
     if not 1 <= depth <= 16: raise ValueError(f'depth is {depth}: give 1..16 bits')
     if not 1 <= min(h, w) <= max(h, w) <= 1 << 20: raise ValueError(f'a picture of {h}x{w} cannot be drawn: sides are 1..2^20')

@@ -19,22 +19,22 @@ from ..image.tiling import parts
 
 # %% ../../nbs/40_siren/00_network.ipynb #cba90759
 def count_weights(
-    width:int, # units of a hidden layer
+    width:int, # width of a hidden layer
     depth:int, # hidden layers, at least 1
     channels:int=3, # 1..4
 )->int: # weights and biases
-    "How many numbers a network has that reads (row, col)"
+    "Number of weights and biases of a network with inputs (row, col)"
     return 3*width + (depth-1)*(width+1)*width + (width+1)*channels
 
 # %% ../../nbs/40_siren/00_network.ipynb #45246a48
 class CoordNet(nn.Module):
-    "What every network here shares: weights `W`, biases `b`, and a call from places to colours"
-    unit = 1.   # how many times larger than usual the weights are, the last layer's apart
-    stride = 1.   # how many times longer the steps of hidden numbers should be
+    "Base class of coordinate networks: weights `W`, biases `b`, and a call from coordinates to colors"
+    unit = 1.   # scale of the weights relative to the usual units, the last layer excepted
+    stride = 1.   # factor of the learning rate of hidden matrices
 
     def __init__(self,
-        sizes:list, # units of each layer, inputs first, channels last
-        boxes:list=None, # a network for each of these tiles (top, left, bottom, right), side by side; None: one for all
+        sizes:list, # width of each layer, inputs first, channels last
+        boxes:list=None, # one network for each of these tiles (top, left, bottom, right); None: one for all
     ):
         super().__init__()
         self.channels,self.depth,self.width = sizes[-1],len(sizes) - 2,sizes[1]
@@ -44,24 +44,24 @@ class CoordNet(nn.Module):
         self.W = nn.ParameterList([torch.zeros(*many, o, i, dtype=torch.float32) for i,o in pairwise(sizes)])
         self.b = nn.ParameterList([torch.zeros(*many, o, dtype=torch.float32) for o in sizes[1:]])
 
-    def layers(self)->list: # of pairs: weights (out,in), biases (out,); with the tiles before that, if there are any
+    def layers(self)->list: # of pairs: weights (out,in), biases (out,); with a leading dimension of tiles, if there are any
         "The layers, first to last"
         return list(zip(self.W, self.b, strict=True))
 
     def free(self)->list: # of tensors: W0, b0, W1, b1, ...
-        "The numbers that a fit may change"
+        "The trainable parameters"
         return [p for l in self.layers() for p in l]
 
     def paint(self,
-        mean, # float, or one value a channel, or (tiles,channels)
+        mean, # float, or one value per channel, or (tiles,channels)
     ):
-        "Set the last biases: the colour before anything is learned"
+        "Set the output biases: the initial color"
         with torch.no_grad(): self.b[-1].copy_(torch.as_tensor(mean, dtype=self.b[-1].dtype).expand(self.b[-1].shape))
 
     def forward(self,
-        coords, # (n,2) places, each (row, col); or (tiles,n,2)
+        coords, # (n,2) coordinates, each (row, col); or (tiles,n,2)
     ): # (n,channels), or (tiles,n,channels)
-        "The colours at `coords`"
+        "The colors at `coords`"
         h = self.enter(coords)
         for W,b in self.layers()[:-1]: h = self.bend(h @ W.mT + b[..., None, :])
         return h @ self.W[-1].mT + self.b[-1][..., None, :]
@@ -76,7 +76,7 @@ def _sine_(z):
     return z
 
 def _cosine(z):
-    "Cosine, likewise"
+    "Cosine; on a CPU by NumPy"
     if z.device.type != 'cpu': return z.cos()
     c = torch.empty_like(z)
     np.cos(z.numpy(), out=c.numpy())
@@ -88,18 +88,18 @@ def affine(
     b, # (out,), or (tiles,out)
     h, # (in,n), or (tiles,in,n)
 ): # (out,n), or (tiles,out,n)
-    "What enters the sines of a layer"
+    "Pre-activations of a layer"
     return (torch.addmm if W.dim() == 2 else torch.baddbmm)(b[..., None], W, h)
 
 def carried(
     s, # sines of a layer
-    h, # what entered it
+    h, # input of the layer
 ): # the same shape
-    "A skip: both, at the size of one; in place"
+    "Skip connection in place: `(s + h)/sqrt(2)`"
     return s.add_(h).mul_(.5**.5)
 
 class SirenFunction(torch.autograd.Function):
-    "A whole SIREN as one differentiable step: are there `skips`, `x` (2,n), then W0, b0, W1, b1, ...; gives (channels,n). Or all with tiles before that"
+    "A whole SIREN as one autograd function of `skips`, `x` (2,n), then W0, b0, W1, b1, ...; returns (channels,n). All optionally with a leading dimension of tiles"
     @staticmethod
     def forward(ctx, skips, x, *p):
         ctx.skips,ctx.p,ctx.h,ctx.slope = skips,p,[x],[]
@@ -113,7 +113,7 @@ class SirenFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
-        grads,around = [],None   # what goes around a layer
+        grads,around = [],None   # gradient of the skip connection
         for l in reversed(range(len(ctx.h))):
             grads += [g.sum(-1), g @ ctx.h[l].mT]
             if not l: break
@@ -129,15 +129,15 @@ class Siren(CoordNet):
     bend = staticmethod(torch.sin)
 
     def __init__(self,
-        width:int=28, # units of a sine layer
-        depth:int=10, # sine layers
+        width:int=28, # width of a sine layer
+        depth:int=10, # number of sine layers
         channels:int=3, # 1..4
         w0:float=30., # frequency of the sines, radians
         w0_first:float=None, # that of the first layer; None: `w0`
         seed:int=0, # of the initial weights
-        mean=.5, # colour to start from: a float, or one value a channel, or (tiles,channels)
-        boxes:list=None, # tiles (top, left, bottom, right) in pixels, with a network each; None: one for the whole picture
-        skips:bool=False, # does what enters a layer go around it, too?
+        mean=.5, # initial color: a float, or one value per channel, or (tiles,channels)
+        boxes:list=None, # tiles (top, left, bottom, right) in pixels, with a network each; None: one for the whole image
+        skips:bool=False, # use skip connections?
     ):
         super().__init__([2] + [width]*depth + [channels], boxes)
         first = w0 if w0_first is None else w0_first
@@ -154,7 +154,7 @@ class Siren(CoordNet):
     def plain(self,
         coords, # (n,2) or (tiles,n,2)
     ): # (n,channels) or (tiles,n,channels)
-        "The same by ordinary autograd, for derivatives of any order"
+        "The same with autograd, for derivatives of any order"
         h = coords
         for l,(W,b) in enumerate(self.layers()[:-1]):
             s = torch.sin(h @ W.mT + b[..., None, :])
@@ -164,7 +164,7 @@ class Siren(CoordNet):
     def forward(self,
         coords, # (n,2) or (tiles,n,2)
     ): # (n,channels) or (tiles,n,channels)
-        "The colours at `coords`, features first inside, with hand-made first derivatives"
+        "The colors at `coords`, computed features first, with handwritten first derivatives"
         if torch.is_grad_enabled(): return SirenFunction.apply(self.skips, coords.mT, *chain(*self.layers())).mT
         h = coords.mT
         for l,(W,b) in enumerate(self.layers()[:-1]):
@@ -173,8 +173,8 @@ class Siren(CoordNet):
         return affine(self.W[-1], self.b[-1], h).mT
 
     def one(self,
-        k:int, # number of a tile
-    ): # `Siren` without tiles, on the same weights
+        k:int, # index of a tile
+    ): # `Siren` without tiles that shares the weights
         "The network of one tile"
         if self.boxes is None: return self
         net = Siren(self.width, self.depth, self.channels, self.w0, self.w0_first, self.seed, skips=self.skips)
@@ -185,13 +185,13 @@ class Siren(CoordNet):
 @torch.no_grad()
 def draw(
     net, # a `CoordNet`, on any device
-    h:int, # picture height, pixels
-    w:int, # picture width, pixels
+    h:int, # image height, pixels
+    w:int, # image width, pixels
     scale=1, # samples per pixel along each side, > 0
-    box=None, # (top, left, bottom, right) in samples of the scaled picture; None for all of it
-    chunk:int=16384, # places at a time
+    box=None, # (top, left, bottom, right) in samples of the scaled image; None for all of it
+    chunk:int=16384, # coordinates per chunk
 )->np.ndarray: # (H,W,c) float32, not clipped
-    "Draw the picture, at any size, or a part of it"
+    "Render the image, or a part of it, at any scale"
     if chunk < 1: raise ValueError(f'chunk is {chunk}: at least one place at a time')
     H,W = grid_size(h, w, scale)
     top,left,bottom,right = box or (0, 0, H, W)
@@ -207,7 +207,7 @@ def draw(
 # %% ../../nbs/40_siren/00_network.ipynb #9cb949e6
 @torch.no_grad()
 def _jets(net, coords):
-    "First derivatives (2,...,c,n) and Laplacian (...,c,n) of the colours, by the chain rule, layer by layer"
+    "First derivatives (2,...,c,n) and Laplacian (...,c,n) of the colors, by the chain rule, layer by layer"
     if not isinstance(net, Siren): raise ValueError(f'derivatives are worked out for Siren only, not for {type(net).__name__}')
     h = coords.mT.to(net.W[0])
     d,lap = torch.eye(2).to(h).view(2, *[1]*(h.dim() - 2), 2, 1).expand(2, *h.shape),torch.zeros_like(h)
@@ -220,30 +220,30 @@ def _jets(net, coords):
 
 def derivatives(
     net:Siren, # any weights
-    coords, # (n,2) places, or (tiles,n,2)
+    coords, # (n,2) coordinates, or (tiles,n,2)
 ): # (n,c,2): by row, by col; or (tiles,n,c,2)
-    "First derivatives of the colours with respect to the place, in closed form"
+    "First derivatives of the colors with respect to the coordinates, in closed form"
     return _jets(net, coords)[0].movedim(0, -1).transpose(-3, -2)
 
 def laplacian(
     net:Siren, # any weights
-    coords, # (n,2) places, or (tiles,n,2)
+    coords, # (n,2) coordinates, or (tiles,n,2)
 ): # (n,c), or (tiles,n,c)
-    "Sum of the two second derivatives of the colours with respect to the place, in closed form"
+    "Sum of the two second derivatives of the colors with respect to the coordinates, in closed form"
     return _jets(net, coords)[1].mT
 
 # %% ../../nbs/40_siren/00_network.ipynb #15e61acc
 class ReluNet(CoordNet):
-    "The ordinary network: rectified linear units, first guess of He et al. (2015)"
+    "Network of rectified linear units, initialised by He et al. (2015)"
     bend = staticmethod(F.relu)
 
     def __init__(self,
-        width:int=28, # units of a hidden layer
-        depth:int=10, # hidden layers
+        width:int=28, # width of a hidden layer
+        depth:int=10, # number of hidden layers
         channels:int=3, # 1..4
         seed:int=0, # of the initial weights
-        mean=.5, # colour to start from: a float, or one value a channel
-        inputs:int=2, # numbers that enter the first layer
+        mean=.5, # initial color: a float, or one value per channel
+        inputs:int=2, # number of inputs of the first layer
     ):
         super().__init__([inputs] + [width]*depth + [channels])
         g = torch.Generator().manual_seed(seed)
@@ -256,13 +256,13 @@ class ReluNet(CoordNet):
 class FourierNet(ReluNet):
     "Sines and cosines of fixed random frequencies, then a `ReluNet` (Tancik et al. 2020)"
     def __init__(self,
-        width:int=28, # units of a hidden layer
-        depth:int=10, # hidden layers
+        width:int=28, # width of a hidden layer
+        depth:int=10, # number of hidden layers
         channels:int=3, # 1..4
         features:int=128, # sines and cosines together; an even number
         sigma:float=10., # standard deviation of the frequencies, cycles from -1 to 1
         seed:int=0, # of the frequencies and the initial weights
-        mean=.5, # colour to start from: a float, or one value a channel
+        mean=.5, # initial color: a float, or one value per channel
     ):
         if features < 2 or features % 2: raise ValueError(f'{features} features: sines and cosines come in pairs')
         super().__init__(width, depth, channels, seed, mean, features)

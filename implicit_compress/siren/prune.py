@@ -13,25 +13,25 @@ from .fit import Callback
 
 # %% ../../nbs/40_siren/20_prune.ipynb #00e579ea
 def gradual(
-    t:float, # now, in any unit
-    start:float, # when pruning begins
-    end:float, # when it is done
-    final:float, # share of zeros at the end, 0..1
-    first:float=0., # share of zeros at the start
-)->float: # share of zeros
+    t:float, # current time, in any unit
+    start:float, # start of pruning
+    end:float, # end of pruning
+    final:float, # sparsity at the end, 0..1
+    first:float=0., # sparsity at the start
+)->float: # sparsity
     "The cubic schedule of Zhu and Gupta (2018)"
     left = 1 - min(max((t - start)/(end - start), 0.), 1.)
     return final + (first - final)*left**3
 
 # %% ../../nbs/40_siren/20_prune.ipynb #d7194e22
 class Prune(Callback):
-    "A callback of `fit`: zeros among the hidden weights, ever more of them; what is gone stays gone"
+    "Callback of `fit`: gradual pruning of hidden weights; pruned weights stay zero"
     def __init__(self,
-        sparsity:float=.5, # share of zeros in the end, 0..1
-        start:float=.1, # progress at which pruning begins
-        end:float=.55, # progress at which it is done
+        sparsity:float=.5, # fraction of zeros at the end, 0..1
+        start:float=.1, # progress at which pruning starts
+        end:float=.55, # progress at which pruning ends
         every:float=.01, # progress between two rounds
-        scope:str='global', # 'global': all hidden weights compete; 'layer': every matrix loses the same share
+        scope:str='global', # 'global': rank all hidden weights together; 'layer': the same sparsity in every matrix
         saliency:str='magnitude', # or 'damage': squared weight times mean squared gradient
     ):
         if not 0 <= sparsity < 1: raise ValueError(f'sparsity is {sparsity}: a share of zeros below 1 is needed')
@@ -41,7 +41,7 @@ class Prune(Callback):
         self.sparsity,self.start,self.end,self.every,self.scope,self.saliency,self.net = sparsity,start,end,every,scope,saliency,None
 
     def before_fit(self, s):
-        if self.net is s.net: self.next = math.inf; return   # an interrupted fit goes on with the zeros it has
+        if self.net is s.net: self.next = math.inf; return   # a fit continued after an interrupt keeps its zeros
         self.net,self.hidden,self.next = s.net,list(s.net.W[1:-1]),self.start
         self.kept = [torch.ones_like(p, dtype=torch.bool) for p in self.hidden]
         self.curvature = [torch.zeros_like(p) for p in self.hidden]
@@ -59,12 +59,12 @@ class Prune(Callback):
         for p,k in zip(self.hidden, self.kept, strict=True): p.mul_(k)
 
     def scores(self)->list: # of tensors
-        "How much each weight would be missed"
+        "Saliency of each weight"
         if self.saliency == 'magnitude': return [p.abs() for p in self.hidden]
         return [p.square()*c for p,c in zip(self.hidden, self.curvature, strict=True)]
 
     def round(self, s):
-        "Let the share of zeros be what it should be now"
+        "Prune to the sparsity of the schedule"
         share,scores = gradual(s.progress, self.start, self.end, self.sparsity),self.scores()
         groups = [scores] if self.scope == 'global' else [[v] for v in scores]
         kept = []
@@ -75,34 +75,34 @@ class Prune(Callback):
             kept += [~m.view(v.shape) for m,v in zip(gone.split([v.numel() for v in g]), g, strict=True)]
         self.kept = kept
 
-    MASKS = ('kept', 'curvature')   # what belongs to each hidden matrix
+    MASKS = ('kept', 'curvature')   # attributes with one tensor per hidden matrix
 
     def state(self)->dict: # for `Fit.state`
-        "What is gone, and what is known of the others"
+        "State: masks and squared gradients"
         return dict(next=self.next, **{k: getattr(self, k) for k in self.MASKS})
 
     def restore(self, state:dict):
-        "Go on from there"
+        "Restore a state"
         self.next = state['next']
         for k in self.MASKS: setattr(self, k, [v.to(p.device) for v,p in zip(state[k], self.hidden, strict=True)])
 
     @property
     def density(self)->float:
-        "The share of hidden weights that are left"
+        "Fraction of hidden weights that are not pruned"
         return sum(int(k.sum()) for k in self.kept)/max(1, sum(k.numel() for k in self.kept))
 
 # %% ../../nbs/40_siren/20_prune.ipynb #ab5fafce
 class RigLPruner(Prune):
-    "A callback of `fit`: a constant share of zeros, which wander"
+    "Callback of `fit`: constant sparsity with changing positions (RigL, SNFS)"
     MASKS = ('kept', 'curvature', 'slope')
 
     def __init__(self,
-        sparsity:float=.5, # share of zeros, 0..1
-        end:float=.55, # progress at which they come to rest
+        sparsity:float=.5, # fraction of zeros, 0..1
+        end:float=.55, # progress after which the positions are fixed
         every:float=.02, # progress between two rounds
-        share:float=.3, # of the weights left, dropped in the first round; it falls to 0 like a cosine
-        grow:str='gradient', # where: largest gradient (RigL), or 'momentum', largest averaged gradient (SNFS)
-        seed:int=0, # of the first zeros
+        share:float=.3, # fraction of the remaining weights dropped in the first round; it falls to 0 like a cosine
+        grow:str='gradient', # growth criterion: largest gradient (RigL), or 'momentum', largest averaged gradient (SNFS)
+        seed:int=0, # of the initial zeros
     ):
         super().__init__(sparsity, 0., end, every)
         if grow not in ('gradient', 'momentum'): raise ValueError(f"grow is {grow!r}: 'gradient' and 'momentum' are known")
@@ -122,7 +122,7 @@ class RigLPruner(Prune):
         super().before_step(s)
 
     def round(self, s):
-        "Drop the smallest, grow as many"
+        "Drop the smallest weights and grow the same number"
         share = self.share*(1 + math.cos(math.pi*min(1., s.progress/self.end)))/2
         for p,k,m in zip(self.hidden, self.kept, self.slope, strict=True):
             size,slope = p.abs().flatten(),m.abs().flatten()
@@ -134,14 +134,14 @@ class RigLPruner(Prune):
             k.copy_(left.view(k.shape))
 
 # %% ../../nbs/40_siren/20_prune.ipynb #1af7cb65
-PRUNERS = { # name: function of the share of zeros that gives a callback
+PRUNERS = { # name: function of the sparsity that returns a callback
     'magnitude': Prune, 'layer': partial(Prune, scope='layer'), 'damage': partial(Prune, saliency='damage'),
     'rigl': RigLPruner, 'snfs': partial(RigLPruner, grow='momentum')}
 
 def pruner(
-    share:float, # of the hidden weights that become zero, 0..1
+    share:float, # sparsity of the hidden weights, 0..1
     name:str='magnitude', # in `PRUNERS`
 ): # callback of `fit`
-    "The way of pruning that has this name"
+    "Make the pruning callback of this name"
     if name not in PRUNERS: raise ValueError(f'pruning is {name!r}: known are {", ".join(PRUNERS)}')
     return PRUNERS[name](share)

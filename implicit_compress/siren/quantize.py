@@ -18,9 +18,9 @@ from .hashing import FINE, numbers
 # %% ../../nbs/40_siren/60_quantize.ipynb #28eac6c1
 def gaussian_rate(
     w, # weights, tensor
-    step, # their step, in the same unit: tensor or number
+    step, # their step, in the same unit: tensor or float
 )->float: # bits
-    "Ideal bits of rounded weights under a normal distribution of their own mean and variance; zeros apart from the others where that is shorter"
+    "Ideal bits of rounded weights under a normal distribution of their own mean and variance; zeros are coded separately where that is shorter"
     def bell(v):
         s = v.double().std().clamp_min(1e-9)
         a,b = [torch.special.ndtr((v.double() - v.double().mean() + sign*step/2)/s) for sign in (1, -1)]
@@ -33,10 +33,10 @@ def gaussian_rate(
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #edfd1b6c
 def unit_steps(
-    codes, # of `initial_step_codes`
+    codes, # from `initial_step_codes`
     sharing=None, # (kind, size) of a pool
 ): # (G+6,) float64
-    "The steps of all kinds in the units of a network: radians, and colour in the last layer"
+    "The steps of all kinds in the units of a network: radians, and color in the last layer"
     unit = torch.full((len(codes),), 2*math.pi, dtype=torch.float64)
     if sharing and sharing[0] == 'multi-hash': unit[:-5] = math.sqrt(2*math.pi)   # of a factor
     unit[[-4, -1]] = 1.   # last weights, last biases
@@ -44,14 +44,14 @@ def unit_steps(
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #2ebc0292
 def places(
-    width:int, # neurons a layer
-    depth:int, # sine layers
+    width:int, # neurons per layer
+    depth:int, # number of sine layers
     channels:int, # 1..4
-    late=(.1, .4), # shares between which all but the hidden weights are rounded
-    tiles:int=1, # networks
+    late=(.1, .4), # fractions of the ramp between which all but the hidden weights are rounded
+    tiles:int=1, # number of networks
     sharing=None, # (kind, size) of a pool
 ): # (n,) float32, 0..1: weights and biases of the first layer, of the second, ...
-    "The share rounded when the turn of each number comes: hidden weights in the shuffle of room `grid`, others at random"
+    "Position of each parameter in the rounding order, 0..1: hidden weights in the shuffle of `siren.weight_layout`, others at random"
     g,n = torch.Generator().manual_seed(0),tiles*width*width
     hidden = torch.from_numpy((shuffle_ranks((depth - 1)*n) + .5)/max(1, (depth - 1)*n)).float().split(n)
     def some(k): return late[0] + (late[1] - late[0])*torch.rand(tiles*k, generator=g, dtype=torch.float32)
@@ -63,11 +63,11 @@ def places(
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #d8886c40
 def round_to(
-    w, # (n,) float64 numbers, radians or colours
+    w, # (n,) float64 parameters, radians or color units
     step, # (n,) float64
-    turns, # (n,) bool: where a whole turn makes no difference
+    turns, # (n,) bool: parameters of period one turn
 ): # (n,) int64 symbols
-    "Nearest multiples of `step`; phases of sines are first brought within half a turn of 0"
+    "Nearest multiples of `step`; phases of sines are first reduced to within half a turn of 0"
     return (torch.where(turns, w - 2*math.pi*(w/(2*math.pi)).round(), w)/step).round().long()
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #c7004c63
@@ -75,35 +75,35 @@ def _row(params): return torch.cat([p.detach().flatten() for p in params])
 def _like(v, params): return [a.view(p.shape) for a,p in zip(v.split([p.numel() for p in params]), params, strict=True)]
 
 class Rounding:
-    "All numbers of a network in one row: which are rounded, to what, and which may still move"
+    "Quantization state of all parameters of a network: which are rounded, and to which values"
     def __init__(self,
         net, # a `Siren`
         G:int=7, # finest grade, half octaves
-        late=(.1, .4), # of `places`
+        late=(.1, .4), # as in `places`
     ):
         self.params,self.sharing,self.clip,self.centroids,self.G = net.free(),getattr(net, 'sharing', None),None,None,G
         shape,self.tiles,dev = (net.width, net.depth, net.channels),len(net.boxes or [0]),self.params[0].device
         self.shape,self.when,self.held = shape,places(*shape, late, self.tiles, self.sharing).to(dev),_row(self.params)
         self.kind = torch.from_numpy(np.concatenate([k.ravel() for k in kinds(*shape, G, self.tiles, self.sharing)])).long().to(dev)
-        self.turns = (self.kind == G + 3) | (self.kind == G + 4)   # biases of sines
-        self.zero = (self.kind == G + 5)*.5                        # last biases are counted from grey
+        self.turns = (self.kind == G + 3) | (self.kind == G + 4)   # biases of sine layers
+        self.zero = (self.kind == G + 5)*.5                        # output biases are relative to mid-gray
         self.done,self.Q = torch.zeros_like(self.turns),torch.zeros_like(self.kind)
 
     def values(self): return _row(self.params).double() - self.zero
 
     def still(self):
-        "No gradient for what is rounded"
+        "Set the gradients of rounded parameters to zero"
         for p,f in zip(self.params, _like(self.done, self.params), strict=True): p.grad.masked_fill_(f, 0.)
 
     def hold(self):
-        "Back to where it was rounded to"
+        "Restore the rounded values"
         for p,f,h in zip(self.params, _like(self.done, self.params), _like(self.held, self.params), strict=True): torch.where(f, h, p, out=p.data)
 
     def round(self,
-        share:float, # 0..1, of `places`
+        share:float, # 0..1, position in the order of `places`
         codes, # step codes
     ):
-        "Round everything whose turn has come"
+        "Round all parameters up to this position"
         new = (self.when <= share) & ~self.done
         if not new.any(): return
         kind = self.kind[new]
@@ -120,7 +120,7 @@ class Rounding:
         self.hold()
 
     def segments(self)->list: # of int64 arrays
-        "Symbols in the order of the file: alike ones stand together"
+        "Symbols in file order, sorted by kind"
         if not self.done.all(): raise ValueError(f'{self.done.double().mean():.0%} of the weights are rounded: let the fit come to its end first')
         q,kind = self.Q.cpu().numpy(),self.kind.cpu().numpy()
         return np.split(q[np.argsort(kind, kind='stable')], np.cumsum(np.bincount(kind, minlength=self.G + 6))[:-1])
@@ -128,12 +128,12 @@ class Rounding:
 # %% ../../nbs/40_siren/60_quantize.ipynb #307f1491
 def afford(
     codes:list, # step codes
-    groups:list, # of tensors: the numbers of each kind
+    groups:list, # of tensors: the parameters of each kind
     still_open:list, # kinds whose code may change
-    bits:float, # for all numbers together
+    bits:float, # target for all parameters together
     sharing=None, # (kind, size) of a pool
 )->list: # step codes
-    "Shift the open codes alike so that everything takes about `bits`; two octaves at most"
+    "Shift the open codes equally so that all parameters take about `bits`; by two octaves at most"
     spent = sum(gaussian_rate(w, d) for w,d in zip(groups, unit_steps(codes, sharing), strict=True))
     n = sum(groups[k].numel() for k in still_open)
     shift = max(-16, min(16, round(8*(bits - spent)/n))) if n else 0
@@ -141,15 +141,15 @@ def afford(
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #1ba3b8dd
 class Freeze:
-    "A callback of `fit`: round the weights while the others still learn, coarse grades first; afterwards `layers` has them"
+    "Callback of `fit`: round weights while the others are still fitted, coarse grades first; `layers` returns the integer network"
     def __init__(self,
-        phi:float=.2, # noise of the coarsest grade, radians rms; with `bits` only a first guess
+        phi:float=.2, # noise of the coarsest grade, radians rms; with `bits` only an initial value
         G:int=7, # finest grade, half octaves, 1..34
-        start:float=.5, # progress at which rounding begins
-        end:float=.98, # progress at which all is rounded
+        start:float=.5, # progress at which rounding starts
+        end:float=.98, # progress at which all weights are rounded
         decay:float=.1, # weight decay of hidden matrices, times the learning rate
-        late=(.1, .4), # shares between which all but the hidden weights are rounded
-        bits:float=None, # adapt the steps so that all weights take about so many bits; None: leave them
+        late=(.1, .4), # fractions of the ramp between which all but the hidden weights are rounded
+        bits:float=None, # target size of all weights, by adapting the steps; None: fixed steps
     ):
         if not (0 < phi < math.inf and 1 <= G <= MOST): raise ValueError(f'phi is {phi} and G {G}: phi is above 0, G is 1..{MOST}')
         if not 0 <= start < end <= 1: raise ValueError(f'rounding from {start} to {end}: 0 <= start < end <= 1 is needed')
@@ -158,7 +158,7 @@ class Freeze:
         self.net,self.share = None,0.
 
     def before_fit(self, s):
-        "All is open; or the interrupted fit of the same network goes on"
+        "Reset the state, or continue the interrupted fit of the same network"
         self.ramp = (0., self.share) if self.net is s.net else (self.start, 0.)
         if self.net is s.net: return
         self.net,self.share,self.settled = s.net,0.,0   # grades 0..settled-1 keep their steps
@@ -166,7 +166,7 @@ class Freeze:
         self.codes = self.first(s.net)
 
     def first(self, net)->list: # step codes
-        "Steps to begin with; the noise of a product comes from both factors"
+        "Initial step codes; the noise of a product comes from both factors"
         codes,sharing = initial_step_codes(net.width, self.phi, self.G),self.rounding.sharing
         if not sharing or sharing[0] == 'hash': return codes
         m,spread = sharing[1],(2/net.width)**.5/(2*math.pi)
@@ -189,45 +189,45 @@ class Freeze:
     def advance(self,
         share:float, # 0..1
     ):
-        "Round everything whose turn comes before `share`"
+        "Round all parameters up to position `share`"
         self.share,begun = share,round(self.G*share**1.5)
         if self.settled <= min(begun, self.G): self.settle(begun)
         self.rounding.round(share, self.codes)
 
     def settle(self,
-        begun:int, # the finest grade whose turn has come
+        begun:int, # the finest grade that has started
     ):
-        "Choose the steps of the grades that begin"
-        still_open = range(self.settled, self.G + 1 if self.settled else self.G + 6)   # what is not graded, only once
+        "Choose the steps of the grades that start"
+        still_open = range(self.settled, self.G + 1 if self.settled else self.G + 6)   # the kinds without grades only once
         if self.bits: self.codes = afford(self.codes, self.numbers(), still_open, self.bits, self.rounding.sharing)
         self.settled = begun + 1
 
     def numbers(self)->list: # of tensors
-        "The numbers of each kind"
+        "The parameters of each kind"
         w,kind = self.rounding.values(),self.rounding.kind
         return [w[kind == k] for k in range(self.G + 6)]
 
     def args(self)->dict: # fields of the header
-        "What a file must say of the symbols"
+        "Header fields that describe the symbols"
         return dict(steps=bytes(self.codes))
 
     def segments(self)->list: # of int64 arrays
-        "Symbols in the order of the file"
+        "Symbols in file order"
         if self.net is None: raise ValueError('nothing is rounded yet: fit a network with this callback first')
         return self.rounding.segments()
 
     def layers(self)->list: # of `Layer`, first to last
-        "The network in whole numbers, as a decoder makes it"
+        "The integer network, as the decoder builds it"
         q,r,a = self.segments(),self.rounding,self.args()
         return layers_from_segments(q, a['steps'], *r.shape[:2], r.tiles, r.sharing, a.get('codebook'))
 
     def state(self)->dict: # of numbers, lists and tensors
-        "What it takes to go on in another process"
+        "State from which another process can resume"
         r = self.rounding
         return dict(share=self.share, settled=self.settled, codes=[int(c) for c in self.codes], ramp=list(self.ramp), rounded=[r.done, r.Q, r.held], clip=r.clip, centroids=r.centroids)
 
     def restore(self, old):
-        "Go on from a `state`"
+        "Resume from a `state`"
         r = self.rounding
         self.share,self.settled,self.codes,self.ramp = old['share'],old['settled'],list(old['codes']),tuple(old['ramp'])
         def here(v): return v if v is None else [here(t) for t in v] if isinstance(v, (list, tuple)) else v.to(r.held.device)
@@ -235,23 +235,23 @@ class Freeze:
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #qa000002
 class Linear(Freeze):
-    "One step for each kind of number"
+    "One step for each kind of parameter"
     def __init__(self,
-        **kw, # of `Freeze`
+        **kw, # arguments of `Freeze`
     ): super().__init__(**{**kw, 'G': 1})
 
     def first(self, net):
         codes = super().first(net)
-        return [min(FINEST, c + 9) for c in [codes[0] + 2]*2 + codes[2:]]   # between its two grades; all finer, for as many bits as with seven grades
+        return [min(FINEST, c + 9) for c in [codes[0] + 2]*2 + codes[2:]]   # between its two grades; all finer, for the same bits as with seven grades
 
     def settle(self, begun):
         if not self.settled: super().settle(self.G)
 
 class Range(Linear):
-    "One step for each kind of number, in an asymmetric range that leaves out a share of the smallest and of the largest"
+    "One step for each kind of parameter, clipped to an asymmetric range between two quantiles"
     def __init__(self,
-        share:float=.002, # of the numbers, at each end
-        **kw, # of `Freeze`
+        share:float=.002, # clipped fraction at each end
+        **kw, # arguments of `Freeze`
     ):
         super().__init__(**kw)
         self.left_out = share
@@ -268,16 +268,16 @@ class Range(Linear):
 def fit_codebook(
     w, # (n,) float64 tensor
     bits:float, # for indices and codebook
-    zero:bool=False, # is 0 an entry?
-): # (K,) float64 tensor, rising
-    "The largest codebook that the bits allow: k-means, begun at equal distances"
+    zero:bool=False, # include 0 as an entry?
+): # (K,) float64 tensor, ascending
+    "The largest codebook within the bits: k-means, initialised at equal distances"
     from scipy.cluster.vq import kmeans2
     v,best = w.cpu().numpy(),None
     left = v[v != 0] if zero else v
     for k in (2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 256):
         if k > len(np.unique(left)): break
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')   # it minds an entry that nobody uses; that one is dropped
+            warnings.simplefilter('ignore')   # warning about an unused entry, which is dropped
             c = np.unique(np.append(kmeans2(left, np.linspace(left.min(), left.max(), k), iter=15, minit='matrix', seed=0)[0], [0.] if zero else []))
         n = np.bincount(np.abs(v[:, None] - c).argmin(1))
         if best is not None and 16*len(c) - float(n[n > 0] @ np.log2(n[n > 0]/n.sum())) > bits: break
@@ -285,10 +285,10 @@ def fit_codebook(
     return torch.from_numpy(np.zeros(1) if best is None else best)
 
 class Cluster(Linear):
-    "Hidden weights from a codebook (Han et al. 2016), which learns when they all have their places; the others as in `Linear`"
+    "Hidden weights from a codebook (Han et al. 2016), which is fitted after all are assigned; the others as in `Linear`"
     def __init__(self,
-        end:float=.9, # progress at which every weight has its place
-        **kw, # of `Freeze`
+        end:float=.9, # progress at which every weight is assigned
+        **kw, # arguments of `Freeze`
     ): super().__init__(end=end, **kw)
 
     def settle(self, begun):
@@ -300,7 +300,7 @@ class Cluster(Linear):
         spent = gaussian_rate(w, float(unit_steps(self.codes, r.sharing)[0]))
         r.centroids = fit_codebook(w, spent, bool((w == 0).any())).to(w)
         self.codes[:2] = [FINE]*2
-        self.moments = torch.zeros(3, len(r.centroids), dtype=torch.float64, device=w.device)   # mean and mean square of gradients, and their number
+        self.moments = torch.zeros(3, len(r.centroids), dtype=torch.float64, device=w.device)   # first and second moment of the gradients, and their number
 
     def before_step(self, s):
         r = self.rounding
@@ -320,7 +320,7 @@ class Cluster(Linear):
         self.move(r.centroids - s.lr*s.net.unit*(m/(1 - .9**t))/((v/(1 - .95**t)).sqrt() + 1e-12))
 
     def move(self, centroids):
-        "Put the weights where their entries are"
+        "Set the weights to their codebook entries"
         r = self.rounding
         hidden = r.kind <= self.G
         r.centroids = centroids

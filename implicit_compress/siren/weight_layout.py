@@ -23,52 +23,52 @@ FINEST = 175   # largest step code of a file
 def code_of(
     step:float, # quantization step, above 0
 )->int: # step code, 0..175
-    "The code whose step is nearest to `step`, on a logarithmic scale"
+    "The code of the step nearest to `step`, on a logarithmic scale"
     if not 0 < step < math.inf: raise ValueError(f'step is {step}: give a number above 0')
     return int(min(max(round(-8*math.log2(step)), 0), FINEST))
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #3380cd7f
 def shuffle_ranks(
-    n:int, # how many weights
+    n:int, # number of weights
 )->np.ndarray: # (n,) int64, a permutation of 0..n-1
-    "The place of every weight in a fixed shuffle, by integers alone: the mixing function of SplitMix64 (Steele et al. 2014)"
+    "Rank of every weight in a fixed shuffle, in integer arithmetic: the mixing function of SplitMix64 (Steele et al. 2014)"
     out = np.empty(n, np.int64)
     out[np.argsort(splitmix64(n), kind='stable')] = np.arange(n)
     return out
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #61e39520
-MOST = 34   # finest grade that a file may ask for: 17 octaves
+MOST = 34   # finest grade of a file: 17 octaves
 
 def grade_bounds(
-    n:int, # how many weights
+    n:int, # number of weights
     G:int, # finest grade, half octaves
-)->list: # of G ranks, rising: where grades 1..G begin
+)->list: # of G ranks, ascending: first ranks of grades 1..G
     "First rank `r` of every grade `j`: the first with `G*((2r+1)/2n)**1.5 >= j - 1/2`"
     return [bisect_left(range(n), (2*j - 1)**2*(2*n)**3, key=lambda r: (2*r + 1)**3*4*G*G) for j in range(1, G + 1)]
 
 def grades(
-    n:int, # how many weights
+    n:int, # number of weights
     G:int, # finest grade, half octaves
 )->np.ndarray: # (n,) int64 grades 0..G
-    "The grade of every weight: nearest to `G*t**1.5`, where `t` in 0..1 is its place in the shuffle"
+    "The grade of every weight: nearest to `G*t**1.5`, where `t` in 0..1 is its relative rank in the shuffle"
     return np.searchsorted(np.array(grade_bounds(n, G), np.int64), shuffle_ranks(n), side='right')
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #f8a8a32f
 def phase_step(
-    phi:float, # noise in the phase of a neuron, radians rms, were all its weights rounded at once
-    fan_in:int, # inputs of the layer
+    phi:float, # noise in the phase of a neuron if all its weights are rounded, radians rms
+    fan_in:int, # number of inputs of the layer
     rms:float, # rms of one input
 )->float: # step in turns
-    "The weight step that makes `phi` radians rms of uniform rounding noise in a phase"
+    "The weight step that gives `phi` radians rms of uniform rounding noise in a phase"
     return phi*math.sqrt(12)/(rms*math.sqrt(fan_in))/(2*math.pi)
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #2c019dab
 def initial_step_codes(
-    width:int, # neurons a layer
+    width:int, # neurons per layer
     phi:float=.2, # noise of the coarsest grade, radians rms
     G:int=7, # finest grade, half octaves
 )->list: # G+6 step codes: of grades 0..G of the hidden weights, of first and last weights, of first, hidden and last biases
-    "Steps that make equal phase noise in every layer"
+    "Steps that give equal phase noise in every layer"
     mid,hidden = round(G*.8**1.5),code_of(phase_step(phi, width, math.sqrt(.5)))
     last = .3*phi*math.sqrt(12/width)*math.sqrt(2)
     others = [phase_step(phi, 2, .57), last, phase_step(phi, 1, 1), phase_step(phi, 1, 1), .3*phi]
@@ -76,34 +76,34 @@ def initial_step_codes(
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #3bb4b18e
 def _sizes(width, depth, channels=1, G=1, tiles=1):
-    "Refuse a network that no file can hold"
+    "Validate the size of a network"
     for name,v,most in (('width', width, 1024), ('depth', depth, 64), ('channels', channels, 4), ('tiles', tiles, 4096)):
         if not 1 <= v <= most: raise ValueError(f'{name} is {v}: a network has 1..{most}')
     if not 1 <= G <= MOST: raise DamagedError(f'the finest grade is {G}, of {G + 6} step codes: it is 1..{MOST}, of 7..{MOST + 6}')
 
-def _many(tiles): return (tiles,) if tiles > 1 else ()   # the axis that tiles have, if there are several
+def _many(tiles): return (tiles,) if tiles > 1 else ()   # leading dimension of tiles, if there are several
 @contextmanager
 def as_format_error():
-    "What a pool cannot be is the fault of the file"
+    "Convert a `ValueError` of a pool to a `DamagedError`"
     try: yield
     except ValueError as e: raise DamagedError(str(e)) from None
 
 def hidden_weights(width, depth, tiles=1):
-    "How many weights lie between hidden layers"
+    "Number of weights between hidden layers"
     return tiles*(depth - 1)*width*width
 def _hidden_grades(width, depth, tiles, G): return grades(hidden_weights(width, depth, tiles), G).reshape(depth - 1, *_many(tiles), width, width)
 
 def check_codes(codes):
-    "Refuse step codes that no file has"
+    "Validate step codes"
     if not 0 <= min(codes) <= max(codes) <= FINEST: raise DamagedError(f'step codes are {min(codes)}..{max(codes)}: they are 0..{FINEST}')
 
 def code_arrays(
-    codes, # of `initial_step_codes`, or the bytes of a file
-    width:int, # neurons a layer
-    depth:int, # sine layers
-    tiles:int=1, # networks
+    codes, # from `initial_step_codes`, or the bytes of a file
+    width:int, # neurons per layer
+    depth:int, # number of sine layers
+    tiles:int=1, # number of networks
 )->list: # (k, kb) of every layer, first to last; k is an int or a (width,width) array, (tiles,width,width) if there are several
-    "Spread the step codes over the layers"
+    "Assign the step codes to the layers"
     _sizes(width, depth, G=len(codes) - 6, tiles=tiles)
     check_codes(codes)
     *hidden,first,last,b_first,b_hidden,b_last = codes
@@ -112,14 +112,14 @@ def code_arrays(
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #350bcd4c
 def kinds(
-    width:int, # neurons a layer
-    depth:int, # sine layers
+    width:int, # neurons per layer
+    depth:int, # number of sine layers
     channels:int, # 1..4
     G:int, # finest grade, half octaves
-    tiles:int=1, # networks
-    sharing=None, # (kind, size) of room `hashing`: then all hidden weights have a pool
+    tiles:int=1, # number of networks
+    sharing=None, # (kind, size) of `siren.hashing`: the hidden weights come from a pool
 )->list: # of uint8 arrays, shaped like weights and biases, first layer to last
-    "What every number is: 0..G a hidden weight of that grade, then first and last weights, then first, hidden and last biases; in the order of `CoordNet.free`"
+    "Kind of every parameter: 0..G a hidden weight of that grade, then first and last weights, then first, hidden and last biases; in the order of `CoordNet.free`"
     _sizes(width, depth, channels, G, tiles)
     first,last,b_first,b_hidden,b_last = range(G + 1, G + 6)
     def full(kind, *shape): return np.full((*_many(tiles), *shape), kind)
@@ -135,14 +135,14 @@ def _flat(arrays): return np.concatenate([np.ravel(a) for a in arrays])
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #18e28d80
 def sizes_of(
-    width:int, # neurons a layer
-    depth:int, # sine layers
+    width:int, # neurons per layer
+    depth:int, # number of sine layers
     channels:int, # 1..4
     G:int, # finest grade, half octaves
-    tiles:int=1, # networks
+    tiles:int=1, # number of networks
     sharing=None, # (kind, size) of a pool
 )->list: # of G+6 ints
-    "How many symbols of each kind there are; quick for any size, since it comes before the symbols are believed"
+    "Number of symbols of each kind; fast for any size, as it is called before the symbols are validated"
     _sizes(width, depth, channels, G, tiles)
     with as_format_error(): n = numbers(hidden_weights(width, depth, tiles), sharing)
     ends = [0, *grade_bounds(n, G), n]
@@ -153,7 +153,7 @@ def segments_from_layers(
     layers, # of `Layer`, first to last
     G:int, # finest grade, half octaves
 )->list: # of G+6 int64 arrays: the symbols of each kind
-    "Symbols in the order of the file: alike ones stand together"
+    "Symbols in file order, sorted by kind"
     width,depth,channels,tiles = layers[0].B.shape[-1],len(layers) - 1,layers[-1].B.shape[-1],len(np.atleast_2d(layers[0].B))
     kind,q = _flat(kinds(width, depth, channels, G, tiles)),_flat([a for l in layers for a in (l.Q, l.B)])
     if len(q) != len(kind): raise ValueError(f'{len(q)} numbers in the layers: {depth} sine layers of width {width} have {len(kind)}')
@@ -161,15 +161,15 @@ def segments_from_layers(
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #c0deb002
 def write_codebook(
-    values, # rising int64, in units of step code `FINE`
+    values, # ascending int64, in units of step code `FINE`
 )->bytes:
-    "The least value, and by how much each one is larger"
+    "Encode a codebook: the smallest value, then the differences"
     return varint(zigzag(int(values[0]))) + b''.join(varint(int(d)) for d in np.diff(values))
 
 def read_codebook(
-    data:bytes, # of `write_codebook`
+    data:bytes, # from `write_codebook`
 )->np.ndarray: # int64
-    "The values again"
+    "Decode a codebook"
     v,at = read_varint(data, 0, 'least value of the codebook')
     out = [zigzag(v, back=True)]
     while at < len(data):
@@ -181,24 +181,24 @@ def read_codebook(
 
 def from_codebook(
     q, # symbols
-    values, # of `read_codebook`
+    values, # from `read_codebook`
 )->np.ndarray: # int64
-    "What symbols stand for; 0 is the middle of the list"
+    "Values of symbols; 0 is the middle of the list"
     i = np.asarray(q, np.int64) + len(values)//2
     if len(i) and not 0 <= i.min() <= i.max() < len(values): raise DamagedError(f'codebook: symbols {q.min()}..{q.max()} in a list of {len(values)}')
     return values[i]
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #f3941f8a
 def layers_from_segments(
-    segments, # of `segments_from_layers`
+    segments, # from `segments_from_layers`
     codes, # of the file, one for each segment
-    width:int, # neurons a layer
-    depth:int, # sine layers
-    tiles:int=1, # networks
+    width:int, # neurons per layer
+    depth:int, # number of sine layers
+    tiles:int=1, # number of networks
     sharing=None, # (kind, size) of a pool
-    codebook:bytes=None, # of `write_codebook`: what the symbols of hidden weights stand for
-)->list: # of `Layer`, first to last; with an axis for the tiles in front, if there are several
-    "The network from its symbols"
+    codebook:bytes=None, # from `write_codebook`: values of the symbols of hidden weights
+)->list: # of `Layer`, first to last; with a leading dimension of tiles, if there are several
+    "Rebuild the network from its symbols"
     if len(segments) != len(codes): raise ValueError(f'{len(segments)} segments and {len(codes)} step codes: give one for each')
     channels,G = len(segments[-1])//tiles,len(codes) - 6
     if (got := [len(s) for s in segments]) != (want := sizes_of(width, depth, channels, G, tiles, sharing)): raise ValueError(f'segments of {got} symbols: {want} are needed')
