@@ -93,7 +93,7 @@ def choose_init(
     steps:float, # within the budget
     lmbda:float,
 )->str: # 'analysis', 'start' or 'nothing'
-    "Choose the initialisation of a fit: analysis latents and pretrained weights, zeros and pretrained weights, or zeros and default weights"
+    "Choose the initialization of a fit: analysis latents and pretrained weights, zeros and pretrained weights, or zeros and default weights"
     return 'analysis' if steps < BRIEF/lmbda**.8 else 'start' if steps <= LONG*lmbda else 'nothing'
 
 def seconds_per_step(
@@ -147,12 +147,12 @@ def search_lmbda(
     return nearest[1]
 
 def fit_or_keep_init(
-    o:LatentFit, # initialised by `LatentFit.guess`
+    o:LatentFit, # initialized by `LatentFit.guess`
     *args, # for `fit_latents`
-    rival:bool, # may the initialisation be kept?
+    rival:bool, # may the initialization be kept?
     after=lambda: None, # called after the fit
 )->bool: # was it interrupted?
-    "Fit, and return to the initialisation if that has a lower cost"
+    "Fit, and return to the initialization if that has a lower cost"
     error,rate = (o.cost(o.W, 'mse'),o.cost(o.W, 'rate')/o.lmbda + o.weights_bpp()) if rival else (0.,0.)
     ys,mats,stopped = o.ys,o.mats,False
     if o.level is None: o.ys = [y.clone() for y in ys]
@@ -277,8 +277,8 @@ class _Run:
         "A clock for a part of the budget"
         return Clock(share*(self.seconds - self.closing), self.steps and share*self.steps, **more)
 
-    def opened(self)->bool: # were the latents initialised by the analysis networks?
-        "Initialise the fit, at a `lmbda` for the target"
+    def opened(self)->bool: # were the latents initialized by the analysis networks?
+        "Initialize the fit, at a `lmbda` for the target"
         if self.probing: self.probed()
         if self.stop: return False
         t0 = time.perf_counter()
@@ -339,7 +339,7 @@ class _Run:
         if self.kept and self.o.level is not None: self.kept.take(self.o, self.begins, self.used)
 
     def fit(self, known:bool):
-        "Fit until the budget is used or the user interrupts; `known`: the latents were initialised by the analysis networks"
+        "Fit until the budget is used or the user interrupts; `known`: the latents were initialized by the analysis networks"
         resumed = self.o.level is not None
         brief = (known or resumed) and self.begins == 'analysis'
         dense = estimate_bpp(self.magnitudes, self.x.shape[2], self.first) > WHOLE

@@ -52,7 +52,7 @@ def wavefronts(
         yield y[inside],x[inside],inside.sum((1, 2, 3)).cumsum()
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #e1a17968
-PARENT_OFFSETS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))   # positions in the parent grid: the same one, and its neighbours
+PARENT_OFFSETS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))   # positions in the parent grid: the same one, and its neighbors
 N_INTER_SCALE,INTER_SCALE_FEATURES = 3,6   # number of finest scales with inter-scale context; number of its features
 N_FEATURES,FEATURE = 23 + INTER_SCALE_FEATURES,6   # number of features; their fractional bits
 GROUPS = ((0, 4), (4, 12), (12, 18))   # ranges of features whose magnitudes are summed

@@ -93,7 +93,7 @@ class LatentFit:
         self.reach = LR
 
     def guess(self)->bool:
-        "Initialise latents by the analysis networks and weights by `initial_weights`; False if no analysis network exists for the specification"
+        "Initialize latents by the analysis networks and weights by `initial_weights`; False if no analysis network exists for the specification"
         ys = analyze(self.plan, self.pictures)
         if ys is None: return False
         self.ys = ys

@@ -32,7 +32,7 @@ class LatentSpec(NamedTuple):
     width:int # width of the two hidden layers of the context model
     hidden:int # width of the hidden layer of the per-pixel MLP
     convs:int # number of convolutions
-    start:int # number of the pretrained initialisation; 0: the default weights
+    start:int # number of the pretrained initialization; 0: the default weights
 
     @property
     def shapes(self)->list: # of (rows, columns)

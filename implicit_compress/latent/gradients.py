@@ -255,7 +255,7 @@ class LatentFilterFn(torch.autograd.Function):
         return out
 
     @staticmethod
-    def forward(ctx, x, taps, values): # (h,w); values: the taps again, as numbers of Python
+    def forward(ctx, x, taps, values): # (h,w); values: the taps as Python floats
         u,y = LatentFilterFn.both(x, taps, values, (0, 1))
         ctx.save_for_backward(x, u, taps)
         ctx.values = values

@@ -75,8 +75,8 @@ def exact_product(
     return product
 
 def spread(
-    q, # (numbers,) int64 symbols of the pool
-    k, # (numbers,) int64 their step codes
+    q, # (p,) int64 symbols of the pool
+    k, # (p,) int64 their step codes
     n:int, # hidden weights of all networks
     sharing:tuple, # (kind, size)
     mantissas, # eight integers below 2**16: steps are these, shifted

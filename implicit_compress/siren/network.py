@@ -234,7 +234,7 @@ def laplacian(
 
 # %% ../../nbs/40_siren/00_network.ipynb #15e61acc
 class ReluNet(CoordNet):
-    "Network of rectified linear units, initialised by He et al. (2015)"
+    "Network of rectified linear units, initialized by He et al. (2015)"
     bend = staticmethod(F.relu)
 
     def __init__(self,

@@ -270,7 +270,7 @@ def fit_codebook(
     bits:float, # for indices and codebook
     zero:bool=False, # include 0 as an entry?
 ): # (K,) float64 tensor, ascending
-    "The largest codebook within the bits: k-means, initialised at equal distances"
+    "The largest codebook within the bits: k-means, initialized at equal distances"
     from scipy.cluster.vq import kmeans2
     v,best = w.cpu().numpy(),None
     left = v[v != 0] if zero else v
