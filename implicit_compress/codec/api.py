@@ -37,17 +37,17 @@ def target_of(
     how:dict, # of `validated`
     shape, # (h,w,c) of the image
 )->Target:
-    "The target of the samples, a size in bytes"
+    "Convert the target to one for the samples, with the size in bytes"
     return Target(how['bpp'] and how['bpp']*shape[0]*shape[1]/8, how['psnr'], how['lmbda'])
 
-SMALLEST = 100   # bytes of the smallest network that is tried
-FIRST = 1.   # bits per pixel of the first short fit, at most
+SMALLEST = 100   # size of the smallest network that is tried, bytes
+FIRST = 1.   # largest rate of the first short fit, bits per pixel
 
 def rates_for(
     x, # (h,w,c) samples
     target:Target, # a quality or a cost
-)->dict: # first, least and most bits per pixel, for `search_rate`
-    "Where the search of networks begins and ends: about where coefficients meet the target, and between a header and the lossless file"
+)->dict: # first, least and most bits per pixel, arguments of `search_rate`
+    "Bounds of the rate search of networks: from the smallest network to the lossless file; the first rate is the one at which wavelet coefficients are estimated to meet the target"
     bits = 8/(x.shape[0]*x.shape[1])
     least = SMALLEST*bits
     most = max(lossless_estimate(x)*bits, 2*least)
@@ -59,16 +59,16 @@ def affordable(
     x, # (h,w,c) samples
     base:File, # a file of the same image
 )->bool:
-    "Do the default limits of a decoder allow a lossless file with this drawing?"
+    "Do the default decoder limits allow a lossless file that contains this base file?"
     try: Limits().check(Header(*x.shape, 8*x.itemsize, 'lossless', dict(colour='ycocg', predictors=b'', base=bytes(base))))
     except LimitError: return False
     return True
 
 def encode_lossless_file(
     x, # (h,w,c) samples
-    base:File=None, # a file of the same picture, whose drawing may help
+    base:File=None, # file of the same image, whose reconstruction is tried as a predictor input
 )->File:
-    "The smallest file that loses nothing: with and without the drawing, with and without a colour transform, by values, or packed as it is"
+    "The smallest lossless file: with and without the base reconstruction, with and without a color transform, by value index, or the raw samples in a generic compressor"
     from implicit_compress.image.metrics import bpp
     t0,(values,numbers) = time.perf_counter(),index_values(x)
     def made(coded, **args): return pack(Header(*x.shape, 8*x.itemsize, 'lossless', args), *coded)
@@ -91,7 +91,7 @@ def encode_lossless_file(
 def alpha_field(
     alpha, # (h,w,1) uint8 or uint16
 )->bytes: # for `attach`
-    "An alpha plane as a field of a file: a constant, or a lossless file"
+    "Encode an alpha plane as a field of a file: a constant, or a lossless file"
     if alpha.min() == alpha.max():
         return int(alpha[0, 0, 0]).to_bytes(alpha.itemsize, 'little')
     return bytes(encode_lossless_file(np.ascontiguousarray(alpha)))
@@ -99,16 +99,16 @@ def alpha_field(
 # %% ../../nbs/70_codec/20_api.ipynb #0b25e212
 FITTED = tuple('seed skips prune pruning pool hashing quantizer coder checkpoint device progress callbacks'.split())   # arguments of `encode_siren`
 
-WITHOUT = dict(icc='strip_profile', exif='strip', xmp='strip')   # metadata, and the argument that leaves it out
+WITHOUT = dict(icc='strip_profile', exif='strip', xmp='strip')   # metadata field: argument that omits it
 
 def is_array(image)->bool:
-    "Is it samples, and not a file? A flat memoryview is the bytes of a file"
+    "Is `image` an array of samples and not a file? A one-dimensional memoryview is the bytes of a file"
     if isinstance(image, memoryview) and image.ndim == 1: return False
     return hasattr(image, 'shape') or isinstance(image, (list, tuple))
 
 def found_in(
-    image, # as `compress` takes it
-    frame:int=None, # of a file of several images
+    image, # as for `compress`
+    frame:int=None, # index of the image, in a file of several images
 )->LoadedImage:
     "Read an image"
     if not is_array(image): return read_image(image, frame)
@@ -119,7 +119,7 @@ def sides_of(
     found:LoadedImage,
     how:dict, # of `validated`
 )->dict: # for `attach`
-    "The metadata to store: what was given, else that of the image, unless it is to be left out; orientation is always 1"
+    "The metadata to store: the given fields, else those of the image, except those to omit; the orientation is set to 1"
     out = {}
     for name, switch in WITHOUT.items():
         value = getattr(found, name) if how[name] is None else how[name]
@@ -134,10 +134,10 @@ def sides_of(
     return dict.fromkeys(WITHOUT) | out
 
 def samples_and_sides(
-    image, # as `compress` takes it
+    image, # as for `compress`
     how:dict, # of `validated`
 )->tuple: # (h,w,c) samples, and the metadata for `attach`
-    "Read an image and warn of what is left out of it; lossless leaves no frame out that nobody chose"
+    "Read an image and warn about what is omitted; in lossless mode, an image of several frames needs `frame`"
     found = found_in(image, how['frame'])
     if how['lossless'] and found.left_out:
         raise ValueError(f'lossless would leave out {found.left_out} of {found.frames} frames: choose one with frame (--frame), '
@@ -152,23 +152,23 @@ def encode_coefficients(
     bands:dict, # arguments of `encode_hybrid`
     **measured, # quality, too_large and threads, for `encode_hybrid`
 )->File:
-    "The file of coefficients alone"
+    "Encode with wavelet coefficients alone"
     return encode_hybrid(x, **target._asdict(), **bands, **measured)
 
 def quality_of(
     colour, # (h,w,c) samples
     alpha, # (h,w,1) samples, or None
-): # function of decoded samples: PSNR, dB; or None: of all of them
-    "How the quality of colour is measured: where it is seen"
+): # function from decoded samples to PSNR, dB; None: PSNR over all samples
+    "Quality measure of color: PSNR where alpha is above 0"
     return (lambda y: visible_psnr(y, colour, alpha)) if hides(alpha) else None
 
 def encode_latent(
     x, # (h,w,c) samples
     how:dict, # of `validated`
-    alpha=None, # (h,w,1) samples: where it is 0, `x` is not seen
-    too_large=None, # function of bytes: is that more than a lossless file has?
+    alpha=None, # (h,w,1) samples: where it is 0, `x` is not visible
+    too_large=None, # function of a size in bytes: is it larger than the lossless file?
 )->File:
-    "The file of method pyramid; of auto, the better of it and coefficients at the target, by their measured size and quality"
+    "Encode with method pyramid; for method auto, also with coefficients, and return the better file at the target, by measured size and quality"
     from implicit_compress.latent.codec import encode_latents
     targets = {k: how[k] for k in ('bpp', 'psnr', 'lmbda')}
     own = dict(alpha=alpha) | {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
@@ -184,14 +184,14 @@ def encode_latent(
     return out
 
 # %% ../../nbs/70_codec/20_api.ipynb #b9562b09
-LEAST = 1/3   # share of a byte target that samples get, however large the other fields are
+LEAST = 1/3   # smallest share of a byte target for the samples, for any size of the other fields
 
 def bpp_of_samples(
     bpp:float, # target of the whole file, bits per pixel
     shape, # (h,w,c) of the image
     **sides, # fields of `attach`
 )->float: # target of the samples, bits per pixel
-    "What a target leaves to the samples; a warning where other fields take more of it than they should"
+    "Subtract the rate of the other fields from the target; warn where they take more than their share"
     own = 8*side_bytes(**sides)/(shape[0]*shape[1])
     if bpp - own >= LEAST*bpp:
         return bpp - own
@@ -204,8 +204,8 @@ def with_visible_psnr(
     colour, # (h,w,c) that were encoded
     alpha, # (h,w,1) samples, or None
     threads:int=None, # for `decompress`
-)->File: # the same, its psnr that of visible colour
-    "Measure a file where its colour is seen"
+)->File: # the same file, with `psnr` of the visible color
+    "Measure the PSNR of a file where alpha is above 0"
     if hides(alpha) and f.psnr != math.inf:
         f.psnr = visible_psnr(decompress(f, threads=threads), colour, alpha)
     return f
@@ -214,7 +214,7 @@ def attached(
     f:File, # of the samples
     **sides, # fields of `attach`
 )->File:
-    "The same file with more fields"
+    "Attach fields to a file"
     if not any(sides.values()): return f
     out = File(attach(f, **sides))
     out.__dict__.update(f.__dict__)
@@ -226,9 +226,9 @@ def attached(
 def refuse_too_large(
     x, # (h,w,c) samples
     encoder:str, # in `ENCODERS` of `arguments`
-    lossless:bool, # will nothing be lost?
+    lossless:bool, # is the target lossless?
 ):
-    "Refuse, before any work, an image that the default limits of a decoder would refuse; networks are checked once their size is known"
+    "Raise an error before encoding if the default decoder limits would reject the image; networks are checked once their size is known"
     h,w,c = x.shape
     kinds = {'lossless': dict(colour='ycocg', predictors=b'')} if lossless else {}
     if encoder in LATENTS: kinds['pyramid'] = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
@@ -240,7 +240,7 @@ def warn_of_one_layer(
     f:File, # of a network
     how:dict, # of `validated`
 ):
-    "Warn if a target left a network that is too small for a stage that was asked for"
+    "Warn if the network is too small for a requested stage to have an effect"
     odd = [name for name in ('skips', 'prune') if how[name]]
     if odd and peek(f).args['layers'] < 2: warnings.warn(f'{" and ".join(odd)} had no effect: the network of this size has one layer, without hidden weights; give more bits per pixel', stacklevel=4)
 
@@ -248,10 +248,10 @@ def network_file(
     x, # (h,w,c) samples
     encoder:str, # 'network', 'hybrid' or 'coefficients'
     how:dict, # of `validated`
-    alpha=None, # (h,w,1) samples: where it is 0, `x` is not seen
-    too_large=None, # function of bytes: is that more than a lossless file has?
+    alpha=None, # (h,w,1) samples: where it is 0, `x` is not visible
+    too_large=None, # function of a size in bytes: is it larger than the lossless file?
 )->File:
-    "The file of networks, of coefficients, or of both"
+    "Encode with networks, with coefficients, or with both"
     steps,seconds,shape = how['steps'],how['seconds'],how['shape']
     bands = {k: how[k] for k in APART} if encoder != 'network' else {}
     own = dict(threads=how['threads'])
@@ -278,7 +278,7 @@ def never_above_lossless(
     encoder:str, # name in `ENCODERS`
     how:dict, # of `validated`
 )->bool:
-    "May a lossless file take the place of another? A network or a pyramid of a given size or shape stays what was asked for"
+    "May a lossless file replace the lossy one? Not where a network or a pyramid of a given size or shape was requested"
     asked = how['psnr'] or how['lmbda'] or encoder in ('coefficients', 'hybrid', 'auto')
     return bool(asked) and not how['lossless'] and not how['shape'] and not how['checkpoint']
 
@@ -287,40 +287,40 @@ def compress(
     bpp:float=None, # target size, bits per pixel; default .3
     psnr:float=None, # or target quality, dB, of colour samples where alpha is above 0
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`, mse on [0,1]: larger is smaller
-    seconds:float=None, # time for fitting, s; default that of the preset. 0: none, of a pyramid
+    seconds:float=None, # time for fitting, s; default that of the preset. 0: no fitting (method pyramid)
     preset:str=None, # or one of `PRESETS`; default 'medium'
-    steps:int=None, # or a number of steps: then the file does not depend on the clock
-    seed:int=None, # of the first weights, the order of pixels and the noise; default 0
-    lossless:bool=False, # get every sample back; a size, a quality, a time or a preset is then that of a network whose drawing is tried as a help
+    steps:int=None, # or a number of optimizer steps: then the file does not depend on the speed of the machine
+    seed:int=None, # random seed of the initial weights, the order of pixels and the noise; default 0
+    lossless:bool=False, # code all samples exactly; a size, quality, time or preset is then that of a network whose reconstruction is tried as a predictor input
     shape=None, # (width, depth) or (width, depth, tiles) of the networks, instead of a size
-    frame:int=None, # of a file that holds several images: which, the first is 0; default the first, with a warning (lossless refuses)
+    frame:int=None, # index of the image in a file of several images, from 0; default 0, with a warning (an error if lossless)
     icc:bytes=None, # color profile; default that of `image`, b'' for none
-    exif:bytes=None, # EXIF; default that of `image`, b'' for none. Samples are upright, and the orientation that is stored is 1
+    exif:bytes=None, # EXIF; default that of `image`, b'' for none. Samples are stored upright, with orientation 1
     xmp:bytes=None, # XMP; default that of `image`, b'' for none
-    strip:bool=False, # leave out EXIF and XMP; the color profile stays, as it says what the samples mean
-    strip_profile:bool=False, # leave out the color profile
-    skips:bool=False, # does what enters a sine layer go around it, too? A little better in a little more time
-    prune:float=None, # share of the hidden weights that become zero, 0..1; the network is as much larger; default 0
-    pruning:str=None, # how: 'magnitude' (default), 'layer', 'damage', 'rigl' or 'snfs'
-    pool:float=None, # numbers that all hidden weights share, as a share of those; default 0: each has its own
-    hashing:str=None, # how they share: 'multi-hash' (default) or 'hash'
+    strip:bool=False, # omit EXIF and XMP; the color profile is kept, as it defines the meaning of the samples
+    strip_profile:bool=False, # omit the color profile
+    skips:bool=False, # skip connections around the sine layers: slightly higher quality, slightly slower
+    prune:float=None, # fraction of the hidden weights set to zero, 0..1; the network is larger in proportion; default 0
+    pruning:str=None, # pruning criterion: 'magnitude' (default), 'layer', 'damage', 'rigl' or 'snfs'
+    pool:float=None, # size of the pool of shared weights, as a fraction of the number of hidden weights; default 0: no sharing
+    hashing:str=None, # how weights are shared: 'multi-hash' (default) or 'hash'
     quantizer:str=None, # 'graded' (default), 'linear', 'range' or 'cluster'
-    coder:str=None, # 'range' (default), or 'huffman', 'lzma', 'deflate', 'zstd', to compare with: the same network in more bytes
-    wavelet:str=None, # for a network of the low band alone: 'haar', 'db3', '9/7', ...; default '': it draws the low band at full size
-    levels:int=None, # how often the image is halved for the network; default 0
-    details:str=None, # what holds the rest: 'none' (default), 'network', or 'sparse' coefficients
-    colour:str=None, # 'rgb' (default), or 'ycbcr': luma and chroma have a network each
-    share:float=None, # of the bytes for the low band, 0..1, if there are details; 0: no network; default: what pays
-    method:str=None, # 'network' (default: networks and coefficients), 'pyramid': latents beside tiny networks; 'auto': a pyramid or coefficients, what costs less
-    start:str=None, # of a pyramid: weights the package has learned, 'shipped' (default), or 'none'
-    checkpoint=None, # file that keeps the state of the fit: where it is there already, go on from it. The budget is that of all runs together
-    progress:bool=False, # show a bar while fitting?
-    threads:int=None, # most threads; default all cores. Never changes a file that depends on steps
+    coder:str=None, # 'range' (default); for comparison 'huffman', 'lzma', 'deflate', 'zstd': the same network in more bytes
+    wavelet:str=None, # wavelet whose lowpass band the network codes: 'haar', 'db3', '9/7', ...; default '': the network codes the image at full resolution
+    levels:int=None, # number of decomposition levels before the network; default 0
+    details:str=None, # how the residual is coded: 'none' (default), 'network', or 'sparse' coefficients
+    colour:str=None, # 'rgb' (default), or 'ycbcr': one network for luma and one for chroma
+    share:float=None, # share of the bytes for the low band, 0..1, if there are details; 0: no network; default: chosen by the encoder
+    method:str=None, # 'network' (default: networks and coefficients), 'pyramid': latents and small networks; 'auto': pyramid or coefficients, whichever has the lower cost
+    start:str=None, # initial weights of a pyramid: pretrained, 'shipped' (default), or 'none'
+    checkpoint=None, # file for the state of the fit; if it exists, the fit resumes from it. The budget is that of all runs together
+    progress:bool=False, # show a progress bar while fitting
+    threads:int=None, # maximum number of threads; default all cores. Does not change the file if `steps` is given
     device=None, # where to fit: 'cpu' (default), 'cuda', ...
-    callbacks=None, # objects that watch and change the fit of a network, as `fit` takes them
-    **unknown, # refused: what is not named above does not exist
-)->File: # the bytes, which also know their psnr, bpp and seconds
-    "Encode an image so that `decompress` can rebuild it from the bytes alone; an argument that has no meaning beside the others raises `ArgumentError`"
+    callbacks=None, # callbacks of the fit of a network, as for `fit`
+    **unknown, # unknown arguments raise an error
+)->File: # the bytes, with attributes psnr, bpp and seconds
+    "Encode an image; `decompress` decodes it from the bytes alone. An argument that has no meaning with the others raises `ArgumentError`"
     given = {name: v for name,v in locals().items() if name not in ('image', 'unknown')}
     encoder,how = validated(given | unknown)
     whole,sides = samples_and_sides(image, how)
@@ -350,18 +350,18 @@ def compress(
 
 # %% ../../nbs/70_codec/20_api.ipynb #f57fa143
 def crop_slices(
-    h:Header, # of a file that is no function
+    h:Header, # of a file of a method that decodes at its own resolution only
     scale, # output pixels to a pixel: 1
     box, # (top, left, bottom, right) in pixels; None for all
 )->tuple: # (rows, columns), slices
-    "What part of the samples is wanted; there are no others"
+    "Slices of the requested part of the samples; an error for any scale but 1"
     top,left,bottom,right = box or (0, 0, h.height, h.width)
     if scale != 1: raise ValueError(f'scale is {scale}: a file of method {h.method} has its own pixels and no others')
     if not (0 <= top < bottom <= h.height and 0 <= left < right <= h.width): raise ValueError(f'box {tuple(box)} is empty or outside the {h.height}x{h.width} picture')
     return slice(top, bottom),slice(left, right)
 
 def decode_packed(h, models, words):
-    "The samples of a lossless file that knows no neighbours"
+    "Decode a lossless file of raw samples in a generic compressor"
     kind = np.dtype('u1' if h.depth <= 8 else '<u2')
     if models or {'base', 'values'} & set(h.args) or h.args['predictors']: raise DamagedError('coder: samples as they are need nothing else')
     n = h.height*h.width*h.channels*kind.itemsize
@@ -371,7 +371,7 @@ def decode_packed(h, models, words):
     return x
 
 def lossless_samples(h, models, words, scale, box, threads, limits):
-    "The samples of a lossless file"
+    "Decode a lossless file"
     part = crop_slices(h, scale, box)
     base,shape = h.args.get('base'),(h.height, h.width, h.channels)
     if base and ((b := peek(base)).height, b.width, b.channels, b.depth) != (*shape, h.depth): raise DamagedError('base: not the drawing of such a picture')
@@ -381,19 +381,19 @@ def lossless_samples(h, models, words, scale, box, threads, limits):
     return (restore_values(h.args['values'], z, h.depth) if 'values' in h.args else z)[part]
 
 def decode_hybrid(h, models, words, scale, box, threads, limits):
-    "The picture of networks and coefficients"
+    "Decode a file of networks and coefficients"
     part = crop_slices(h, scale, box)
     return decode_bands(h, models, words, threads, limits)[part]
 
-GUARD = 'the file cannot be decoded'   # said of an error that the methods themselves should have named: fuzzing reports it as a fault
-LARGEST = 1 << 20   # of a scale, and of one over it
+GUARD = 'the file cannot be decoded'   # message for an error that a method did not name itself: fuzzing reports it as a bug
+LARGEST = 1 << 20   # limit of a scale and of its reciprocal
 
 def checked_arguments(
     scale, # output pixels to a pixel
-    box, # (top, left, bottom, right) in pixels of what is drawn, or None
+    box, # (top, left, bottom, right) in output pixels, or None
     threads, # or None
 )->tuple: # (scale: int, float or Fraction; box: tuple of int, or None)
-    "Arguments of `decompress` that no file can have, refused"
+    "Validate the arguments of `decompress` that do not depend on the file"
     if isinstance(scale, (str, bytes)) or not isinstance(scale, (int, Fraction)) and not hasattr(scale, '__float__'): raise ValueError(f'scale is {scale!r}: give a number above 0')
     scale = scale if isinstance(scale, (int, Fraction)) else float(scale)
     if not 1/LARGEST <= scale <= LARGEST: raise ValueError(f'scale is {scale}: give a number above 0, from 2^-20 to 2^20')
@@ -407,9 +407,9 @@ def checked_arguments(
 def decode_pixels(
     h:Header, # of a file of method siren
     scale, # output pixels to a pixel
-    box, # (top, left, bottom, right) in pixels of what is drawn, or None
+    box, # (top, left, bottom, right) in output pixels, or None
 )->int:
-    "How many pixels are drawn"
+    "Number of pixels to decode"
     if box: return (box[2] - box[0])*(box[3] - box[1])
     return scaled_side(h.height, scale)*scaled_side(h.width, scale)
 
@@ -417,11 +417,11 @@ METHODS = {'siren': drawn, 'lossless': lossless_samples, 'bands': decode_hybrid,
 
 def alpha_plane(
     data:bytes, # the field alpha
-    h:Header, # of the file, as its method sees it
+    h:Header, # of the file, without alpha
     threads, # of `decompress`
     limits:Limits, # for a file inside the field
 )->np.ndarray: # (h,w) samples
-    "The alpha plane of a file, or an `IicError`"
+    "Decode the alpha plane of a file, or raise an `IicError`"
     kind = np.dtype('u1' if h.depth <= 8 else '<u2')
     if len(data) == kind.itemsize:
         value = int.from_bytes(data, 'little')
@@ -437,13 +437,13 @@ def alpha_plane(
     return lossless_samples(n, found.models, found.words, 1, None, threads, limits)[..., 0]
 
 def alpha_like(
-    y, # (rows,columns,c) colour as it was decoded
+    y, # (rows,columns,c) decoded color
     plane, # (h,w) alpha samples
-    h:Header, # of the file, as its method sees it
+    h:Header, # of the file, without alpha
     scale, # of `decompress`
     box, # of `decompress`; of a pyramid, `y` is the whole
 )->np.ndarray: # (rows,columns)
-    "Alpha of the same pixels"
+    "Alpha at the pixels of `y`"
     if h.method == 'pyramid':
         level = 0
         while (-(-h.height >> level), -(-h.width >> level)) != y.shape[:2]: level += 1
@@ -454,7 +454,7 @@ def joined(
     found:Contents, # of `unpack`
     scale, box, threads, limits, partial, # of `decompress`
 )->np.ndarray: # (h,w,c) samples
-    "Colour as its method draws it, and alpha"
+    "Decode color and alpha"
     h, models, words = found.coded
     if h.method != 'lossless' and h.channels not in (1, 3):
         raise DamagedError(f'{h.channels} channels without a field alpha: method {h.method} codes 1 or 3')
@@ -462,26 +462,26 @@ def joined(
     if not found.header.alpha:
         return draw(h, models, words, scale, box, threads, limits, *[True]*partial)
     plane = alpha_plane(found.alpha, h, threads, limits)
-    # a pyramid is drawn whole in any case, and a beginning of one may be smaller than asked for
+    # a pyramid is always decoded whole, and a truncated one may be smaller than requested
     y = draw(h, models, words, scale, None if h.method == 'pyramid' else box, threads, limits, *[True]*partial)
     both = np.concatenate([y, alpha_like(y, plane, h, scale, box)[..., None]], 2)
     return both[box_slices(box, *y.shape[:2])] if h.method == 'pyramid' else both
 
 def decompress(
-    data, # bytes of an `.iic` file, or a file object, which is read from where it stands
+    data, # bytes of an `.iic` file, or a file object, which is read from its current position
     scale=1, # output pixels to a pixel: any positive number or Fraction
-    box=None, # (top, left, bottom, right) in pixels of the scaled picture; default all
-    threads:int=None, # default one a processor; never changes a sample
-    limits:Limits=Limits(), # what a file may ask for
-    partial:bool=False, # may the file end too early? The beginning of a pyramid is a smaller picture, for which no checksum vouches
+    box=None, # (top, left, bottom, right) in pixels of the scaled image; default all
+    threads:int=None, # default one per core; does not change the result
+    limits:Limits=Limits(), # limits on the resources that a file may require
+    partial:bool=False, # accept a truncated file? The beginning of a pyramid decodes to a smaller image, which no checksum covers
 )->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
-    "Rebuild the picture from the bytes alone"
+    "Decode an image from the bytes alone"
     if hasattr(data, 'read'): data = file_bytes(data)
     scale,box = checked_arguments(scale, box, threads)
     partial = partial and peek(data).method == 'pyramid'
     found = unpack(data, limits, partial)
     h = found.header
     if h.method == 'siren' and (scale != 1 or box): limits.check(h, decode_pixels(h, scale, box), len(found.words))
-    asked = (ValueError,) if scale != 1 or box else ()   # then a `ValueError` may be about the arguments
+    asked = (ValueError,) if scale != 1 or box else ()   # then a `ValueError` may concern the arguments
     with only_iic_errors(GUARD, asked):
         return joined(found, scale, box, threads, limits, partial)

@@ -25,12 +25,12 @@ from ..bench.report import LABELS, plot_curves, quality, read_rows
 
 # %% ../../nbs/80_view/00_figures.ipynb #256366fb
 def window(
-    shape, # (h,w,...) of the pictures
-    zoom:float=1., # 1 for all of it, 2 for half of each side, ...
-    down:float=.5, # middle, 0 at the top, 1 at the bottom
-    right:float=.5, # middle, 0 at the left, 1 at the right
-)->tuple: # (top, left, bottom, right) in pixels, inside the picture
-    "The box that a zoom and a middle mean"
+    shape, # (h,w,...) of the images
+    zoom:float=1., # 1: the whole image, 2: half of each side, ...
+    down:float=.5, # center, 0 at the top, 1 at the bottom
+    right:float=.5, # center, 0 at the left, 1 at the right
+)->tuple: # (top, left, bottom, right) in pixels, inside the image
+    "The box of a zoom factor and a center"
     if not zoom >= 1: raise ValueError(f'zoom is {zoom}: give 1 or more')
     out = []
     for n,at in zip(shape, (down, right)):
@@ -42,7 +42,7 @@ def window(
 def plain(
     x, # (h,w,c) uint8 or uint16, 1..4 channels
 )->np.ndarray: # (h,w,3) uint8
-    "As a screen can show it: 8 bits, grey repeated, transparent parts over white"
+    "Convert to 8-bit RGB: gray repeated, transparent parts over white"
     x = x if x.dtype == np.uint8 else to_samples(to_float(x))
     rgb = np.repeat(x[..., :1], 3, 2) if x.shape[2] < 3 else x[..., :3]
     if x.shape[2] in (1, 3): return rgb
@@ -52,9 +52,9 @@ def plain(
 def part(
     x, # (h,w,c) samples
     box=None, # of `window`; None for all
-    width:int=288, # pixels of the result, about
+    width:int=288, # approximate width of the result, pixels
 )->np.ndarray: # (H,W,3) uint8
-    "A box of a picture, enlarged by whole pixels or reduced"
+    "Crop an image to a box, and enlarge it by an integer factor or reduce it"
     from PIL import Image
     t,l,b,r = box or (0, 0, *x.shape[:2])
     y = plain(x[t:b, l:r])
@@ -65,7 +65,7 @@ def part(
 def png(
     y, # (H,W,3) uint8
 )->bytes: # of a PNG file
-    "A picture as a browser wants it"
+    "Encode an image as PNG"
     from PIL import Image
     f = BytesIO()
     Image.fromarray(y).save(f, 'PNG', compress_level=3)
@@ -73,11 +73,11 @@ def png(
 
 # %% ../../nbs/80_view/00_figures.ipynb #4c3ce38b
 def wiped(
-    a, # (H,W,3) uint8, seen on the left
-    b, # the same shape, seen on the right
-    at:float, # where one becomes the other, 0..1
+    a, # (H,W,3) uint8, shown on the left
+    b, # the same shape, shown on the right
+    at:float, # position of the dividing line, 0..1
 )->np.ndarray: # (H,W,3) uint8
-    "Two pictures in one, with a line between them"
+    "Combine two images at a vertical line"
     n = a.shape[1]
     k = round(min(max(at, 0), 1)*n)
     out = np.concatenate([a[:, :k], b[:, k:]], 1)
@@ -86,29 +86,29 @@ def wiped(
 
 def tinted(
     v, # (h,w) reals
-    lo:float, # becomes the first colour
-    hi:float, # becomes the last one
-    colours:str='inferno', # a map of matplotlib
+    lo:float, # mapped to the first color
+    hi:float, # mapped to the last color
+    colours:str='inferno', # name of a matplotlib colormap
 )->np.ndarray: # (h,w,3) uint8
-    "Numbers as colours"
+    "Apply a colormap"
     from matplotlib import colormaps
     return colormaps[colours](np.clip((v - lo)/max(hi - lo, 1e-12), 0, 1), bytes=True)[..., :3]
 
 def error_map(
     y, # (h,w,c) samples
     x, # (h,w,c) samples, the original
-    most:float=.15, # error that is yellow; full scale is 1
+    most:float=.15, # error shown in yellow; full scale is 1
 )->np.ndarray: # (h,w,3) uint8
-    "How wrong every pixel is: the root of the mean square over its channels"
+    "RMSE of every pixel over its channels, as colors"
     return tinted(np.sqrt(((to_float(y) - to_float(x))**2).mean(2)), 0, most)
 
 # %% ../../nbs/80_view/00_figures.ipynb #0c17528c
 def figure(
     width:float, # inches
     height:float, # inches
-    dpi:int=100, # pixels an inch
+    dpi:int=100, # pixels per inch
 ): # a matplotlib `Figure`
-    "A figure that belongs to nobody"
+    "A figure without pyplot"
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     fig = Figure((width, height), dpi=dpi, layout='constrained')
@@ -119,16 +119,16 @@ def image_of(
     fig, # of `figure`
     kind:str='png', # or 'jpg'
 )->bytes:
-    "The file of a figure"
+    "Encode a figure as an image file"
     f = BytesIO()
     fig.savefig(f, format=kind, **(dict(pil_kwargs=dict(quality=72)) if kind == 'jpg' else {}))
     return f.getvalue()
 
 def draw_ledger(
-    books:dict, # name: a ledger, name of a part to bytes
-    ax, # to draw into
+    books:dict, # name -> ledger (field name -> bytes)
+    ax, # axes to plot into
 ):
-    "Bars of bytes, one a file"
+    "Plot bars of bytes, one per file"
     for row,book in enumerate(books.values()):
         at,total = 0,sum(book.values())
         for k,n in book.items():
@@ -142,10 +142,10 @@ def draw_ledger(
     ax.legend(fontsize=7, ncols=6, loc='upper left', bbox_to_anchor=(-.01, 1.02 + .12/len(books)), frameon=False)
 
 def draw_fit(
-    lines:dict, # number of a network: list of (seconds, dB)
-    ax, # to draw into
+    lines:dict, # index of a network -> list of (seconds, dB)
+    ax, # axes to plot into
 ):
-    "Quality while it learns; what does not grow any more is cut off below"
+    "Plot PSNR over time; values more than 20 dB below the maximum are cut off"
     for k,points in lines.items(): ax.plot(*zip(*points), lw=1.6, label=f'network {k}')
     if dbs := [db for points in lines.values() for _,db in points]: ax.set_ylim(max(min(dbs), max(dbs) - 20) - .5, max(dbs) + .5)
     ax.set(xlabel='seconds', ylabel='PSNR of batches, dB')
@@ -157,7 +157,7 @@ def rivals(
     x, # (h,w,c) samples
     data, # our file
 )->list: # of dicts: codec, bytes, bpp, psnr_db, note, picture; the original first
-    "The original, ours, and the others at the same bytes"
+    "The original, our file, and those of other codecs at the same size"
     own = dict(codec='original', bytes=x.nbytes, bpp=8*x.nbytes/(x.shape[0]*x.shape[1]), psnr_db=math.inf, note='', picture=x)
     if x.dtype == np.uint8 and x.shape[2] in (1, 3): return [own, *(r | dict(codec={'implicit': 'ours', 'JPEG 2000, bare': 'JPEG 2000'}.get(r['codec'], r['codec'])) for r in compare_at_size(x, data))]
     y = decompress(data)
@@ -166,7 +166,7 @@ def rivals(
 def caption(
     r:dict, # of `rivals`
 )->str:
-    "Who, how large, how good"
+    "Caption with codec, size and PSNR"
     if r['codec'] == 'original': return f'original, {r["picture"].shape[1]} x {r["picture"].shape[0]}'
     return f'{r["codec"]}, {r["bytes"]:,} bytes, ' + (f'{r["psnr_db"]:.2f} dB' if r['psnr_db'] < math.inf else 'lossless') + (f' ({r["note"]})' if r['note'] else '')
 
@@ -176,7 +176,7 @@ def comparison_figure(
     lines:dict=None, # curves of a `Job`
     box=None, # of `window`
 ): # a matplotlib `Figure`
-    "All there is to say about a file: pictures, errors, its bytes, and how it came about"
+    "Figure of a file: images, errors, ledger, and PSNR during the fit"
     n = len(rows)
     fig = figure(2.1*n, 2.1*2*rows[0]['picture'].shape[0]/rows[0]['picture'].shape[1] + 2.6, 78)
     top,low = fig.subfigures(2, 1, height_ratios=[2*rows[0]['picture'].shape[0]/rows[0]['picture'].shape[1]*2 + .8, 2])
@@ -192,9 +192,9 @@ def comparison_figure(
 
 # %% ../../nbs/80_view/00_figures.ipynb #86683116
 def bench_rows(
-    results, # a TSV, the folder of a bench, or a list of rows
+    results, # a TSV, the results folder of a sweep, or a list of rows
 )->tuple: # (rows, folder of the files or None)
-    "Rows with the names that `curves` knows, those with a rate or an error, and where their files may be"
+    "Rows with a rate or an error, with the column names of `curves`, and the folder of their files"
     if isinstance(results, (str, Path)): rows,home,name = read_rows(results),Path(results) if Path(results).is_dir() else Path(results).parent,Path(results).stem
     else: rows,home,name = list(results),None,'results'
     def asked(r): return next((f'{k}={r[n]:g}' for n,k in (('target_bpp', 'bpp'), ('target_psnr', 'psnr'), ('quality', 'quality')) if isinstance(r.get(n), (int, float))), '')
@@ -206,8 +206,8 @@ def bench_rows(
 def held(
     row:dict, # of the bench
     folder, # of its results, or None
-)->np.ndarray: # (h,w,c) samples, or None where there is no file
-    "The picture of a point, decoded from its file"
+)->np.ndarray: # (h,w,c) samples, or None without a file
+    "Decode the file of a point"
     path = Path(folder or '')/'files'/str(row.get('file', ''))
     if not folder or not row.get('file') or not path.is_file(): return None
     name,data = parsed(row['codec'])[0],path.read_bytes()
@@ -218,10 +218,10 @@ def draw_curves(
     found:dict, # of `curves`
     metric:str, # as for `quality`
     across:str, # the horizontal axis
-    mark, # (codec, number of the point) to put a ring around, or None
-    ax, # to draw into
-)->list: # of (codec, number, horizontal, vertical)
-    "Curves, a ring, and where every point is"
+    mark, # (codec, index of the point) to mark with a circle, or None
+    ax, # axes to plot into
+)->list: # of (codec, index, horizontal, vertical)
+    "Plot curves and mark a point; returns the coordinates of all points"
     if found: plot_curves(found, metric, None, (), ax, across)
     has = [(c, k, p) for c,ps in found.items() if all(metric in p and across in p for p in ps) for k,p in enumerate(ps)]
     at = [(c, k, p[across], quality([p], metric)[0]) for c,k,p in has]
@@ -233,11 +233,11 @@ def draw_curves(
 def curves_figure(
     found:dict, # of `curves`
     metric:str='psnr_db', # as for `quality`
-    across:str='bpp', # the horizontal axis, too
-    mark:tuple=None, # (codec, number of the point) to put a ring around
+    across:str='bpp', # the horizontal axis
+    mark:tuple=None, # (codec, index of the point) to mark with a circle
     size=(6.4, 4.4), # inches
-)->tuple: # (figure, list of (codec, number, left, top) in pixels)
-    "The curves, and where on the picture every point is"
+)->tuple: # (figure, list of (codec, index, left, top) in pixels)
+    "Figure of curves, and the position of every point in it"
     fig = figure(*size)
     ax = fig.subplots()
     at = draw_curves(found, metric, across, mark, ax)
@@ -249,7 +249,7 @@ def point_table(
     p:dict, # a point of `curves`, or a row
     codec:str,
 )->str: # HTML
-    "The numbers of a point"
-    names = dict(picture='picture', asked='aimed at', bytes='bytes', bpp='bits per pixel', psnr_db='PSNR, dB', psnr_of_mean_mse_db='PSNR of the mean error, dB', ms_ssim='MS-SSIM', lpips='LPIPS', encode_s='seconds to encode', decode_s='seconds to decode', encode_peak_mb='MB to encode', decode_peak_mb='MB to decode', macs_per_pixel='multiplications a pixel', pictures='mean of pictures', machine='machine', maker='made by', date='date')
+    "HTML table of the values of a point"
+    names = dict(picture='image', asked='target', bytes='bytes', bpp='bits per pixel', psnr_db='PSNR, dB', psnr_of_mean_mse_db='PSNR of the mean MSE, dB', ms_ssim='MS-SSIM', lpips='LPIPS', encode_s='seconds to encode', decode_s='seconds to decode', encode_peak_mb='MB to encode', decode_peak_mb='MB to decode', macs_per_pixel='MAC per pixel', pictures='mean of pictures', machine='machine', maker='encoder', date='date')
     def text(v): return f'{v:,.4g}' if isinstance(v, float) and abs(v) >= 1e4 else f'{v:.4g}' if isinstance(v, float) else f'{v:,}' if isinstance(v, int) else escape(str(v))
     return f'<div class="ic-text"><b>{escape(codec)}</b><table>' + ''.join(f'<tr><td style="padding-right:1em">{t}</td><td>{text(p[k])}</td></tr>' for k,t in names.items() if p.get(k, '') != '') + '</table></div>'

@@ -24,7 +24,7 @@ from .figures import plain, tinted, window
 def networks(
     data, # bytes of an `.iic` file
 )->dict: # name: bytes of a file of method siren
-    "The networks in a file; none where there is none"
+    "The networks in a file"
     h = unpack(data).header
     if h.method == 'siren': return {'network': bytes(data)}
     out = {n: h.args[k] for k,n in (('base', 'drawing' if h.method == 'lossless' else 'low band'), ('chroma', 'chroma')) if k in h.args}
@@ -36,27 +36,27 @@ def networks(
     return {n: d for n,d in out.items() if unpack(d).header.method == 'siren'}
 
 class Opened(NamedTuple):
-    "A file with a network, taken apart"
+    "The decoded parts of a file with one network"
     header:object # `Header`
-    segments:list # of symbols, alike ones together
+    segments:list # of symbols, grouped by kind
     layers:list # of `Layer`
-    runs:list # of (first segment, one after the last, entropy model); empty where another coder was at work
+    runs:list # of (first segment, one after the last, entropy model); empty for other coders than the range coder
 
     @property
     def kinds(self)->list: # of names
-        "What each segment holds"
+        "The kind of symbols of each segment"
         return [*(f'hidden weights, grade {g}' for g in range(len(self.segments) - 5)), 'first weights', 'last weights', 'first biases', 'hidden biases', 'last biases']
 
     def step(self,
-        k:int, # number of a segment
-    )->float: # in turns for what enters a sine, else of full scale
-        "Its quantization step; that of factors or of a codebook, where weights share numbers"
+        k:int, # index of a segment
+    )->float: # in turns for inputs of a sine, else in units of full scale
+        "Quantization step of a segment; that of the factors or of the codebook if weights are shared"
         return float(STEPS[self.header.args['steps'][k]])
 
 def opened(
     data, # bytes of a file of method siren
 )->Opened:
-    "Symbols, weights and entropy models of a file"
+    "Decode the symbols, weights and entropy models of a file"
     h,models,words = unpack(data).coded
     if h.method != 'siren': raise ValueError(f'a file of method {h.method} has no network of its own: see what `networks` finds in it')
     a,sharing = h.args,(h.args['hashing'], h.args['pool']) if 'pool' in h.args else None
@@ -68,7 +68,7 @@ def opened(
 def float_net(
     o:Opened,
 ): # a `Siren`
-    "The network in floating point: it draws what `decompress` draws, but for rounding"
+    "The network in floating point; its output differs from `decompress` only by rounding"
     import torch
     from implicit_compress.siren.network import Siren
     h = o.header
@@ -82,11 +82,11 @@ def float_net(
 
 # %% ../../nbs/80_view/10_inspect.ipynb #63c5429f
 def chances(
-    m, # `Model` of room `entropy`
+    m, # `Model` of `entropy.coding`
     lo:int, # first symbol
     hi:int, # last symbol
-)->np.ndarray: # of lo..hi
-    "What a model expects, before it has learned anything"
+)->np.ndarray: # of the symbols lo..hi
+    "Probabilities of a model in its initial state"
     v = np.arange(lo, hi + 1)
     if not m.shape: return (v == m.mean).astype(float)
     raw,first,w = m.plan()
@@ -96,9 +96,9 @@ def chances(
 def draw_weights(
     o:Opened,
     layer:int, # 0 is the first
-    ax, # to draw into
+    ax, # axes to plot into
 ):
-    "A histogram of a layer, its grids from coarse to fine, and ticks where the coarsest lets weights lie"
+    "Plot a histogram of a layer by quantization step, with ticks at the coarsest grid"
     from matplotlib import colormaps
     l = o.layers[layer]
     k,sine = np.broadcast_to(l.k, l.Q.shape).ravel(),layer < len(o.layers) - 1
@@ -114,35 +114,35 @@ def draw_weights(
         ax.vlines(coarse*np.arange(math.ceil(-reach/coarse), math.floor(reach/coarse) + 1), -.04, 0, color='#d62728', lw=1, transform=ax.get_xaxis_transform(), clip_on=False, label='coarsest grid')
     ax.legend(fontsize=7)
     zero = f', {np.mean(l.Q == 0):.0%} zero'
-    ax.set(xlabel='weight, turns' if sine else 'weight, full scale is 1', ylabel='how many')
+    ax.set(xlabel='weight, turns' if sine else 'weight, full scale is 1', ylabel='count')
     ax.set_title(f'layer {layer + 1} of {len(o.layers)}: {v.size:,} weights{zero}', fontsize=9)
 
 def draw_symbols(
     o:Opened,
-    k:int, # number of a segment
-    ax, # to draw into
+    k:int, # index of a segment
+    ax, # axes to plot into
 ):
-    "How often every symbol of a segment comes, and how often its model thinks so"
+    "Plot the histogram of the symbols of a segment and the probabilities of its model"
     q = np.asarray(o.segments[k])
     if not len(q): ax.set_axis_off(); ax.set_title(f'{o.kinds[k]}: none', fontsize=9); return
     lo,hi = int(q.min()),int(q.max())
     wide = max(1, (hi - lo + 1)//80)
     ax.hist(q, bins=np.arange(lo, hi + wide + 1, wide) - .5, color='#2ca02c', alpha=.7, label='symbols')
     m = next((m for a,b,m,*_ in o.runs if a <= k < b), None)
-    if m and hi - lo < 1 << 20: ax.plot(np.arange(lo, hi + 1), len(q)*wide*chances(m, lo, hi), color='#ff7f0e', lw=1.6, marker='.' if hi - lo < 60 else '', label='model' + ', as it begins'*(m.strength > 0))
-    ax.set(xlabel=f'symbol; one is {o.step(k):.3g}', ylabel='how many')
+    if m and hi - lo < 1 << 20: ax.plot(np.arange(lo, hi + 1), len(q)*wide*chances(m, lo, hi), color='#ff7f0e', lw=1.6, marker='.' if hi - lo < 60 else '', label='model' + ', initial state'*(m.strength > 0))
+    ax.set(xlabel=f'symbol; step {o.step(k):.3g}', ylabel='count')
     ax.set_title(f'{o.kinds[k]}: {len(q):,} symbols', fontsize=9)
     ax.legend(fontsize=7)
 
 # %% ../../nbs/80_view/10_inspect.ipynb #08a047cc
 def over_plane(
     net, # `Siren`
-    h:int, # of the picture, pixels
-    w:int,
-    size:int, # of the result's longer side, at most
-    f, # function of (network of one tile, places (n,2)) that gives (n,k)
+    h:int, # height of the image, pixels
+    w:int, # width of the image, pixels
+    size:int, # longer side of the result, at most, pixels
+    f, # function of (network of one tile, coordinates (n,2)) that returns (n,k)
 )->np.ndarray: # (H,W,k)
-    "What a function of the place gives all over the picture, tile by tile"
+    "Evaluate a function of the coordinates over the image, tile by tile"
     import torch
     scale = size/max(h, w)
     H,W = grid_size(h, w, scale)
@@ -155,12 +155,12 @@ def over_plane(
 
 def neurons(
     net, # `Siren`
-    h:int, # of the picture, pixels
-    w:int,
-    layer:int=0, # of sines, 0 is the first
-    size:int=96, # pixels of the longer side
-)->np.ndarray: # (H,W,neurons), -1..1; with skips a little beyond
-    "What the neurons of a layer say, everywhere"
+    h:int, # height of the image, pixels
+    w:int, # width of the image, pixels
+    layer:int=0, # sine layer, 0 is the first
+    size:int=96, # longer side of the result, pixels
+)->np.ndarray: # (H,W,neurons), -1..1; slightly more with skip connections
+    "Activations of a layer over the image"
     import torch
     if not 0 <= layer < net.depth: raise ValueError(f'layer is {layer}: there are {net.depth} layers of sines, 0..{net.depth - 1}')
     def said(one, at):
@@ -172,11 +172,11 @@ def neurons(
     return over_plane(net, h, w, size, said)
 
 def sheet(
-    v, # (H,W,n), one map a neuron
-    most:int=32, # at most so many
+    v, # (H,W,n), one map per neuron
+    most:int=32, # largest number of maps
     columns:int=8,
 )->np.ndarray: # (H',W',3) uint8
-    "Maps in rows: blue is -1, red is 1"
+    "Arrange maps in rows: blue is -1, red is 1"
     n,(h,w) = min(v.shape[2], most),v.shape[:2]
     cells = [np.pad(tinted(v[..., k], -1, 1, 'coolwarm'), ((0, 4), (0, 4), (0, 0)), constant_values=255) for k in range(n)]
     cells += [np.full((h + 4, w + 4, 3), 255, np.uint8)]*(-n % min(columns, n))
@@ -185,11 +185,11 @@ def sheet(
 
 def slopes(
     net, # `Siren`
-    h:int, # of the picture, pixels
-    w:int,
-    size:int=288, # pixels of the longer side
+    h:int, # height of the image, pixels
+    w:int, # width of the image, pixels
+    size:int=288, # longer side of the result, pixels
 )->dict: # name: (H,W,3) uint8
-    "How the mean of the colours changes from place to place"
+    "Spatial derivatives of the mean over the color channels"
     from implicit_compress.siren.network import derivatives, laplacian
     colours = slice(0, 3 if net.channels > 2 else 1)
     d = over_plane(net, h, w, size, lambda one, at: derivatives(one, at)[:, colours].mean(1))
@@ -200,13 +200,13 @@ def slopes(
 
 def between(
     data, # bytes of a file of method siren
-    y, # its picture, (h,w,c) samples
-    zoom:int=8, # samples a pixel
-    down:float=.5, # middle, 0..1
-    right:float=.5, # middle, 0..1
-    size:int=384, # samples of the longer side
-)->tuple: # two (H,W,3) uint8: pixels, and what the network draws there
-    "Beyond the grid of pixels: the same box, by pixels and by the network"
+    y, # its reconstruction, (h,w,c) samples
+    zoom:int=8, # output samples per pixel side
+    down:float=.5, # vertical center, 0..1
+    right:float=.5, # horizontal center, 0..1
+    size:int=384, # longer side of the result, samples
+)->tuple: # two (H,W,3) uint8: enlarged pixels, and the network at higher resolution
+    "Compare a box as enlarged pixels and as decoded at a higher resolution"
     t,l,b,r = box = window(y.shape, max(1., max(y.shape[:2])*zoom/size), down, right)
     ours = decompress(data, zoom, tuple(zoom*v for v in box))
     return plain(y[t:b, l:r]).repeat(zoom, 0).repeat(zoom, 1),plain(ours)

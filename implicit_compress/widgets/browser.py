@@ -13,10 +13,10 @@ from ..view.figures import bench_rows, curves_figure, draw_curves, figure, held,
 
 # %% ../../nbs/90_widgets/30_browser.ipynb #520d609f
 class Browse(Shown):
-    "Curves to choose from, and what is behind each of their points"
+    "Widget of curves, with the values and the image of the selected point"
     def __init__(self,
         sets:dict, # name: (rows, folder or None), of `bench_rows`
-        start:dict=None, # set, picture, metric, across, codecs, point to begin with
+        start:dict=None, # initial set, picture, metric, across, codecs, point
     ):
         self.sets,w = sets,kit()
         self.set = knob('Dropdown', 'set', next(iter(sets)), options=list(sets))
@@ -35,7 +35,7 @@ class Browse(Shown):
         for k,v in (start or {}).items(): getattr(self, k).value = v
 
     def load(self, _=None):
-        "Another set: its pictures, codecs and measures"
+        "Load a set: its images, codecs and metrics"
         self.rows,self.folder = self.sets[self.set.value]
         measured = [r for r in self.rows if 'bpp' in r]
         pictures,codecs = sorted({r['picture'] for r in measured}),list(dict.fromkeys(r['codec'] for r in measured))
@@ -52,13 +52,13 @@ class Browse(Shown):
 
     @property
     def found(self)->dict: # codec: points
-        "The curves that were chosen"
+        "The selected curves"
         rows = [r for r in self.rows if r['codec'] in self.codecs.value and self.picture.value in ('', r['picture'])]
-        some = {c: [p for p in ps if self.metric.value in p and self.across.value in p] for c,ps in curves(rows).items()}   # all over the same images
+        some = {c: [p for p in ps if self.metric.value in p and self.across.value in p] for c,ps in curves(rows).items()}   # averaged over the same images
         return {c: ps for c,ps in some.items() if ps}
 
     def draw(self, _=None):
-        "Other curves: other points"
+        "Update the points after a change of the curves"
         if self.lock: return
         keep,self.lock = self.point.value,True
         options = [(f'{c}, {p["bpp"]:.2f} bpp', (c, k)) for c,ps in self.found.items() for k,p in enumerate(ps)] or [('none', 0)]
@@ -68,7 +68,7 @@ class Browse(Shown):
         self.show()
 
     def show(self, _=None):
-        "Another point: a ring around it, its numbers, its picture"
+        "Show a point: its mark, its values, its image"
         if self.lock: return
         found,at = self.found,self.point.value
         fig,places = curves_figure(found, self.metric.value, self.across.value, at or None)
@@ -82,7 +82,7 @@ class Browse(Shown):
         self.shot.layout.display = None if y is not None else 'none'
 
     def place(self, places):
-        "A button on every point"
+        "Place a button over every point"
         w,key = kit(),[(c, k, round(l), round(t)) for c,k,l,t in places]
         if key == [d.key for d in self.dots]: return
         self.dots = [w.Button(tooltip=f'{c}, point {k + 1}', layout=w.Layout(left=f'{l - 8}px', top=f'{t - 8}px', width='16px', height='16px')) for c,k,l,t in key]
@@ -94,7 +94,7 @@ class Browse(Shown):
     def click(self, dot): self.point.value = dot.key[:2]
 
     def behind(self)->tuple: # (samples or None, row or None)
-        "The picture of the point, and its row; for a mean, those of the first picture"
+        "The image of the selected point, and its row; for a mean, those of the first image"
         if not (at := self.point.value): return None,None
         asked = self.found[at[0]][at[1]]['asked']
         row = next((r for r in self.rows if 'bpp' in r and r['codec'] == at[0] and r['asked'] == asked and self.picture.value in ('', r['picture'])), None)
@@ -102,7 +102,7 @@ class Browse(Shown):
         return y,row
 
     def figure(self):
-        "The curves, and the picture of the point beside them"
+        "The static figure: the curves, and the image of the selected point"
         y,_ = self.behind()
         fig = figure(9 if y is not None else 6.4, 4, 84)
         axs = fig.subplots(1, 2, width_ratios=[5, 3]) if y is not None else [fig.subplots()]
@@ -112,8 +112,8 @@ class Browse(Shown):
         return fig
 
 def browse(
-    results, # a TSV, the folder of a bench, a list of rows; or a dict of several, by names
-    **start, # where to begin: set, picture ('' for the mean), metric, across, codecs, point
+    results, # a TSV, the results folder of a sweep, a list of rows; or a dict of several, by name
+    **start, # initial selection: set, picture ('' for the mean), metric, across, codecs, point
 )->Browse:
-    "Walk over the points of a bench: choose codecs, pictures and measures, click a point, see its numbers and its picture"
+    "Browse the points of a sweep: choose codecs, images and metrics, and select a point to see its values and its image"
     return Browse({k: bench_rows(v) for k,v in (results if isinstance(results, dict) else {'results': results}).items()}, start)

@@ -26,11 +26,11 @@ STAGES = [ # of an encoder: a title, and arguments of `compress`
     ('Method', ('method', 'start')), ('Decomposition', ('wavelet', 'levels', 'details', 'colour', 'share')), ('Network', ('skips',)),
     ('Pruning', ('prune', 'pruning')), ('Hashing', ('pool', 'hashing')), ('Quantizer and coder', ('quantizer', 'coder'))]
 FREE = {name: ARGUMENTS[name].default for _,names in STAGES for name in names}   # stages and their defaults
-AIMS = ('bpp', 'psnr', 'lmbda')   # targets that have a number
+AIMS = ('bpp', 'psnr', 'lmbda')   # targets with a value
 HEAD = ('aim', *AIMS, 'preset', 'seconds')   # controls above the stages
 
 def settings(
-    aim:str='bpp', # or 'psnr', 'lmbda', or 'lossless': then nothing else counts
+    aim:str='bpp', # or 'psnr', 'lmbda', or 'lossless': then the other values are not used
     bpp:float=.3, # bits per pixel
     psnr:float=30., # dB
     lmbda:float=1e-3, # weight of rate in `mse + lmbda*bpp`
@@ -38,7 +38,7 @@ def settings(
     seconds:float=20., # of fitting, for the preset 'seconds'
     **stages, # in `FREE`
 )->dict: # for `compress`
-    "What the controls say; those that do not count beside the others stay away, as they are hidden on the screen"
+    "Convert the values of the controls to arguments; those without an effect are omitted, as their controls are hidden"
     for name in stages:
         if name not in FREE: raise unknown_name(name, FREE, 'stage')
     if aim == 'lossless': return dict(lossless=True)
@@ -51,23 +51,23 @@ def settings(
 def line(
     how:dict, # of `settings`
 )->str:
-    "The same work as a line of Python"
+    "The same call as a line of Python"
     return f'compress(image, {", ".join(f"{k}={v!r}" for k,v in how.items())})'
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #386213b4
 def effort(preset:str)->str: # in `PRESETS`
-    "What a preset is, for a list"
+    "The description of a preset, for a list"
     own = f'{PRESETS[preset]["seconds"]:.0f} s of fitting' if 'seconds' in PRESETS[preset] else 'no network, coefficients'
     return f'{preset}: {own}' + (f' (a pyramid: {EFFORTS[preset]:.0f} s)' if EFFORTS[preset] != PRESETS[preset].get('seconds') else '')
 
 EFFORT = [(effort(p), p) for p in PRESETS] + [('my own time', 'seconds')]
-LABELS = dict(skips='skips around the sine layers', pruning='how', hashing='how', colour='colours')   # of controls that have another name
+LABELS = dict(skips='skips around the sine layers', pruning='how', hashing='how', colour='colours')   # of controls, where they differ from the argument
 SHOWN = dict(wavelet=[('none', ''), *((n, n) for n in ('haar', 'db3', 'sym4', 'bior4.4', '9/7'))], levels=(0, 4),
-             colour=[('together', 'rgb'), ('luma and chroma apart', 'ycbcr')])   # choices, or a range, that fit the screen
+             colour=[('together', 'rgb'), ('luma and chroma apart', 'ycbcr')])   # choices or ranges of controls
 
 def control(
     a:Argument, # of a stage
-    value, # to begin with
+    value, # initial value
 ): # widget
     "The control for an argument of `compress`"
     text,shown = LABELS.get(a.name, a.name),SHOWN.get(a.name)
@@ -80,10 +80,10 @@ def control(
     return knob('Dropdown', text, value, options=options)
 
 def knobs(
-    **start, # values to begin with, as for `settings`
+    **start, # initial values, as for `settings`
 )->dict: # name: control
     "The controls of `explore`, each named as in `settings`"
-    now = dict(aim='bpp', bpp=.3, psnr=30., lmbda=1e-3, preset='seconds', seconds=20.) | FREE | dict(details='sparse')   # never worse than coefficients alone, however short the time
+    now = dict(aim='bpp', bpp=.3, psnr=30., lmbda=1e-3, preset='seconds', seconds=20.) | FREE | dict(details='sparse')   # not worse than coefficients alone, for any budget
     for name,value in start.items():
         if name not in now: raise unknown_name(name, now, 'knob of explore')
         if name in ARGUMENTS and value is not None and (name, value) != ('preset', 'seconds'): value_of(ARGUMENTS[name], value)
@@ -102,18 +102,18 @@ def knobs(
         preset=knob('Dropdown', 'effort', now['preset'], options=EFFORT),
         seconds=knob('BoundedFloatText', 'seconds', now['seconds'], min=.5, max=1e5, step=1),
         **{name: control(ARGUMENTS[name], now[name]) for name in FREE})
-    for name,k in made.items():   # a slider takes the nearest value that it has
+    for name,k in made.items():   # a slider takes its nearest value
         if k.value != now[name]: raise ArgumentError(f'{name} is {now[name]!r}: the control of explore ends at {k.value:g}')
     return made
 
 class Explore(Shown):
-    "Compress a picture, watch, compare"
+    "Widget that compresses an image, shows the fit and compares the result"
     def __init__(self,
         x, # (h,w,c) samples
-        start:dict, # of `settings`, values of the knobs to begin with
-        more:dict=None, # for `compress` alone, where they count: threads, device, icc, steps, seed
+        start:dict, # initial values of the controls, as for `settings`
+        more:dict=None, # further arguments of `compress`, if applicable: threads, device, icc, steps, seed
     ):
-        self.x,self.more,self.job,self.rows,self.file = x,more or {},None,None,None   # the file, once there is one
+        self.x,self.more,self.job,self.rows,self.file = x,more or {},None,None,None   # the file, after the first fit
         self.knobs = knobs(**start)
         self.assemble()
         self.turned()
@@ -121,12 +121,12 @@ class Explore(Shown):
 
     @property
     def settings(self)->dict:
-        "What the knobs say, for `compress`"
+        "The values of the controls, as arguments of `compress`"
         return settings(**{k: v.value for k,v in self.knobs.items()})
 
     @property
     def arguments(self)->dict:
-        "The settings, and those of `more` that count beside them; steps are instead of a time"
+        "The settings, and the applicable ones of `more`; steps replace a time"
         how = self.settings
         if 'steps' in self.more and encoder_of(how) in ARGUMENTS['steps'].encoders: how = {k: v for k,v in how.items() if k not in ('preset', 'seconds')}
         useful = applicable(how | self.more)
@@ -148,7 +148,7 @@ class Explore(Shown):
         self.busy(False)
 
     def turned(self, _=None):
-        "Show which knobs count, and what they mean"
+        "Show the applicable controls and the resulting call"
         k,lossy = {n: c.value for n,c in self.knobs.items()},self.knobs['aim'].value != 'lossless'
         useful = applicable(self.settings)
         shown = {n: k['aim'] == n for n in AIMS} | {n: n in useful for n in FREE} | dict(preset=lossy, seconds=lossy and k['preset'] == 'seconds')
@@ -157,7 +157,7 @@ class Explore(Shown):
         self.said.value = f'<code style="white-space:normal; line-height:1.4; display:block">{escape(line(self.settings))}</code>'
 
     def busy(self, on:bool):
-        "Which buttons can be pressed"
+        "Enable or disable the buttons"
         self.fit.disabled,self.stop.disabled = on,not (on and self.job.watched)
         self.go_on.disabled = on or not self.job or not self.job.file or self.job.file.psnr == math.inf
 
@@ -168,12 +168,12 @@ class Explore(Shown):
     def resume(self, _=None): self.watch(lambda: self.job.more(max(5., self.knobs['seconds'].value)))
 
     def halt(self):
-        "Ask for an early end"
+        "Request an early end of the fit"
         self.job.stop()
         self.status.value = 'Stopping: the last weights are being rounded, the file is coming ...'
 
     def watch(self, start):
-        "Start, and look on from another thread"
+        "Start the fit, and follow it in another thread"
         try: start()
         except ValueError as e: self.status.value = f'<div class="ic-error">{escape(str(e))}</div>'; return
         self.busy(True)
@@ -182,10 +182,10 @@ class Explore(Shown):
         self.watcher.start()
 
     def follow(self):
-        "Show frames until the end, then compare"
+        "Show frames until the end, then the comparison"
         drawn = 0.
         for f in self.job.watch():
-            if not self.job.frames.empty(): continue   # a newer one is there
+            if not self.job.frames.empty(): continue   # a newer frame exists
             self.live.value,self.bar.value = png(part(f.picture, None, 480)),f.progress
             if not self.job.asked.is_set(): self.status.value = told(f)
             if time.perf_counter() > drawn: self.curve.value,self.curve.layout.display,drawn = self.plot(),None,time.perf_counter() + 1
@@ -215,14 +215,14 @@ class Explore(Shown):
         return image_of(fig)
 
     def run(self):
-        "Fit, and wait for the end: for scripts and pages"
+        "Fit and wait for the end, for scripts and static pages"
         self.begin()
         if self.job.thread: self.job.thread.join(); self.watcher.join()
         if self.job.error: raise self.job.error
         return self
 
     def figure(self):
-        "What does not move: the contest, or the picture alone before there is one"
+        "The static figure: the comparison, or the image before the first fit"
         if self.rows: return comparison_figure(self.rows, self.file, self.job.lines)
         fig = figure(4, 4*self.x.shape[0]/self.x.shape[1] + .4)
         ax = fig.subplots()
@@ -232,19 +232,19 @@ class Explore(Shown):
 def told(
     f:Frame,
 )->str:
-    "How far it is, in a line of HTML"
+    "The progress of a fit as a line of HTML"
     left = '' if f.left_s is None else f', {f.left_s:.0f} s left' if f.progress < 1 else ', rounding and coding'
     return f'network {f.number}, step {f.step:,}: <b>{f.db:.2f} dB</b>, {f.seconds:.1f} s{left}'
 
 def explore(
-    image, # picture: a path, a file object, a Pillow image, or an array, as `compress` takes it
-    threads:int=None, # of the fit; default what torch is set to
+    image, # a path, a file object, a Pillow image, or an array, as for `compress`
+    threads:int=None, # of the fit; default that of torch
     device=None, # 'cpu', 'cuda', ...
-    steps:int=None, # of the fit, instead of the time that the knobs give
+    steps:int=None, # number of steps of the fit, instead of a time
     seed:int=None, # as for `compress`
-    **start, # where the knobs stand: aim, bpp, psnr, lmbda, preset, seconds, and the stages of `compress`
+    **start, # initial values of the controls: aim, bpp, psnr, lmbda, preset, seconds, and the stages of `compress`
 )->Explore:
-    "Choose a size, an effort and the stages; watch the fit; compare what comes of it"
+    "Choose a target, an effort and the stages; show the fit; compare the result with other codecs"
     icc = icc_profile(image) if isinstance(image, (str, Path)) else None
     more = {k: v for k,v in dict(threads=threads, device=device, icc=icc, steps=steps, seed=seed).items() if v is not None}
     return Explore(picture(image), start, more)

@@ -17,7 +17,7 @@ from ..view.figures import draw_ledger, figure, image_of, part, png
 
 # %% ../../nbs/90_widgets/40_inspector.ipynb #53da4384
 class Inside(Shown):
-    "Leaves of a book about one file; each is made when it is opened"
+    "Widget with pages about one file; each page is built when it is opened"
     def __init__(self,
         data:bytes, # of an `.iic` file
     ):
@@ -31,7 +31,7 @@ class Inside(Shown):
         self.choose()
 
     def choose(self, _=None):
-        "Another network: all leaves anew"
+        "Select a network, and rebuild all pages"
         if self.found:
             self.own = self.found[self.part.value]
             self.opened = opened(self.own)
@@ -40,7 +40,7 @@ class Inside(Shown):
         self.turn()
 
     def turn(self, _=None):
-        "Make the leaf that is open, unless it has been"
+        "Build the open page, if it is not built yet"
         page = self.pages.children[self.pages.selected_index or 0]
         if not page.children: page.children = getattr(self, 'page_' + self.names[self.pages.selected_index or 0].split()[0].lower())()
 
@@ -85,7 +85,7 @@ class Inside(Shown):
         return [w.HTML('Slopes of the mean of the colours, in full scales for half the longer side: blue falls, red rises; steepness from black to yellow.'), w.HBox(cards, layout=w.Layout(flex_flow='row wrap', max_width='830px'))]
 
     def figure(self):
-        "A digest of all leaves"
+        "The static figure: a summary of all pages"
         fig = figure(9, 5.6 if self.found else 3.4, 84)
         top,low = fig.subfigures(2, 1, height_ratios=[2, 3]) if self.found else (fig, None)
         axs = top.subplots(1, 2, width_ratios=[1, 2])
@@ -100,5 +100,5 @@ class Inside(Shown):
 def inside(
     data, # bytes of an `.iic` file, or its path
 )->Inside:
-    "Look into a file: what it is, its weights, its neurons, between its pixels, its slopes"
+    "Show the parts of a file: summary, weights, activations, interpolation, gradients"
     return Inside(Path(data).read_bytes() if isinstance(data, (str, Path)) else bytes(data))

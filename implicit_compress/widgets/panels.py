@@ -14,19 +14,19 @@ from ..view.figures import caption, error_map, image_of, part, png, window, wipe
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #a3c06f4d
 def kit(): # the module
-    "ipywidgets, or how to get it"
+    "Import ipywidgets, or raise an error that says how to install it"
     try: import ipywidgets
     except ImportError: raise ValueError("ipywidgets is not installed: pip install 'implicit_compress[widgets]'") from None
     return ipywidgets
 
 def lively()->bool:
-    "Is there a kernel, and perhaps a browser behind it?"
+    "Does the code run in a notebook kernel?"
     shell = sys.modules.get('IPython')
     shell = shell and shell.get_ipython()
     return getattr(shell, 'kernel', None) is not None
 
 class Shown:
-    "What a notebook shows: the widget `box` where there is a kernel, and always the picture of `figure`"
+    "Notebook output: the widget `box` if there is a kernel, and always the image of `figure`"
     def _repr_mimebundle_(self, include=None, exclude=None, **_):
         out = {'text/plain': repr(self), 'image/jpeg': b64encode(image_of(self.figure(), 'jpg')).decode()}
         return self.box._repr_mimebundle_() | out if lively() else out
@@ -37,7 +37,7 @@ def image_box(
     data:bytes=b'', # of a PNG file
     **layout, # of the widget
 ):
-    "A picture as a widget: pixels stay pixels, and it is no wider than its place"
+    "An image widget without interpolation, at most as wide as its container"
     w = kit()
     out = w.Image(value=data, format='png', layout=w.Layout(max_width='100%', **layout))
     out.add_class('ic-pixels')
@@ -55,11 +55,11 @@ CSS = """<style>
 </style>"""
 
 def knob(
-    kind:str, # of a widget
-    text:str, # its name
-    value, # to begin with
+    kind:str, # class name of a widget
+    text:str, # label
+    value, # initial value
     wide:str='310px', # CSS
-    **kw, # more for the widget
+    **kw, # further arguments of the widget
 ):
     "A labelled control"
     w = kit()
@@ -67,21 +67,21 @@ def knob(
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #8e54b76b
 def heard(
-    parts:list, # of widgets: a leaf
-    draw, # function that draws it
-    *controls, # whose changes it listens to
+    parts:list, # of widgets: a page
+    draw, # function that updates it
+    *controls, # controls whose changes trigger an update
 )->list: # the parts
-    "Draw now, and whenever a control moves"
+    "Call `draw` now and whenever a control changes"
     for c in controls: c.observe(draw, 'value')
     draw()
     return parts
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #4e1b33d6
 class Compare:
-    "Pictures side by side, zoomed and panned together, and a wipe between two of them"
+    "Images side by side, with common zoom and pan, and a slider between two of them"
     def __init__(self,
-        rows:list, # of `rivals`, or any dicts with codec and picture, the original first
-        width:int=288, # pixels of a panel
+        rows:list, # of `rivals`, or dicts with codec and picture, the original first
+        width:int=288, # width of a panel, pixels
     ):
         w = kit()
         self.rows,self.width,names = rows,width,[r['codec'] for r in rows]
@@ -98,7 +98,7 @@ class Compare:
         self.draw()
 
     def assemble(self):
-        "The widget: the wipe and its tools above, all panels below"
+        "Build the widget: the slider view and its controls above, all panels below"
         w,wrap = kit(),dict(flex_flow='row wrap')
         names = [caption(r) if 'bytes' in r else r['codec'] for r in self.rows]
         cards = [w.VBox([w.HTML(f'<b>{escape(n)}</b>'), p], layout=w.Layout(margin='0 12px 6px 0')) for n,p in zip(names, self.panels)]
@@ -107,14 +107,14 @@ class Compare:
 
     @property
     def window(self)->tuple: # (top, left, bottom, right) in pixels
-        "What all panels show"
+        "The box that all panels show"
         return window(self.rows[0]['picture'].shape, self.zoom.value, self.down.value, self.right.value)
 
     def view(self,
-        k:int, # number of the row
+        k:int, # index of the row
         width:int, # pixels
     )->np.ndarray: # (H,W,3) uint8
-        "What the panel of a row shows"
+        "The image of a panel"
         y,x = self.rows[k]['picture'],self.rows[0]['picture']
         return part(error_map(y, x) if k and self.what.value == 'errors' else y, self.window, width)
 

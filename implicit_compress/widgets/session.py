@@ -22,36 +22,36 @@ from ..view.figures import plain
 
 # %% ../../nbs/90_widgets/00_session.ipynb #78b91ad7
 class Frame(NamedTuple):
-    "What is to be seen of a fit at some moment"
-    number:int # of the network: with bands, or a quality to search for, there are several
-    step:int # steps taken
+    "The state of a fit at one moment"
+    number:int # index of the network: with bands, or in a search for a quality, there are several
+    step:int # optimizer steps so far
     seconds:float # since the start
     progress:float # 0..1
     db:float # PSNR of the last batches, smoothed
     picture:np.ndarray # (h,w,3) uint8, reduced
 
     @property
-    def left_s(self)->float: # None before anything is known
-        "Seconds that this network will still take"
+    def left_s(self)->float: # None before the first step
+        "Estimated remaining seconds of this network"
         return self.seconds*(1 - self.progress)/self.progress if self.progress else None
 
 def visible(
-    y, # (h,w,c) reals: what a network draws
-    bands:bool=False, # is that a band of room `bands`?
+    y, # (h,w,c) reals: output of a network
+    bands:bool=False, # is it a wavelet band of `hybrid.codec`?
 )->np.ndarray: # (h,w,3) uint8
-    "A drawing for the screen"
+    "Convert the output of a network to RGB"
     y = np.nan_to_num(y)*1.25 - .125 if bands and y.shape[2] != 3 else np.nan_to_num(y)
     if bands and y.shape[2] == 2: y = .5 + (y - .5) @ np.array([[0, -.344, 1.772], [1.402, -.714, 0]])
     return plain(to_samples(y))
 
 class Watch(Callback):
-    "Puts frames into a queue, and ends the fit when `stop` is set"
+    "Put frames into a queue, and end the fit when `stop` is set"
     def __init__(self,
         frames, # queue
         stop:Event, # set it to end the fit
-        bands:bool=False, # is what a network draws a band?
-        size:int=192, # pixels of the longer side of a picture, at most
-        every_s:float=.3, # seconds between two frames, at least
+        bands:bool=False, # is the output of the network a wavelet band?
+        size:int=192, # largest longer side of a frame, pixels
+        every_s:float=.3, # smallest interval between two frames, s
     ):
         self.frames,self.stop,self.bands,self.size,self.every_s,self.number = frames,stop,bands,size,every_s,0
 
@@ -74,7 +74,7 @@ class Watch(Callback):
 
 # %% ../../nbs/90_widgets/00_session.ipynb #24ada8df
 class Job:
-    "A compression in a thread of its own"
+    "A compression in a separate thread"
     def __init__(self,
         x, # (h,w,c) samples
         how:dict, # for `compress`
@@ -83,7 +83,7 @@ class Job:
         self.file,self.error,self.thread,self.lines,self.budget_s = None,None,None,{},0.
         self.home = tempfile.TemporaryDirectory(prefix='explore-', ignore_cleanup_errors=True)
         useful = applicable(how)
-        self.watched = 'callbacks' in useful   # are there frames, and can it be stopped?
+        self.watched = 'callbacks' in useful   # does it give frames, and can it be stopped?
         self.checkpoint = Path(self.home.name)/'state' if 'checkpoint' in useful else None
 
     @property
@@ -91,12 +91,12 @@ class Job:
 
     @property
     def spent_s(self)->float:
-        "Seconds of fitting that the checkpoint knows of, all networks together"
+        "Seconds of fitting recorded in the checkpoint, all networks together"
         if not self.checkpoint: return 0.
         return sum(read_checkpoint(p)['latest']['seconds'] for p in self.checkpoint.parent.glob('state*'))
 
     def start(self, **more):
-        "Begin, or go on"
+        "Start or resume the work"
         if self.running: raise ValueError('this job runs already: wait for its end, or stop it')
         self.asked.clear()
         self.error,self.lines = None,{}
@@ -110,23 +110,23 @@ class Job:
         try:
             file = compress(self.x, checkpoint=self.checkpoint, **own, **how)
             if not self.worse(file): self.file = file
-        except BaseException as e: self.error = e   # it is shown, wherever it came from
+        except BaseException as e: self.error = e   # shown to the user
         self.frames.put(None)
 
     def worse(self, file)->bool:
-        "Is it worse than the file that is there? Larger where a quality was asked for, and reached"
+        "Is it worse than the existing file? If a target quality was reached: larger, or below the target"
         if not self.file: return False
         aim = self.how.get('psnr', math.inf)
         return len(file) > len(self.file) or file.psnr < aim if self.file.psnr >= aim else file.psnr < self.file.psnr
 
     def stop(self):
-        "End early, if that is possible: the file comes within seconds"
+        "End early, if possible: the file is ready within seconds"
         self.asked.set()
 
     def more(self,
-        seconds:float=10., # in addition; at least a quarter of what was spent
+        seconds:float=10., # additional time; at least a quarter of the time spent so far
     ):
-        "Go on where it ended"
+        "Resume the work"
         if not self.file or self.file.psnr == math.inf: raise ValueError('there is nothing to go on from: no file yet, or one that loses nothing')
         spent = self.spent_s if self.checkpoint else self.budget_s or fit_seconds(self.how)
         self.budget_s = spent + max(seconds, spent/4)
@@ -134,7 +134,7 @@ class Job:
         return self.start(seconds=self.budget_s, **fresh)
 
     def watch(self): # of `Frame`
-        "The frames as they come, until the end; their curves are kept in `lines`"
+        "Iterate over the frames until the end; the PSNR curves are stored in `lines`"
         for f in iter(self.frames.get, None):
             self.lines.setdefault(f.number, []).append((f.seconds, f.db))
             yield f

@@ -1,9 +1,9 @@
-"""BD-rates from the recorded tables: all that README.md and the pages beside this script state.
+"""BD-rates from the recorded tables: all values in README.md and in the notebooks of this folder.
 
-    python nbs/benchmarks/bd_rates.py      # measures nothing, a few seconds
+    python nbs/benchmarks/bd_rates.py      # no measurements, a few seconds
 
-Every figure is the mean of the BD-rates of single images, with their standard deviation; negative is fewer bits than the
-codec it is compared with. `*`: for some images the two curves share less than 1 dB, or less than a quarter of the shorter
+Every figure is the mean of the BD-rates of single images, with their standard deviation; negative means fewer bits than the
+anchor. `*`: for some images the two curves share less than 1 dB, or less than a quarter of the shorter
 range. The last column is the BD-rate of the mean curves.
 """
 from pathlib import Path
@@ -17,7 +17,7 @@ README = (SPARSE, 'JPEG 4:2:0', 'JPEG 2000', 'WebP', 'AVIF')    # columns of the
 
 
 def better_of(rows, ways):
-    "What `details='sparse'` keeps: of several files of one image and one target the one with the higher PSNR"
+    "The choice of `details='sparse'`: the file with the highest PSNR, of several of one image and one target"
     best = {}
     for r in rows:
         key = r['picture'], r['asked']
@@ -34,7 +34,7 @@ def six():
 
 
 def kodak():
-    "Rows of the 24 Kodak images by the bench"
+    "Rows of the 24 Kodak images, measured by `bench`"
     return [r for r in read_rows(RESULTS/'kodak.tsv') if not r['codec'].startswith('coin')]
 
 
@@ -53,7 +53,7 @@ def only(rows, pictures): return [r for r in rows if r['picture'].removesuffix('
 
 
 def shown(title, rows, anchors, codecs):
-    "A line for every codec and every anchor"
+    "Print a line for every codec and every anchor"
     print(f'\n{title}')
     for r in bd_rates(rows, anchors):
         for a in anchors:

@@ -1,8 +1,8 @@
-"""What a network of a given size can hold: `python nbs/benchmarks/capacity.py FOLDER`
+"""PSNR of networks by size: `python nbs/benchmarks/capacity.py FOLDER`
 
-kodim15 reduced to 384x256: width, depth and steps; then one network, 24 wide and ten deep, at four resolutions of kodim05 and kodim15. One network a
-picture (no tiles), files decoded in a fresh process, one thread. One row a point goes to results/capacity.tsv; rows that are there already are
-not done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+kodim15 reduced to 384x256: width, depth and steps; then one network, 24 wide and ten deep, at four resolutions of kodim05 and kodim15. One network per
+image (no tiles), files decoded in a new process, one thread. One row per point is written to results/capacity.tsv; existing rows are
+not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 import os, sys
 from pathlib import Path
@@ -15,7 +15,7 @@ GRID = [(w, d, s) for s in (300, 1000) for d in (4, 10) for w in (12, 20, 28, 40
 SIZES = ((96, 64), (192, 128), (384, 256), (768, 512))
 
 def reduced(i, size):
-    "A Kodak picture, area means"
+    "A Kodak image, reduced by area averages"
     return np.array(Image.open(Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'/f'kodim{i:02d}.png').resize(size, Image.Resampling.BOX))
 
 if __name__ == '__main__':

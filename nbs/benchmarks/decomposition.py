@@ -1,9 +1,9 @@
-"""Plain networks against every way to take a picture apart, at equal bytes: `python nbs/benchmarks/decomposition.py FOLDER`
+"""Networks alone and with every decomposition, at equal size: `python nbs/benchmarks/decomposition.py FOLDER`
 
-Three Kodak pictures (the middle 384x256), a page of text and a micrograph at two rates; 600 steps a fit for every network, one thread. Files are
-decoded in a fresh process. One row a point goes to results/decomposition.tsv; rows that are there already are not done again.
-IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of drawn pages are from before
-those were set letter by letter (room data): some letters stand a pixel elsewhere now.
+Three Kodak images (the center 384x256), a page of text and a micrograph at two rates; 600 steps per network, one thread. Files are
+decoded in a new process. One row per point is written to results/decomposition.tsv; existing rows are not measured again.
+IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of rendered pages are from before
+the change to the basic font layout (`bench.datasets`): some letters are shifted by a pixel since then.
 """
 import os, sys
 from pathlib import Path
@@ -32,7 +32,7 @@ def middle(x, h=256, w=384):
     return x[max(t, 0):, max(l, 0):][:h, :w]
 
 def sources(folder):
-    "Name and file of every picture"
+    "Name and file of every image"
     kodak = Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'
     shown = {f'kodim{i:02d}': middle(load_image(kodak/f'kodim{i:02d}.png')) for i in (5, 15, 23)}
     shown['text page'] = middle(text_page())

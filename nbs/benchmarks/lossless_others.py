@@ -1,9 +1,9 @@
-"""Lossless files of text, screens, scientific captures, deep pictures and Kodak: `python nbs/benchmarks/lossless_others.py`
+"""Lossless files of text, screenshots, scientific images, 16-bit images and Kodak: `python nbs/benchmarks/lossless_others.py`
 
-Ours against PNG, TIFF, WebP, JPEG 2000 and, where its plugin for Pillow is installed (pillow-jxl-plugin), JPEG XL. Every file is decoded and compared sample by
-sample. One row a file goes to results/lossless_others.tsv; rows that are there already are not done again. IMPLICIT_COMPRESS_DATA names the
-folder that holds kodak/ and deep/. Recorded rows of drawn pages are from before
-those were set letter by letter (room data): some letters stand a pixel elsewhere now.
+This codec against PNG, TIFF, WebP, JPEG 2000 and, if its plugin for Pillow is installed (pillow-jxl-plugin), JPEG XL. Every file is decoded and compared sample by
+sample. One row per file is written to results/lossless_others.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA names the
+folder that holds kodak/ and deep/. Recorded rows of rendered pages are from before
+the change to the basic font layout (`bench.datasets`): some letters are shifted by a pixel since then.
 """
 import os, time
 from importlib import import_module
@@ -32,7 +32,7 @@ def shown():
     for f in sorted((data/'kodak').glob('*.png')): yield 'kodak', f.stem, load_image(f)
 
 def made(x, how):
-    "The file, or None where the format or Pillow cannot hold such samples"
+    "The file, or None if the format or Pillow does not support the samples"
     if how is None: return bytes(compress(x, lossless=True))
     if x.dtype == np.uint16 and (x.shape[2] > 1 or how['format'] in ('WEBP', 'JXL', 'JPEG2000')): return None
     if how['format'] == 'JPEG2000' and x.shape[2] == 3: how = dict(how, mct=1)

@@ -1,4 +1,4 @@
-"""What the scripts here share: a table that can be continued, and points measured from real files in fresh processes."""
+"""Shared code of these scripts: a table that can be resumed, and points measured from real files in new processes."""
 import json, os, subprocess, sys
 from datetime import date
 from pathlib import Path
@@ -29,14 +29,14 @@ print(json.dumps(dict(bytes=len(data), bpp=round(8*len(data)/(y.shape[0]*y.shape
 
 
 def fresh(code, *args, **env):
-    "What a new Python process prints, as a dict"
+    "Run code in a new Python process; returns its output as a dict"
     p = subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True, env=os.environ | env)
     if p.returncode: raise RuntimeError(p.stderr[-2000:])
     return json.loads(p.stdout.splitlines()[-1])
 
 
 def encoded(source, out, **how):
-    "Compress the picture in the file `source` (PNG or .npy) in a new process; what it took"
+    "Compress the image in the file `source` (PNG or .npy) in a new process; returns times and memory"
     return fresh(ENCODE, source, out, json.dumps(how))
 
 
@@ -46,7 +46,7 @@ def decoded(source, out, threads=2, **env):
 
 
 class Table:
-    "A TSV under results/ that keeps every row as soon as it is measured; `key` columns say which rows are there"
+    "A TSV under results/ to which every row is written as soon as it is measured; the `key` columns identify a row"
     def __init__(self, name, columns, key, about):
         self.path, self.columns, self.key = RESULTS/name, columns.split(), key
         self.path.parent.mkdir(exist_ok=True)
@@ -66,6 +66,6 @@ class Table:
 
 
 def decoded_everywhere(source, out):
-    "The same by one thread and by two, with three kernels of OpenBLAS; and whether all made the same pixels"
+    "Decode with one thread and with two, and with three kernels of OpenBLAS; also returns whether all results are equal"
     seen = [decoded(source, out, t, OPENBLAS_CORETYPE=k) for t, k in zip((1, 2, 2), KERNELS)]
     return seen, len({s['sha256'] for s in seen}) == 1

@@ -1,9 +1,9 @@
-"""Pyramids of Kodak pictures: `python nbs/benchmarks/pyramid_points.py FOLDER [--pictures 15 5] [--lmbdas .004 .001] [--steps 250] [--start shipped none]`
-and `python nbs/benchmarks/pyramid_points.py FOLDER --seconds 0 2 15 60 300 --threads 2 --out pyramid_times.tsv`: time instead of steps
+"""Pyramids of Kodak images: `python nbs/benchmarks/pyramid_points.py FOLDER [--pictures 15 5] [--lmbdas .004 .001] [--steps 250] [--start shipped none]`
+and `python nbs/benchmarks/pyramid_points.py FOLDER --seconds 0 2 15 60 300 --threads 2 --out pyramid_times.tsv`: a time budget instead of steps
 
-FOLDER holds kodim01.png ... Every file is written by one process and decoded by another; a row that is there is not measured again.
-Files that are in the folder of --keep, with what their encoder said, are decoded and not fitted again: one machine may fit, another decode.
-Seconds are of the clock, and of the processor: on a machine that is shared the second tells what the first would be on one core alone.
+FOLDER holds kodim01.png ... Every file is written by one process and decoded by another; existing rows are not measured again.
+Files in the folder of --keep, with the output of their encoder, are decoded and not fitted again: one machine may fit, another decode.
+Times are wall time and CPU time: on a shared machine the CPU time is an estimate of the wall time on one core alone.
 """
 import argparse, json, tempfile
 from itertools import product
@@ -15,14 +15,14 @@ CODE = ENCODE.replace("encode_s=", "cpu_s=round(time.process_time(), 1), encode_
 
 
 def encoder(device):
-    "What fits, in a few words"
+    "Short description of the encoder"
     if device is None: return machine()
     import torch
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def encoded_once(source, out, **how):
-    "Write the file `out`, and beside it what its encoder said; or read that again"
+    "Write the file `out` and the output of its encoder, or read an existing one"
     said = out.with_suffix(".json")
     if not said.exists(): said.write_text(json.dumps(fresh(CODE, source, out, json.dumps(how)) | dict(encoder=encoder(how["device"]))))
     return json.loads(said.read_text())

@@ -1,7 +1,7 @@
-"""Where the bits of pyramid files are: `python nbs/benchmarks/pyramid_shares.py FOLDER FILES [--out pyramid_shares.tsv]`
+"""Bits of pyramid files by part: `python nbs/benchmarks/pyramid_shares.py FOLDER FILES [--out pyramid_shares.tsv]`
 
-FOLDER holds kodim01.png ..., FILES what `pyramid_points.py FOLDER --keep FILES` has left there. Every file is decoded by three fresh processes, too:
-by one thread, by two, and with other kernels of OpenBLAS; `same` says whether all three made the same pixels. Rows that are there are not measured again.
+FOLDER holds kodim01.png ..., FILES the output of `pyramid_points.py FOLDER --keep FILES`. Every file is also decoded in three new processes:
+with one thread, with two, and with other kernels of OpenBLAS; `same` states whether all three results are equal. Existing rows are not measured again.
 """
 import argparse
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Six Kodak images at four rates, with real files: `python nbs/benchmarks/six_pictures.py FOLDER [--seconds 172] [--threads 2]`
 
-Every point is fitted in a process of its own, one at a time, written to FOLDER, decoded from there in another process, and
-measured against the source. One row a point goes to results/siren_six.tsv; points that are there already are not done again.
+Every point is fitted in a separate process, one at a time, written to FOLDER, decoded from there in another process, and
+compared with the source. One row per point is written to results/siren_six.tsv; existing points are not measured again.
 IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 import argparse, os, subprocess, sys

@@ -1,7 +1,7 @@
 """From one pixel to 24 megapixels: `python nbs/benchmarks/sizes.py FOLDER [--seconds 60]`
 
-Kodak pictures side by side, cut to size, at 0.1 bits per pixel (small ones get 100 bytes), with plain networks and with coefficients beside them;
-time and peak memory of the encoder and of the decoder, each a process of its own. One row a size goes to results/sizes.tsv. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+Kodak images side by side, cropped to size, at 0.1 bits per pixel (100 bytes for small ones), with networks alone and with coefficients;
+time and peak memory of the encoder and of the decoder, each in a separate process. One row per size is written to results/sizes.tsv. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 import argparse, os
 from pathlib import Path
@@ -13,7 +13,7 @@ SIZES = ((1, 1), (1, 64), (37, 53), (256, 384), (512, 768), (2048, 3072), (4096,
 PEAK = "\nimport resource; print(json.dumps(dict(json.loads(said), peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss//1024)))"
 
 def mosaic(h, w):
-    "Kodak's wide pictures, side by side"
+    "The landscape images of Kodak, side by side"
     folder = Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'
     wide = [x for p in sorted(folder.glob('*.png')) if (x := load_image(p)).shape[0] == 512]
     rows, cols = -(-h//512), -(-w//768)

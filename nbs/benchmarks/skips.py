@@ -1,7 +1,7 @@
-"""Are skips worth it in files of as many bytes? `python nbs/benchmarks/skips.py FOLDER`
+"""Skip connections at equal size: `python nbs/benchmarks/skips.py FOLDER`
 
-The middle 384x256 of three Kodak pictures at 0.2 and 0.6 bits per pixel, 2,000 steps, one thread, with and without skips; decoded in a fresh process. One
-row a point goes to results/skips.tsv; rows that are there already are not done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+The center 384x256 of three Kodak images at 0.2 and 0.6 bits per pixel, 2,000 steps, one thread, with and without skip connections; decoded in a new process. One
+row per point is written to results/skips.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 import os, sys
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Pruning, hashing and the smaller dense network at equal bytes: `python nbs/benchmarks/sparsity.py FOLDER`
+"""Pruning, hashing and a smaller dense network at equal size: `python nbs/benchmarks/sparsity.py FOLDER`
 
-Two Kodak pictures (the middle 384x256) at two rates, 600 steps a fit, one thread. Every network is as large as its bytes allow: a pruned or
-hashed one has more weights, each of them cheaper. Files are decoded in a fresh process. One row a point goes to results/sparsity.tsv; rows
-that are there already are not done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+Two Kodak images (the center 384x256) at two rates, 600 steps per fit, one thread. Every network is as large as its bytes allow: a pruned or
+hashed one has more weights, each of them cheaper. Files are decoded in a new process. One row per point is written to results/sparsity.tsv; existing
+rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 import os, sys
 from pathlib import Path

@@ -1,9 +1,9 @@
-"""Every stage of the line, alone and combined, as a real file: `python nbs/benchmarks/stages.py FOLDER [--bpp 0.4] [--steps 300]`
+"""Every stage of the codec, alone and combined, as a real file: `python nbs/benchmarks/stages.py FOLDER [--bpp 0.4] [--steps 300]`
 
-The bundled picture is compressed with each stage switched on, by one thread and again by two; the file is decoded in fresh
-processes with one thread and with two, by three kernels of OpenBLAS. One row a stage goes to results/stages.tsv: bytes, PSNR, and
-whether the picture came back as promised (round_trip), the same from every decoder (same_pixels) and the same file from both encoders
-(same_file). Rows that are there already are not done again.
+The demo image is compressed with each stage enabled, with one thread and again with two; the file is decoded in new
+processes with one thread and with two, with three kernels of OpenBLAS. One row per stage is written to results/stages.tsv: bytes, PSNR, and
+whether the PSNR is that of the encoder (round_trip), all decoders give the same pixels (same_pixels) and both encoders the same file
+(same_file). Existing rows are not measured again.
 """
 import argparse
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""From float32 to a file, factor by factor, at equal quality: `python nbs/benchmarks/storage.py FOLDER`
+"""Size from float32 to a file, stage by stage, at equal quality: `python nbs/benchmarks/storage.py FOLDER`
 
-kodim15, the middle 384x256; networks of ten layers and three widths, 600 steps, one thread. The first rows hold what the same fit would
-need as float32, float16 and as 8-bit integers rounded after the fit, raw and range coded: measured here, not files of ours. The others are real
-files decoded in a fresh process. One row a point goes to results/storage.tsv; rows that are there already are not done again.
+kodim15, the center 384x256; networks of ten layers and three widths, 600 steps, one thread. The first rows hold what the same fit would
+need as float32, float16 and as 8-bit integers rounded after the fit, raw and range coded: computed here, without a file of this codec. The others are real
+files decoded in a new process. One row per point is written to results/storage.tsv; existing rows are not measured again.
 """
 import os, sys
 from pathlib import Path
@@ -27,7 +27,7 @@ WAYS = {
 }
 
 def rounded(net, bits):
-    "8-bit integers a tensor, symmetric, and the network with them"
+    "Round every tensor to symmetric 8-bit integers; returns them and the network"
     with torch.no_grad():
         out = []
         for p in net.free():
@@ -40,7 +40,7 @@ def rounded(net, bits):
 def shown(net, x): return psnr(np.clip(draw(net, *x.shape[:2]), 0, 1), x)
 
 def floats(x):
-    "Rows of one float fit: what it takes to keep it"
+    "Rows of the storage formats of one floating-point fit"
     for width in WIDTHS:
         net, how = guess((width, DEPTH), x, 0)
         fit(net, x, steps=STEPS, threads=1, progress=False, **how)

@@ -1,9 +1,9 @@
-"""What every target gives: `python nbs/benchmarks/targets.py [--sets kodak clic] [--methods instant siren hybrid pyramid]`
+"""Accuracy of every kind of target: `python nbs/benchmarks/targets.py [--sets kodak clic] [--methods instant siren hybrid pyramid]`
 
 IMPLICIT_COMPRESS_DATA names the folder that holds kodak/ and clic/. `instant` (coefficients alone) encodes all 24 Kodak images and the first
 six of clic at four qualities and three sizes; networks alone (siren), networks and coefficients (hybrid) and pyramids encode six of each at
-one size and one quality. Every file is written by one process and decoded by another; its warnings are part of the row. A row that is
-there already in results/targets.tsv is not measured again.
+one size and one quality. Every file is written by one process and decoded by another; its warnings are part of the row. Existing
+rows in results/targets.tsv are not measured again.
 """
 import argparse, json, os, tempfile
 from datetime import date
@@ -40,7 +40,7 @@ def images(name, method):
 
 
 def miss(kind, target, dec):
-    "dB above the quality, or per cent above the size"
+    "Deviation from the target: dB above the quality, or percent above the size"
     return round(dec["psnr_db"] - target, 3) if kind == "psnr" else round(100*(dec["bpp"]/target - 1), 3)
 
 

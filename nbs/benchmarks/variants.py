@@ -1,10 +1,10 @@
-"""Other networks than the sine's: `python nbs/benchmarks/variants.py`
+"""Other activations than the sine: `python nbs/benchmarks/variants.py`
 
-At equal shapes, steps and pixels: ten layers of 20 (ReLU with Fourier features: as many weights), 500 steps of Muon over 8,192 pixels, one thread, on kodim05, kodim15
+At equal shapes, steps and pixels: ten layers of width 20 (ReLU with Fourier features: the same number of weights), 500 steps of Muon over 8,192 pixels, one thread, on kodim05, kodim15
 and kodim23 reduced to 192x128 and on a page of text, every variant at three learning rates and at its two or three frequencies. PSNR of the floating-point
-network on the whole picture: no files here, since only sines have an exact decoder. One row a fit goes to results/variants.tsv; rows that are there
-already are not done again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of drawn pages are from before
-those were set letter by letter (room data): some letters stand a pixel elsewhere now.
+network on the whole image, without files, as only sines have an exact decoder. One row per fit is written to results/variants.tsv; existing rows
+are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of rendered pages are from before
+the change to the basic font layout (`bench.datasets`): some letters are shifted by a pixel since then.
 """
 import time
 import numpy as np
@@ -21,7 +21,7 @@ class Plain(Siren):
     def forward(self, coords): return self.plain(coords)
 
 class Skip(Plain):
-    "Every layer adds to what it got, half and half"
+    "Skip connections: the sum of input and output of every layer, times sqrt(1/2)"
     def forward(self, coords):
         (W, b), *rest = self.layers()[:-1]
         h = torch.sin(coords @ W.mT + b)
@@ -29,7 +29,7 @@ class Skip(Plain):
         return h @ self.W[-1].mT + self.b[-1]
 
 class Finer(Plain):
-    "Frequencies that grow with the argument (Liu et al. 2024): sin((|z| + 1) z), first biases wide"
+    "FINER: frequencies that grow with the argument (Liu et al. 2024): sin((|z| + 1) z), with a wide initialisation of the first biases"
     def __init__(self, *a, **kw):
         super().__init__(*a, **kw)
         with torch.no_grad(): self.b[0].mul_(2.)

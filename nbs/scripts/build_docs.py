@@ -3,8 +3,8 @@
     pip install -e '.[dev,docs]'
     python nbs/scripts/build_docs.py [FOLDER]      # in the root of the project; the site lands in FOLDER/_docs (_site/_docs)
 
-The site asks no other host for anything: formulas become MathML, which browsers draw themselves, and fonts are the reader's own.
-The sources stay what Quarto expects, so nbdev_docs builds pages from them, too, where Quarto is installed.
+The site loads nothing from other hosts: formulas are MathML, which browsers render, and fonts are those of the system.
+The sources remain valid for Quarto, so nbdev_docs can build pages from them if Quarto is installed.
 """
 import html, json, re, shutil, subprocess, sys
 from pathlib import Path
@@ -25,7 +25,7 @@ PACKAGES = {    # folder of a package: title of its section
 
 
 def prepare():
-    "Let nbdev process all notebooks afresh: its cache does not see a changed package. Gives the folder they land in"
+    "Let nbdev process all notebooks without its cache, which ignores changes of the package; returns the output folder"
     cfg = get_config()
     refresh_quarto_yml()
     nbdev_sidebar.__wrapped__(path=cfg.nbs_path)
@@ -33,7 +33,7 @@ def prepare():
 
 
 def simplify_config(folder):
-    "Drop the two keys of the Quarto configuration that smalldocs does not know"
+    "Remove the two keys of the Quarto configuration that smalldocs does not support"
     path = folder/"_quarto.yml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     config["format"].pop("commonmark", None)
@@ -52,7 +52,7 @@ def page_name(nb, path):
 
 
 def stage(prepared, folder):
-    "Copy the `prepared` pages to `folder` as smalldocs wants them: final names, and links that also work from disk"
+    "Copy the `prepared` pages to `folder` in the form that smalldocs expects: final names, and links that also work from disk"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(prepared, folder, ignore=NOT_PAGES)
     simplify_config(folder)
@@ -71,14 +71,14 @@ def stage(prepared, folder):
 
 
 def fold(nb):
-    "On a page of results the code waits behind a word"
+    "Collapse the code on a page of results"
     for cell in nb["cells"]:
         if cell["cell_type"] == "code" and "code-fold" not in "".join(cell["source"]):
             cell["source"] = "#| code-fold: true\n" + "".join(cell["source"])
 
 
 def mend_docs(nb):
-    "What nbdev says of functions: no links inside code, and commands of a shell under their own names"
+    "Correct the function documentation of nbdev: no links inside code, and shell commands under their names"
     for cell in nb["cells"]:
         name = re.search(r"^show_doc\((\w+)\)", "".join(cell["source"]), re.M)
         for data in (o.get("data", {}) for o in cell.get("outputs", []) if name):
@@ -98,7 +98,7 @@ def command_doc(text, name):
 
 
 def sidebar(pages, folder):
-    "What the sidebar holds: the folders, in each the pages in the order in which the first page last names them; then packages, by their numbers"
+    "Content of the sidebar: the folders, with the pages in the order of their last mention on the first page; then packages, by number"
     first = "".join(line for cell in pages[folder/"index.ipynb"]["cells"] for line in cell["source"])
     found = sorted(p.relative_to(folder).as_posix() for p in pages if p.stem != "index")
     def place(name): return at if (at := first.rfind(f"({name})")) >= 0 else len(first)
@@ -110,19 +110,19 @@ def sidebar(pages, folder):
 
 
 def relink(text, site, up, names, numbered):
-    "Make links to the site relative, and links to notebooks follow their new names; links to the repository stay"
+    "Make links to the site relative, and rename links to notebooks; links to the repository are kept"
     text = text.replace(site, up)
     return re.sub(r"\]\((?![a-z]+:)[^)\s]*\)", lambda link: numbered.sub(lambda m: names[m[1]], link[0]), text)
 
 
 def formula(found):
-    "A formula in TeX, as smalldocs leaves it in the page, becomes MathML"
+    "Convert a TeX formula in a page to MathML"
     tex = re.sub(r"\\(Big|big)\\([lr])(floor|ceil)", lambda m: f"\\{m[1]}" + dict(lfloor="⌊", rfloor="⌋", lceil="⌈", rceil="⌉")[m[2] + m[3]], html.unescape(found[2]))
     return f'<span class="math {found[1]}">{convert(tex, display="block" if found[1] == "display" else "inline")}</span>'
 
 
 def wrapped(found):
-    "A box of commands, or a signature, with a span around every line: each can be indented by itself where it is too long"
+    "Wrap every line of a command box or a signature in a span, so that long lines can be indented"
     lines = re.sub(r"(?<= )(--?[a-z][\w-]*)", r'<span class="text-nowrap">\1</span>', found[2]) if "bash" in found[1] else found[2]
     lines = re.sub(r"\n((?:</span>)+)", r"\1\n", lines)
     if any(line.count("<span") != line.count("</span>") for line in lines.split("\n")): return found[0]
@@ -130,7 +130,7 @@ def wrapped(found):
 
 
 def without_lost_places(page):
-    "The text of a page; links to a place on another page that is not there (nbdev knows private names, too) go to the page itself"
+    "The text of a page; links to a missing anchor of another page (nbdev also links private names) are replaced by links to the page"
     def kept(link):
         to = page.parent/link[1] if link[1] else page
         there = not to.suffix == ".html" or not to.exists() or f'id="{html.unescape(link[2])}"' in to.read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def without_lost_places(page):
 
 
 def settle(site):
-    "Make the pages of `site` independent of other hosts"
+    "Remove references to other hosts from the pages of `site`"
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         text = re.sub(r'<span class="math (inline|display)">\\[\[(](.*?)\\[\])]</span>', formula, text, flags=re.S)
@@ -153,7 +153,7 @@ def settle(site):
 
 
 def build(folder):
-    "Prepare, stage, render, settle, check; gives the exit code of the check"
+    "Prepare, stage, render, settle, check; returns the exit code of the check"
     stage(prepare(), folder)
     smalldocs = shutil.which("smalldocs", path=str(Path(sys.executable).parent)) or "smalldocs"
     subprocess.run([smalldocs, "render", "."], cwd=folder, check=True)

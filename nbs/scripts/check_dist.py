@@ -1,4 +1,4 @@
-"""Do the built wheel and source distribution hold all that belongs in them?
+"""Check that the built wheel and source distribution contain all files of the package.
 
     python nbs/scripts/check_dist.py FOLDER      # the folder with the .whl and the .tar.gz
 """
@@ -9,13 +9,13 @@ SDIST_ONLY = {"settings.ini", "setup.py", "README.md", "LICENSE"}
 
 
 def package_files():
-    "All files of the package that are, or are about to be, under version control"
+    "All files of the package that are under version control or not ignored"
     git = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "implicit_compress"], capture_output=True, text=True, check=True)
     return {f for f in git.stdout.split("\n") if f and Path(f).is_file()}
 
 
 def check(folder):
-    "Compare both archives with the package; print what they hold"
+    "Compare both archives with the package; print their contents"
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     in_sdist = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}

@@ -1,4 +1,4 @@
-"""Print the SHA-256 of what the encoder writes, to show that a refactoring changed no byte.
+"""Print the SHA-256 of encoded files, to check that a refactoring changes no byte.
 
     python nbs/scripts/encoder_snapshot.py > before.txt      # before a refactoring
     python nbs/scripts/encoder_snapshot.py > after.txt       # after it, on the same machine
@@ -29,7 +29,7 @@ LATENT_RATES = (0.03, 4e-3, 5e-4)  # lmbda: one latent plan of each kind
 
 
 def images():
-    "Crops of the demo image in every kind of samples that the encoder takes"
+    "Crops of the demo image in every sample format that the encoder supports"
     rgb = demo_image()[40:104, 80:176]
     alpha = np.zeros((*rgb.shape[:2], 1), np.uint8)
     alpha[8:40, 16:80] = 255
@@ -65,7 +65,7 @@ def rows():
 
 
 def snapshot():
-    "Lines of name, bytes and hash, as they are made"
+    "Yield lines of name, bytes and hash"
     for name, image, arguments in rows():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

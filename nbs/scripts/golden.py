@@ -1,6 +1,6 @@
-"""Write the golden files: pictures that every later version must decode to the same samples.
+"""Write the golden files, which every later version must decode to the same samples.
 
-    python nbs/scripts/golden.py            # those that are not there yet; what is there stays as it is
+    python nbs/scripts/golden.py            # missing files only; existing files are not changed
 """
 import json, sys
 from hashlib import sha256
@@ -16,7 +16,7 @@ MOST = 1500    # bytes a file
 
 
 def pictures():
-    "Name, samples, and what is asked for, of every golden file"
+    "Name, samples and arguments of every golden file"
     x = demo_image()
     gray, deep = x[40:64, 80:112, 1:2], lambda h, w: np.linspace(0, 65535, h*w).astype(np.uint16).reshape(h, w, 1)
     clear = np.arange(20*30, dtype=np.uint8).reshape(20, 30, 1)
@@ -44,7 +44,7 @@ def pictures():
 
 
 def facts(data):
-    "What a decoder must find in a file"
+    "Expected result of decoding a file"
     found = unpack(data)
     h, icc = found.header, found.icc
     y = decompress(data)
@@ -57,13 +57,13 @@ def facts(data):
 
 
 def corrected(x, base):
-    "A lossless file that builds on `base`, whether that pays or not"
+    "A lossless file that uses `base`, even if it is not smaller"
     predictors, *coded = encode_lossless(x, decompress(base))
     return pack(Header(*x.shape, 8*x.itemsize, "lossless", dict(colour="ycocg", base=base, predictors=predictors)), *coded)
 
 
 def write(folder):
-    "The files that are missing, and the list of what is in all of them"
+    "Write the missing files, and the list of expected results"
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder/"golden.json"
     found = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else {}

@@ -1,4 +1,4 @@
-"""Make the small pictures of the map on the first page, from one real file: nbs/images/map/*.png
+"""Make the small images of the map on the first page, from one real file: nbs/images/map/*.png
 
     python nbs/scripts/map_pictures.py      # a minute on one core
 """
@@ -19,7 +19,7 @@ WIDE, HIGH = 216, 144    # pixels
 
 
 class Early(Callback):
-    "Keeps what the network draws after some steps"
+    "Keep the output of the network after some steps"
     def __init__(self, step): self.step, self.seen = step, None
 
     def after_step(self, s):
@@ -27,14 +27,14 @@ class Early(Callback):
 
 
 def bordered(x, boxes):
-    "A picture with the borders of its tiles"
+    "An image with the borders of its tiles"
     out = x.copy()
     for t, l, b, r in boxes: out[t:t + 2, l:r] = out[t:b, l:l + 2] = 255
     return out
 
 
 def plot(draw_into):
-    "A small figure without numbers"
+    "A small plot without tick labels"
     fig = figure(WIDE/96, HIGH/96, 96)
     ax = fig.subplots()
     draw_into(ax)
@@ -45,13 +45,13 @@ def plot(draw_into):
 
 
 def weights(o, layer=1):
-    "Where the weights of a layer lie"
+    "Histogram of the weights of a layer"
     k = o.layers[layer].k
     return plot(lambda ax: ax.hist((o.layers[layer].Q*STEPS[k]).ravel(), bins=61, color="#1f77b4"))
 
 
 def symbols(o, k=1):
-    "How often each symbol comes, and what the model expects"
+    "Histogram of the symbols, and the probabilities of the model"
     q, m = o.segments[k], next(m for a, b, m, *_ in o.runs if a <= k < b)
     v = np.arange(q.min(), q.max() + 1)
 
@@ -62,13 +62,13 @@ def symbols(o, k=1):
 
 
 def dots(data, wide=54):
-    "Bytes as dots of grey"
+    "Bytes as gray pixels"
     v = np.frombuffer(data, np.uint8)[:wide*36].reshape(-1, wide)
     return np.repeat(v[..., None], 3, 2).repeat(4, 0).repeat(4, 1)
 
 
 def pictures():
-    "Name of a room: what it looks like"
+    "Chapter name -> image"
     x, early = demo_image(), Early(40)
     data = compress(x, bpp=.4, steps=1500, callbacks=[early], progress=False, threads=1)
     o, (h, w) = opened(data), x.shape[:2]

@@ -1,4 +1,4 @@
-"""Write README.md from nbs/index.ipynb. It does what nbdev_readme does, but needs no Quarto.
+"""Write README.md from nbs/index.ipynb. Like nbdev_readme, but without Quarto.
 
     python nbs/scripts/readme.py
 """
@@ -15,7 +15,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def processed(path):
-    "The notebook at `path` as nbdev prepares it for the docs: symbols linked, hidden cells gone"
+    "The notebook at `path` as nbdev prepares it for the docs: symbols linked, hidden cells removed"
     os.environ["IN_TEST"] = "1"
     with TemporaryDirectory() as d:
         exec_nb(path, Path(d)/path.name, FilterDefaults)
@@ -29,7 +29,7 @@ def front_matter(cell, cfg):
 
 
 def plain_code(cell):
-    "Code without directives; nothing where the source is not to be shown"
+    "Code without directives; empty if the source is hidden"
     lines = cell.source.splitlines()
     cell.source = "" if "#| echo: false" in lines else "\n".join(line for line in lines if not line.startswith("#|"))
     for o in cell.outputs:
@@ -37,13 +37,13 @@ def plain_code(cell):
 
 
 def without_divs(text):
-    "The boxes of the map go, and with them its pictures: what is left is a list of links"
+    "Remove the boxes and images of the map, which leaves a list of links"
     text = re.sub(r'^<div class="map">\n(.*?)^</div>$', lambda m: re.sub(r"!\[[^\]]*\]\([^)]*\) *", "", m[1]), text, flags=re.M | re.S)
     return re.sub(r'^</?div[^>]*>\n*', "", text, flags=re.M)
 
 
 def from_root(text, nbs):
-    "Links relative to the notebooks become links relative to the root; Quarto's attributes go"
+    "Make links relative to the root, and remove attributes of Quarto"
     text = re.sub(r"\]\((?![a-z]+:|#|/|%s/)" % re.escape(nbs), f"]({nbs}/", text)
     text = re.sub(r'(<img [^>]*src=")(?![a-z]+:|/|%s/)' % re.escape(nbs), rf"\1{nbs}/", text)
     text = re.sub(r'(\]\([^)\s]*\))\{[^}\n]*\}', r"\1", text)
@@ -51,7 +51,7 @@ def from_root(text, nbs):
 
 
 def write_readme():
-    "Render the first page and write it, with the pictures its cells made, below the root"
+    "Render the first page and write it, with the images of its outputs, below the root"
     cfg = get_config()
     nb = processed(cfg.nbs_path/cfg.readme_nb)
     nb.metadata["language_info"] = {"name": "python"}

@@ -1,8 +1,8 @@
-"""Run notebooks by the rules of nbdev_test and save their outputs: the documentation shows saved outputs.
+"""Run notebooks by the rules of nbdev_test and save their outputs, which the documentation shows.
 
     python nbs/scripts/save_outputs.py [NOTEBOOK ...]      # all notebooks without an argument
 
-Cells with `#| eval: false` or a test flag (slow, cuda) are not run and keep the outputs they have.
+Cells with `#| eval: false` or a test flag (slow, cuda) are not run and keep their outputs.
 """
 import os, sys
 from pathlib import Path

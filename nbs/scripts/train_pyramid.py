@@ -1,13 +1,13 @@
-"""Learn what a pyramid begins with: `python nbs/scripts/train_pyramid.py FOLDER [--only starts] [--steps 900] [--pictures 16] [--size 128] [--analysis-steps 700]`
+"""Train the initial weights of a pyramid: `python nbs/scripts/train_pyramid.py FOLDER [--only starts] [--steps 900] [--pictures 16] [--size 128] [--analysis-steps 700]`
 
-FOLDER holds JPEG or PNG photographs that are in no benchmark (what is shipped: BSDS500).
+FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped weights: BSDS500).
 
-Starts, weights of the decoder's networks: squares of many photographs become one large picture; what is overfitted to that picture fits none of them by itself.
-One is learned for each lmbda, each beginning with the one before, and all go into implicit_compress/pyramid_start.bin.
-Files that are already written need the start they name: once a version of the package is out, its numbers are never used again.
+Initial weights of the decoder's networks: square crops of many photographs are joined to one large image, and a pyramid is fitted to it.
+One set of weights is trained for each lmbda, initialised with the previous one; all are written to implicit_compress/pyramid_start.bin.
+Existing files need the weights whose id they contain: once a version of the package is released, its ids must not be reused.
 
-Analyses, which guess latents for an encoder: one for each start, learned with its networks held fixed, a new picture of other squares in every step.
-They go into implicit_compress/pyramid_analysis.bin; no file needs them.
+Analysis networks, which predict latents for the encoder: one for each set of initial weights, trained with fixed decoder networks, on a new image of other crops in every step.
+They are written to implicit_compress/pyramid_analysis.bin; the decoder does not need them.
 """
 import argparse, math, time, zlib
 from pathlib import Path
@@ -33,7 +33,7 @@ def photographs(folder):
 
 
 def mosaic(photos, rng, pictures, size):
-    "One picture made of a square of each of some"
+    "One image of a square crop of each of several photographs"
     across = math.ceil(pictures**.5)
     out = np.zeros((size*-(-pictures//across), size*across, 3), np.uint8)
     for i, k in enumerate(rng.permutation(len(photos))[:pictures]):
@@ -60,18 +60,18 @@ def learned(x, lmbda, steps, W=None):
 
 
 def packed(number, W):
-    "A start as bytes"
+    "Initial weights as bytes"
     head = bytes([number, W[0].shape[0], W[CONTEXT + 1].shape[0], len(W) - CONTEXT - 4])
     return head + b"".join(np.clip(np.rint(w.numpy().astype(np.float64)*4096), -32767, 32767).astype("<i2").tobytes() for w in W)
 
 
 def fresh(rng):
-    "Weights of an analysis that says nothing yet"
+    "Initial weights of an analysis network, whose output is zero"
     return [torch.from_numpy(rng.uniform(-1, 1, s)/max(1, np.prod(s[1:]))**.5).float() if i in (0, 2) else torch.zeros(s) for i, s in enumerate(SHAPES)]
 
 
 def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
-    "Weights of every scale, after so many pictures"
+    "Weights of every scale after training on a number of images"
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     across = math.ceil(pictures**.5)

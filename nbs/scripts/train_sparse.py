@@ -1,7 +1,7 @@
-"""Find the tables of room sparse on photographs: `python nbs/scripts/train_sparse.py FOLDER [--pictures 36]`
+"""Fit the tables of `wavelet.codec` on photographs: `python nbs/scripts/train_sparse.py FOLDER [--pictures 36]`
 
-FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped tables: BSDS500). Prints the lines that notebook 15_sparse holds: WEIGHTS and PRIORS.
-Files that are already written need the tables they were written with, so whoever changes them gives the coefficients a new header.
+FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped tables: BSDS500). Prints the lines for the notebook 45_wavelet/00_codec: WEIGHTS and PRIORS.
+Existing files need the tables they were written with, so a change of the tables needs a new header of the coefficients.
 """
 import argparse, base64, textwrap
 from functools import partial
@@ -17,7 +17,7 @@ STEPS = ((.25, .06), (.16, .035), (.1, .02))   # two to a picture, in turn
 
 
 def visits(files):
-    "Kind, features and symbols of every pass through every picture"
+    "Kind, features and symbols of every pass over every image"
     for i, f in enumerate(files):
         r = rgb_to_opponent(to_float(load_image(f)) - .5)
         levels, out = levels_of(*r.shape[:2], "9/7"), []
@@ -30,14 +30,14 @@ def visits(files):
 
 
 def visit(real, out, kind, f, at, key, band):
-    "Round the numbers of a pass, and note what was around them"
+    "Quantize the coefficients of a pass, and record their neighborhoods"
     v = real[key][at]
     band[at] = np.sign(v)*np.floor(np.abs(v) + .38)
     out.append((kind, f, band[at], int(key[0] > 0)))
 
 
 def weights(files, rounds=3):
-    "Non-negative least squares for the magnitude, each number weighed by how small it should be"
+    "Non-negative least squares for the magnitude, weighted by a negative power of the expected magnitude"
     W = None
     for _ in range(rounds):
         A, B = np.zeros((45, 14, 14)), np.zeros((45, 14))
