@@ -200,7 +200,7 @@ def bpp_of_samples(
     return LEAST*bpp
 
 def with_visible_psnr(
-    f:File, # of the colour samples
+    f:File, # of the color samples
     colour, # (h,w,c) that were encoded
     alpha, # (h,w,1) samples, or None
     threads:int=None, # for `decompress`
@@ -285,7 +285,7 @@ def never_above_lossless(
 def compress(
     image, # a path, the bytes of a file, a file object, a Pillow image, or an array (h,w) or (h,w,c): uint8, uint16, or reals in [0,1]
     bpp:float=None, # target size, bits per pixel; default .3
-    psnr:float=None, # or target quality, dB, of colour samples where alpha is above 0
+    psnr:float=None, # or target quality, dB, of color samples where alpha is above 0
     lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`, mse on [0,1]: larger is smaller
     seconds:float=None, # time for fitting, s; default that of the preset. 0: no fitting (method pyramid)
     preset:str=None, # or one of `PRESETS`; default 'medium'
