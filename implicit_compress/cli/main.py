@@ -35,18 +35,15 @@ from ..bitstream.container import Limits, peek, unpack
 from ..bench.compare import compare_at_size, format_comparison, side_by_side
 from ..bench.datasets import SETS, image_set
 from ..image.io import FORMATS, picture_file, as_samples, atomic_write, demo_image, load_image, rescale, to_float, to_samples
-from ..codec.info import UNLIMITED, file_info, format_info, printable
+from ..codec.info import UNLIMITED, error_line, file_info, format_info
 from ..bench.report import BD_NOTE, bd_for, bd_text, curves, published, shared, write_report, write_rows
 
 # %% ../../nbs/85_cli/00_main.ipynb #058af4b7
 def one_line(
     e:Exception,
 )->str:
-    "An error message in one line"
-    if isinstance(e, MemoryError): return 'there is not enough memory for this'
-    text = f'{e.filename}: {e.strerror}' if isinstance(e, OSError) and e.filename and e.strerror else str(e) or type(e).__name__
-    text = re.sub(r'raise Limits\(\w+=\.\.\.\) to allow it', 'decode --trust allows it', re.sub(r'<\S+ object at \w+>', '', text))
-    return printable(' '.join(text.split()))
+    "An error message in one line, with the remedy of the command line"
+    return re.sub(r'raise Limits\(\w+=\.\.\.\) to allow it', 'decode --trust allows it', error_line(e))
 
 # %% ../../nbs/85_cli/00_main.ipynb #fba39a2d
 class Failed(click.ClickException):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SMALLEST', 'FIRST', 'FITTED', 'WITHOUT', 'LEAST', 'GUARD', 'LARGEST', 'METHODS', 'target_of', 'rates_for',
            'affordable', 'encode_lossless_file', 'alpha_field', 'is_array', 'found_in', 'sides_of', 'samples_and_sides',
-           'encode_coefficients', 'quality_of', 'encode_latent', 'bpp_of_samples', 'with_visible_psnr', 'attached',
+           'encode_coefficients', 'quality_of', 'encode_auto', 'bpp_of_samples', 'with_visible_psnr', 'attached',
            'refuse_too_large', 'warn_of_one_layer', 'network_file', 'never_above_lossless', 'compress', 'crop_slices',
            'decode_packed', 'lossless_samples', 'decode_hybrid', 'checked_arguments', 'decode_pixels', 'alpha_plane',
            'alpha_like', 'joined', 'decompress']
@@ -162,7 +162,7 @@ def quality_of(
     "Quality measure of color: PSNR where alpha is above 0"
     return (lambda y: visible_psnr(y, colour, alpha)) if hides(alpha) else None
 
-def encode_latent(
+def encode_auto(
     x, # (h,w,c) samples
     how:dict, # of `validated`
     alpha=None, # (h,w,1) samples: where it is 0, `x` is not visible
@@ -339,7 +339,7 @@ def compress(
         made = limit.file()
         made.remark = f'lossless, in no more bits than the {how["bpp"]:g} per pixel that were asked for'
     else:
-        encode = encode_latent if encoder in LATENTS else partial(network_file, encoder=encoder)
+        encode = encode_auto if encoder in LATENTS else partial(network_file, encoder=encoder)
         made = encode(x, how=how, alpha=visible, too_large=limit and limit.exceeded)
         made = limit.kept(made) if limit else made
     made.seconds += apart

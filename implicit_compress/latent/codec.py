@@ -243,12 +243,12 @@ class _Run:
         self.magnitudes = wavelet_magnitudes(reals)
         self.first = lmbda or estimate_lmbda(self.magnitudes, x.shape[2], bpp and max(bpp/2, bpp - 1500/self.pixels), psnr)
         self.samples = torch.from_numpy(reals).movedim(2, 0).contiguous().to(device or 'cpu')
-        self.expected = steps or seconds/seconds_per_step(self.pixels, device)   # expected number of steps
+        step = seconds_per_step(self.pixels, device)
+        self.expected = steps or seconds/step   # expected number of steps
         self.begins = choose_init(self.expected, self.first)
         if self.begins == 'nothing' and estimate_bpp(self.magnitudes, x.shape[2], self.first)*self.pixels < 8*SMALL: self.begins = 'start'
         self.start = 'none' if self.begins == 'nothing' else start
         self.probing = PROBING if psnr and (steps or seconds) and self.begins != 'nothing' else 0.
-        step = seconds_per_step(self.pixels, device)
         self.closing = 0 if steps else min(SHARE*seconds, (CLOSING + (MEETING if bpp or psnr else 0))*step)
         self.overtime = math.inf if steps else max(OVERTIME*seconds, OVERTIME_S, OVERTIME_STEPS*step)
 

@@ -359,8 +359,7 @@ def _refit(
     for i in range(REFIT_STEPS):
         if part >= 1:
             break
-        part = max((i + 1)/REFIT_STEPS, (time.perf_counter() - begin)/max(1e-3, deadline - begin))
-        part = min(1., part)
+        part = min(1., max((i + 1)/REFIT_STEPS, (time.perf_counter() - begin)/max(1e-3, deadline - begin)))
         sharp, noise = (a + (b - a)*part for a, b in (TEMPERATURE, NOISE))
         o.step(0, REFIT_PART, sharp, noise, o.lmbda)
 

@@ -553,7 +553,7 @@ def test_header_arithmetic_up_to_30k_x_20k(channels, depth):
 def test_encoder_refuses_what_the_decoder_would(how, monkeypatch):
     "Before any work, for every method, and for no photograph of 100 megapixels"
     def begun(*_, **__): raise InterruptedError("work was begun")
-    for name in ("network_file", "encode_lossless_file", "encode_latent"): monkeypatch.setattr(f"implicit_compress.codec.api.{name}", begun)
+    for name in ("network_file", "encode_lossless_file", "encode_auto"): monkeypatch.setattr(f"implicit_compress.codec.api.{name}", begun)
     monkeypatch.setattr("implicit_compress.codec.search.lossless_estimate", lambda x: 1 << 40)    # seconds of work, of which nothing follows here
     with alarm(20):
         with pytest.raises(LimitError, match="pixels"): compress(np.broadcast_to(np.uint8(0), (12_000, 12_000, 3)), **how)
