@@ -3,6 +3,7 @@
 Public names are imported from their modules when they are first used, so that `import implicit_compress` loads nothing else, and decoding
 loads no torch.
 """
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -11,7 +12,14 @@ _HOMES = {
     "codec.arguments": ("ArgumentError",),
     "siren.codec": ("File",),
     "bitstream.container": ("Limits",),
-    "entropy.coding": ("IicError", "TruncatedError", "NotIicError", "UnsupportedError", "LimitError", "DamagedError"),
+    "entropy.coding": (
+        "IicError",
+        "TruncatedError",
+        "NotIicError",
+        "UnsupportedError",
+        "LimitError",
+        "DamagedError",
+    ),
     "image.io": ("load_image", "save_image", "demo_image"),
     "image.metrics": ("mse", "psnr", "ms_ssim", "lpips", "bpp", "bd_rate", "bd_psnr"),
     "widgets.explorer": ("explore",),
@@ -27,6 +35,7 @@ def __getattr__(name):
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
+
     globals()[name] = value = getattr(import_module(f".{_HOME[name]}", __name__), name)
     return value
 

@@ -1,4 +1,5 @@
 "The command line as `python -m implicit_compress`"
+
 from implicit_compress.cli.main import main
 
 if __name__ == "__main__":

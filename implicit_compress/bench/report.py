@@ -21,313 +21,518 @@ from ..image.io import atomic_write
 from ..image.metrics import bd_rate, overlap
 
 # %% ../../nbs/75_bench/30_report.ipynb #c7e3aaf2
-TEXTS = ('picture', 'codec', 'asked', 'file', 'maker', 'machine', 'date', 'source_sha256', 'remark', 'stop', 'warnings', 'error')   # columns of text
+TEXTS = (
+    "picture",
+    "codec",
+    "asked",
+    "file",
+    "maker",
+    "machine",
+    "date",
+    "source_sha256",
+    "remark",
+    "stop",
+    "warnings",
+    "error",
+)  # columns of text
+
 
 def write_rows(
-    rows:list, # of dicts
-    path, # of the TSV
-    *heading, # comment lines at the top
+    rows: list,  # of dicts
+    path,  # of the TSV
+    *heading,  # comment lines at the top
 ):
     "Write rows as a TSV, with one column for every key"
-    def text(v): return '' if v is None else f'{v:.6g}' if isinstance(v, float) else ' '.join(str(v).split())
+
+    def text(v):
+        return "" if v is None else f"{v:.6g}" if isinstance(v, float) else " ".join(str(v).split())
+
     keys = list(dict.fromkeys(k for r in rows for k in r))
-    lines = [*(f'# {h}' for h in heading), '\t'.join(keys), *('\t'.join(text(r.get(k)) for k in keys) for r in rows)]
-    atomic_write(path, ('\n'.join(lines) + '\n').encode())
+    lines = [
+        *(f"# {h}" for h in heading),
+        "\t".join(keys),
+        *("\t".join(text(r.get(k)) for k in keys) for r in rows),
+    ]
+    atomic_write(path, ("\n".join(lines) + "\n").encode())
+
 
 def cell_value(
-    name:str, # of the column
-    text:str,
-): # number, bool or text
+    name: str,  # of the column
+    text: str,
+):  # number, bool or text
     "Parse a cell of a TSV"
-    if name in TEXTS: return text
+    if name in TEXTS:
+        return text
     for kind in (int, float):
-        try: return kind(text)
-        except ValueError: pass
-    return {'True': True, 'False': False}.get(text, text)
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return {"True": True, "False": False}.get(text, text)
+
 
 def read_rows(
-    path, # of the TSV, or the results folder of a sweep
-)->list: # of dicts, with numbers converted and empty cells omitted
+    path,  # of the TSV, or the results folder of a sweep
+) -> list:  # of dicts, with numbers converted and empty cells omitted
     "Read rows from a TSV, or from a folder by `folder_rows`"
     if Path(path).is_dir():
-        if not (rows := folder_rows(path)): raise ValueError(f'{path} holds no points: give the folder that a bench wrote to, or a TSV')
+        if not (rows := folder_rows(path)):
+            raise ValueError(
+                f"{path} holds no points: give the folder that a bench wrote to, or a TSV"
+            )
         return rows
-    lines = Path(path).read_text(encoding='utf-8').splitlines()
-    head,*rest = [l.split('\t') for l in lines if l and l[0] != '#']
-    return [{k: cell_value(k, v) for k,v in zip(head, r, strict=True) if v != ''} for r in rest]
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    head, *rest = [l.split("\t") for l in lines if l and l[0] != "#"]
+    return [{k: cell_value(k, v) for k, v in zip(head, r, strict=True) if v != ""} for r in rest]
 
 # %% ../../nbs/75_bench/30_report.ipynb #4997a759
-MEANS = ('bpp', 'psnr_db', 'ms_ssim', 'lpips', 'encode_s', 'encode_cpu_s', 'decode_s', 'decode_cpu_s', 'encode_peak_mb', 'decode_peak_mb', 'macs_per_pixel')
-LEAST_IMAGES = .25   # smallest share of images that remain when failures are left out; below it points are left out instead
+MEANS = (
+    "bpp",
+    "psnr_db",
+    "ms_ssim",
+    "lpips",
+    "encode_s",
+    "encode_cpu_s",
+    "decode_s",
+    "decode_cpu_s",
+    "encode_peak_mb",
+    "decode_peak_mb",
+    "macs_per_pixel",
+)
+LEAST_IMAGES = 0.25  # smallest share of images that remain when failures are left out; below it points are left out instead
+
 
 class Shared(NamedTuple):
     "Images and points of a comparison"
-    pictures: set # names of the images over which all curves are averaged
-    points: set # (codec, asked): the points of the curves
-    notes: list # lines: which images and points were left out, and why
+
+    pictures: set  # names of the images over which all curves are averaged
+    points: set  # (codec, asked): the points of the curves
+    notes: list  # lines: which images and points were left out, and why
+
 
 def _cells(rows):
     "Rows by point and image: {(codec, asked): {picture: row}}"
     out = {}
-    for r in rows: out.setdefault((r['codec'], r.get('asked', '')), {})[r['picture']] = r
+    for r in rows:
+        out.setdefault((r["codec"], r.get("asked", "")), {})[r["picture"]] = r
     return out
+
 
 def _failures(cells):
     "Images without a value, by point, with the reason: {(codec, asked): {picture: reason}}"
     out = {}
-    for point,by in cells.items():
-        exact = {p for p,r in by.items() if r.get('lossless')}
-        mixed = bool(exact) and any('psnr_db' in r and 'error' not in r for r in by.values())
-        out[point] = {p: r.get('error') or 'no rate' for p,r in by.items() if 'error' in r or 'bpp' not in r}
-        if mixed: out[point] |= {p: 'every sample is kept: no PSNR' for p in exact if 'error' not in by[p]}
+    for point, by in cells.items():
+        exact = {p for p, r in by.items() if r.get("lossless")}
+        mixed = bool(exact) and any("psnr_db" in r and "error" not in r for r in by.values())
+        out[point] = {
+            p: r.get("error") or "no rate" for p, r in by.items() if "error" in r or "bpp" not in r
+        }
+        if mixed:
+            out[point] |= {
+                p: "every sample is kept: no PSNR" for p in exact if "error" not in by[p]
+            }
     return out
+
 
 def _named(points):
     "Points as text, by codec: 'jpeg bpp=0.2, bpp=0.4; webp bpp=0.2'"
     by = {}
-    for c,asked in sorted(points): by.setdefault(c, []).append(asked)
-    return '; '.join(f'{c} {", ".join(some)}'.rstrip() for c,some in by.items())
+    for c, asked in sorted(points):
+        by.setdefault(c, []).append(asked)
+    return "; ".join(f"{c} {', '.join(some)}".rstrip() for c, some in by.items())
+
 
 def _notes(reasons):
     "One line per reason: {thing: reason}"
     by = {}
-    for thing,why in reasons.items(): by.setdefault(why, []).append(thing)
-    def name(things): return f'image {", ".join(things)}' if isinstance(things[0], str) else _named(things)
-    return [f'left out: {name(things)}: {why}' for why,things in by.items()]
+    for thing, why in reasons.items():
+        by.setdefault(why, []).append(thing)
+
+    def name(things):
+        return f"image {', '.join(things)}" if isinstance(things[0], str) else _named(things)
+
+    return [f"left out: {name(things)}: {why}" for why, things in by.items()]
+
 
 def shared(
-    rows:list, # of the bench
-)->Shared:
+    rows: list,  # of the bench
+) -> Shared:
     "Select the images over which all curves are averaged, and the points of the curves"
     cells = _cells(rows)
     failed = _failures(cells)
-    pictures = {r['picture'] for r in rows}
-    good = {point: set(by) - set(failed[point]) for point,by in cells.items()}
+    pictures = {r["picture"] for r in rows}
+    good = {point: set(by) - set(failed[point]) for point, by in cells.items()}
     unread = pictures - set().union(*good.values())
-    points = {point for point,ok in good.items() if ok}
+    points = {point for point, ok in good.items() if ok}
     images = {p: next(f[p] for f in failed.values() if p in f) for p in sorted(unread)}
     curves_out = {k: next(iter(failed[k].values())) for k in sorted(set(cells) - points)}
     pictures -= unread
-    def bad(some): return set().union(*(set(failed[p]) for p in some)) & pictures
-    while points and len(pictures - bad(points)) < max(1, LEAST_IMAGES*len(pictures)):
+
+    def bad(some):
+        return set().union(*(set(failed[p]) for p in some)) & pictures
+
+    while points and len(pictures - bad(points)) < max(1, LEAST_IMAGES * len(pictures)):
         worst = max(sorted(points), key=lambda k: len(set(failed[k]) & pictures))
         points.remove(worst)
-        curves_out[worst] = f'failed for {len(set(failed[worst]) & pictures)} of {len(pictures)} images'
+        curves_out[worst] = (
+            f"failed for {len(set(failed[worst]) & pictures)} of {len(pictures)} images"
+        )
     for p in sorted(bad(points)):
         here = [k for k in sorted(points) if p in failed[k]]
-        images[p] = f'failed for {", ".join(dict.fromkeys(c for c,_ in here))}: {failed[here[0]][p]}'
+        images[p] = (
+            f"failed for {', '.join(dict.fromkeys(c for c, _ in here))}: {failed[here[0]][p]}"
+        )
     pictures -= bad(points)
     for k in sorted(points):
         if lacks := pictures - good[k]:
             points.remove(k)
-            curves_out[k] = f'not measured for {len(lacks)} of {len(pictures)} images'
+            curves_out[k] = f"not measured for {len(lacks)} of {len(pictures)} images"
     return Shared(pictures, points, _notes(images) + _notes(curves_out))
 
+
 def one_source(
-    rows:list, # of the bench
+    rows: list,  # of the bench
 ):
     "Raise an error if two source files have the same image name: their mean is meaningless"
     seen = {}
     for r in rows:
-        source = r.get('source_sha256')
-        if source and seen.setdefault(r['picture'], source) != source:
-            raise ValueError(f'these rows are of two files named {r["picture"]}: read the folder of the bench with read_rows, which gives those of the newest')
+        source = r.get("source_sha256")
+        if source and seen.setdefault(r["picture"], source) != source:
+            raise ValueError(
+                f"these rows are of two files named {r['picture']}: read the folder of the bench with read_rows, which gives those of the newest"
+            )
+
 
 def curves(
-    rows:list, # of the bench
-    pictures=None, # names of the images, with the points that all of them have; default: those selected by `shared`
-)->dict: # codec: list of points, by rate
+    rows: list,  # of the bench
+    pictures=None,  # names of the images, with the points that all of them have; default: those selected by `shared`
+) -> dict:  # codec: list of points, by rate
     "Average every codec at every point over the same images"
-    rows = [r for r in rows if pictures is None or r['picture'] in set(pictures)]
+    rows = [r for r in rows if pictures is None or r["picture"] in set(pictures)]
     one_source(rows)
-    cells,failed = _cells(rows),_failures(_cells(rows))
-    if pictures is None: over,points,_ = shared(rows)
-    else: over,points = set(pictures),{k for k,by in cells.items() if set(by) - set(failed[k]) == set(pictures)}
+    cells, failed = _cells(rows), _failures(_cells(rows))
+    if pictures is None:
+        over, points, _ = shared(rows)
+    else:
+        over, points = (
+            set(pictures),
+            {k for k, by in cells.items() if set(by) - set(failed[k]) == set(pictures)},
+        )
     out = {}
-    for codec,asked in cells:
-        if (codec, asked) in points: out.setdefault(codec, []).append(mean_of([cells[codec, asked][p] for p in sorted(over)], asked))
-    return {c: sorted(ps, key=lambda p: p['bpp']) for c,ps in out.items()}
+    for codec, asked in cells:
+        if (codec, asked) in points:
+            out.setdefault(codec, []).append(
+                mean_of([cells[codec, asked][p] for p in sorted(over)], asked)
+            )
+    return {c: sorted(ps, key=lambda p: p["bpp"]) for c, ps in out.items()}
+
 
 def mean_of(
-    rows:list, # one per image
-    asked:str='', # the target
-)->dict:
+    rows: list,  # one per image
+    asked: str = "",  # the target
+) -> dict:
     "Average rows to one point of a curve"
-    out = dict(asked=asked, pictures=len(rows)) | {k: float(np.mean([r[k] for r in rows])) for k in MEANS if all(k in r for r in rows)}
-    if 'psnr_db' in out: out['psnr_of_mean_mse_db'] = -10*math.log10(np.mean([r['mse'] if 'mse' in r else 10**(-r['psnr_db']/10) for r in rows]))
+    out = dict(asked=asked, pictures=len(rows)) | {
+        k: float(np.mean([r[k] for r in rows])) for k in MEANS if all(k in r for r in rows)
+    }
+    if "psnr_db" in out:
+        out["psnr_of_mean_mse_db"] = -10 * math.log10(
+            np.mean([r["mse"] if "mse" in r else 10 ** (-r["psnr_db"] / 10) for r in rows])
+        )
     return out
 
 # %% ../../nbs/75_bench/30_report.ipynb #0b4e8ae0
-def published()->dict: # system: dict of source, bpp, psnr_db
+def published() -> dict:  # system: dict of source, bpp, psnr_db
     "Published curves of other systems on the 24 Kodak images, mean of PSNRs"
-    return json.loads((files('implicit_compress')/'published.json').read_text())
+    return json.loads((files("implicit_compress") / "published.json").read_text())
 
 # %% ../../nbs/75_bench/30_report.ipynb #f73a565c
-LABELS = dict(bpp='bits per pixel', psnr_db='PSNR, dB, mean of pictures', psnr_of_mean_mse_db='PSNR of the mean MSE, dB', ms_ssim='MS-SSIM, dB: -10 log10(1 - x)', lpips='LPIPS (lower is better)',
-              encode_s='seconds to encode', decode_s='seconds to decode')
+LABELS = dict(
+    bpp="bits per pixel",
+    psnr_db="PSNR, dB, mean of pictures",
+    psnr_of_mean_mse_db="PSNR of the mean MSE, dB",
+    ms_ssim="MS-SSIM, dB: -10 log10(1 - x)",
+    lpips="LPIPS (lower is better)",
+    encode_s="seconds to encode",
+    decode_s="seconds to decode",
+)
+
 
 def quality(
-    points:list, # of a curve
-    metric:str, # 'psnr_db', 'psnr_of_mean_mse_db', 'ms_ssim' or 'lpips'
-)->list: # MS-SSIM in dB, other metrics unchanged
+    points: list,  # of a curve
+    metric: str,  # 'psnr_db', 'psnr_of_mean_mse_db', 'ms_ssim' or 'lpips'
+) -> list:  # MS-SSIM in dB, other metrics unchanged
     "Values of the vertical axis"
-    return [-10*math.log10(max(1 - p[metric], 1e-9)) if metric == 'ms_ssim' else p[metric] for p in points]
+    return [
+        -10 * math.log10(max(1 - p[metric], 1e-9)) if metric == "ms_ssim" else p[metric]
+        for p in points
+    ]
+
 
 def plot_curves(
-    found:dict, # of `curves`
-    metric:str='psnr_db', # as for `quality`
-    others:dict=None, # of `published`, for PSNR
-    ours=(), # names of curves with thick lines
-    ax=None, # axes to plot into; None: a new figure
-    across:str='bpp', # the horizontal axis: 'bpp', 'encode_s' or 'decode_s'
+    found: dict,  # of `curves`
+    metric: str = "psnr_db",  # as for `quality`
+    others: dict = None,  # of `published`, for PSNR
+    ours=(),  # names of curves with thick lines
+    ax=None,  # axes to plot into; None: a new figure
+    across: str = "bpp",  # the horizontal axis: 'bpp', 'encode_s' or 'decode_s'
 ):
     "Plot quality over rate or over time"
     import matplotlib.pyplot as plt
+
     ax = ax or plt.subplots(figsize=(6.5, 4.5))[1]
-    for name,s in (others or {}).items(): ax.plot(s['bpp'], s['psnr_db'], lw=.8, alpha=.6, ls=':', label=name)
-    for name,ps in found.items():
-        if ps := [p for p in ps if metric in p and across in p]: ax.plot([p[across] for p in ps], quality(ps, metric), marker='o', ms=5 if name in ours else 3, lw=2.6 if name in ours else 1.2, label=name)
-    ax.set(xscale='log', xlabel=LABELS[across], ylabel=LABELS[metric])
-    if across == 'bpp':
+    for name, s in (others or {}).items():
+        ax.plot(s["bpp"], s["psnr_db"], lw=0.8, alpha=0.6, ls=":", label=name)
+    for name, ps in found.items():
+        if ps := [p for p in ps if metric in p and across in p]:
+            ax.plot(
+                [p[across] for p in ps],
+                quality(ps, metric),
+                marker="o",
+                ms=5 if name in ours else 3,
+                lw=2.6 if name in ours else 1.2,
+                label=name,
+            )
+    ax.set(xscale="log", xlabel=LABELS[across], ylabel=LABELS[metric])
+    if across == "bpp":
         from matplotlib.ticker import ScalarFormatter
+
         ax.xaxis.set_major_formatter(ScalarFormatter())
-        ax.set_xticks([b for b in (.02, .05, .1, .2, .5, 1, 2, 5) if ax.get_xlim()[0] <= b <= ax.get_xlim()[1]])
-    ax.grid(alpha=.3)
+        ax.set_xticks(
+            [
+                b
+                for b in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+                if ax.get_xlim()[0] <= b <= ax.get_xlim()[1]
+            ]
+        )
+    ax.grid(alpha=0.3)
     ax.legend(fontsize=7)
     return ax
 
 # %% ../../nbs/75_bench/30_report.ipynb #64f7a9cd
 def bd_rates(
-    rows:list, # of the bench
-    anchors, # codecs to compare with
-    others:dict=None, # of `published`: also compared with each anchor, by mean curves
-    metric:str='psnr_db', # as for `quality`, not 'lpips'
-)->list: # of dicts: codec; for each anchor A the mean over images as A, and 'A, spread', 'A, images', 'A, narrow' and 'A, mean curves'
+    rows: list,  # of the bench
+    anchors,  # codecs to compare with
+    others: dict = None,  # of `published`: also compared with each anchor, by mean curves
+    metric: str = "psnr_db",  # as for `quality`, not 'lpips'
+) -> list:  # of dicts: codec; for each anchor A the mean over images as A, and 'A, spread', 'A, images', 'A, narrow' and 'A, mean curves'
     "BD-rate against each anchor, %: per image, from the points of both codecs, and of the mean curves"
     found = _lines(rows, metric)
-    own = {p: _lines([r for r in rows if r['picture'] == p], metric) for p in sorted({r['picture'] for r in rows})} if metric != 'psnr_of_mean_mse_db' else {}
-    codecs = [c for c in dict.fromkeys(r['codec'] for r in rows) if c in found or any(c in lines for lines in own.values())]
-    if missing := [a for a in anchors if a not in codecs]: raise ValueError(f'no curve of {missing[0]} to compare with: there are {", ".join(codecs)}')
-    extra = {name: list(zip(s['bpp'], s['psnr_db'], strict=True)) for name,s in (others or {}).items()} if metric == 'psnr_db' else {}
+    own = (
+        {
+            p: _lines([r for r in rows if r["picture"] == p], metric)
+            for p in sorted({r["picture"] for r in rows})
+        }
+        if metric != "psnr_of_mean_mse_db"
+        else {}
+    )
+    codecs = [
+        c
+        for c in dict.fromkeys(r["codec"] for r in rows)
+        if c in found or any(c in lines for lines in own.values())
+    ]
+    if missing := [a for a in anchors if a not in codecs]:
+        raise ValueError(f"no curve of {missing[0]} to compare with: there are {', '.join(codecs)}")
+    extra = (
+        {name: list(zip(s["bpp"], s["psnr_db"], strict=True)) for name, s in (others or {}).items()}
+        if metric == "psnr_db"
+        else {}
+    )
     out = []
     for name in [*codecs, *extra]:
         row = dict(codec=name)
         for a in anchors:
-            each = [v for lines in own.values() if name in lines and a in lines and (v := _rate(lines[a], lines[name]))]
+            each = [
+                v
+                for lines in own.values()
+                if name in lines and a in lines and (v := _rate(lines[a], lines[name]))
+            ]
             row |= bd_of(a, each)
             curve = found.get(name) or extra.get(name)
-            row[f'{a}, mean curves'] = mean[0] if curve and a in found and (mean := _rate(found[a], curve)) else None
+            row[f"{a}, mean curves"] = (
+                mean[0] if curve and a in found and (mean := _rate(found[a], curve)) else None
+            )
         out.append(row)
     return out
 
+
 def _lines(rows, metric):
     "Curves in the form that `bd_rate` takes, of every codec with two or more points"
-    have = {c: [p for p in ps if metric in p] for c,ps in curves(rows).items()}
-    return {c: list(zip([p['bpp'] for p in ps], quality(ps, metric), strict=True)) for c,ps in have.items() if len(ps) > 1}
+    have = {c: [p for p in ps if metric in p] for c, ps in curves(rows).items()}
+    return {
+        c: list(zip([p["bpp"] for p in ps], quality(ps, metric), strict=True))
+        for c, ps in have.items()
+        if len(ps) > 1
+    }
+
 
 def _rate(anchor, curve):
     "(BD-rate, is the shared range narrow?), or None without a shared range"
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')   # reported by the second value
-        try: return bd_rate(anchor, curve),overlap(anchor, curve).narrow
-        except ValueError: return None
+        warnings.simplefilter("ignore")  # reported by the second value
+        try:
+            return bd_rate(anchor, curve), overlap(anchor, curve).narrow
+        except ValueError:
+            return None
+
 
 def bd_of(
-    name:str, # of the columns
-    each:list, # of (BD-rate, narrow), one per image
-)->dict: # mean, standard deviation, number of images, and number of images with a narrow range
+    name: str,  # of the columns
+    each: list,  # of (BD-rate, narrow), one per image
+) -> dict:  # mean, standard deviation, number of images, and number of images with a narrow range
     "Summarize the BD-rates of images"
-    rates = [r for r,_ in each]
-    return {name: float(np.mean(rates)) if rates else None, f'{name}, spread': float(np.std(rates)) if len(rates) > 1 else None,
-            f'{name}, images': len(rates), f'{name}, narrow': sum(n for _,n in each)}
+    rates = [r for r, _ in each]
+    return {
+        name: float(np.mean(rates)) if rates else None,
+        f"{name}, spread": float(np.std(rates)) if len(rates) > 1 else None,
+        f"{name}, images": len(rates),
+        f"{name}, narrow": sum(n for _, n in each),
+    }
+
 
 def bd_text(
-    row:dict, # of `bd_rates`
-    anchor:str,
-)->str: # '-42.8 % ± 8.5'
+    row: dict,  # of `bd_rates`
+    anchor: str,
+) -> str:  # '-42.8 % ± 8.5'
     "A BD-rate as text; * if the curves of some images share a narrow range"
-    if row[anchor] is None: return ''
-    spread = row[f'{anchor}, spread']
-    return f'{row[anchor]:+.1f} %' + (f' ± {spread:.1f}' if spread is not None else '') + '*'*bool(row[f'{anchor}, narrow'])
+    if row[anchor] is None:
+        return ""
+    spread = row[f"{anchor}, spread"]
+    return (
+        f"{row[anchor]:+.1f} %"
+        + (f" ± {spread:.1f}" if spread is not None else "")
+        + "*" * bool(row[f"{anchor}, narrow"])
+    )
+
 
 def bd_table(
-    rows:list, # of `bd_rates`
-    anchors, # codecs, as for `bd_rates`
-)->list: # of dicts, for `markdown` and `html`
+    rows: list,  # of `bd_rates`
+    anchors,  # codecs, as for `bd_rates`
+) -> list:  # of dicts, for `markdown` and `html`
     "BD-rates as a table: mean and standard deviation over images, number of images, and the rate of the mean curves"
     out = []
     for r in rows:
-        line = dict(codec=r['codec'])
+        line = dict(codec=r["codec"])
         for a in anchors:
-            n,narrow = r[f'{a}, images'],r[f'{a}, narrow']
-            line |= {f'against {a}': bd_text(r, a), f'images, {a}': f'{n}' + (f' ({narrow} narrow)' if narrow else ''), f'of mean curves, {a}': r[f'{a}, mean curves']}
+            n, narrow = r[f"{a}, images"], r[f"{a}, narrow"]
+            line |= {
+                f"against {a}": bd_text(r, a),
+                f"images, {a}": f"{n}" + (f" ({narrow} narrow)" if narrow else ""),
+                f"of mean curves, {a}": r[f"{a}, mean curves"],
+            }
         out.append(line)
     return out
 
-BD_NOTE = 'BD-rate at equal PSNR: mean ± standard deviation of the BD-rates of single images; negative is fewer bits than the codec of the column. *: for some images (narrow) the curves share less than 1 dB or less than a quarter of the shorter range.'
+
+BD_NOTE = "BD-rate at equal PSNR: mean ± standard deviation of the BD-rates of single images; negative is fewer bits than the codec of the column. *: for some images (narrow) the curves share less than 1 dB or less than a quarter of the shorter range."
 
 # %% ../../nbs/75_bench/30_report.ipynb #f05ab682
 def shown(v):
     "A value as text"
-    return '' if v is None else v if isinstance(v, str) else f'{v:+.1f} %' if isinstance(v, float) else str(v)
+    return (
+        ""
+        if v is None
+        else v
+        if isinstance(v, str)
+        else f"{v:+.1f} %"
+        if isinstance(v, float)
+        else str(v)
+    )
+
 
 def markdown(
-    rows:list, # of dicts with the same names
-)->str:
+    rows: list,  # of dicts with the same names
+) -> str:
     "A table in Markdown"
     keys = list(rows[0])
-    return '\n'.join(['| ' + ' | '.join(keys) + ' |', '|---'*len(keys) + '|', *('| ' + ' | '.join(shown(r[k]) for k in keys) + ' |' for r in rows)])
+    return "\n".join(
+        [
+            "| " + " | ".join(keys) + " |",
+            "|---" * len(keys) + "|",
+            *("| " + " | ".join(shown(r[k]) for k in keys) + " |" for r in rows),
+        ]
+    )
+
 
 def html(
-    rows:list, # of dicts with the same names
-)->str:
+    rows: list,  # of dicts with the same names
+) -> str:
     "A table in HTML"
-    def cells(tag, vs): return ''.join(f'<{tag}>{escape(v)}</{tag}>' for v in vs)
-    return '<table><tr>' + cells('th', rows[0]) + '</tr>' + ''.join(f'<tr>{cells("td", map(shown, r.values()))}</tr>' for r in rows) + '</table>'
+
+    def cells(tag, vs):
+        return "".join(f"<{tag}>{escape(v)}</{tag}>" for v in vs)
+
+    return (
+        "<table><tr>"
+        + cells("th", rows[0])
+        + "</tr>"
+        + "".join(f"<tr>{cells('td', map(shown, r.values()))}</tr>" for r in rows)
+        + "</table>"
+    )
 
 # %% ../../nbs/75_bench/30_report.ipynb #954a615e
 def write_report(
-    rows:list, # of the bench
-    folder, # output folder
-    anchors=('jpeg',), # codecs to compare with, if they have curves
-    ours=('siren', 'pyramid'), # prefixes of the names of curves with thick lines
-    others:dict=None, # of `published`
-)->list: # of paths
+    rows: list,  # of the bench
+    folder,  # output folder
+    anchors=("jpeg",),  # codecs to compare with, if they have curves
+    ours=("siren", "pyramid"),  # prefixes of the names of curves with thick lines
+    others: dict = None,  # of `published`
+) -> list:  # of paths
     "Write the table, the plots and the BD-rates of all points that did not fail"
-    found,folder,out = curves(rows),Path(folder),[Path(folder)/'table.tsv']
+    found, folder, out = curves(rows), Path(folder), [Path(folder) / "table.tsv"]
     write_rows(rows, out[0])
-    lossy = {c: ps for c,ps in found.items() if any('psnr_db' in p for p in ps)}
+    lossy = {c: ps for c, ps in found.items() if any("psnr_db" in p for p in ps)}
     out += _plots(lossy, rows, folder, [c for c in lossy if c.startswith(tuple(ours))], others)
     if bd := bd_for(rows, anchors, others):
-        anchors = [k for k in bd[0] if f'{k}, mean curves' in bd[0]]
+        anchors = [k for k in bd[0] if f"{k}, mean curves" in bd[0]]
         notes = [BD_NOTE, *shared(rows).notes]
-        atomic_write(folder/'bd_rate.md', '\n\n'.join([markdown(bd_table(bd, anchors)), *notes, '']).encode())
-        atomic_write(folder/'bd_rate.html', (html(bd_table(bd, anchors)) + ''.join(f'<p>{escape(n)}</p>' for n in notes)).encode())
-        write_rows(bd, folder/'bd_rate.tsv', BD_NOTE)
-        out += [folder/'bd_rate.md', folder/'bd_rate.html', folder/'bd_rate.tsv']
+        atomic_write(
+            folder / "bd_rate.md",
+            "\n\n".join([markdown(bd_table(bd, anchors)), *notes, ""]).encode(),
+        )
+        atomic_write(
+            folder / "bd_rate.html",
+            (html(bd_table(bd, anchors)) + "".join(f"<p>{escape(n)}</p>" for n in notes)).encode(),
+        )
+        write_rows(bd, folder / "bd_rate.tsv", BD_NOTE)
+        out += [folder / "bd_rate.md", folder / "bd_rate.html", folder / "bd_rate.tsv"]
     return out
+
 
 def _plots(lossy, rows, folder, thick, others):
     "Write plots of all available metrics; returns their paths"
     from matplotlib.figure import Figure
+
     out = []
-    for name,metric,across in (('psnr', 'psnr_db', 'bpp'), ('ms_ssim', 'ms_ssim', 'bpp'), ('lpips', 'lpips', 'bpp'), ('time', 'psnr_db', 'encode_s')):
-        some = lossy if metric != 'lpips' else curves([r for r in rows if 'lpips' in r])   # not defined for images below 31 pixels
-        if not any(metric in p and across in p for ps in some.values() for p in ps): continue
-        fig = Figure(figsize=(7, 5), dpi=120, layout='tight')
-        plot_curves(some, metric, others if name == 'psnr' else None, thick, fig.subplots(), across)
-        fig.savefig(folder/f'{name}.png')
-        out.append(folder/f'{name}.png')
+    for name, metric, across in (
+        ("psnr", "psnr_db", "bpp"),
+        ("ms_ssim", "ms_ssim", "bpp"),
+        ("lpips", "lpips", "bpp"),
+        ("time", "psnr_db", "encode_s"),
+    ):
+        some = (
+            lossy if metric != "lpips" else curves([r for r in rows if "lpips" in r])
+        )  # not defined for images below 31 pixels
+        if not any(metric in p and across in p for ps in some.values() for p in ps):
+            continue
+        fig = Figure(figsize=(7, 5), dpi=120, layout="tight")
+        plot_curves(some, metric, others if name == "psnr" else None, thick, fig.subplots(), across)
+        fig.savefig(folder / f"{name}.png")
+        out.append(folder / f"{name}.png")
     return out
 
+
 def bd_for(
-    rows:list, # of the bench
-    anchors, # codecs to compare with, if they have curves
-    others:dict=None, # of `published`
-)->list: # of `bd_rates`; [] if nothing can be compared
+    rows: list,  # of the bench
+    anchors,  # codecs to compare with, if they have curves
+    others: dict = None,  # of `published`
+) -> list:  # of `bd_rates`; [] if nothing can be compared
     "BD-rates against the anchors that have two or more points on some image"
-    have = {(r['codec'], r['picture']): set() for r in rows}
+    have = {(r["codec"], r["picture"]): set() for r in rows}
     for r in rows:
-        if 'psnr_db' in r and 'error' not in r: have[r['codec'], r['picture']].add(r.get('asked', ''))
-    anchors = [a for a in anchors if any(c == a and len(points) > 1 for (c,_),points in have.items())]
+        if "psnr_db" in r and "error" not in r:
+            have[r["codec"], r["picture"]].add(r.get("asked", ""))
+    anchors = [
+        a for a in anchors if any(c == a and len(points) > 1 for (c, _), points in have.items())
+    ]
     return bd_rates(rows, anchors, others) if anchors else []

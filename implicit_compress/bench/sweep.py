@@ -37,183 +37,314 @@ from .baselines import CODECS, coin_compress, coin_decompress
 from ..image.io import atomic_write, load_image
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #2700cc65
-AIMS = ('bpp', 'psnr', 'lmbda', 'quality')   # kinds of targets
-OWN_CODECS = {'siren': {}, 'instant': dict(preset='instant'), 'pyramid': dict(method='pyramid'), 'auto': dict(method='auto'),
-       'lossless': dict(lossless=True), 'coin': {}}   # codecs of this package: settings of `compress`
-COIN = ('steps', 'seconds', 'shape', 'seed', 'device')   # settings of codec coin
+AIMS = ("bpp", "psnr", "lmbda", "quality")  # kinds of targets
+OWN_CODECS = {
+    "siren": {},
+    "instant": dict(preset="instant"),
+    "pyramid": dict(method="pyramid"),
+    "auto": dict(method="auto"),
+    "lossless": dict(lossless=True),
+    "coin": {},
+}  # codecs of this package: settings of `compress`
+COIN = ("steps", "seconds", "shape", "seed", "device")  # settings of codec coin
+
 
 def aims_of(
-    name:str, # of a codec
-)->tuple: # of `AIMS`
+    name: str,  # of a codec
+) -> tuple:  # of `AIMS`
     "The kinds of targets of a codec"
-    if name == 'coin': return ('bpp',)
-    return ('bpp', 'psnr', 'lmbda') if name in OWN_CODECS else ('bpp', 'psnr', 'quality')
+    if name == "coin":
+        return ("bpp",)
+    return ("bpp", "psnr", "lmbda") if name in OWN_CODECS else ("bpp", "psnr", "quality")
+
 
 def parsed(
-    spec:str, # a codec, optionally with settings: 'siren', 'jpeg', 'siren details=sparse seconds=20', 'pyramid seconds=5'
-)->tuple: # (name, settings)
+    spec: str,  # a codec, optionally with settings: 'siren', 'jpeg', 'siren details=sparse seconds=20', 'pyramid seconds=5'
+) -> tuple:  # (name, settings)
     "Parse a codec and its settings"
-    name,*words = spec.split() or ['']
-    if name not in {**OWN_CODECS, **CODECS}: raise ValueError(f'codec {name!r} is not known: there are {", ".join([*OWN_CODECS, *CODECS])}')
-    if words and name not in OWN_CODECS: raise ValueError(f'{name} has no settings here: leave out {" ".join(words)!r}')
-    how = parse_settings(words, only=COIN if name == 'coin' else None)
-    if twice := [k for k in how if k in OWN_CODECS[name]]: raise ValueError(f'{name} is {twice[0]}={OWN_CODECS[name][twice[0]]}: leave out {twice[0]}, or take another codec')
-    if aims := [k for k in how if k in AIMS and not is_lossless(name, how)]: raise ValueError(f'{aims[0]} is a target, which every codec gets from the points: leave it out of {spec!r}')
-    return name,how
+    name, *words = spec.split() or [""]
+    if name not in {**OWN_CODECS, **CODECS}:
+        raise ValueError(
+            f"codec {name!r} is not known: there are {', '.join([*OWN_CODECS, *CODECS])}"
+        )
+    if words and name not in OWN_CODECS:
+        raise ValueError(f"{name} has no settings here: leave out {' '.join(words)!r}")
+    how = parse_settings(words, only=COIN if name == "coin" else None)
+    if twice := [k for k in how if k in OWN_CODECS[name]]:
+        raise ValueError(
+            f"{name} is {twice[0]}={OWN_CODECS[name][twice[0]]}: leave out {twice[0]}, or take another codec"
+        )
+    if aims := [k for k in how if k in AIMS and not is_lossless(name, how)]:
+        raise ValueError(
+            f"{aims[0]} is a target, which every codec gets from the points: leave it out of {spec!r}"
+        )
+    return name, how
+
 
 def is_lossless(
-    name:str, # of a codec
-    how:dict, # its settings
-)->bool:
+    name: str,  # of a codec
+    how: dict,  # its settings
+) -> bool:
     "Is it a lossless codec, with one point and no target?"
-    return not CODECS[name].knobs if name in CODECS else name == 'lossless' or bool(how.get('lossless'))
+    return (
+        not CODECS[name].knobs
+        if name in CODECS
+        else name == "lossless" or bool(how.get("lossless"))
+    )
+
 
 def maker(
-    name:str, # of a codec
-)->str:
+    name: str,  # of a codec
+) -> str:
     "The package that encodes its files, and its version"
-    if name in OWN_CODECS: return f'implicit_compress {implicit_compress.__version__}'
-    plugin = {'pillow_jxl': 'pillow-jxl-plugin', 'pillow_heif': 'pillow-heif'}.get(CODECS[name].needs)
-    try: return f'{plugin} {version(plugin)}' if plugin else f'pillow {version("pillow")}'
-    except ImportError: return f'{plugin} missing'
+    if name in OWN_CODECS:
+        return f"implicit_compress {implicit_compress.__version__}"
+    plugin = {"pillow_jxl": "pillow-jxl-plugin", "pillow_heif": "pillow-heif"}.get(
+        CODECS[name].needs
+    )
+    try:
+        return f"{plugin} {version(plugin)}" if plugin else f"pillow {version('pillow')}"
+    except ImportError:
+        return f"{plugin} missing"
+
 
 def points_of(
-    spec:str, # a codec, as for `parsed`
-    points, # of dicts, as for `tasks`
-)->list: # of dicts, the targets that the codec supports
+    spec: str,  # a codec, as for `parsed`
+    points,  # of dicts, as for `tasks`
+) -> list:  # of dicts, the targets that the codec supports
     "The points of a codec; unsupported targets are skipped with a warning, and a codec without any point raises an error"
-    name,how = parsed(spec)
+    name, how = parsed(spec)
     if is_lossless(name, how):
-        if name in OWN_CODECS: checked(OWN_CODECS[name] | how)
+        if name in OWN_CODECS:
+            checked(OWN_CODECS[name] | how)
         return [{}]
-    if odd := [p for p in points if len(p) != 1 or not set(p) <= {*AIMS}]: raise ValueError(f'{odd[0]} is no point: give one of {", ".join(AIMS)}')
+    if odd := [p for p in points if len(p) != 1 or not set(p) <= {*AIMS}]:
+        raise ValueError(f"{odd[0]} is no point: give one of {', '.join(AIMS)}")
     mine = [p for p in points if {*p} <= {*aims_of(name)}]
-    if not mine: raise ValueError(f'{name} needs points to aim at, of {", ".join(aims_of(name))}')
+    if not mine:
+        raise ValueError(f"{name} needs points to aim at, of {', '.join(aims_of(name))}")
     if others := sorted({k for p in points for k in p if p not in mine}):
-        warnings.warn(f'{name} cannot aim at {" or ".join(others)}: these points are measured for other codecs only', stacklevel=3)
-    if name in OWN_CODECS and name != 'coin':   # before the first image is encoded
-        for p in mine: checked(OWN_CODECS[name] | how | p)
+        warnings.warn(
+            f"{name} cannot aim at {' or '.join(others)}: these points are measured for other codecs only",
+            stacklevel=3,
+        )
+    if name in OWN_CODECS and name != "coin":  # before the first image is encoded
+        for p in mine:
+            checked(OWN_CODECS[name] | how | p)
     return mine
 
+
 def tasks(
-    pictures, # of paths
-    codecs, # of specs, as for `parsed`
-    points, # targets, of dicts: dict(bpp=.2), dict(psnr=32.), dict(quality=50); a lossless codec has one point without a target
-    threads:int=1, # of each task
-)->list: # of dicts
+    pictures,  # of paths
+    codecs,  # of specs, as for `parsed`
+    points,  # targets, of dicts: dict(bpp=.2), dict(psnr=32.), dict(quality=50); a lossless codec has one point without a target
+    threads: int = 1,  # of each task
+) -> list:  # of dicts
     "One task for every image, codec and point"
     paths = list(dict.fromkeys(str(Path(p).resolve()) for p in pictures))
     names = [Path(p).name for p in paths]
-    if twice := [n for n in names if names.count(n) > 1]: raise ValueError(f'two images are named {twice[0]}, and rows know an image by its name: rename one')
-    specs = dict.fromkeys(' '.join(s.split()) for s in codecs)
-    out = [dict(picture=p, codec=s, threads=threads, **point) for s in specs for point in points_of(s, points) for p in paths]
-    return [t for i,t in enumerate(out) if t not in out[:i]]
+    if twice := [n for n in names if names.count(n) > 1]:
+        raise ValueError(
+            f"two images are named {twice[0]}, and rows know an image by its name: rename one"
+        )
+    specs = dict.fromkeys(" ".join(s.split()) for s in codecs)
+    out = [
+        dict(picture=p, codec=s, threads=threads, **point)
+        for s in specs
+        for point in points_of(s, points)
+        for p in paths
+    ]
+    return [t for i, t in enumerate(out) if t not in out[:i]]
+
 
 def source_hash(
-    task:dict, # of `tasks`
-)->str: # 64 hexadecimal digits
+    task: dict,  # of `tasks`
+) -> str:  # 64 hexadecimal digits
     "SHA-256 of the image file of a task"
-    return sha256(Path(task['picture']).read_bytes()).hexdigest()
+    return sha256(Path(task["picture"]).read_bytes()).hexdigest()
+
 
 def row_key(
-    task:dict, # of `tasks`
-    source:str=None, # its `source_hash`, if known
-)->str: # 24 hexadecimal digits
+    task: dict,  # of `tasks`
+    source: str = None,  # its `source_hash`, if known
+) -> str:  # 24 hexadecimal digits
     "The key of a result: the hash of everything it depends on"
-    said = {k: v for k,v in task.items() if k != 'picture'} | dict(maker=maker(task['codec'].split()[0]), picture=source or source_hash(task))
+    said = {k: v for k, v in task.items() if k != "picture"} | dict(
+        maker=maker(task["codec"].split()[0]), picture=source or source_hash(task)
+    )
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #565711c0
-def peak_mb()->float: # None if the system does not report it
+def peak_mb() -> float:  # None if the system does not report it
     "Peak memory of this process, MB"
-    try: import resource
-    except ImportError: return None
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/(1 << 20 if sys.platform == 'darwin' else 1 << 10), 1)
+    try:
+        import resource
+    except ImportError:
+        return None
+    return round(
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        / (1 << 20 if sys.platform == "darwin" else 1 << 10),
+        1,
+    )
+
 
 @contextmanager
 def clocks(
-    row:dict, # receives the times, s: `NAME_s` wall time, `NAME_cpu_s` CPU time of all threads
-    name:str,
+    row: dict,  # receives the times, s: `NAME_s` wall time, `NAME_cpu_s` CPU time of all threads
+    name: str,
 ):
     "Measure wall time and CPU time"
-    a,b = time.perf_counter(),time.process_time()
+    a, b = time.perf_counter(), time.process_time()
     yield
-    row |= {f'{name}_s': round(time.perf_counter() - a, 4), f'{name}_cpu_s': round(time.process_time() - b, 4)}
+    row |= {
+        f"{name}_s": round(time.perf_counter() - a, 4),
+        f"{name}_cpu_s": round(time.process_time() - b, 4),
+    }
 
-FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)   # not about the file
+
+FOR_DEVELOPERS = (
+    DeprecationWarning,
+    PendingDeprecationWarning,
+    FutureWarning,
+    ImportWarning,
+    ResourceWarning,
+)  # not about the file
+
 
 @contextmanager
 def noted(
-    row:dict, # receives the texts of warnings, if any, as `warnings`
+    row: dict,  # receives the texts of warnings, if any, as `warnings`
 ):
     "Record the warnings of an encoder or a decoder"
     with warnings.catch_warnings(record=True) as seen:
-        warnings.simplefilter('always')
+        warnings.simplefilter("always")
         yield
-    texts = [' '.join(str(w.message).split()) for w in seen if not issubclass(w.category, FOR_DEVELOPERS)]
-    if texts: row['warnings'] = ' | '.join(dict.fromkeys([*filter(None, [row.get('warnings')]), *texts]))
+    texts = [
+        " ".join(str(w.message).split()) for w in seen if not issubclass(w.category, FOR_DEVELOPERS)
+    ]
+    if texts:
+        row["warnings"] = " | ".join(dict.fromkeys([*filter(None, [row.get("warnings")]), *texts]))
+
 
 def plain(
-    v, # anything
-): # the same number, text or bool; None for anything else
+    v,  # anything
+):  # the same number, text or bool; None for anything else
     "Convert a value to one that JSON and a table can hold"
-    if hasattr(v, 'item') and getattr(v, 'ndim', None) == 0: v = v.item()
+    if hasattr(v, "item") and getattr(v, "ndim", None) == 0:
+        v = v.item()
     return v if isinstance(v, (str, bool, int, float)) else None
 
+
 def fit_fields(
-    data, # what `compress` returned
-)->dict: # with `remark`, `steps` and `stop`, if present
+    data,  # what `compress` returned
+) -> dict:  # with `remark`, `steps` and `stop`, if present
     "The fields of a row that the encoder reports"
-    fit = getattr(data, 'fit', None)
-    said = dict(remark=getattr(data, 'remark', None), steps=getattr(fit, 'step', None), stop=getattr(fit, 'stop', None))
-    return {k: p for k,v in said.items() if (p := plain(v)) not in (None, '')}
+    fit = getattr(data, "fit", None)
+    said = dict(
+        remark=getattr(data, "remark", None),
+        steps=getattr(fit, "step", None),
+        stop=getattr(fit, "stop", None),
+    )
+    return {k: p for k, v in said.items() if (p := plain(v)) not in (None, "")}
+
 
 def encode(
-    task:dict, # of `tasks`
-    out:str, # path of the file to write
-)->dict:
+    task: dict,  # of `tasks`
+    out: str,  # path of the file to write
+) -> dict:
     "Encode the file of a task; returns times, memory and the encoder's fields"
-    (name,how),aim = parsed(task['codec']),{k: task[k] for k in AIMS if k in task}
+    (name, how), aim = parsed(task["codec"]), {k: task[k] for k in AIMS if k in task}
     row = {}
     with noted(row):
         if name in OWN_CODECS:
-            from implicit_compress.codec.api import compress   # slow to import, not needed for other codecs
+            from implicit_compress.codec.api import (
+                compress,
+            )  # slow to import, not needed for other codecs
             from implicit_compress.siren.fit import keep_memory
-            keep_memory()   # this process encodes one file and exits
-            make = coin_compress if name == 'coin' else compress
-            unmeasured = {} if name == 'coin' else dict(strip=True)   # omit EXIF and XMP, which the files of the other codecs do not contain
-            with clocks(row, 'encode'): data = make(task['picture'], progress=False, threads=task['threads'], **unmeasured | OWN_CODECS[name] | how | aim)
+
+            keep_memory()  # this process encodes one file and exits
+            make = coin_compress if name == "coin" else compress
+            unmeasured = (
+                {} if name == "coin" else dict(strip=True)
+            )  # omit EXIF and XMP, which the files of the other codecs do not contain
+            with clocks(row, "encode"):
+                data = make(
+                    task["picture"],
+                    progress=False,
+                    threads=task["threads"],
+                    **unmeasured | OWN_CODECS[name] | how | aim,
+                )
             row |= fit_fields(data)
         else:
-            x,codec = load_image(task['picture']),CODECS[name]
-            knob = codec.knob(x, **aim)   # the search of the target is not counted as encoding time
-            with clocks(row, 'encode'): data = codec.file(x, knob)
+            x, codec = load_image(task["picture"]), CODECS[name]
+            knob = codec.knob(x, **aim)  # the search of the target is not counted as encoding time
+            with clocks(row, "encode"):
+                data = codec.file(x, knob)
     atomic_write(out, data)
     return row | dict(encode_peak_mb=peak_mb())
 
+
 def decode(
-    task:dict, # of `tasks`
-    out:str, # path of its file
-)->dict:
+    task: dict,  # of `tasks`
+    out: str,  # path of its file
+) -> dict:
     "Decode the file and measure rate, quality and time"
     from implicit_compress.image.metrics import Lpips, bpp, ms_ssim, mse, psnr
-    data,(name,_),x,row = Path(out).read_bytes(),parsed(task['codec']),load_image(task['picture']),{}
-    if name in OWN_CODECS: from implicit_compress.codec.api import decompress   # slow to import, not needed for other codecs
-    from_bytes = coin_decompress if name == 'coin' else partial(decompress, threads=task['threads']) if name in OWN_CODECS else partial(CODECS[name].decompress, channels=x.shape[2])
-    with clocks(row, 'decode'): y = from_bytes(data)
-    row |= dict(decode_peak_mb=peak_mb(), height=x.shape[0], width=x.shape[1], channels=x.shape[2], depth=8*x.itemsize, bytes=len(data), bpp=bpp(data, x.shape), psnr_db=psnr(y, x), mse=mse(y, x), ms_ssim=ms_ssim(y, x))
-    if name in OWN_CODECS and name != 'coin' and (n := multiplications(data)) is not None: row['macs_per_pixel'] = n
-    if 'IMPLICIT_COMPRESS_ALEXNET' in os.environ and x.shape[2] in (1, 3) and min(x.shape[:2]) >= 31: row['lpips'] = Lpips()(y, x)
-    return {k: v for k,v in row.items() if v is not None and v != float('inf')} | (dict(lossless=True) if row['psnr_db'] == float('inf') else {})
+
+    data, (name, _), x, row = (
+        Path(out).read_bytes(),
+        parsed(task["codec"]),
+        load_image(task["picture"]),
+        {},
+    )
+    if name in OWN_CODECS:
+        from implicit_compress.codec.api import (
+            decompress,
+        )  # slow to import, not needed for other codecs
+    from_bytes = (
+        coin_decompress
+        if name == "coin"
+        else partial(decompress, threads=task["threads"])
+        if name in OWN_CODECS
+        else partial(CODECS[name].decompress, channels=x.shape[2])
+    )
+    with clocks(row, "decode"):
+        y = from_bytes(data)
+    row |= dict(
+        decode_peak_mb=peak_mb(),
+        height=x.shape[0],
+        width=x.shape[1],
+        channels=x.shape[2],
+        depth=8 * x.itemsize,
+        bytes=len(data),
+        bpp=bpp(data, x.shape),
+        psnr_db=psnr(y, x),
+        mse=mse(y, x),
+        ms_ssim=ms_ssim(y, x),
+    )
+    if name in OWN_CODECS and name != "coin" and (n := multiplications(data)) is not None:
+        row["macs_per_pixel"] = n
+    if (
+        "IMPLICIT_COMPRESS_ALEXNET" in os.environ
+        and x.shape[2] in (1, 3)
+        and min(x.shape[:2]) >= 31
+    ):
+        row["lpips"] = Lpips()(y, x)
+    return {k: v for k, v in row.items() if v is not None and v != float("inf")} | (
+        dict(lossless=True) if row["psnr_db"] == float("inf") else {}
+    )
+
 
 def multiplications(
-    data:bytes, # of an `.iic` file
-)->float: # per pixel; None for a file without networks
+    data: bytes,  # of an `.iic` file
+) -> float:  # per pixel; None for a file without networks
     "Multiply-accumulate operations of the networks per pixel"
     from implicit_compress.bitstream.container import peek
+
     h = peek(data)
-    if h.method == 'siren': return h.weights/h.tiles
-    parts = [multiplications(h.args[k]) for k in ('base', 'chroma') if k in h.args]
+    if h.method == "siren":
+        return h.weights / h.tiles
+    parts = [multiplications(h.args[k]) for k in ("base", "chroma") if k in h.args]
     return sum(p or 0 for p in parts) if parts else None
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #4fa6e601
@@ -223,278 +354,433 @@ threading.Thread(target=lambda: (os.read(0, 1), os._exit(1)), daemon=True).start
 from implicit_compress.bench.sweep import child
 child(*sys.argv[1:])"""
 
+
 def child(
-    verb:str, # key of `VERBS`
-    *args, # JSON
+    verb: str,  # key of `VERBS`
+    *args,  # JSON
 ):
     "Entry point of the new process: its last line is the result or the error, as JSON"
-    try: said = dict(result=VERBS[verb](*map(json.loads, args)))
-    except MemoryError as e: said = dict(error=f'out of memory: {e}'.removesuffix(': '))
-    except BaseException as e: said = dict(error=re.sub(r'<\S+ object at \w+>', 'the file', f'{type(e).__name__}: {e}'))   # equal causes give equal texts
-    print('\n' + json.dumps(said), flush=True)
-    os._exit('error' in said)   # immediately: a thread is still waiting for the parent
+    try:
+        said = dict(result=VERBS[verb](*map(json.loads, args)))
+    except MemoryError as e:
+        said = dict(error=f"out of memory: {e}".removesuffix(": "))
+    except BaseException as e:
+        said = dict(
+            error=re.sub(r"<\S+ object at \w+>", "the file", f"{type(e).__name__}: {e}")
+        )  # equal causes give equal texts
+    print("\n" + json.dumps(said), flush=True)
+    os._exit("error" in said)  # immediately: a thread is still waiting for the parent
 
-class Stopped(Exception): "The process was ended by this module, without a result"
 
-class ProcessFailed(RuntimeError): "The process raised an error, was killed, or ended without a result"
+class Stopped(Exception):
+    "The process was ended by this module, without a result"
 
-class TimedOut(ProcessFailed): "The process exceeded its time limit"
 
-RUNNING = set()   # child processes of this process
+class ProcessFailed(RuntimeError):
+    "The process raised an error, was killed, or ended without a result"
+
+
+class TimedOut(ProcessFailed):
+    "The process exceeded its time limit"
+
+
+RUNNING = set()  # child processes of this process
+
 
 def kill(
-    p:subprocess.Popen, # started in a new session
+    p: subprocess.Popen,  # started in a new session
 ):
     "Kill a process and its children"
-    try: os.killpg(p.pid, signal.SIGKILL) if hasattr(os, 'killpg') else p.kill()
-    except ProcessLookupError: pass
+    try:
+        os.killpg(p.pid, signal.SIGKILL) if hasattr(os, "killpg") else p.kill()
+    except ProcessLookupError:
+        pass
+
 
 def how_it_ended(
-    code:int, # of the process
-    errors:str, # its standard error
-)->str:
+    code: int,  # of the process
+    errors: str,  # its standard error
+) -> str:
     "The reason why there is no result"
     if code < 0:
-        name = signal.Signals(-code).name if -code in {*signal.Signals} else f'signal {-code}'
-        return f'the process was ended by {name}' + (': out of memory, or killed from outside' if name == 'SIGKILL' else '')
-    last = (errors.strip().splitlines() or [''])[-1]
-    return f'the process ended with code {code} and no result' + (f': {last}' if last else '')
+        name = signal.Signals(-code).name if -code in {*signal.Signals} else f"signal {-code}"
+        return f"the process was ended by {name}" + (
+            ": out of memory, or killed from outside" if name == "SIGKILL" else ""
+        )
+    last = (errors.strip().splitlines() or [""])[-1]
+    return f"the process ended with code {code} and no result" + (f": {last}" if last else "")
+
 
 def result_in(
-    said:str, # standard output of `child`
-)->dict: # its last line; {} if there is none
+    said: str,  # standard output of `child`
+) -> dict:  # its last line; {} if there is none
     "The result in the output of a process"
-    try: return json.loads(said.splitlines()[-1])
-    except (IndexError, ValueError): return {}
+    try:
+        return json.loads(said.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
+
 
 def fresh(
-    verb:str, # key of `VERBS`
-    *args, # plain values
-    threads:int=1, # number of threads for its libraries
-    timeout:float=None, # seconds after which it is killed; None: never
-    **env, # further environment variables
-)->dict:
+    verb: str,  # key of `VERBS`
+    *args,  # plain values
+    threads: int = 1,  # number of threads for its libraries
+    timeout: float = None,  # seconds after which it is killed; None: never
+    **env,  # further environment variables
+) -> dict:
     "Run a function in a new process, which ends with this one; raises `ProcessFailed` with the reason if there is no result"
-    names = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'NUMEXPR_NUM_THREADS')
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
     late = []
-    with tempfile.TemporaryFile('w+') as errors, subprocess.Popen([sys.executable, '-c', CHILD, verb, *map(json.dumps, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=errors, text=True, start_new_session=True, env=os.environ | dict.fromkeys(names, str(threads)) | env) as p:   # Ctrl-C must not reach the child: it would end a fit early
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", CHILD, verb, *map(json.dumps, args)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+            env=os.environ | dict.fromkeys(names, str(threads)) | env,
+        ) as p,
+    ):  # Ctrl-C must not reach the child: it would end a fit early
         RUNNING.add(p)
         timer = Timer(timeout or 0, lambda: (late.append(1), kill(p)))
-        if timeout is not None: timer.start()
-        try: said = p.stdout.read()
-        except BaseException: kill(p); raise
+        if timeout is not None:
+            timer.start()
+        try:
+            said = p.stdout.read()
+        except BaseException:
+            kill(p)
+            raise
         finally:
             timer.cancel()
             ours = p in RUNNING
             RUNNING.discard(p)
-        code,out = p.wait(),result_in(said)
-        if 'result' in out: return out['result']
-        if not ours: raise Stopped
-        if late: raise TimedOut(f'{verb} timed out after {timeout:g} s')
+        code, out = p.wait(), result_in(said)
+        if "result" in out:
+            return out["result"]
+        if not ours:
+            raise Stopped
+        if late:
+            raise TimedOut(f"{verb} timed out after {timeout:g} s")
         errors.seek(0)
-        raise ProcessFailed(' '.join(out['error'].split()) if 'error' in out else how_it_ended(code, errors.read()))
+        raise ProcessFailed(
+            " ".join(out["error"].split()) if "error" in out else how_it_ended(code, errors.read())
+        )
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #898d2b56
-def machine()->str:
+def machine() -> str:
     "CPU and Python version, in one line"
     model = platform.processor() or platform.machine()
-    if Path('/proc/cpuinfo').exists() and (m := re.search(r'model name\s*: (.+)', Path('/proc/cpuinfo').read_text())): model = m[1]
-    return f'{os.cpu_count()} x {model}, Python {platform.python_version()}'
+    if Path("/proc/cpuinfo").exists() and (
+        m := re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+    ):
+        model = m[1]
+    return f"{os.cpu_count()} x {model}, Python {platform.python_version()}"
+
 
 def asked(
-    task:dict, # of `tasks`
-)->dict:
+    task: dict,  # of `tasks`
+) -> dict:
     "The fields of a row that identify the point"
-    return dict(picture=Path(task['picture']).name, codec=task['codec'], asked=' '.join(f'{k}={task[k]:g}' for k in AIMS if k in task), threads=task['threads'])
+    return dict(
+        picture=Path(task["picture"]).name,
+        codec=task["codec"],
+        asked=" ".join(f"{k}={task[k]:g}" for k in AIMS if k in task),
+        threads=task["threads"],
+    )
+
 
 def row_there(
-    path:Path, # of a row
-    retry:bool=False, # measure again what failed
-    timeout:float=None, # current time limit of a process, s
-)->dict: # None: measure the point
+    path: Path,  # of a row
+    retry: bool = False,  # measure again what failed
+    timeout: float = None,  # current time limit of a process, s
+) -> dict:  # None: measure the point
     "The stored row, if it is valid: a failure is kept until `retry`, a timeout until the limit is larger"
-    try: row = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError): return None
-    more = 'timeout_s' in row and (timeout is None or timeout > row['timeout_s'])
-    return None if 'error' in row and (retry or more) else row
+    try:
+        row = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    more = "timeout_s" in row and (timeout is None or timeout > row["timeout_s"])
+    return None if "error" in row and (retry or more) else row
+
 
 def measure(
-    task:dict, # of `tasks`
-    folder, # of all results
-    retry:bool=False, # measure again what failed
-    timeout:float=None, # time limit of each of the two processes, s; None: no limit
-    **env, # environment variables of the processes
-)->dict: # the row; one with `error` where something failed
+    task: dict,  # of `tasks`
+    folder,  # of all results
+    retry: bool = False,  # measure again what failed
+    timeout: float = None,  # time limit of each of the two processes, s; None: no limit
+    **env,  # environment variables of the processes
+) -> dict:  # the row; one with `error` where something failed
     "Measure one point, unless its row exists"
     source = source_hash(task)
     key = row_key(task, source)
-    path,out = Path(folder)/'points'/f'{key}.json',Path(folder)/'files'/key
-    if row := row_there(path, retry, timeout): return row
-    for p in (path, out): p.parent.mkdir(parents=True, exist_ok=True)
+    path, out = Path(folder) / "points" / f"{key}.json", Path(folder) / "files" / key
+    if row := row_there(path, retry, timeout):
+        return row
+    for p in (path, out):
+        p.parent.mkdir(parents=True, exist_ok=True)
     said = asked(task)
     try:
-        for verb in ('encode', 'decode'):
-            got = fresh(verb, task, str(out), threads=task['threads'], timeout=timeout, **env)
-            got['warnings'] = ' | '.join(dict.fromkeys(filter(None, (said.get('warnings'), got.get('warnings')))))
-            said |= {k: v for k,v in got.items() if v != ''}
+        for verb in ("encode", "decode"):
+            got = fresh(verb, task, str(out), threads=task["threads"], timeout=timeout, **env)
+            got["warnings"] = " | ".join(
+                dict.fromkeys(filter(None, (said.get("warnings"), got.get("warnings"))))
+            )
+            said |= {k: v for k, v in got.items() if v != ""}
     except ProcessFailed as e:
-        said['error'] = str(e)
-        if isinstance(e, TimedOut): said['timeout_s'] = timeout
-    if source_hash(task) != source: return asked(task) | dict(error='the image was changed while it was measured: measure again')
-    said |= dict(file=key, source_sha256=source, maker=maker(task['codec'].split()[0]), machine=machine(), date=str(date.today()), measured_at=round(time.time(), 3))
+        said["error"] = str(e)
+        if isinstance(e, TimedOut):
+            said["timeout_s"] = timeout
+    if source_hash(task) != source:
+        return asked(task) | dict(
+            error="the image was changed while it was measured: measure again"
+        )
+    said |= dict(
+        file=key,
+        source_sha256=source,
+        maker=maker(task["codec"].split()[0]),
+        machine=machine(),
+        date=str(date.today()),
+        measured_at=round(time.time(), 3),
+    )
     atomic_write(path, json.dumps(said).encode())
     return said
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #34f10002
-REUSED = 'reused.jsonl'   # in the results folder: times at which rows were reused
+REUSED = "reused.jsonl"  # in the results folder: times at which rows were reused
+
 
 def note_reuse(
-    folder, # of results
-    rows:list, # reused rows
+    folder,  # of results
+    rows: list,  # reused rows
 ):
     "Record that these rows belong to the newest sweep"
-    keys = [r['file'] for r in rows if 'file' in r]
-    if not keys: return
-    line = json.dumps(dict(at=round(time.time(), 3), keys=keys)) + '\n'
-    with open(Path(folder)/REUSED, 'ab') as f: f.write(line.encode())
+    keys = [r["file"] for r in rows if "file" in r]
+    if not keys:
+        return
+    line = json.dumps(dict(at=round(time.time(), 3), keys=keys)) + "\n"
+    with open(Path(folder) / REUSED, "ab") as f:
+        f.write(line.encode())
+
 
 def json_in(
-    text:str,
-): # None if it is damaged
+    text: str,
+):  # None if it is damaged
     "Parse JSON; an interrupted write may leave an incomplete line"
-    try: return json.loads(text)
-    except ValueError: return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
 
 def folder_rows(
-    folder, # of results
-)->list: # of dicts, by codec and target
+    folder,  # of results
+) -> list:  # of dicts, by codec and target
     "The rows of every image for the source and the codec versions that were measured last"
-    rows = [r for p in sorted((Path(folder)/'points').glob('*.json')) if (r := json_in(p.read_text())) is not None]
-    notes = (Path(folder)/REUSED).read_text().splitlines() if (Path(folder)/REUSED).exists() else []
-    seen = {k: n['at'] for line in notes if (n := json_in(line)) for k in n['keys']}
-    def at(r): return max(r.get('measured_at', 0), seen.get(r.get('file'), 0))
+    rows = [
+        r
+        for p in sorted((Path(folder) / "points").glob("*.json"))
+        if (r := json_in(p.read_text())) is not None
+    ]
+    notes = (
+        (Path(folder) / REUSED).read_text().splitlines() if (Path(folder) / REUSED).exists() else []
+    )
+    seen = {k: n["at"] for line in notes if (n := json_in(line)) for k in n["keys"]}
+
+    def at(r):
+        return max(r.get("measured_at", 0), seen.get(r.get("file"), 0))
+
     rows.sort(key=at)
-    source = {r['picture']: r.get('source_sha256') for r in rows}   # the last one wins
-    made_by = {r['codec']: r.get('maker') for r in rows}
-    last = {(r['codec'], r['asked'], r['picture']): r for r in rows if r.get('source_sha256') == source[r['picture']] and r.get('maker') == made_by[r['codec']]}
-    return sorted(last.values(), key=lambda r: (r['codec'], float(r['asked'].partition('=')[2] or 0), r['picture']))
+    source = {r["picture"]: r.get("source_sha256") for r in rows}  # the last one wins
+    made_by = {r["codec"]: r.get("maker") for r in rows}
+    last = {
+        (r["codec"], r["asked"], r["picture"]): r
+        for r in rows
+        if r.get("source_sha256") == source[r["picture"]] and r.get("maker") == made_by[r["codec"]]
+    }
+    return sorted(
+        last.values(),
+        key=lambda r: (r["codec"], float(r["asked"].partition("=")[2] or 0), r["picture"]),
+    )
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #5dd3a35d
-def cores()->int:
+def cores() -> int:
     "Number of cores that this process may use"
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 
 def run_jobs(
-    jobs, # of (label, function, arguments ...)
-    executor=None, # any `concurrent.futures.Executor`; None: a thread pool
-    workers:int=1, # threads of the pool
-    progress:bool=True, # show a progress bar
+    jobs,  # of (label, function, arguments ...)
+    executor=None,  # any `concurrent.futures.Executor`; None: a thread pool
+    workers: int = 1,  # threads of the pool
+    progress: bool = True,  # show a progress bar
 ):
     "Run jobs and yield (index of the job, result or exception) as they finish; after an interrupt, jobs that have not started are cancelled"
     pool = executor or ThreadPoolExecutor(workers)
-    futures = {pool.submit(f, *args): i for i,(_,f,*args) in enumerate(jobs)}
+    futures = {pool.submit(f, *args): i for i, (_, f, *args) in enumerate(jobs)}
     try:
-        with tqdm(total=len(jobs), disable=not progress, smoothing=.1) as bar:
+        with tqdm(total=len(jobs), disable=not progress, smoothing=0.1) as bar:
             for done in as_completed(futures):
-                i,e = futures[done],done.exception()
+                i, e = futures[done], done.exception()
                 bar.set_postfix_str(jobs[i][0], refresh=False)
                 bar.update()
-                yield i,e or done.result()
+                yield i, e or done.result()
     finally:
-        for f in futures: f.cancel()
-        if not executor:   # after an interrupt, do not wait for running fits
-            while RUNNING and not all(f.done() for f in futures): kill(RUNNING.pop())
+        for f in futures:
+            f.cancel()
+        if not executor:  # after an interrupt, do not wait for running fits
+            while RUNNING and not all(f.done() for f in futures):
+                kill(RUNNING.pop())
             pool.shutdown()
 
+
 def sweep(
-    pictures, # paths, or a dict of them
-    codecs, # specs, as for `parsed`
-    points=(), # of dicts, as for `tasks`
-    folder='bench', # of the results; existing rows are not measured again
-    executor=None, # any `concurrent.futures.Executor`, including dask's; None: a thread pool
-    workers:int=1, # threads of the pool
-    threads:int=None, # per task; default: the number of cores divided by the number of workers
-    devices=(), # indices of CUDA devices: one task at a time on each, instead of workers
-    retry:bool=False, # measure failed points again
-    progress:bool=True, # show a progress bar
-    timeout:float=None, # time limit of each of the two processes of a point, s; None: no limit
-)->list: # of rows, in the order of `tasks`; a point that failed is a row with `error`
+    pictures,  # paths, or a dict of them
+    codecs,  # specs, as for `parsed`
+    points=(),  # of dicts, as for `tasks`
+    folder="bench",  # of the results; existing rows are not measured again
+    executor=None,  # any `concurrent.futures.Executor`, including dask's; None: a thread pool
+    workers: int = 1,  # threads of the pool
+    threads: int = None,  # per task; default: the number of cores divided by the number of workers
+    devices=(),  # indices of CUDA devices: one task at a time on each, instead of workers
+    retry: bool = False,  # measure failed points again
+    progress: bool = True,  # show a progress bar
+    timeout: float = None,  # time limit of each of the two processes of a point, s; None: no limit
+) -> list:  # of rows, in the order of `tasks`; a point that failed is a row with `error`
     "Measure every image with every codec at every point"
     pictures = list(pictures.values() if isinstance(pictures, dict) else pictures)
     workers = len(devices) or workers
-    todo = tasks(pictures, codecs, points, threads or max(1, cores()//workers))
-    if not todo: raise ValueError('nothing to measure: give pictures, codecs, and points such as dict(bpp=.2)')
+    todo = tasks(pictures, codecs, points, threads or max(1, cores() // workers))
+    if not todo:
+        raise ValueError(
+            "nothing to measure: give pictures, codecs, and points such as dict(bpp=.2)"
+        )
     free = SimpleQueue()
-    for d in devices: free.put(d)
+    for d in devices:
+        free.put(d)
+
     def on_device(*args):
         d = free.get()
-        try: return measure(*args, CUDA_VISIBLE_DEVICES=str(d))
-        finally: free.put(d)
-    rows,begun = [None]*len(todo),time.time()
-    jobs = [(f'{Path(t["picture"]).stem} {t["codec"]}', on_device if devices else measure, t, str(folder), retry, timeout) for t in todo]
+        try:
+            return measure(*args, CUDA_VISIBLE_DEVICES=str(d))
+        finally:
+            free.put(d)
+
+    rows, begun = [None] * len(todo), time.time()
+    jobs = [
+        (
+            f"{Path(t['picture']).stem} {t['codec']}",
+            on_device if devices else measure,
+            t,
+            str(folder),
+            retry,
+            timeout,
+        )
+        for t in todo
+    ]
     try:
-        for i,r in run_jobs(jobs, executor, workers, progress):
-            rows[i] = r if isinstance(r, dict) else asked(todo[i]) | dict(error=f'{type(r).__name__}: {r}')
-    finally: note_reuse(folder, [r for r in rows if r and r.get('measured_at', begun) < begun])
+        for i, r in run_jobs(jobs, executor, workers, progress):
+            rows[i] = (
+                r
+                if isinstance(r, dict)
+                else asked(todo[i]) | dict(error=f"{type(r).__name__}: {r}")
+            )
+    finally:
+        note_reuse(folder, [r for r in rows if r and r.get("measured_at", begun) < begun])
     return rows
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #50fb826b
 def dask_executor(
-    where:str, # 'local', 'local:4' (that many processes), or the address of a scheduler: 'tcp://host:8786'
-    workers:int=None, # of 'local'; default one per core
+    where: str,  # 'local', 'local:4' (that many processes), or the address of a scheduler: 'tcp://host:8786'
+    workers: int = None,  # of 'local'; default one per core
 ):
     "An executor on dask workers, each of which runs one task at a time"
-    try: from distributed import Client, LocalCluster
-    except ImportError: raise ValueError("dask is not installed: pip install 'implicit_compress[cluster]'") from None
-    local,_,n = where.partition(':')
-    if local == 'local' and (n.isdigit() or not n): cluster = LocalCluster(n_workers=int(n or workers or cores()), threads_per_worker=1, host='127.0.0.1', dashboard_address=None)
-    elif '://' in where: cluster = where
-    else: raise ValueError(f'dask {where!r}: give local, local:4 or the address of a scheduler such as tcp://host:8786')
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise ValueError(
+            "dask is not installed: pip install 'implicit_compress[cluster]'"
+        ) from None
+    local, _, n = where.partition(":")
+    if local == "local" and (n.isdigit() or not n):
+        cluster = LocalCluster(
+            n_workers=int(n or workers or cores()),
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+        )
+    elif "://" in where:
+        cluster = where
+    else:
+        raise ValueError(
+            f"dask {where!r}: give local, local:4 or the address of a scheduler such as tcp://host:8786"
+        )
     return Client(cluster).get_executor(pure=False)
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #f0d05bfd
-def encode_one(task, out)->dict:
+def encode_one(task, out) -> dict:
     "Encode an image to a file; returns its size and a summary"
     from implicit_compress.codec.api import compress
     from implicit_compress.siren.fit import keep_memory
+
     keep_memory()
     row = {}
-    with noted(row): data = compress(task['picture'], progress=False, threads=task['threads'], **task['how'])
+    with noted(row):
+        data = compress(task["picture"], progress=False, threads=task["threads"], **task["how"])
     atomic_write(out, data)
-    return dict(bytes=len(data), facts='; '.join(filter(None, [data.facts, row.get('warnings')])))
+    return dict(bytes=len(data), facts="; ".join(filter(None, [data.facts, row.get("warnings")])))
 
-VERBS['encode_one'] = encode_one
+
+VERBS["encode_one"] = encode_one
+
 
 def names_for(
-    pictures, # of paths
-    out, # folder
-)->list: # of paths, all different
+    pictures,  # of paths
+    out,  # folder
+) -> list:  # of paths, all different
     "Output path of each image: its stem with the suffix .iic, or its full name with .iic appended where two would be equal"
     stems = [Path(p).stem for p in pictures]
-    if len(set(map(str, pictures))) < len(stems): raise ValueError('a picture is there twice')
-    whole = [Path(p).name if stems.count(s) > 1 else s for p,s in zip(pictures, stems, strict=True)]
-    if len(set(whole)) < len(whole): raise ValueError(f'two pictures have the same name, in different folders: {next(w for w in whole if whole.count(w) > 1)}')
-    return [Path(out)/f'{w}.iic' for w in whole]
+    if len(set(map(str, pictures))) < len(stems):
+        raise ValueError("a picture is there twice")
+    whole = [
+        Path(p).name if stems.count(s) > 1 else s for p, s in zip(pictures, stems, strict=True)
+    ]
+    if len(set(whole)) < len(whole):
+        raise ValueError(
+            f"two pictures have the same name, in different folders: {next(w for w in whole if whole.count(w) > 1)}"
+        )
+    return [Path(out) / f"{w}.iic" for w in whole]
+
 
 def compress_many(
-    pictures, # paths
-    out, # folder of the files
-    executor=None, # any `concurrent.futures.Executor`, including dask's; None: a thread pool
-    workers:int=1, # threads of the pool
-    threads:int=None, # per image; default: the number of cores divided by the number of workers
-    again:bool=False, # overwrite existing files
-    progress:bool=True, # show a progress bar
-    **how, # for `compress`: plain values
-)->dict: # path of each file -> summary or error
+    pictures,  # paths
+    out,  # folder of the files
+    executor=None,  # any `concurrent.futures.Executor`, including dask's; None: a thread pool
+    workers: int = 1,  # threads of the pool
+    threads: int = None,  # per image; default: the number of cores divided by the number of workers
+    again: bool = False,  # overwrite existing files
+    progress: bool = True,  # show a progress bar
+    **how,  # for `compress`: plain values
+) -> dict:  # path of each file -> summary or error
     "Compress many images; existing files are kept, and a failure does not stop the others"
-    refuse_absent('encode_many', how)
-    how = checked(how)   # invalid arguments raise an error before the first image
-    pictures,threads = [Path(p).resolve() for p in pictures],threads or max(1, cores()//workers)
+    refuse_absent("encode_many", how)
+    how = checked(how)  # invalid arguments raise an error before the first image
+    pictures, threads = [Path(p).resolve() for p in pictures], threads or max(1, cores() // workers)
     files = names_for(pictures, out)
     Path(out).mkdir(parents=True, exist_ok=True)
-    said = {f: 'was there' for f in files}
-    todo = [(p, f) for p,f in zip(pictures, files, strict=True) if again or not f.exists()]
-    jobs = [(p.name, partial(fresh, threads=threads), 'encode_one', dict(picture=str(p), threads=threads, how=how), str(f)) for p,f in todo]
-    for i,r in run_jobs(jobs, executor, workers, progress): said[todo[i][1]] = r['facts'] if isinstance(r, dict) else f'failed: {r}'
+    said = {f: "was there" for f in files}
+    todo = [(p, f) for p, f in zip(pictures, files, strict=True) if again or not f.exists()]
+    jobs = [
+        (
+            p.name,
+            partial(fresh, threads=threads),
+            "encode_one",
+            dict(picture=str(p), threads=threads, how=how),
+            str(f),
+        )
+        for p, f in todo
+    ]
+    for i, r in run_jobs(jobs, executor, workers, progress):
+        said[todo[i][1]] = r["facts"] if isinstance(r, dict) else f"failed: {r}"
     return said

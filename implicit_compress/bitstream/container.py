@@ -26,131 +26,287 @@ from typing import NamedTuple
 import pywt
 from ..transform.wavelet import WAVELETS
 from ..image.tiling import tile_boxes
-from ..entropy.coding import DamagedError, IicError, LimitError, NotIicError, TruncatedError, UnsupportedError, read_varint, varint
+from implicit_compress.entropy.coding import (
+    DamagedError,
+    IicError,
+    LimitError,
+    NotIicError,
+    TruncatedError,
+    UnsupportedError,
+    read_varint,
+    varint,
+)
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #9d97b3ab
-_all_ = ['IicError', 'TruncatedError', 'NotIicError', 'UnsupportedError', 'LimitError', 'DamagedError']
+_all_ = [
+    "IicError",
+    "TruncatedError",
+    "NotIicError",
+    "UnsupportedError",
+    "LimitError",
+    "DamagedError",
+]
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #cefb3fea
 class Field(NamedTuple):
     "One field of the format"
-    name:str # field name
-    kind:str # 'u8', 'varint', 'bytes' (a varint length before them) or 'choice' (one byte)
-    lo:int=0 # minimum value, or minimum length in bytes
-    hi:int=255 # maximum value, or maximum length in bytes
-    codes:dict=None # for a choice: value to code
-    doc:str='' # description, unit
-    flag:int=0 # the bit of the flags that marks its presence; 0: always present
 
-    def write(self, value)->bytes:
+    name: str  # field name
+    kind: str  # 'u8', 'varint', 'bytes' (a varint length before them) or 'choice' (one byte)
+    lo: int = 0  # minimum value, or minimum length in bytes
+    hi: int = 255  # maximum value, or maximum length in bytes
+    codes: dict = None  # for a choice: value to code
+    doc: str = ""  # description, unit
+    flag: int = 0  # the bit of the flags that marks its presence; 0: always present
+
+    def write(self, value) -> bytes:
         "Encode `value`, which must be in range"
-        if self.kind == 'choice':
-            if value not in self.codes: raise UnsupportedError(f'{self.name} {value} is not one of {list(self.codes)}')
+        if self.kind == "choice":
+            if value not in self.codes:
+                raise UnsupportedError(f"{self.name} {value} is not one of {list(self.codes)}")
             return bytes([self.codes[value]])
         self.check(value)
-        return bytes([value]) if self.kind == 'u8' else varint(value) if self.kind == 'varint' else varint(len(value)) + bytes(value)
+        return (
+            bytes([value])
+            if self.kind == "u8"
+            else varint(value)
+            if self.kind == "varint"
+            else varint(len(value)) + bytes(value)
+        )
 
-    def read(self, data, at)->tuple: # (value, offset after it)
+    def read(self, data, at) -> tuple:  # (value, offset after it)
         "Decode the value at offset `at`; its range is checked later"
-        if self.kind == 'varint': return read_varint(data, at, self.name)
-        if self.kind == 'bytes':
-            n,at = read_varint(data, at, f'length of {self.name}')
-            if at + n > len(data): raise TruncatedError(f'{self.name}: {n} bytes at offset {at}, but only {len(data) - at} are left')
-            return bytes(data[at:at + n]),at + n
-        if at >= len(data): raise TruncatedError(f'{self.name}: the bytes end at offset {at}')
-        if self.kind == 'u8': return data[at],at + 1
-        known = {c:v for v,c in self.codes.items()}
-        if data[at] not in known: raise UnsupportedError(f'{self.name}: code {data[at]} at offset {at} needs a newer version of implicit_compress')
-        return known[data[at]],at + 1
+        if self.kind == "varint":
+            return read_varint(data, at, self.name)
+        if self.kind == "bytes":
+            n, at = read_varint(data, at, f"length of {self.name}")
+            if at + n > len(data):
+                raise TruncatedError(
+                    f"{self.name}: {n} bytes at offset {at}, but only {len(data) - at} are left"
+                )
+            return bytes(data[at : at + n]), at + n
+        if at >= len(data):
+            raise TruncatedError(f"{self.name}: the bytes end at offset {at}")
+        if self.kind == "u8":
+            return data[at], at + 1
+        known = {c: v for v, c in self.codes.items()}
+        if data[at] not in known:
+            raise UnsupportedError(
+                f"{self.name}: code {data[at]} at offset {at} needs a newer version of implicit_compress"
+            )
+        return known[data[at]], at + 1
 
     def check(self, value):
         "Raise an error for a value out of range"
-        n = len(value) if self.kind == 'bytes' else 0 if self.kind == 'choice' else value
-        what = f'{self.name} is {n}{" bytes" if self.kind == "bytes" else ""}'
-        if self.kind != 'choice' and n < self.lo: raise DamagedError(f'{what}: at least {self.lo}')
-        if self.kind != 'choice' and n > self.hi: raise LimitError(f'{what}: at most {self.hi}')
+        n = len(value) if self.kind == "bytes" else 0 if self.kind == "choice" else value
+        what = f"{self.name} is {n}{' bytes' if self.kind == 'bytes' else ''}"
+        if self.kind != "choice" and n < self.lo:
+            raise DamagedError(f"{what}: at least {self.lo}")
+        if self.kind != "choice" and n > self.hi:
+            raise LimitError(f"{what}: at most {self.hi}")
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #6fde76a2
-MAGIC = b'\x89IIC'  # the high bit detects transmission over a 7-bit channel
+MAGIC = b"\x89IIC"  # the high bit detects transmission over a 7-bit channel
 VERSION = 1
-EXTRAS,TILES,BASE,CODER,SHARED,CODEBOOK,SKIPS,ALPHA = 1,2,4,8,16,32,64,128  # flags: metadata; tiles; a nested base file; another entropy coder; shared weights; a codebook of weights; skip connections; a separate alpha plane
-CHROMA,DETAILS,SPARSE = 8,16,32  # flags of the method bands: separate chroma; networks for detail bands; coefficients
+EXTRAS, TILES, BASE, CODER, SHARED, CODEBOOK, SKIPS, ALPHA = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    32,
+    64,
+    128,
+)  # flags: metadata; tiles; a nested base file; another entropy coder; shared weights; a codebook of weights; skip connections; a separate alpha plane
+CHROMA, DETAILS, SPARSE = (
+    8,
+    16,
+    32,
+)  # flags of the method bands: separate chroma; networks for detail bands; coefficients
 VALUES = 16  # flag of the method lossless: a table of used sample values
 
 HEAD = (
-    Field('version', 'choice', codes={VERSION: 1}, doc='format version'),
-    Field('method', 'choice', codes={'siren': 0, 'lossless': 1, 'bands': 2, 'pyramid': 3}, doc='coding method'),
-    Field('flags', 'choice', codes={i: i for i in range(256)}, doc='presence of optional fields, by method'),
-    Field('format', 'choice', codes={(c, d): c | i << 4 for c in range(1, 5) for i,d in enumerate((8, 16, 12))}, doc='channels including alpha, and bits per sample'),
-    Field('height', 'varint', 1, 1 << 20, doc='pixels'),
-    Field('width', 'varint', 1, 1 << 20, doc='pixels'),
+    Field("version", "choice", codes={VERSION: 1}, doc="format version"),
+    Field(
+        "method",
+        "choice",
+        codes={"siren": 0, "lossless": 1, "bands": 2, "pyramid": 3},
+        doc="coding method",
+    ),
+    Field(
+        "flags",
+        "choice",
+        codes={i: i for i in range(256)},
+        doc="presence of optional fields, by method",
+    ),
+    Field(
+        "format",
+        "choice",
+        codes={(c, d): c | i << 4 for c in range(1, 5) for i, d in enumerate((8, 16, 12))},
+        doc="channels including alpha, and bits per sample",
+    ),
+    Field("height", "varint", 1, 1 << 20, doc="pixels"),
+    Field("width", "varint", 1, 1 << 20, doc="pixels"),
 )
 METHODS = {
-    'siren': (
-        Field('hidden', 'varint', 1, 1024, doc='neurons in each hidden layer'),
-        Field('layers', 'u8', 1, 64, doc='hidden layers'),
-        Field('steps', 'bytes', 0, 4096, doc='quantization step codes'),
-        Field('tiles', 'bytes', 1, 4095, doc='cuts between the tiles', flag=TILES),
-        Field('coder', 'choice', codes={'huffman': 1, 'lzma': 2, 'deflate': 3, 'zstd': 4}, doc='entropy coder, if not the range coder', flag=CODER),
-        Field('hashing', 'choice', codes={'multi-hash': 0, 'hash': 1}, doc='weight sharing of hidden layers by a pool', flag=SHARED),
-        Field('pool', 'varint', 1, 1 << 22, doc='size of the pool: width of the two factors, or number of weights', flag=SHARED),
-        Field('codebook', 'bytes', 1, 1 << 16, doc='weights of the codebook', flag=CODEBOOK),
-        Field('skips', 'choice', codes={True: 1}, doc='skip connections around sine layers', flag=SKIPS),
+    "siren": (
+        Field("hidden", "varint", 1, 1024, doc="neurons in each hidden layer"),
+        Field("layers", "u8", 1, 64, doc="hidden layers"),
+        Field("steps", "bytes", 0, 4096, doc="quantization step codes"),
+        Field("tiles", "bytes", 1, 4095, doc="cuts between the tiles", flag=TILES),
+        Field(
+            "coder",
+            "choice",
+            codes={"huffman": 1, "lzma": 2, "deflate": 3, "zstd": 4},
+            doc="entropy coder, if not the range coder",
+            flag=CODER,
+        ),
+        Field(
+            "hashing",
+            "choice",
+            codes={"multi-hash": 0, "hash": 1},
+            doc="weight sharing of hidden layers by a pool",
+            flag=SHARED,
+        ),
+        Field(
+            "pool",
+            "varint",
+            1,
+            1 << 22,
+            doc="size of the pool: width of the two factors, or number of weights",
+            flag=SHARED,
+        ),
+        Field("codebook", "bytes", 1, 1 << 16, doc="weights of the codebook", flag=CODEBOOK),
+        Field(
+            "skips",
+            "choice",
+            codes={True: 1},
+            doc="skip connections around sine layers",
+            flag=SKIPS,
+        ),
     ),
-    'lossless': (
-        Field('colour', 'choice', codes={'as it is': 0, 'ycocg': 1}, doc='color transform'),
-        Field('base', 'bytes', 1, 1 << 31, doc='nested file, whose reconstruction is a feature of the prediction', flag=BASE),
-        Field('predictors', 'bytes', 0, 1 << 20, doc='weights of the predictors'),
-        Field('coder', 'choice', codes={'lzma': 2}, doc='no prediction: compressed samples', flag=CODER),
-        Field('values', 'bytes', 1, 1 << 14, doc='used sample values, if samples are indices into them', flag=VALUES),
+    "lossless": (
+        Field("colour", "choice", codes={"as it is": 0, "ycocg": 1}, doc="color transform"),
+        Field(
+            "base",
+            "bytes",
+            1,
+            1 << 31,
+            doc="nested file, whose reconstruction is a feature of the prediction",
+            flag=BASE,
+        ),
+        Field("predictors", "bytes", 0, 1 << 20, doc="weights of the predictors"),
+        Field(
+            "coder",
+            "choice",
+            codes={"lzma": 2},
+            doc="no prediction: compressed samples",
+            flag=CODER,
+        ),
+        Field(
+            "values",
+            "bytes",
+            1,
+            1 << 14,
+            doc="used sample values, if samples are indices into them",
+            flag=VALUES,
+        ),
     ),
-    'bands': (
-        Field('wavelet', 'bytes', 0, 16, doc='name of the wavelet'),
-        Field('levels', 'u8', 0, 12, doc='number of halvings of the image for the base'),
-        Field('base', 'bytes', 1, 1 << 31, doc='nested file: the low-pass band, or its luma', flag=BASE),
-        Field('chroma', 'bytes', 1, 1 << 31, doc='nested file: chroma of the low-pass band', flag=CHROMA),
-        Field('details', 'bytes', 1, 1 << 31, doc='nested files: a network for the detail bands of luma, per level', flag=DETAILS),
-        Field('sparse', 'bytes', 1, 64, doc='parameters of the coefficients of the residual', flag=SPARSE),
+    "bands": (
+        Field("wavelet", "bytes", 0, 16, doc="name of the wavelet"),
+        Field("levels", "u8", 0, 12, doc="number of halvings of the image for the base"),
+        Field(
+            "base",
+            "bytes",
+            1,
+            1 << 31,
+            doc="nested file: the low-pass band, or its luma",
+            flag=BASE,
+        ),
+        Field(
+            "chroma",
+            "bytes",
+            1,
+            1 << 31,
+            doc="nested file: chroma of the low-pass band",
+            flag=CHROMA,
+        ),
+        Field(
+            "details",
+            "bytes",
+            1,
+            1 << 31,
+            doc="nested files: a network for the detail bands of luma, per level",
+            flag=DETAILS,
+        ),
+        Field(
+            "sparse",
+            "bytes",
+            1,
+            64,
+            doc="parameters of the coefficients of the residual",
+            flag=SPARSE,
+        ),
     ),
-    'pyramid': (
-        Field('levels', 'u8', 1, 12, doc='number of scales, from full resolution on'),
-        Field('first', 'u8', 0, 6, doc='finest scale with latents'),
-        Field('step', 'u8', 0, 255, doc='code of the quantization step of latents at full resolution'),
-        Field('context', 'u8', 1, 64, doc='neurons in each hidden layer of the context model'),
-        Field('hidden', 'u8', 1, 64, doc='hidden neurons of the pixel network'),
-        Field('convs', 'u8', 0, 2, doc='number of 3x3 convolutions'),
-        Field('start', 'u8', 0, 255, doc='pretrained initial weights the differences refer to; 0: none'),
-        Field('steps', 'bytes', 11, 13, doc='quantization steps of the matrices, as fractional bits'),
+    "pyramid": (
+        Field("levels", "u8", 1, 12, doc="number of scales, from full resolution on"),
+        Field("first", "u8", 0, 6, doc="finest scale with latents"),
+        Field(
+            "step", "u8", 0, 255, doc="code of the quantization step of latents at full resolution"
+        ),
+        Field("context", "u8", 1, 64, doc="neurons in each hidden layer of the context model"),
+        Field("hidden", "u8", 1, 64, doc="hidden neurons of the pixel network"),
+        Field("convs", "u8", 0, 2, doc="number of 3x3 convolutions"),
+        Field(
+            "start",
+            "u8",
+            0,
+            255,
+            doc="pretrained initial weights the differences refer to; 0: none",
+        ),
+        Field(
+            "steps", "bytes", 11, 13, doc="quantization steps of the matrices, as fractional bits"
+        ),
     ),
 }
 TAIL = (
-    Field('extras', 'bytes', 1, 1 << 24, doc='metadata, not needed to decode', flag=EXTRAS),
-    Field('alpha', 'bytes', 1, 1 << 31, doc='the last channel, if it is not coded by the method', flag=ALPHA),
-    Field('models', 'bytes', 0, 1 << 20, doc='probability models of the symbols'),
-    Field('words', 'bytes', 0, 1 << 31, doc='payload: the coded symbols'),
+    Field("extras", "bytes", 1, 1 << 24, doc="metadata, not needed to decode", flag=EXTRAS),
+    Field(
+        "alpha",
+        "bytes",
+        1,
+        1 << 31,
+        doc="the last channel, if it is not coded by the method",
+        flag=ALPHA,
+    ),
+    Field("models", "bytes", 0, 1 << 20, doc="probability models of the symbols"),
+    Field("words", "bytes", 0, 1 << 31, doc="payload: the coded symbols"),
 )
 
+
 def table(
-    method:str, # key of `METHODS`
-    flags:int=0, # bits of the optional fields
-)->tuple: # of `Field`, in file order, between magic and checksum
+    method: str,  # key of `METHODS`
+    flags: int = 0,  # bits of the optional fields
+) -> tuple:  # of `Field`, in file order, between magic and checksum
     "List all fields of a file"
     return tuple(f for f in HEAD + METHODS[method] + TAIL if f.flag & flags == f.flag)
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #947c7e99
-EXTRA = {'icc': 1, 'exif': 2, 'xmp': 3}   # name of each metadata field: its type
-CRITICAL = 128   # an unknown field of this type or above is refused, one below is skipped
-BODY = Field('metadata', 'bytes', 1, 1 << 24)
+EXTRA = {"icc": 1, "exif": 2, "xmp": 3}  # name of each metadata field: its type
+CRITICAL = 128  # an unknown field of this type or above is refused, one below is skipped
+BODY = Field("metadata", "bytes", 1, 1 << 24)
+
 
 def write_extras(
-    chunks:dict, # type 0..255: body, 1 byte or more
-)->bytes:
+    chunks: dict,  # type 0..255: body, 1 byte or more
+) -> bytes:
     "Serialize the metadata fields: type (one byte), length (varint), body"
-    return b''.join(bytes([kind]) + BODY.write(chunks[kind]) for kind in sorted(chunks))
+    return b"".join(bytes([kind]) + BODY.write(chunks[kind]) for kind in sorted(chunks))
+
 
 def read_extras(
-    data:bytes, # of `write_extras`
-)->dict: # type: body
+    data: bytes,  # of `write_extras`
+) -> dict:  # type: body
     "Parse metadata fields, still compressed; types must be increasing, and unknown critical ones are refused"
     at = 0
     last = -1
@@ -158,277 +314,436 @@ def read_extras(
     while at < len(data):
         kind = data[at]
         if kind <= last:
-            raise DamagedError(f'extras: type {kind} at offset {at} follows type {last}: types must rise')
+            raise DamagedError(
+                f"extras: type {kind} at offset {at} follows type {last}: types must rise"
+            )
         if kind >= CRITICAL:
-            raise UnsupportedError(f'extras: type {kind} needs a newer version of implicit_compress')
+            raise UnsupportedError(
+                f"extras: type {kind} needs a newer version of implicit_compress"
+            )
         try:
             out[kind], at = BODY.read(data, at + 1)
         except TruncatedError as e:
-            raise DamagedError(f'extras: type {kind}: {e}') from None
+            raise DamagedError(f"extras: type {kind}: {e}") from None
         BODY.check(out[kind])
         last = kind
     return out
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #43bf35e8
 def siren_weights(
-    hidden:int, # neurons in each hidden layer
-    layers:int, # hidden layers
-    channels:int=3, # outputs
-    **_, # other fields of the method
-)->int: # weights and biases
+    hidden: int,  # neurons in each hidden layer
+    layers: int,  # hidden layers
+    channels: int = 3,  # outputs
+    **_,  # other fields of the method
+) -> int:  # weights and biases
     "Number of parameters of one sine network (of one tile)"
-    return 3*hidden + (layers - 1)*(hidden + 1)*hidden + (hidden + 1)*channels
+    return 3 * hidden + (layers - 1) * (hidden + 1) * hidden + (hidden + 1) * channels
+
 
 @dataclass(frozen=True)
 class Header:
     "Header: the parameters the decoder needs before it reads the payload"
-    height:int # pixels
-    width:int # pixels
-    channels:int=3 # 1..4
-    depth:int=8 # bits per sample: 8, 12 or 16
-    method:str='siren' # key of `METHODS`
-    args:dict=field(default_factory=dict) # the method's own fields: name to value
-    alpha:bool=False # is the last channel an alpha plane in a separate field, not coded by the method?
+
+    height: int  # pixels
+    width: int  # pixels
+    channels: int = 3  # 1..4
+    depth: int = 8  # bits per sample: 8, 12 or 16
+    method: str = "siren"  # key of `METHODS`
+    args: dict = field(default_factory=dict)  # the method's own fields: name to value
+    alpha: bool = (
+        False  # is the last channel an alpha plane in a separate field, not coded by the method?
+    )
 
     @property
-    def planes(self)->int:
+    def planes(self) -> int:
         "Channels that the method codes"
         return self.channels - self.alpha
 
     @property
-    def coded(self)->'Header':
+    def coded(self) -> "Header":
         "Header for the decoder of the method: without a separate alpha plane"
         return replace(self, channels=self.planes, alpha=False)
 
     @property
-    def tiles(self)->int:
+    def tiles(self) -> int:
         "Number of networks"
-        return len(self.args.get('tiles', b'')) + 1
+        return len(self.args.get("tiles", b"")) + 1
 
     @property
-    def boxes(self): # list of (top, left, bottom, right) in pixels; None for an image without tiles
+    def boxes(
+        self,
+    ):  # list of (top, left, bottom, right) in pixels; None for an image without tiles
         "The tile of each network"
-        try: return tile_boxes(self.args['tiles'], self.height, self.width) if self.tiles > 1 else None
-        except ValueError as e: raise DamagedError(f'tiles: {e}') from None
+        try:
+            return (
+                tile_boxes(self.args["tiles"], self.height, self.width) if self.tiles > 1 else None
+            )
+        except ValueError as e:
+            raise DamagedError(f"tiles: {e}") from None
 
     @property
-    def weights(self)->int:
+    def weights(self) -> int:
         "Number of parameters of all networks, without those of nested files"
-        return self.tiles*siren_weights(**self.args, channels=self.planes) if self.method == 'siren' else 0
+        return (
+            self.tiles * siren_weights(**self.args, channels=self.planes)
+            if self.method == "siren"
+            else 0
+        )
 
-    def values(self, **more)->dict:
+    def values(self, **more) -> dict:
         "Every field of the header by name"
-        return dict(version=VERSION, method=self.method, format=(self.channels, self.depth), height=self.height, width=self.width, **self.args, **more)
+        return dict(
+            version=VERSION,
+            method=self.method,
+            format=(self.channels, self.depth),
+            height=self.height,
+            width=self.width,
+            **self.args,
+            **more,
+        )
 
     def _repr_markdown_(self):
-        rows = [(f.name, v[f.name], f.doc) for v in [self.values()] for f in HEAD + METHODS[self.method] if f.name in v]
-        show = lambda x: f'{len(x)} bytes' if isinstance(x, bytes) else ', '.join(map(str, x)) if isinstance(x, tuple) else x
-        return '| field | value | |\n|---|---|---|\n' + '\n'.join(f'| {n} | {escape(str(show(v))).replace("|", "&#124;")} | {d} |' for n,v,d in rows)
+        rows = [
+            (f.name, v[f.name], f.doc)
+            for v in [self.values()]
+            for f in HEAD + METHODS[self.method]
+            if f.name in v
+        ]
+        show = lambda x: (
+            f"{len(x)} bytes"
+            if isinstance(x, bytes)
+            else ", ".join(map(str, x))
+            if isinstance(x, tuple)
+            else x
+        )
+        return "| field | value | |\n|---|---|---|\n" + "\n".join(
+            f"| {n} | {escape(str(show(v))).replace('|', '&#124;')} | {d} |" for n, v, d in rows
+        )
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #59101892
 def assemble(
-    header:Header,
-    models:bytes, # of `encode`
-    words:bytes, # of `encode`
-    chunks:dict, # of `write_extras`
-    alpha:bytes=None, # the field of that name
-)->bytes: # the file
+    header: Header,
+    models: bytes,  # of `encode`
+    words: bytes,  # of `encode`
+    chunks: dict,  # of `write_extras`
+    alpha: bytes = None,  # the field of that name
+) -> bytes:  # the file
     "Write the fields in order, and the checksum"
-    if header.method not in METHODS: raise UnsupportedError(f'method {header.method!r} is not one of {list(METHODS)}')
-    needed,known = [{f.name for f in METHODS[header.method] if not f.flag or all_} for all_ in (False, True)]
-    if not needed <= set(header.args) <= known: raise ValueError(f'{header.method} needs the fields {sorted(needed)}, not {sorted(header.args)}')
-    if header.alpha != (alpha is not None): raise ValueError('a header with alpha needs the field alpha, and no other header has it')
+    if header.method not in METHODS:
+        raise UnsupportedError(f"method {header.method!r} is not one of {list(METHODS)}")
+    needed, known = [
+        {f.name for f in METHODS[header.method] if not f.flag or all_} for all_ in (False, True)
+    ]
+    if not needed <= set(header.args) <= known:
+        raise ValueError(
+            f"{header.method} needs the fields {sorted(needed)}, not {sorted(header.args)}"
+        )
+    if header.alpha != (alpha is not None):
+        raise ValueError("a header with alpha needs the field alpha, and no other header has it")
     v = header.values(models=models, words=words, extras=write_extras(chunks) or None, alpha=alpha)
-    flags = v['flags'] = reduce(or_, (f.flag for f in METHODS[header.method] + TAIL if f.flag and v.get(f.name) is not None), 0)
-    body = MAGIC + b''.join(f.write(v[f.name]) for f in table(header.method, flags))
-    return body + zlib.crc32(body).to_bytes(4, 'little')
+    flags = v["flags"] = reduce(
+        or_,
+        (f.flag for f in METHODS[header.method] + TAIL if f.flag and v.get(f.name) is not None),
+        0,
+    )
+    body = MAGIC + b"".join(f.write(v[f.name]) for f in table(header.method, flags))
+    return body + zlib.crc32(body).to_bytes(4, "little")
+
 
 def packed_extra(
-    name:str, # in `EXTRA`
-    value:bytes, # uncompressed
-)->bytes: # zlib stream
+    name: str,  # in `EXTRA`
+    value: bytes,  # uncompressed
+) -> bytes:  # zlib stream
     "Compress a metadata field; sizes above the default limits of a decoder are refused"
     most = getattr(Limits, name)
     if len(value) > most:
-        raise LimitError(f'{name}: {len(value)} bytes, at most {most}: leave it out')
+        raise LimitError(f"{name}: {len(value)} bytes, at most {most}: leave it out")
     return zlib.compress(value, 9)
 
+
 def pack(
-    header:Header,
-    models:bytes, # of `encode`
-    words:bytes, # of `encode`
-    icc:bytes=None, # color profile, uncompressed
-    exif:bytes=None, # EXIF, uncompressed
-    xmp:bytes=None, # XMP, uncompressed
-    alpha:bytes=None, # the field of that name, if `header.alpha`
-)->bytes: # the file
+    header: Header,
+    models: bytes,  # of `encode`
+    words: bytes,  # of `encode`
+    icc: bytes = None,  # color profile, uncompressed
+    exif: bytes = None,  # EXIF, uncompressed
+    xmp: bytes = None,  # XMP, uncompressed
+    alpha: bytes = None,  # the field of that name, if `header.alpha`
+) -> bytes:  # the file
     "Write a file"
     given = dict(icc=icc, exif=exif, xmp=xmp)
     chunks = {EXTRA[name]: packed_extra(name, v) for name, v in given.items() if v}
     return assemble(header, models, words, chunks, alpha)
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #8da44ed4
-NESTED = {'lossless': {'base': ('siren', 'bands', 'pyramid')}, 'bands': {'base': ('siren',), 'chroma': ('siren',), 'details': ('siren',)}}   # method: field: methods of the files in it. So files are nested at most two deep
+NESTED = {
+    "lossless": {"base": ("siren", "bands", "pyramid")},
+    "bands": {"base": ("siren",), "chroma": ("siren",), "details": ("siren",)},
+}  # method: field: methods of the files in it. So files are nested at most two deep
+
 
 def detail_files(
-    data:bytes, # the field `details` of a file of method `bands`
-    levels:int, # of that file: the number of files in the field
-)->list: # of (shift code, bytes of a file), coarse to fine
+    data: bytes,  # the field `details` of a file of method `bands`
+    levels: int,  # of that file: the number of files in the field
+) -> list:  # of (shift code, bytes of a file), coarse to fine
     "Split the field `details` into files"
-    out,at = [],0
+    out, at = [], 0
     for level in range(levels, 0, -1):
-        if at >= len(data): raise DamagedError(f'details: the bytes end before level {level}')
+        if at >= len(data):
+            raise DamagedError(f"details: the bytes end before level {level}")
         shift = data[at]
-        n,at = read_varint(data, at + 1, 'length of a network of details')
-        if at + n > len(data): raise TruncatedError(f'details: {n} bytes at offset {at}, but only {len(data) - at} are left')
-        out.append((shift, data[at:at + n]))
+        n, at = read_varint(data, at + 1, "length of a network of details")
+        if at + n > len(data):
+            raise TruncatedError(
+                f"details: {n} bytes at offset {at}, but only {len(data) - at} are left"
+            )
+        out.append((shift, data[at : at + n]))
         at += n
-    if at != len(data): raise DamagedError(f'details: {len(data) - at} bytes too many')
+    if at != len(data):
+        raise DamagedError(f"details: {len(data) - at} bytes too many")
     return out
 
+
 def nested_files(
-    h, # `Header`
-)->list: # of (field, bytes of a file)
+    h,  # `Header`
+) -> list:  # of (field, bytes of a file)
     "Files directly nested in a file; methods not allowed there are refused"
     out = []
-    for name,methods in NESTED.get(h.method, {}).items():
-        if name not in h.args: continue
-        files = [b for _,b in detail_files(h.args[name], h.args['levels'])] if name == 'details' else [h.args[name]]
+    for name, methods in NESTED.get(h.method, {}).items():
+        if name not in h.args:
+            continue
+        files = (
+            [b for _, b in detail_files(h.args[name], h.args["levels"])]
+            if name == "details"
+            else [h.args[name]]
+        )
         for b in files:
-            if (found := peek(b).method) not in methods: raise DamagedError(f'{name}: a file of method {found}, only {" or ".join(methods)} can be there')
+            if (found := peek(b).method) not in methods:
+                raise DamagedError(
+                    f"{name}: a file of method {found}, only {' or '.join(methods)} can be there"
+                )
             out.append((name, b))
     return out
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #865a1b90
 class Cost(NamedTuple):
     "Estimated cost of decoding a file"
-    pixels:int # of the largest rendered image
-    weights:int # parameters of all networks
-    operations:int # nanoseconds of one core
-    memory:int # bytes at the peak, in addition to the file
+
+    pixels: int  # of the largest rendered image
+    weights: int  # parameters of all networks
+    operations: int  # nanoseconds of one core
+    memory: int  # bytes at the peak, in addition to the file
+
 
 def total_cost(
-    costs, # iterable of `Cost`
-)->Cost:
+    costs,  # iterable of `Cost`
+) -> Cost:
     "Cost of files decoded one after another; the rendered images of nested files count toward the memory of the outer file"
-    p,w,o,m = zip(*costs)
+    p, w, o, m = zip(*costs)
     return Cost(max(p), sum(w), sum(o), max(m))
 
+
 # operations and bytes, measured with one thread of a server processor: see the table below
-PER_PRODUCT,PER_SINE,PER_DRAWN = .08,4.5,150.   # of a sine network: per pixel and weight, per pixel and neuron, per pixel
-PER_WEIGHT,BYTES_OF_WEIGHT,BYTES_OF_CODE_WORD = 500.,60,250   # to decode a weight; memory per weight; additional memory with Huffman codes
-PER_POOL_PRODUCT,PER_BIT,PER_BYTE_SYMBOL = .5,330.,900.   # per product of factors of a pool; per bit of Huffman codes; per symbol of other general-purpose coders
-PER_SAMPLE,BYTES_OF_SAMPLE,BYTES_OF_PIXEL = 600.,24,25   # of method lossless: per sample, per sample, per pixel
-PER_FEATURE,BYTES_OF_FEATURE = 25.,1 << 21   # per sample for each feature added by another channel or a base image; memory per feature of a piece
-PER_COEFFICIENT,BYTES_OF_COEFFICIENT,BYTES_OF_PLANE = 700.,16,47   # of method bands: per coefficient, per coefficient, per pixel of the current plane
-PER_BAND,BYTES_OF_BAND,BYTES_OF_DRAWN = 60.,8,40   # per sample of the reconstruction; memory while networks render it
-PER_TAP,PER_LOW = 12.,600.   # of an inverse wavelet transform, per sample; per coefficient of the low-pass band
-PER_LATENT,PER_MAC,BYTES_OF_LATENT,PER_SCALE = 500.,.5,28,7*10**7   # of method pyramid: per latent, per product, per latent, per scale
-STARTUP,AROUND_IT = 2*10**7,1 << 24   # fixed cost of any file: operations, bytes
+PER_PRODUCT, PER_SINE, PER_DRAWN = (
+    0.08,
+    4.5,
+    150.0,
+)  # of a sine network: per pixel and weight, per pixel and neuron, per pixel
+PER_WEIGHT, BYTES_OF_WEIGHT, BYTES_OF_CODE_WORD = (
+    500.0,
+    60,
+    250,
+)  # to decode a weight; memory per weight; additional memory with Huffman codes
+PER_POOL_PRODUCT, PER_BIT, PER_BYTE_SYMBOL = (
+    0.5,
+    330.0,
+    900.0,
+)  # per product of factors of a pool; per bit of Huffman codes; per symbol of other general-purpose coders
+PER_SAMPLE, BYTES_OF_SAMPLE, BYTES_OF_PIXEL = (
+    600.0,
+    24,
+    25,
+)  # of method lossless: per sample, per sample, per pixel
+PER_FEATURE, BYTES_OF_FEATURE = (
+    25.0,
+    1 << 21,
+)  # per sample for each feature added by another channel or a base image; memory per feature of a piece
+PER_COEFFICIENT, BYTES_OF_COEFFICIENT, BYTES_OF_PLANE = (
+    700.0,
+    16,
+    47,
+)  # of method bands: per coefficient, per coefficient, per pixel of the current plane
+PER_BAND, BYTES_OF_BAND, BYTES_OF_DRAWN = (
+    60.0,
+    8,
+    40,
+)  # per sample of the reconstruction; memory while networks render it
+PER_TAP, PER_LOW = (
+    12.0,
+    600.0,
+)  # of an inverse wavelet transform, per sample; per coefficient of the low-pass band
+PER_LATENT, PER_MAC, BYTES_OF_LATENT, PER_SCALE = (
+    500.0,
+    0.5,
+    28,
+    7 * 10**7,
+)  # of method pyramid: per latent, per product, per latent, per scale
+STARTUP, AROUND_IT = 2 * 10**7, 1 << 24  # fixed cost of any file: operations, bytes
+
 
 def drawing_cost(
-    h, # `Header` of method siren
-    pixels:int=None, # rendered pixels; None: each once
-    coder_bytes:int=0, # of the payload
-)->Cost:
+    h,  # `Header` of method siren
+    pixels: int = None,  # rendered pixels; None: each once
+    coder_bytes: int = 0,  # of the payload
+) -> Cost:
     "Cost of a sine network: decode its weights, expand shared weights, render every pixel"
-    a,weights = h.args,h.weights
-    pixels = h.height*h.width if pixels is None else pixels
-    own = weights//h.tiles
-    work = pixels*(PER_PRODUCT*own + PER_SINE*a['hidden']*a['layers'] + PER_DRAWN) + PER_WEIGHT*weights
-    memory = pixels*h.planes*(1 if h.depth <= 8 else 2) + weights*BYTES_OF_WEIGHT + 24*(a['hidden'] + 1)*1024
-    hidden = h.tiles*(a['layers'] - 1)*a['hidden']**2
-    if a.get('hashing') == 'multi-hash':
-        factors = 2*(isqrt(hidden) + 1)*a['pool']
+    a, weights = h.args, h.weights
+    pixels = h.height * h.width if pixels is None else pixels
+    own = weights // h.tiles
+    work = (
+        pixels * (PER_PRODUCT * own + PER_SINE * a["hidden"] * a["layers"] + PER_DRAWN)
+        + PER_WEIGHT * weights
+    )
+    memory = (
+        pixels * h.planes * (1 if h.depth <= 8 else 2)
+        + weights * BYTES_OF_WEIGHT
+        + 24 * (a["hidden"] + 1) * 1024
+    )
+    hidden = h.tiles * (a["layers"] - 1) * a["hidden"] ** 2
+    if a.get("hashing") == "multi-hash":
+        factors = 2 * (isqrt(hidden) + 1) * a["pool"]
         weights = max(weights, factors)
-        work += PER_POOL_PRODUCT*hidden*a['pool'] + PER_WEIGHT*factors
-        memory += BYTES_OF_WEIGHT*factors
-    coder = a.get('coder', 'range')
-    if coder == 'huffman':
-        work += PER_BIT*8*coder_bytes
-        memory += BYTES_OF_CODE_WORD*weights + 16*coder_bytes
-    elif coder != 'range': work += PER_BYTE_SYMBOL*weights
+        work += PER_POOL_PRODUCT * hidden * a["pool"] + PER_WEIGHT * factors
+        memory += BYTES_OF_WEIGHT * factors
+    coder = a.get("coder", "range")
+    if coder == "huffman":
+        work += PER_BIT * 8 * coder_bytes
+        memory += BYTES_OF_CODE_WORD * weights + 16 * coder_bytes
+    elif coder != "range":
+        work += PER_BYTE_SYMBOL * weights
     return Cost(pixels, weights, round(work), round(memory))
 
+
 def lossless_cost(
-    h, # `Header`
-)->Cost:
+    h,  # `Header`
+) -> Cost:
     "Cost of a lossless file: predict every sample from its neighbors, or decompress the samples"
-    pixels,c,size = h.height*h.width,h.channels,1 if h.depth <= 8 else 2
-    if 'coder' in h.args: return Cost(pixels, 0, 20*pixels*c*size, 4*pixels*c*size)
-    drawn = 'base' in h.args
-    more = 5*(c - 1)/2 + 5*drawn   # features of other channels, on average
-    memory = pixels*(BYTES_OF_PIXEL + (BYTES_OF_SAMPLE + 8*drawn)*c) + (13 + 5*(c - 1 + drawn))*min(BYTES_OF_FEATURE, 16*pixels)
-    return Cost(pixels, 0, round(pixels*c*(PER_SAMPLE + PER_FEATURE*more)), memory)
+    pixels, c, size = h.height * h.width, h.channels, 1 if h.depth <= 8 else 2
+    if "coder" in h.args:
+        return Cost(pixels, 0, 20 * pixels * c * size, 4 * pixels * c * size)
+    drawn = "base" in h.args
+    more = 5 * (c - 1) / 2 + 5 * drawn  # features of other channels, on average
+    memory = pixels * (BYTES_OF_PIXEL + (BYTES_OF_SAMPLE + 8 * drawn) * c) + (
+        13 + 5 * (c - 1 + drawn)
+    ) * min(BYTES_OF_FEATURE, 16 * pixels)
+    return Cost(pixels, 0, round(pixels * c * (PER_SAMPLE + PER_FEATURE * more)), memory)
+
 
 def bands_cost(
-    h, # `Header`
-)->Cost:
+    h,  # `Header`
+) -> Cost:
     "Cost of combining low-pass band, details and coefficients; the networks are nested files"
-    a,pixels,c = h.args,h.height*h.width,h.planes
-    work,memory = PER_BAND*pixels*c,BYTES_OF_BAND*pixels*c
-    taps = 8 if a['wavelet'] in (b'', b'9/7') else filter_length(a['wavelet'])
-    if a['wavelet'] and a['levels']: work += PER_TAP*taps*pixels*c
-    if 'sparse' in a:
-        work += PER_COEFFICIENT*pixels*c
-        memory += pixels*(BYTES_OF_COEFFICIENT*c + BYTES_OF_PLANE)
-        name = sparse_wavelet(a['sparse'])
-        if name != b'9/7':
-            work += PER_TAP*filter_length(name)*pixels*c
-            work += PER_LOW*c*max(1, h.height*h.width >> 2*max(0, min(h.height, h.width).bit_length() - 3))
-    if 'base' in a: memory = max(memory, BYTES_OF_DRAWN*pixels*c)
+    a, pixels, c = h.args, h.height * h.width, h.planes
+    work, memory = PER_BAND * pixels * c, BYTES_OF_BAND * pixels * c
+    taps = 8 if a["wavelet"] in (b"", b"9/7") else filter_length(a["wavelet"])
+    if a["wavelet"] and a["levels"]:
+        work += PER_TAP * taps * pixels * c
+    if "sparse" in a:
+        work += PER_COEFFICIENT * pixels * c
+        memory += pixels * (BYTES_OF_COEFFICIENT * c + BYTES_OF_PLANE)
+        name = sparse_wavelet(a["sparse"])
+        if name != b"9/7":
+            work += PER_TAP * filter_length(name) * pixels * c
+            work += (
+                PER_LOW
+                * c
+                * max(1, h.height * h.width >> 2 * max(0, min(h.height, h.width).bit_length() - 3))
+            )
+    if "base" in a:
+        memory = max(memory, BYTES_OF_DRAWN * pixels * c)
     return Cost(pixels, 0, round(work), round(memory))
 
+
 def pyramid_cost(
-    h, # `Header`
-)->Cost:
+    h,  # `Header`
+) -> Cost:
     "Cost of decoding the latents of all scales and rendering every pixel"
-    a,c = h.args,h.planes
-    latents = sum(-(-h.height >> l)*-(-h.width >> l) for l in range(a['first'], max(a['first'] + 1, a['levels'])))
-    pixels = h.height*h.width
-    features = min(7, a['levels']) - a['first'] + 1
-    macs = a['context']**2 + 45*a['context'],a['hidden']*(features + c) + features*c + 9*c*c*a['convs']
-    work = PER_SCALE*a['levels'] + latents*(PER_LATENT + PER_MAC*macs[0]) + pixels*(PER_LATENT/2 + PER_MAC*macs[1])
-    return Cost(pixels, 0, round(work), round(latents*BYTES_OF_LATENT + pixels*c*(1 if h.depth <= 8 else 2) + pixels*2*features))
+    a, c = h.args, h.planes
+    latents = sum(
+        -(-h.height >> l) * -(-h.width >> l)
+        for l in range(a["first"], max(a["first"] + 1, a["levels"]))
+    )
+    pixels = h.height * h.width
+    features = min(7, a["levels"]) - a["first"] + 1
+    macs = (
+        a["context"] ** 2 + 45 * a["context"],
+        a["hidden"] * (features + c) + features * c + 9 * c * c * a["convs"],
+    )
+    work = (
+        PER_SCALE * a["levels"]
+        + latents * (PER_LATENT + PER_MAC * macs[0])
+        + pixels * (PER_LATENT / 2 + PER_MAC * macs[1])
+    )
+    return Cost(
+        pixels,
+        0,
+        round(work),
+        round(
+            latents * BYTES_OF_LATENT
+            + pixels * c * (1 if h.depth <= 8 else 2)
+            + pixels * 2 * features
+        ),
+    )
+
 
 def filter_length(
-    name:bytes, # of a wavelet
-)->int:
+    name: bytes,  # of a wavelet
+) -> int:
     "Number of taps of a wavelet of PyWavelets; 0 for an unknown name, which `decode_bands` refuses"
-    text = name.decode('ascii', 'replace')
-    return pywt.Wavelet(text).rec_len if text in WAVELETS and text != '9/7' else 0
+    text = name.decode("ascii", "replace")
+    return pywt.Wavelet(text).rec_len if text in WAVELETS and text != "9/7" else 0
+
 
 def sparse_wavelet(
-    header:bytes, # the field `sparse`
-)->bytes:
+    header: bytes,  # the field `sparse`
+) -> bytes:
     "The name of the wavelet of coefficients"
-    return header[read_varint(header, 1, 'step of the coefficients')[1] + 2:]
+    return header[read_varint(header, 1, "step of the coefficients")[1] + 2 :]
+
 
 def own_cost(
-    h, # `Header`
-    pixels:int=None, # rendered pixels, of method siren; None: each once
-    words:int=0, # bytes of the payload
-)->Cost:
+    h,  # `Header`
+    pixels: int = None,  # rendered pixels, of method siren; None: each once
+    words: int = 0,  # bytes of the payload
+) -> Cost:
     "Cost of a file without nested files"
-    if h.method == 'siren': c = drawing_cost(h, pixels, words)
-    else: c = {'lossless': lossless_cost, 'bands': bands_cost, 'pyramid': pyramid_cost}[h.method](h)
-    own = Cost(c.pixels, c.weights, c.operations + STARTUP, c.memory + AROUND_IT + 2*words)
-    if not h.alpha: return own
-    plane = lossless_cost(Header(h.height, h.width, 1, h.depth, 'lossless'))
+    if h.method == "siren":
+        c = drawing_cost(h, pixels, words)
+    else:
+        c = {"lossless": lossless_cost, "bands": bands_cost, "pyramid": pyramid_cost}[h.method](h)
+    own = Cost(c.pixels, c.weights, c.operations + STARTUP, c.memory + AROUND_IT + 2 * words)
+    if not h.alpha:
+        return own
+    plane = lossless_cost(Header(h.height, h.width, 1, h.depth, "lossless"))
     return total_cost((own, plane))
 
+
 def cost_of(
-    h, # `Header`; nested files are in its fields
-    pixels:int=None, # rendered pixels, of method siren; None: each once
-    words:int=0, # bytes of the payload
-)->Cost:
+    h,  # `Header`; nested files are in its fields
+    pixels: int = None,  # rendered pixels, of method siren; None: each once
+    words: int = 0,  # bytes of the payload
+) -> Cost:
     "Cost of a file and all nested files; nothing is decoded"
     costs = [own_cost(h, pixels, words)]
-    enlarged = h.method == 'bands' and not h.args['wavelet']
-    for name,b in nested_files(h):
+    enlarged = h.method == "bands" and not h.args["wavelet"]
+    for name, b in nested_files(h):
         found = spans(b)
-        inner,n = header_of(found),sum(len(v) for f,v,*_ in found if f.name == 'words')
-        most = inner.height*inner.width << 2*h.args['levels'] if enlarged and name != 'details' else None
+        inner, n = header_of(found), sum(len(v) for f, v, *_ in found if f.name == "words")
+        most = (
+            inner.height * inner.width << 2 * h.args["levels"]
+            if enlarged and name != "details"
+            else None
+        )
         costs.append(cost_of(inner, most, n))
     return total_cost(costs)
 
@@ -440,195 +755,242 @@ class Limits:
     The defaults let photographs of 100 megapixels pass, whatever the method. Operations and memory are estimates within a
     factor of two: 1e9 operations are about one second of one core of a server processor.
     """
-    pixels:int=1 << 27 # of the largest rendered image: 134 megapixels
-    weights:int=1 << 24 # parameters of all networks
-    operations:int=1 << 40 # nanoseconds of one core: 18 minutes
-    icc:int=1 << 22 # bytes of color profile, uncompressed
-    exif:int=1 << 22 # bytes of EXIF, uncompressed
-    xmp:int=1 << 22 # bytes of XMP, uncompressed
-    memory:int=16 << 30 # bytes at the peak, in addition to the file
 
-    def check(self,
-        h:Header, # of a file; nested files are in its fields
-        pixels:int=None, # rendered pixels, of method siren; None: each once
-        words:int=0, # bytes of the payload
-    )->Cost: # estimated cost of the file
+    pixels: int = 1 << 27  # of the largest rendered image: 134 megapixels
+    weights: int = 1 << 24  # parameters of all networks
+    operations: int = 1 << 40  # nanoseconds of one core: 18 minutes
+    icc: int = 1 << 22  # bytes of color profile, uncompressed
+    exif: int = 1 << 22  # bytes of EXIF, uncompressed
+    xmp: int = 1 << 22  # bytes of XMP, uncompressed
+    memory: int = 16 << 30  # bytes at the peak, in addition to the file
+
+    def check(
+        self,
+        h: Header,  # of a file; nested files are in its fields
+        pixels: int = None,  # rendered pixels, of method siren; None: each once
+        words: int = 0,  # bytes of the payload
+    ) -> Cost:  # estimated cost of the file
         "Raise an error if the cost of a header exceeds the limits"
-        self.accept(h, Cost(h.height*h.width, 0, 0, 0))   # before nested files are read
+        self.accept(h, Cost(h.height * h.width, 0, 0, 0))  # before nested files are read
         cost = cost_of(h, pixels, words)
         self.accept(h, cost)
         return cost
 
-    def accept(self,
-        h:Header, # of the file, for the error message
-        cost:Cost, # of it
+    def accept(
+        self,
+        h: Header,  # of the file, for the error message
+        cost: Cost,  # of it
     ):
         "Raise an error if a cost exceeds the limits"
-        for what,asked in cost._asdict().items():
-            if asked > (most := getattr(self, what)): raise LimitError(f'{h.height}x{h.width}, method {h.method}: {asked} {what}, at most {most}; raise Limits({what}=...) to allow it')
+        for what, asked in cost._asdict().items():
+            if asked > (most := getattr(self, what)):
+                raise LimitError(
+                    f"{h.height}x{h.width}, method {h.method}: {asked} {what}, at most {most}; raise Limits({what}=...) to allow it"
+                )
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #efe6521e
 def as_bytes(
-    data, # bytes, bytearray or memoryview
-)->bytes:
+    data,  # bytes, bytearray or memoryview
+) -> bytes:
     "Convert `data` to bytes; numbers and text are refused"
-    if not isinstance(data, (bytes, bytearray, memoryview)): raise IicError(f'give the bytes of a file, not {type(data).__name__}')
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise IicError(f"give the bytes of a file, not {type(data).__name__}")
     return bytes(data)
 
+
 def spans(
-    data, # the bytes of a file, or its beginning
-    payload:bool=True, # False: stop after the header
-    partial:bool=False, # may the bytes end inside the payload?
-)->list: # of (Field, value, first byte, byte after)
+    data,  # the bytes of a file, or its beginning
+    payload: bool = True,  # False: stop after the header
+    partial: bool = False,  # may the bytes end inside the payload?
+) -> list:  # of (Field, value, first byte, byte after)
     "Offsets and values of all fields"
     data = as_bytes(data)
-    if not data.startswith(MAGIC[:len(data)]): raise NotIicError(f'not an .iic file: it begins with {data[:4]!r}')
-    at,out,todo = 4,[],list(HEAD)
-    if len(data) < at: raise TruncatedError(f'magic: the bytes end at offset {len(data)}')
+    if not data.startswith(MAGIC[: len(data)]):
+        raise NotIicError(f"not an .iic file: it begins with {data[:4]!r}")
+    at, out, todo = 4, [], list(HEAD)
+    if len(data) < at:
+        raise TruncatedError(f"magic: the bytes end at offset {len(data)}")
     while todo:
         f = todo.pop(0)
-        try: value,end = f.read(data, at)
+        try:
+            value, end = f.read(data, at)
         except TruncatedError:
-            if not partial or f.name != 'words': raise
-            value,end,todo = data[read_varint(data, at, 'length of words')[1]:],len(data),[]
+            if not partial or f.name != "words":
+                raise
+            value, end, todo = data[read_varint(data, at, "length of words")[1] :], len(data), []
         out.append((f, value, at, end))
         at = end
-        if len(out) == len(HEAD) and (odd := out[2][1] & ~reduce(or_, (f.flag for f in METHODS[out[1][1]] + TAIL))): raise UnsupportedError(f'flags: bit {odd} at offset 6 means nothing for method {out[1][1]}')
-        if len(out) == len(HEAD): todo = [f for f in table(out[1][1], out[2][1])[len(HEAD):] if payload or f not in TAIL]
+        if len(out) == len(HEAD) and (
+            odd := out[2][1] & ~reduce(or_, (f.flag for f in METHODS[out[1][1]] + TAIL))
+        ):
+            raise UnsupportedError(
+                f"flags: bit {odd} at offset 6 means nothing for method {out[1][1]}"
+            )
+        if len(out) == len(HEAD):
+            todo = [f for f in table(out[1][1], out[2][1])[len(HEAD) :] if payload or f not in TAIL]
     return out
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #460bd253
 def header_of(
-    found:list, # of `spans`
-)->Header:
+    found: list,  # of `spans`
+) -> Header:
     "Build the header from its fields, each in range"
-    v = {f.name: value for f,value,*_ in found}
-    for f,value,*_ in found: f.check(value)
-    args = {f.name: v[f.name] for f in METHODS[v['method']] if f.name in v}
-    alpha = bool(v['flags'] & ALPHA)
-    channels = v['format'][0]
-    if alpha and (v['method'] == 'lossless' or channels not in (2, 4)):
-        raise DamagedError(f'alpha: a file of method {v["method"]} with {channels} channels has no such field')
-    return Header(v['height'], v['width'], *v['format'], v['method'], args, alpha)
+    v = {f.name: value for f, value, *_ in found}
+    for f, value, *_ in found:
+        f.check(value)
+    args = {f.name: v[f.name] for f in METHODS[v["method"]] if f.name in v}
+    alpha = bool(v["flags"] & ALPHA)
+    channels = v["format"][0]
+    if alpha and (v["method"] == "lossless" or channels not in (2, 4)):
+        raise DamagedError(
+            f"alpha: a file of method {v['method']} with {channels} channels has no such field"
+        )
+    return Header(v["height"], v["width"], *v["format"], v["method"], args, alpha)
+
 
 def peek(
-    data, # at least the beginning of a file
-)->Header:
+    data,  # at least the beginning of a file
+) -> Header:
     "Read the header alone, without checking checksum or limits"
     return header_of(spans(data, payload=False))
 
+
 def inflate(
-    data:bytes, # a zlib stream
-    most:int, # bytes
-    name:str, # of the field
-)->bytes:
+    data: bytes,  # a zlib stream
+    most: int,  # bytes
+    name: str,  # of the field
+) -> bytes:
     "Inflate a complete zlib stream of at most `most` bytes"
     z = zlib.decompressobj()
-    try: out = z.decompress(data, most + 1)
-    except zlib.error as e: raise DamagedError(f'{name}: {e}') from None
-    if len(out) > most: raise LimitError(f'{name}: more than {most} bytes' + f'; raise Limits({name}=...) to allow it'*(name in EXTRA))
-    if not z.eof or z.unused_data: raise DamagedError(f'{name}: the zlib stream does not end where its chunk does')
+    try:
+        out = z.decompress(data, most + 1)
+    except zlib.error as e:
+        raise DamagedError(f"{name}: {e}") from None
+    if len(out) > most:
+        raise LimitError(
+            f"{name}: more than {most} bytes"
+            + f"; raise Limits({name}=...) to allow it" * (name in EXTRA)
+        )
+    if not z.eof or z.unused_data:
+        raise DamagedError(f"{name}: the zlib stream does not end where its chunk does")
     return out
+
 
 @dataclass(frozen=True)
 class Contents:
     "Contents of a file; metadata is inflated on access, within the limits"
-    header:Header
-    models:bytes # probability models of the symbols
-    words:bytes # payload: the coded symbols
-    alpha:bytes=None # the field of that name, or None
-    extras:dict=field(default_factory=dict) # type: compressed metadata field, also of unknown types
-    limits:'Limits'=None # None: those of `Limits()`
+
+    header: Header
+    models: bytes  # probability models of the symbols
+    words: bytes  # payload: the coded symbols
+    alpha: bytes = None  # the field of that name, or None
+    extras: dict = field(default_factory=dict)  # type: compressed metadata field, also of unknown types
+    limits: "Limits" = None  # None: those of `Limits()`
 
     @property
-    def coded(self)->tuple: # (Header, models, words)
+    def coded(self) -> tuple:  # (Header, models, words)
         "Input of the decoder of the method"
         return self.header.coded, self.models, self.words
 
     @property
-    def icc(self)->bytes: # or None
+    def icc(self) -> bytes:  # or None
         "Color profile"
-        return self.extra('icc')
+        return self.extra("icc")
 
     @property
-    def exif(self)->bytes: # or None
+    def exif(self) -> bytes:  # or None
         "EXIF"
-        return self.extra('exif')
+        return self.extra("exif")
 
     @property
-    def xmp(self)->bytes: # or None
+    def xmp(self) -> bytes:  # or None
         "XMP"
-        return self.extra('xmp')
+        return self.extra("xmp")
 
-    def extra(self,
-        name:str, # in `EXTRA`
-    )->bytes: # or None
+    def extra(
+        self,
+        name: str,  # in `EXTRA`
+    ) -> bytes:  # or None
         "Inflate a metadata field"
         data = self.extras.get(EXTRA[name])
         return None if data is None else inflate(data, getattr(self.limits or Limits, name), name)
 
+
 def unpack(
-    data, # the bytes of a file
-    limits:Limits=Limits(), # limits of the decoder
-    partial:bool=False, # may the file be truncated? Then the checksum is not verified
-)->Contents:
+    data,  # the bytes of a file
+    limits: Limits = Limits(),  # limits of the decoder
+    partial: bool = False,  # may the file be truncated? Then the checksum is not verified
+) -> Contents:
     "Parse a file and validate all its bytes"
     data = as_bytes(data)
     found = spans(data, partial=partial)
     end = found[-1][3] + 4
     part = partial and len(data) < end
-    if len(data) < end and not part: raise TruncatedError(f'checksum: {len(data)} bytes, {end} were announced')
-    if len(data) > end: raise DamagedError(f'{len(data) - end} bytes follow the end at offset {end}')
-    if not part and zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], 'little'): raise DamagedError(f'checksum at offset {end - 4} does not match: the file was changed')
+    if len(data) < end and not part:
+        raise TruncatedError(f"checksum: {len(data)} bytes, {end} were announced")
+    if len(data) > end:
+        raise DamagedError(f"{len(data) - end} bytes follow the end at offset {end}")
+    if not part and zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
+        raise DamagedError(f"checksum at offset {end - 4} does not match: the file was changed")
     header = header_of(found)
-    v = {f.name: value for f,value,*_ in found}
-    limits.check(header, words=len(v['words']))
-    return Contents(header, v['models'], v['words'], v.get('alpha'), read_extras(v.get('extras', b'')), limits)
+    v = {f.name: value for f, value, *_ in found}
+    limits.check(header, words=len(v["words"]))
+    return Contents(
+        header, v["models"], v["words"], v.get("alpha"), read_extras(v.get("extras", b"")), limits
+    )
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #9bcc94f3
 def ledger(
-    data, # the bytes of a file
-)->dict: # name to number of bytes; the values sum to the length of the file
+    data,  # the bytes of a file
+) -> dict:  # name to number of bytes; the values sum to the length of the file
     "Number of bytes of each part of a file"
-    out = {'header': len(MAGIC)}
+    out = {"header": len(MAGIC)}
     names = {kind: name for name, kind in EXTRA.items()}
     for f, value, a, b in spans(data):
-        own = {f.name: b - a} if f.kind == 'bytes' else {}
-        if f.name == 'extras':
-            own = {names.get(kind, 'unknown'): 1 + len(BODY.write(body)) for kind, body in read_extras(value).items()}
-        for name, size in [*own.items(), ('header', b - a - sum(own.values()))]:
+        own = {f.name: b - a} if f.kind == "bytes" else {}
+        if f.name == "extras":
+            own = {
+                names.get(kind, "unknown"): 1 + len(BODY.write(body))
+                for kind, body in read_extras(value).items()
+            }
+        for name, size in [*own.items(), ("header", b - a - sum(own.values()))]:
             out[name] = out.get(name, 0) + size
-    return {**out, 'checksum': len(as_bytes(data)) - sum(out.values())}
+    return {**out, "checksum": len(as_bytes(data)) - sum(out.values())}
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #deb54dbc
 def attach(
-    data, # the bytes of a file
-    icc:bytes=None, # color profile, uncompressed
-    exif:bytes=None, # EXIF, uncompressed
-    xmp:bytes=None, # XMP, uncompressed
-    alpha:bytes=None, # the field of that name: the file gets one more channel
-)->bytes: # the same file with the given fields
+    data,  # the bytes of a file
+    icc: bytes = None,  # color profile, uncompressed
+    exif: bytes = None,  # EXIF, uncompressed
+    xmp: bytes = None,  # XMP, uncompressed
+    alpha: bytes = None,  # the field of that name: the file gets one more channel
+) -> bytes:  # the same file with the given fields
     "Add fields to a finished file. None keeps the present field, `b''` removes a metadata field"
     found = spans(data)
     header = header_of(found)
     v = {f.name: value for f, value, *_ in found}
-    chunks = read_extras(v.get('extras', b''))
+    chunks = read_extras(v.get("extras", b""))
     for name, value in dict(icc=icc, exif=exif, xmp=xmp).items():
-        if value is None: continue
+        if value is None:
+            continue
         chunks.pop(EXTRA[name], None)
-        if value: chunks[EXTRA[name]] = packed_extra(name, value)
+        if value:
+            chunks[EXTRA[name]] = packed_extra(name, value)
     if alpha is None:
-        return assemble(header, v['models'], v['words'], chunks, v.get('alpha'))
-    if header.method == 'lossless' or header.planes not in (1, 3):
-        raise ValueError(f'alpha: a file of method {header.method} with {header.planes} planes has no field for it')
+        return assemble(header, v["models"], v["words"], chunks, v.get("alpha"))
+    if header.method == "lossless" or header.planes not in (1, 3):
+        raise ValueError(
+            f"alpha: a file of method {header.method} with {header.planes} planes has no field for it"
+        )
     whole = replace(header, channels=header.planes + 1, alpha=True)
-    return assemble(whole, v['models'], v['words'], chunks, alpha)
+    return assemble(whole, v["models"], v["words"], chunks, alpha)
+
 
 def side_bytes(
-    **fields, # of `attach`
-)->int:
+    **fields,  # of `attach`
+) -> int:
     "Number of bytes that `attach` adds to a file without such fields"
-    alpha = fields.pop('alpha', None)
-    plane = b'' if alpha is None else varint(len(alpha)) + alpha
+    alpha = fields.pop("alpha", None)
+    plane = b"" if alpha is None else varint(len(alpha)) + alpha
     chunks = write_extras({EXTRA[name]: packed_extra(name, v) for name, v in fields.items() if v})
     return len(plane) + (len(BODY.write(chunks)) if chunks else 0)

@@ -28,27 +28,66 @@ from threading import current_thread, main_thread
 import click
 import numpy as np
 import implicit_compress
-from ..codec.arguments import ARGUMENTS, Argument, checked, help_text, is_given, names_on, read as read_value, unknown_name
+from implicit_compress.codec.arguments import (
+    ARGUMENTS,
+    Argument,
+    checked,
+    help_text,
+    is_given,
+    names_on,
+    read as read_value,
+    unknown_name,
+)
 from ..bench.baselines import CODECS
-from ..bench.sweep import AIMS, OWN_CODECS, compress_many, dask_executor, names_for, sweep
+from implicit_compress.bench.sweep import (
+    AIMS,
+    OWN_CODECS,
+    compress_many,
+    dask_executor,
+    names_for,
+    sweep,
+)
 from ..bitstream.container import Limits, peek, unpack
 from ..bench.compare import compare_at_size, format_comparison, side_by_side
 from ..bench.datasets import SETS, image_set
-from ..image.io import FORMATS, picture_file, as_samples, atomic_write, demo_image, load_image, rescale, to_float, to_samples
+from implicit_compress.image.io import (
+    FORMATS,
+    picture_file,
+    as_samples,
+    atomic_write,
+    demo_image,
+    load_image,
+    rescale,
+    to_float,
+    to_samples,
+)
 from ..codec.info import UNLIMITED, error_line, file_info, format_info
-from ..bench.report import BD_NOTE, bd_for, bd_text, curves, published, shared, write_report, write_rows
+from implicit_compress.bench.report import (
+    BD_NOTE,
+    bd_for,
+    bd_text,
+    curves,
+    published,
+    shared,
+    write_report,
+    write_rows,
+)
 
 # %% ../../nbs/85_cli/00_main.ipynb #058af4b7
 def one_line(
-    e:Exception,
-)->str:
+    e: Exception,
+) -> str:
     "An error message in one line, with the remedy of the command line"
-    return re.sub(r'raise Limits\(\w+=\.\.\.\) to allow it', 'decode --trust allows it', error_line(e))
+    return re.sub(
+        r"raise Limits\(\w+=\.\.\.\) to allow it", "decode --trust allows it", error_line(e)
+    )
 
 # %% ../../nbs/85_cli/00_main.ipynb #fba39a2d
 class Failed(click.ClickException):
     "A user error: one line, exit code 2"
+
     exit_code = 2
+
 
 @contextmanager
 def warnings_in_a_line():
@@ -57,30 +96,41 @@ def warnings_in_a_line():
         yield
         return
     said = set()
+
     def show(text, *_, **__):
-        line = ' '.join(str(text).split())
-        if line not in said: click.echo(f'Warning: {line}', err=True)
+        line = " ".join(str(text).split())
+        if line not in said:
+            click.echo(f"Warning: {line}", err=True)
         said.add(line)
+
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
 
+
 class Commands(click.Group):
     "A group that reports the exceptions of its commands"
+
     def invoke(self, ctx):
         try:
-            with warnings_in_a_line(): return super().invoke(ctx)
-        except BrokenPipeError: raise
+            with warnings_in_a_line():
+                return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
         except click.NoSuchOption as e:
-            known = [o for p in e.ctx.command.params for o in p.opts if o.startswith('--')]
-            raise Failed(str(unknown_name(e.option_name, known, 'option'))) from e
-        except (ValueError, OSError, MemoryError) as e: raise Failed(one_line(e)) from e
+            known = [o for p in e.ctx.command.params for o in p.opts if o.startswith("--")]
+            raise Failed(str(unknown_name(e.option_name, known, "option"))) from e
+        except (ValueError, OSError, MemoryError) as e:
+            raise Failed(one_line(e)) from e
         except KeyboardInterrupt:
-            click.echo('Stopped, nothing written.', err=True)
+            click.echo("Stopped, nothing written.", err=True)
             ctx.exit(130)
 
-@click.group(cls=Commands, context_settings=dict(help_option_names=['-h', '--help'], max_content_width=110))
-@click.version_option(implicit_compress.__version__, prog_name='implicit-compress')
+
+@click.group(
+    cls=Commands, context_settings=dict(help_option_names=["-h", "--help"], max_content_width=110)
+)
+@click.version_option(implicit_compress.__version__, prog_name="implicit-compress")
 def main():
     """Compress a picture into the weights of a tiny network.
 
@@ -93,111 +143,154 @@ def main():
 
 # %% ../../nbs/85_cli/00_main.ipynb #511eaebc
 def _identity(
-    path, # path, or a stream of this process: 0 for standard input, 1 for standard output
-): # a value that is equal for two names of one file, or None if it is not a file
+    path,  # path, or a stream of this process: 0 for standard input, 1 for standard output
+):  # a value that is equal for two names of one file, or None if it is not a file
     "Identity of a file, independent of its name: hard links, symbolic links, other spellings"
-    real = path if isinstance(path, int) else os.path.realpath(path)   # also for a/../b if the folder a does not exist yet
-    try: s = os.stat(real)
-    except FileNotFoundError: return os.path.normcase(real)
-    except OSError: return None
+    real = (
+        path if isinstance(path, int) else os.path.realpath(path)
+    )  # also for a/../b if the folder a does not exist yet
+    try:
+        s = os.stat(real)
+    except FileNotFoundError:
+        return os.path.normcase(real)
+    except OSError:
+        return None
     return (s.st_dev, s.st_ino) if stat.S_ISREG(s.st_mode) else None
 
+
 def refuse_clashes(
-    inputs, # paths that a command reads; - for standard input
-    outputs, # paths that it writes, existing or not; - for standard output
+    inputs,  # paths that a command reads; - for standard input
+    outputs,  # paths that it writes, existing or not; - for standard output
 ):
     "Raise an error if an output is an input or another output, which would be overwritten"
-    known = {_identity(0 if p == '-' else p): f'the input {p}' for p in map(str, inputs)}
+    known = {_identity(0 if p == "-" else p): f"the input {p}" for p in map(str, inputs)}
     known.pop(None, None)
     for p in map(str, outputs):
-        one = _identity(1 if p == '-' else p)
-        if one in known: raise ValueError(f'{p} is the same file as {known[one]}: name another')
-        if one is not None: known[one] = f'the output {p}'
+        one = _identity(1 if p == "-" else p)
+        if one in known:
+            raise ValueError(f"{p} is the same file as {known[one]}: name another")
+        if one is not None:
+            known[one] = f"the output {p}"
+
 
 def may_write(
-    outputs:dict, # of path, or - for standard output: allowed suffixes, or None
-    inputs=(), # paths of the inputs, which must not be overwritten; - for standard input
+    outputs: dict,  # of path, or - for standard output: allowed suffixes, or None
+    inputs=(),  # paths of the inputs, which must not be overwritten; - for standard input
 ):
     "Raise an error, before any work, for outputs that cannot be written or would overwrite an input"
-    tried = set()   # folders
-    for out,suffixes in outputs.items():
-        if out == '-': continue
+    tried = set()  # folders
+    for out, suffixes in outputs.items():
+        if out == "-":
+            continue
         p = Path(out)
-        if p.is_dir(): raise ValueError(f'{out} is a folder: name a file in it')
-        if p.exists() and not p.is_file(): continue   # a device or pipe
-        if suffixes is not None and p.suffix.lower() not in suffixes: raise ValueError(f'{out} ends in {p.suffix!r}: use {" ".join(sorted(suffixes))}')
-        if not p.parent.is_dir(): raise ValueError(f'{out}: there is no folder {p.parent}')
-        if p.exists() and not os.access(p, os.W_OK): raise ValueError(f'{out} is read-only')
-        if p.parent in tried: continue
+        if p.is_dir():
+            raise ValueError(f"{out} is a folder: name a file in it")
+        if p.exists() and not p.is_file():
+            continue  # a device or pipe
+        if suffixes is not None and p.suffix.lower() not in suffixes:
+            raise ValueError(f"{out} ends in {p.suffix!r}: use {' '.join(sorted(suffixes))}")
+        if not p.parent.is_dir():
+            raise ValueError(f"{out}: there is no folder {p.parent}")
+        if p.exists() and not os.access(p, os.W_OK):
+            raise ValueError(f"{out} is read-only")
+        if p.parent in tried:
+            continue
         tried.add(p.parent)
-        try: tempfile.TemporaryFile(dir=p.parent).close()
-        except OSError as e: raise ValueError(f'{out} cannot be written: {e.strerror}') from None
+        try:
+            tempfile.TemporaryFile(dir=p.parent).close()
+        except OSError as e:
+            raise ValueError(f"{out} cannot be written: {e.strerror}") from None
     refuse_clashes(inputs, outputs)
 
+
 def write(
-    out:str, # path, or -
-    data:bytes,
+    out: str,  # path, or -
+    data: bytes,
 ):
     "Write a file atomically, or to standard output"
-    if out != '-': atomic_write(out, data); return
+    if out != "-":
+        atomic_write(out, data)
+        return
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
 
+
 def kept_elsewhere(
-    data:bytes, # a result
-    name:str, # of the intended output file
-)->str: # its path; None if it could not be written
+    data: bytes,  # a result
+    name: str,  # of the intended output file
+) -> str:  # its path; None if it could not be written
     "Write a result to the folder for temporary files, or else to the home folder"
     for folder in (tempfile.gettempdir, Path.home):
         try:
-            fd,path = tempfile.mkstemp(Path(name).suffix, f'{Path(name).stem}-', folder())
-            with open(fd, 'wb') as f: f.write(data)
+            fd, path = tempfile.mkstemp(Path(name).suffix, f"{Path(name).stem}-", folder())
+            with open(fd, "wb") as f:
+                f.write(data)
             return path
-        except (OSError, RuntimeError): continue
+        except (OSError, RuntimeError):
+            continue
+
 
 def write_result(
-    out:str, # path, or -
-    data:bytes, # result of the computation
+    out: str,  # path, or -
+    data: bytes,  # result of the computation
 ):
     "`write`; if that fails, write the result to another path, which the error names"
-    try: write(out, data)
+    try:
+        write(out, data)
     except OSError as e:
-        path = kept_elsewhere(data, 'result.iic' if out == '-' else out)
-        place = f'the file was kept as {path}' if path else 'and there was no other place for the file'
-        raise ValueError(f'{"standard output" if out == "-" else out} cannot be written ({e.strerror or e}); {place}') from e
+        path = kept_elsewhere(data, "result.iic" if out == "-" else out)
+        place = (
+            f"the file was kept as {path}" if path else "and there was no other place for the file"
+        )
+        raise ValueError(
+            f"{'standard output' if out == '-' else out} cannot be written ({e.strerror or e}); {place}"
+        ) from e
+
 
 def read(
-    source:str, # path, or - for standard input
-)->bytes:
+    source: str,  # path, or - for standard input
+) -> bytes:
     "Read the whole input"
-    return sys.stdin.buffer.read() if source == '-' else Path(source).read_bytes()
+    return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
 
 # %% ../../nbs/85_cli/00_main.ipynb #adb208d3
-STOPS = (signal.SIGINT, signal.SIGTERM)   # Ctrl-C, and the signal of `kill`, schedulers and containers
+STOPS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+)  # Ctrl-C, and the signal of `kill`, schedulers and containers
+
 
 @contextmanager
 def handled(
-    handler, # as for `signal.signal`, of all `STOPS`
+    handler,  # as for `signal.signal`, of all `STOPS`
 ):
     "Handle Ctrl-C and SIGTERM with `handler` until the end of the block; in the main thread only"
     if current_thread() is not main_thread():
         yield
         return
     before = {s: signal.signal(s, handler) for s in STOPS}
-    try: yield
+    try:
+        yield
     finally:
-        for s,h in before.items(): signal.signal(s, h)
+        for s, h in before.items():
+            signal.signal(s, h)
+
 
 def patient():
     "Ctrl-C or SIGTERM once: finish the fit early. Twice: abort"
+
     def second(number, _):
-        click.echo('Stopped, nothing written.', err=True)
+        click.echo("Stopped, nothing written.", err=True)
         raise SystemExit(128 + number)
+
     def first(*_):
-        for s in STOPS: signal.signal(s, second)
-        click.echo('\nFinishing; Ctrl-C again to give up.', err=True)
+        for s in STOPS:
+            signal.signal(s, second)
+        click.echo("\nFinishing; Ctrl-C again to give up.", err=True)
         raise KeyboardInterrupt
+
     return handled(first)
+
 
 def interruptible():
     "Handle SIGTERM like Ctrl-C"
@@ -206,65 +299,94 @@ def interruptible():
 # %% ../../nbs/85_cli/00_main.ipynb #56e087b7
 class Value(click.ParamType):
     "Parameter type that parses a value by the type of an argument of `compress`"
-    def __init__(self, argument:Argument): self.argument,self.name = argument,argument.name
 
-    def convert(self, value, param, ctx): return read_value(self.argument, value) if isinstance(value, str) else value
+    def __init__(self, argument: Argument):
+        self.argument, self.name = argument, argument.name
 
-METAVARS = {float: 'NUMBER', int: 'N', str: 'NAME'}   # default metavars
+    def convert(self, value, param, ctx):
+        return read_value(self.argument, value) if isinstance(value, str) else value
+
+
+METAVARS = {float: "NUMBER", int: "N", str: "NAME"}  # default metavars
+
 
 def option_of(
-    a:Argument,
-    default=None, # default of the command, shown instead of that of `compress`
-): # decorator
+    a: Argument,
+    default=None,  # default of the command, shown instead of that of `compress`
+):  # decorator
     "The option of the command line for an argument of `compress`"
-    flag,text = f'--{a.name.replace("_", "-")}',help_text(a, default)
-    if a.kind is bool: return click.option(flag, is_flag=True, help=text)
+    flag, text = f"--{a.name.replace('_', '-')}", help_text(a, default)
+    if a.kind is bool:
+        return click.option(flag, is_flag=True, help=text)
     return click.option(flag, type=Value(a), metavar=a.metavar or METAVARS[a.kind], help=text)
 
+
 def options(
-    names, # of arguments of `compress`
-    **defaults, # defaults of the command that differ from those of `compress`
-): # decorator
+    names,  # of arguments of `compress`
+    **defaults,  # defaults of the command that differ from those of `compress`
+):  # decorator
     "Add the options of `compress` to a command"
+
     def add(f):
-        for name in reversed(names): f = option_of(ARGUMENTS[name], defaults.get(name))(f)
+        for name in reversed(names):
+            f = option_of(ARGUMENTS[name], defaults.get(name))(f)
         return f
+
     return add
 
-ENCODE = names_on('cli')
-COMPARE = tuple(n for n in ENCODE if n != 'checkpoint')   # `compare` writes several results
-MANY_FILES = tuple(n for n in names_on('encode_many') if n in ENCODE)
+
+ENCODE = names_on("cli")
+COMPARE = tuple(n for n in ENCODE if n != "checkpoint")  # `compare` writes several results
+MANY_FILES = tuple(n for n in names_on("encode_many") if n in ENCODE)
+
 
 def fitted(
-    picture, # as for `compress`
-    quiet:bool, # no progress bar
-    **how, # for `compress`
-): # `File`
+    picture,  # as for `compress`
+    quiet: bool,  # no progress bar
+    **how,  # for `compress`
+):  # `File`
     "`compress`, with a progress bar on a terminal"
     from implicit_compress.codec.api import compress
-    if how.get('device'):
-        import torch
-        try: torch.empty(0, device=how['device'])
-        except (RuntimeError, AssertionError) as e: raise ValueError(f'device {how["device"]!r} cannot be used on this machine: try cpu') from e
-    if how.get('device') in (None, 'cpu'):
-        from implicit_compress.siren.fit import keep_memory
-        keep_memory()   # this process runs one command
-    with patient(): return compress(picture, progress=not quiet and sys.stderr.isatty(), **how)
 
-NETWORKS = 4   # largest number of networks in a file: low band, details, luma, chroma
+    if how.get("device"):
+        import torch
+
+        try:
+            torch.empty(0, device=how["device"])
+        except (RuntimeError, AssertionError) as e:
+            raise ValueError(
+                f"device {how['device']!r} cannot be used on this machine: try cpu"
+            ) from e
+    if how.get("device") in (None, "cpu"):
+        from implicit_compress.siren.fit import keep_memory
+
+        keep_memory()  # this process runs one command
+    with patient():
+        return compress(picture, progress=not quiet and sys.stderr.isatty(), **how)
+
+
+NETWORKS = 4  # largest number of networks in a file: low band, details, luma, chroma
+
 
 def states_of(
-    checkpoint:str, # path, or None
-)->list: # of paths
+    checkpoint: str,  # path, or None
+) -> list:  # of paths
     "All files that a checkpoint may write: if bands or colors have separate networks, the index of each is appended to the name"
-    return [checkpoint, *(f'{checkpoint}.{k}' for k in range(NETWORKS))] if checkpoint else []
+    return [checkpoint, *(f"{checkpoint}.{k}" for k in range(NETWORKS))] if checkpoint else []
+
 
 @main.command()
-@click.argument('source', metavar='IN')
-@click.option('-o', '--out', metavar='OUT.iic', required=True, help='File to write, - for standard output.')
+@click.argument("source", metavar="IN")
+@click.option(
+    "-o", "--out", metavar="OUT.iic", required=True, help="File to write, - for standard output."
+)
 @options(ENCODE)
-@click.option('--resume', is_flag=True, help='Keep the state of the fit in OUT.iic.fit, or in that of --checkpoint; go on from there if it exists.')
-@click.option('--quiet', '-q', is_flag=True, help='Say nothing.')
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Keep the state of the fit in OUT.iic.fit, or in that of --checkpoint; go on from there if it exists.",
+)
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing.")
 def encode(source, out, resume, quiet, **how):
     """Compress the picture IN (- for standard input) into OUT.iic.
 
@@ -274,76 +396,123 @@ def encode(source, out, resume, quiet, **how):
     from the first beginning, it goes on after the end, and OUT.iic never gets worse.
     """
     checked(how)
-    if resume and out == '-' and not how['checkpoint']: raise ValueError('--resume keeps its state beside the output, and - has no place: add --checkpoint FILE')
-    if resume and not how['checkpoint']: how['checkpoint'] = f'{out}.fit'
-    states = states_of(how['checkpoint'])
+    if resume and out == "-" and not how["checkpoint"]:
+        raise ValueError(
+            "--resume keeps its state beside the output, and - has no place: add --checkpoint FILE"
+        )
+    if resume and not how["checkpoint"]:
+        how["checkpoint"] = f"{out}.fit"
+    states = states_of(how["checkpoint"])
     refuse_clashes([source], [out, *states])
-    may_write({out: ['.iic']} | dict.fromkeys(states[:1]))
-    data = fitted(BytesIO(read(source)) if source == '-' else source, quiet, **how)
+    may_write({out: [".iic"]} | dict.fromkeys(states[:1]))
+    data = fitted(BytesIO(read(source)) if source == "-" else source, quiet, **how)
     write_result(out, data)
-    if not quiet: click.echo(f'{out}: {len(data):,} bytes, {data.facts}', err=out == '-')
+    if not quiet:
+        click.echo(f"{out}: {len(data):,} bytes, {data.facts}", err=out == "-")
 
 # %% ../../nbs/85_cli/00_main.ipynb #8f7bccaf
 class Box(click.ParamType):
     "Four integers, separated by commas"
-    name = 'box'
+
+    name = "box"
+
     def convert(self, value, param, ctx):
-        if not re.fullmatch(r'\d+(,\d+){3}', value): self.fail(f'{value!r} is not top,left,bottom,right')
-        return tuple(map(int, value.split(',')))
+        if not re.fullmatch(r"\d+(,\d+){3}", value):
+            self.fail(f"{value!r} is not top,left,bottom,right")
+        return tuple(map(int, value.split(",")))
+
 
 class Scale(click.ParamType):
     "A positive number or fraction"
-    name = 'scale'
+
+    name = "scale"
+
     def convert(self, value, param, ctx):
-        try: s = Fraction(value)
-        except (ValueError, ZeroDivisionError): s = 0
-        return s if s > 0 else self.fail(f'{value!r} is not a number above 0 such as 2, 0.5 or 3/2')
+        try:
+            s = Fraction(value)
+        except (ValueError, ZeroDivisionError):
+            s = 0
+        return s if s > 0 else self.fail(f"{value!r} is not a number above 0 such as 2, 0.5 or 3/2")
+
 
 def drawn(
-    data:bytes, # of an `.iic` file
-    scale=1, # output pixels per pixel
-    box=None, # (top, left, bottom, right) of the scaled image
-    threads:int=None,
-    limits:Limits=Limits(), # also of the output size
-)->np.ndarray: # (h,w,c) uint8 or uint16, full scale
+    data: bytes,  # of an `.iic` file
+    scale=1,  # output pixels per pixel
+    box=None,  # (top, left, bottom, right) of the scaled image
+    threads: int = None,
+    limits: Limits = Limits(),  # also of the output size
+) -> np.ndarray:  # (h,w,c) uint8 or uint16, full scale
     "`decompress`, with limits on the requested size"
     from implicit_compress.codec.api import decompress
-    h = peek(data)
-    return rescale(decompress(data, scale, box, threads, limits), h.depth, 8 if h.depth <= 8 else 16)
 
-FIELDS = dict(icc='The colour profile', exif='EXIF metadata', xmp='XMP metadata')   # field name: description
+    h = peek(data)
+    return rescale(
+        decompress(data, scale, box, threads, limits), h.depth, 8 if h.depth <= 8 else 16
+    )
+
+
+FIELDS = dict(
+    icc="The colour profile", exif="EXIF metadata", xmp="XMP metadata"
+)  # field name: description
+
 
 def holdable(
-    found, # of `unpack`
-    blank:np.ndarray, # samples of any size, with the channels and the depth of the image
-    suffix:str, # in `FORMATS`
-)->dict: # for `picture_file`
+    found,  # of `unpack`
+    blank: np.ndarray,  # samples of any size, with the channels and the depth of the image
+    suffix: str,  # in `FORMATS`
+) -> dict:  # for `picture_file`
     "The metadata that an image format supports; omitted fields are named on standard error"
     out = {}
     for name, what in FIELDS.items():
         value = getattr(found, name)
-        if not value: continue
+        if not value:
+            continue
         try:
             picture_file(blank, suffix, **{name: value})
             out[name] = value
         except ValueError as e:
-            click.echo(f'{what} is left out: {e if FORMATS[suffix][3] else f"{suffix} cannot hold it"}.', err=True)
+            click.echo(
+                f"{what} is left out: {e if FORMATS[suffix][3] else f'{suffix} cannot hold it'}.",
+                err=True,
+            )
     return out
 
+
 @main.command()
-@click.argument('source', metavar='IN.iic')
-@click.option('-o', '--out', metavar='OUT.png', required=True, help='Picture to write, - for a PNG on standard output.')
-@click.option('--scale', type=Scale(), default='1', metavar='S', help='Draw it S times as large: 2, 0.5, 3/2, ...')
-@click.option('--box', type=Box(), metavar='T,L,B,R', help='Draw only this part: rows T to B, columns L to R, after scaling.')
-@click.option('--threads', type=click.IntRange(1), metavar='N', help='Processor cores to use.  [default: all]')
-@click.option('--trust', is_flag=True, help='Lift the limits on size and time: only for files of your own.')
+@click.argument("source", metavar="IN.iic")
+@click.option(
+    "-o",
+    "--out",
+    metavar="OUT.png",
+    required=True,
+    help="Picture to write, - for a PNG on standard output.",
+)
+@click.option(
+    "--scale",
+    type=Scale(),
+    default="1",
+    metavar="S",
+    help="Draw it S times as large: 2, 0.5, 3/2, ...",
+)
+@click.option(
+    "--box",
+    type=Box(),
+    metavar="T,L,B,R",
+    help="Draw only this part: rows T to B, columns L to R, after scaling.",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), metavar="N", help="Processor cores to use.  [default: all]"
+)
+@click.option(
+    "--trust", is_flag=True, help="Lift the limits on size and time: only for files of your own."
+)
 def decode(source, out, scale, box, threads, trust):
     "Draw the picture in IN.iic (- for standard input)."
     may_write({out: FORMATS}, [source])
-    data,limits = read(source),UNLIMITED if trust else Limits()
+    data, limits = read(source), UNLIMITED if trust else Limits()
     found = unpack(data, limits)
     h = found.header
-    suffix = Path(out).suffix.lower() if Path(out).suffix.lower() in FORMATS else '.png'
+    suffix = Path(out).suffix.lower() if Path(out).suffix.lower() in FORMATS else ".png"
     blank = np.zeros((1, 1, h.channels), np.uint8 if h.depth <= 8 else np.uint16)
     picture_file(blank, suffix)
     kept = holdable(found, blank, suffix)
@@ -351,9 +520,13 @@ def decode(source, out, scale, box, threads, trust):
 
 # %% ../../nbs/85_cli/00_main.ipynb #0afe72d3
 @main.command()
-@click.argument('source', metavar='FILE')
-@click.option('--json', 'as_json', is_flag=True, help='For programs.')
-@click.option('--deep', is_flag=True, help='Decode the latents of a pyramid, too, for the bytes of each grid; within the limits of decode.')
+@click.argument("source", metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Decode the latents of a pyramid, too, for the bytes of each grid; within the limits of decode.",
+)
 def info(source, as_json, deep):
     """Show what is in FILE (- for standard input), and where its bytes go.
 
@@ -368,120 +541,182 @@ def warmup():
     "Compile the kernels of the pyramid and keep them, for containers; the environment variable NUMBA_CACHE_DIR says where."
     from implicit_compress.latent.codec import compile_kernels
     from implicit_compress.latent.kernels import cache_folder, compiled
+
     begun, had = time.perf_counter(), compiled()
     compile_kernels()
     folder = cache_folder()
-    if not folder: raise ValueError('the kernels are compiled, but no folder can keep them: set NUMBA_CACHE_DIR to one that can be written to')
-    click.echo(f'{"loaded from" if had else "compiled into"} {folder} in {time.perf_counter() - begun:.1f} s')
+    if not folder:
+        raise ValueError(
+            "the kernels are compiled, but no folder can keep them: set NUMBA_CACHE_DIR to one that can be written to"
+        )
+    click.echo(
+        f"{'loaded from' if had else 'compiled into'} {folder} in {time.perf_counter() - begun:.1f} s"
+    )
 
 # %% ../../nbs/85_cli/00_main.ipynb #3d0beb96
 def folder_for(
-    out, # path
-    inputs=(), # paths of the inputs
-    names=('table.tsv',), # of the output files
-)->Path:
+    out,  # path
+    inputs=(),  # paths of the inputs
+    names=("table.tsv",),  # of the output files
+) -> Path:
     "Create an output folder, or raise an error before any work"
     p = Path(out)
-    if p.exists() and not p.is_dir(): raise ValueError(f'{out} is a file: name a folder')
-    refuse_clashes(inputs, [p/n for n in names])
+    if p.exists() and not p.is_dir():
+        raise ValueError(f"{out} is a file: name a folder")
+    refuse_clashes(inputs, [p / n for n in names])
     p.mkdir(parents=True, exist_ok=True)
-    may_write({p/n: None for n in names})
+    may_write({p / n: None for n in names})
     return p
 
-TABLE = 'codec\tbytes\tbpp\t'   # first columns of the table of a comparison
+
+TABLE = "codec\tbytes\tbpp\t"  # first columns of the table of a comparison
+
 
 def results_folder(
-    out, # path
-    name:str, # of the .iic file, without suffix
-    inputs=(), # paths of the inputs
-)->Path:
+    out,  # path
+    name: str,  # of the .iic file, without suffix
+    inputs=(),  # paths of the inputs
+) -> Path:
     "The output folder of `report`: new, with files of other names only, or with an earlier comparison"
-    names = (f'{name}.iic', 'side_by_side.png', 'table.tsv')
-    table = Path(out)/'table.tsv'
+    names = (f"{name}.iic", "side_by_side.png", "table.tsv")
+    table = Path(out) / "table.tsv"
     earlier = table.is_file() and table.read_bytes().startswith(TABLE.encode())
-    there = [n for n in names if (Path(out)/n).exists()]
-    refuse_clashes(inputs, [Path(out)/n for n in names])
-    if there and not earlier: raise ValueError(f'{out} has a file {there[0]}, which no comparison made: name another folder')
+    there = [n for n in names if (Path(out) / n).exists()]
+    refuse_clashes(inputs, [Path(out) / n for n in names])
+    if there and not earlier:
+        raise ValueError(
+            f"{out} has a file {there[0]}, which no comparison made: name another folder"
+        )
     return folder_for(out, inputs, names)
 
+
 def report(
-    x, # (h,w,c) uint8
-    data:bytes, # our file
-    folder:Path,
-    name:str, # of the .iic file, without suffix
-    encode_s:float=None,
-    threads:int=None,
+    x,  # (h,w,c) uint8
+    data: bytes,  # our file
+    folder: Path,
+    name: str,  # of the .iic file, without suffix
+    encode_s: float = None,
+    threads: int = None,
 ):
     "Compare a file with other codecs, write the results, print the table"
-    write_result(str(folder/f'{name}.iic'), data)
+    write_result(str(folder / f"{name}.iic"), data)
     rows = compare_at_size(x, data, encode_s, threads)
-    atomic_write(folder/'side_by_side.png', picture_file(side_by_side(x, rows), '.png', None))
-    write_rows([{k: v for k,v in r.items() if k != 'picture'} for r in rows], folder/'table.tsv')
-    click.echo(format_comparison(rows) + f'\n\nThe file, the pictures and the table are in {folder}')
+    atomic_write(folder / "side_by_side.png", picture_file(side_by_side(x, rows), ".png", None))
+    write_rows([{k: v for k, v in r.items() if k != "picture"} for r in rows], folder / "table.tsv")
+    click.echo(
+        format_comparison(rows) + f"\n\nThe file, the pictures and the table are in {folder}"
+    )
+
 
 @main.command()
-@click.argument('source', metavar='IN')
-@click.argument('file', metavar='[FILE.iic]', required=False)
-@click.option('-o', '--out', metavar='FOLDER', help='Where the results go.  [default: NAME-compare]')
+@click.argument("source", metavar="IN")
+@click.argument("file", metavar="[FILE.iic]", required=False)
+@click.option(
+    "-o", "--out", metavar="FOLDER", help="Where the results go.  [default: NAME-compare]"
+)
 @options(COMPARE)
-@click.option('--quiet', '-q', is_flag=True, help='No progress bar.')
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
 def compare(source, file, out, quiet, **how):
     """Put our file beside JPEG, JPEG 2000, WebP and AVIF at the same bytes.
 
     IN is the original picture. Without FILE.iic it is compressed first.
     """
     checked(how)
-    odd = [f'--{n}' for n in how if is_given(how, n) and n != 'threads'] if file else []
-    if odd: raise ValueError(f'{", ".join(odd)}: {file} is encoded already; leave out the file, or what is for the encoder')
-    x = as_samples(to_samples(to_float(load_image(source, how['frame']))))
-    if x.shape[2] in (2, 4): raise ValueError(f'{source} has an alpha channel, which JPEG cannot hold: compare takes gray or RGB')
+    odd = [f"--{n}" for n in how if is_given(how, n) and n != "threads"] if file else []
+    if odd:
+        raise ValueError(
+            f"{', '.join(odd)}: {file} is encoded already; leave out the file, or what is for the encoder"
+        )
+    x = as_samples(to_samples(to_float(load_image(source, how["frame"]))))
+    if x.shape[2] in (2, 4):
+        raise ValueError(
+            f"{source} has an alpha channel, which JPEG cannot hold: compare takes gray or RGB"
+        )
     data = read(file) if file else None
-    if file and (shape := ((h := unpack(data).header).height, h.width, h.channels)) != x.shape: raise ValueError(f'{file} holds {shape} samples, {source} {x.shape}')
-    folder = results_folder(out or f'{Path(source).stem}-compare', Path(source).stem, [source, *([file] if file else [])])
-    if not file: data = fitted(source, quiet, **how | dict(strip=True))   # the files of the other codecs contain no EXIF and no XMP either
-    report(x, data, folder, Path(source).stem, None if file else data.seconds, how['threads'])
+    if file and (shape := ((h := unpack(data).header).height, h.width, h.channels)) != x.shape:
+        raise ValueError(f"{file} holds {shape} samples, {source} {x.shape}")
+    folder = results_folder(
+        out or f"{Path(source).stem}-compare",
+        Path(source).stem,
+        [source, *([file] if file else [])],
+    )
+    if not file:
+        data = fitted(
+            source, quiet, **how | dict(strip=True)
+        )  # the files of the other codecs contain no EXIF and no XMP either
+    report(x, data, folder, Path(source).stem, None if file else data.seconds, how["threads"])
 
 # %% ../../nbs/85_cli/00_main.ipynb #740bb676
-DEMO = dict(bpp=.2, seconds=25.)   # default target and budget
+DEMO = dict(bpp=0.2, seconds=25.0)  # default target and budget
+
 
 @main.command()
-@click.option('-o', '--out', metavar='FOLDER', default='implicit-compress-demo', show_default=True, help='Where the results go.')
-@options(('bpp', 'seconds', 'steps', 'threads'), **DEMO)
+@click.option(
+    "-o",
+    "--out",
+    metavar="FOLDER",
+    default="implicit-compress-demo",
+    show_default=True,
+    help="Where the results go.",
+)
+@options(("bpp", "seconds", "steps", "threads"), **DEMO)
 def demo(out, **how):
     "Compress a small picture of two parrots and compare; takes half a minute."
-    budget = 'steps' if how['steps'] else 'seconds'
-    how = {k: DEMO.get(k) if v is None and k in ('bpp', budget) else v for k,v in how.items()}
-    folder,x = results_folder(out, 'parrots'),demo_image()
-    click.echo(f'Two parrots, {x.shape[1]} x {x.shape[0]} pixels. Fitting a network for {how[budget]:g} {"steps" if how["steps"] else "s"} ...')
+    budget = "steps" if how["steps"] else "seconds"
+    how = {k: DEMO.get(k) if v is None and k in ("bpp", budget) else v for k, v in how.items()}
+    folder, x = results_folder(out, "parrots"), demo_image()
+    click.echo(
+        f"Two parrots, {x.shape[1]} x {x.shape[0]} pixels. Fitting a network for {how[budget]:g} {'steps' if how['steps'] else 's'} ..."
+    )
     data = fitted(x, False, **how)
-    report(x, data, folder, 'parrots', data.seconds, how['threads'])
-    click.echo('Look at side_by_side.png. What next?\n  implicit-compress info ' + str(folder/'parrots.iic')
-               + '\n  implicit-compress decode ' + str(folder/'parrots.iic') + ' -o large.png --scale 3')
+    report(x, data, folder, "parrots", data.seconds, how["threads"])
+    click.echo(
+        "Look at side_by_side.png. What next?\n  implicit-compress info "
+        + str(folder / "parrots.iic")
+        + "\n  implicit-compress decode "
+        + str(folder / "parrots.iic")
+        + " -o large.png --scale 3"
+    )
 
 # %% ../../nbs/85_cli/00_main.ipynb #7004b680
 def executor_for(
-    dask:str, # as for `dask_executor`, or None
-): # an `Executor`, or None
+    dask: str,  # as for `dask_executor`, or None
+):  # an `Executor`, or None
     "The executor of the tasks"
     return dask_executor(dask) if dask else None
 
+
 MANY = [
-    click.option('--workers', type=click.IntRange(1), metavar='N', default=1, show_default=True, help='Tasks at a time; each gets its share of the cores.'),
-    click.option('--dask', metavar='WHERE', help='Let workers of dask do it: local, local:4, or tcp://HOST:PORT of a scheduler.'),
+    click.option(
+        "--workers",
+        type=click.IntRange(1),
+        metavar="N",
+        default=1,
+        show_default=True,
+        help="Tasks at a time; each gets its share of the cores.",
+    ),
+    click.option(
+        "--dask",
+        metavar="WHERE",
+        help="Let workers of dask do it: local, local:4, or tcp://HOST:PORT of a scheduler.",
+    ),
 ]
+
 
 def many(f):
     "Add the options of parallel work to a command"
-    for option in reversed(MANY): f = option(f)
+    for option in reversed(MANY):
+        f = option(f)
     return f
 
+
 @main.command()
-@click.argument('source', metavar='IN')
-@click.option('-o', '--out', metavar='FOLDER', required=True, help='Where the files go.')
+@click.argument("source", metavar="IN")
+@click.option("-o", "--out", metavar="FOLDER", required=True, help="Where the files go.")
 @options(MANY_FILES)
 @many
-@click.option('--again', is_flag=True, help='Make files anew that are there.')
-@click.option('--quiet', '-q', is_flag=True, help='Say nothing but what failed.')
+@click.option("--again", is_flag=True, help="Make files anew that are there.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but what failed.")
 def encode_many(source, out, workers, dask, again, quiet, **how):
     """Compress all pictures of IN, a folder or the name of a set, into files of FOLDER.
 
@@ -491,99 +726,213 @@ def encode_many(source, out, workers, dask, again, quiet, **how):
     pictures = image_set(source, unreadable=True)
     folder = folder_for(out, pictures.values(), [f.name for f in names_for(pictures.values(), out)])
     try:
-        with interruptible(): said = compress_many(pictures.values(), folder, executor_for(dask), workers, again=again, progress=not quiet and sys.stderr.isatty(), **{k: v for k,v in how.items() if v is not None})
-    except KeyboardInterrupt: raise Failed(f'Stopped. The files that were ready are in {folder}; the same line goes on.') from None
-    failed = {f.name: s for f,s in said.items() if s.startswith('failed')}
-    for f,s in said.items():
-        if not quiet or f.name in failed: click.echo(f'{f.name}: {s}', err=f.name in failed)
-    if failed: raise ValueError(f'{len(failed)} of {len(said)} pictures failed; the others are in {out}')
+        with interruptible():
+            said = compress_many(
+                pictures.values(),
+                folder,
+                executor_for(dask),
+                workers,
+                again=again,
+                progress=not quiet and sys.stderr.isatty(),
+                **{k: v for k, v in how.items() if v is not None},
+            )
+    except KeyboardInterrupt:
+        raise Failed(
+            f"Stopped. The files that were ready are in {folder}; the same line goes on."
+        ) from None
+    failed = {f.name: s for f, s in said.items() if s.startswith("failed")}
+    for f, s in said.items():
+        if not quiet or f.name in failed:
+            click.echo(f"{f.name}: {s}", err=f.name in failed)
+    if failed:
+        raise ValueError(f"{len(failed)} of {len(said)} pictures failed; the others are in {out}")
 
 # %% ../../nbs/85_cli/00_main.ipynb #b535aeba
 def numbers(
-    text:str, # '0.1,0.2'
-    name:str, # of the option
-)->list: # of float
+    text: str,  # '0.1,0.2'
+    name: str,  # of the option
+) -> list:  # of float
     "Parse numbers, separated by commas"
-    try: out = [float(v) for v in text.split(',')]
-    except ValueError: raise ValueError(f'--{name} {text!r}: give numbers with commas between them') from None
-    return [int(v) if name == 'quality' and v.is_integer() else v for v in out]
+    try:
+        out = [float(v) for v in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--{name} {text!r}: give numbers with commas between them") from None
+    return [int(v) if name == "quality" and v.is_integer() else v for v in out]
+
 
 def spec_list(
-    texts, # values of `--codec`: repeated, or separated by commas if without settings
-)->list:
+    texts,  # values of `--codec`: repeated, or separated by commas if without settings
+) -> list:
     "Parse codecs, with or without settings"
-    return [s.strip() for t in texts for s in ([t] if ' ' in t.strip() else t.split(',')) if s.strip()]
+    return [
+        s.strip() for t in texts for s in ([t] if " " in t.strip() else t.split(",")) if s.strip()
+    ]
+
 
 @main.command()
-@click.option('--set', 'name', metavar='SET', required=True, help=f'Pictures: {", ".join(SETS)}, or a folder.')
-@click.option('--only', metavar='NAMES', help='Of these, with commas: kodim05,kodim15.')
-@click.option('--codec', 'codecs', multiple=True, metavar='CODECS', default=['siren,jpeg,jpeg2000,webp,avif'], show_default=True,
-              help=f'{", ".join([*OWN_CODECS, *CODECS])}. Settings behind ours: --codec "pyramid seconds=5".')
-@click.option('--bpp', help='Sizes to aim at, bits per pixel.  [default: 0.1,0.2,0.4,0.8]')
-@click.option('--psnr', help='Or qualities to reach, dB.')
-@click.option('--lmbda', help='Or weights of rate, for ours.')
-@click.option('--quality', help='Or the knob of other codecs; ours have none.')
-@click.option('-o', '--out', metavar='FOLDER', help='Where the results go, and are looked for.  [default: SET-bench]')
-@click.option('--anchor', default='jpeg', show_default=True, help='Codecs to give BD-rates against: means of the BD-rates of single images.')
+@click.option(
+    "--set", "name", metavar="SET", required=True, help=f"Pictures: {', '.join(SETS)}, or a folder."
+)
+@click.option("--only", metavar="NAMES", help="Of these, with commas: kodim05,kodim15.")
+@click.option(
+    "--codec",
+    "codecs",
+    multiple=True,
+    metavar="CODECS",
+    default=["siren,jpeg,jpeg2000,webp,avif"],
+    show_default=True,
+    help=f'{", ".join([*OWN_CODECS, *CODECS])}. Settings behind ours: --codec "pyramid seconds=5".',
+)
+@click.option("--bpp", help="Sizes to aim at, bits per pixel.  [default: 0.1,0.2,0.4,0.8]")
+@click.option("--psnr", help="Or qualities to reach, dB.")
+@click.option("--lmbda", help="Or weights of rate, for ours.")
+@click.option("--quality", help="Or the knob of other codecs; ours have none.")
+@click.option(
+    "-o",
+    "--out",
+    metavar="FOLDER",
+    help="Where the results go, and are looked for.  [default: SET-bench]",
+)
+@click.option(
+    "--anchor",
+    default="jpeg",
+    show_default=True,
+    help="Codecs to give BD-rates against: means of the BD-rates of single images.",
+)
 @many
-@click.option('--threads', type=click.IntRange(1), metavar='N', help='Of each task.  [default: the cores, divided among the workers]')
-@click.option('--devices', help='CUDA devices, one task at a time on each: 0,1. Ours then need device=cuda among their settings.')
-@click.option('--timeout', type=click.FloatRange(0, min_open=True), metavar='SECONDS', help='For encoding and for decoding a point; what takes longer is a failed row.  [default: none]')
-@click.option('--retry', is_flag=True, help='Measure again what failed.')
-@click.option('--quiet', '-q', is_flag=True, help='No progress bar.')
-def bench(name, only, codecs, out, anchor, workers, dask, threads, devices, timeout, retry, quiet, **aims):
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of each task.  [default: the cores, divided among the workers]",
+)
+@click.option(
+    "--devices",
+    help="CUDA devices, one task at a time on each: 0,1. Ours then need device=cuda among their settings.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    metavar="SECONDS",
+    help="For encoding and for decoding a point; what takes longer is a failed row.  [default: none]",
+)
+@click.option("--retry", is_flag=True, help="Measure again what failed.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar.")
+def bench(
+    name, only, codecs, out, anchor, workers, dask, threads, devices, timeout, retry, quiet, **aims
+):
     """Measure codecs on a set of pictures: rate, quality, time and memory, from real files.
 
     Every point is encoded in one process, decoded in another, and written down at once; the same line goes on where it was
     stopped, and measures nothing twice. A point that fails costs its own row: the others have their curves, plots and
     BD-rates. Exit code: 0 all points were measured, 1 some failed (they are named), 2 nothing could begin.
     """
-    points = [{k: v} for k in AIMS if aims[k] for v in numbers(aims[k], k)] or [dict(bpp=b) for b in (.1, .2, .4, .8)]
-    pictures = chosen(image_set(name, unreadable=True), only)   # an unreadable image gives a row with an error
-    folder = folder_for(out or f'{Path(name).name}-bench')
-    if near := [p for p in pictures.values() if Path(p).parent.samefile(folder)]: raise ValueError(f'{folder} holds images of the set, such as {Path(near[0]).name}, and plots would be added: name another folder')
-    on = numbers(devices, 'devices') if devices else ()
+    points = [{k: v} for k in AIMS if aims[k] for v in numbers(aims[k], k)] or [
+        dict(bpp=b) for b in (0.1, 0.2, 0.4, 0.8)
+    ]
+    pictures = chosen(
+        image_set(name, unreadable=True), only
+    )  # an unreadable image gives a row with an error
+    folder = folder_for(out or f"{Path(name).name}-bench")
+    if near := [p for p in pictures.values() if Path(p).parent.samefile(folder)]:
+        raise ValueError(
+            f"{folder} holds images of the set, such as {Path(near[0]).name}, and plots would be added: name another folder"
+        )
+    on = numbers(devices, "devices") if devices else ()
     try:
-        with interruptible(): rows = sweep(pictures, spec_list(codecs), points, folder, executor_for(dask), workers, threads, on, retry, not quiet and sys.stderr.isatty(), timeout)
-    except KeyboardInterrupt: raise Failed(f'Stopped. What was measured is in {folder}; the same line goes on.') from None
-    files = write_report(rows, folder, spec_list([anchor]), others=published() if name == 'kodak' and not only else None)
-    click.echo(summary(rows, spec_list([anchor])) + f'\n\nThe table, the plots and the files are in {folder}: {" ".join(f.name for f in files)}')
+        with interruptible():
+            rows = sweep(
+                pictures,
+                spec_list(codecs),
+                points,
+                folder,
+                executor_for(dask),
+                workers,
+                threads,
+                on,
+                retry,
+                not quiet and sys.stderr.isatty(),
+                timeout,
+            )
+    except KeyboardInterrupt:
+        raise Failed(f"Stopped. What was measured is in {folder}; the same line goes on.") from None
+    files = write_report(
+        rows,
+        folder,
+        spec_list([anchor]),
+        others=published() if name == "kodak" and not only else None,
+    )
+    click.echo(
+        summary(rows, spec_list([anchor]))
+        + f"\n\nThe table, the plots and the files are in {folder}: {' '.join(f.name for f in files)}"
+    )
     if failed := failures(rows):
-        click.echo('\n'.join(failed), err=True)
-        raise PartlyFailed(f'{sum("error" in r for r in rows)} of {len(rows)} points failed; --retry measures them again')
+        click.echo("\n".join(failed), err=True)
+        raise PartlyFailed(
+            f"{sum('error' in r for r in rows)} of {len(rows)} points failed; --retry measures them again"
+        )
+
 
 def chosen(pictures, only):
     "Select images of a set"
-    if not only: return pictures
-    names = {Path(n).stem: p for n,p in pictures.items()} | pictures
-    if missing := [n for n in only.split(',') if n not in names]: raise ValueError(f'there is no {missing[0]}: the set has {", ".join(list(pictures)[:5])} ...')
-    return {n: names[n] for n in only.split(',')}
+    if not only:
+        return pictures
+    names = {Path(n).stem: p for n, p in pictures.items()} | pictures
+    if missing := [n for n in only.split(",") if n not in names]:
+        raise ValueError(
+            f"there is no {missing[0]}: the set has {', '.join(list(pictures)[:5])} ..."
+        )
+    return {n: names[n] for n in only.split(",")}
+
 
 class PartlyFailed(Failed):
     "Some points failed: exit code 1"
+
     exit_code = 1
 
+
 def failures(
-    rows:list, # of the bench
-)->list: # lines
+    rows: list,  # of the bench
+) -> list:  # lines
     "One line per failed image and reason, with codecs and points"
     by = {}
     for r in rows:
-        if 'error' in r: by.setdefault((r['picture'], r['error']), {}).setdefault(r['codec'], []).append(r['asked'])
-    def points(some): return '; '.join(f'{c} {", ".join(filter(None, asked))}'.rstrip() for c,asked in some.items())
-    return [f'{picture} failed ({points(some)}): {error}' for (picture, error),some in by.items()]
+        if "error" in r:
+            by.setdefault((r["picture"], r["error"]), {}).setdefault(r["codec"], []).append(
+                r["asked"]
+            )
+
+    def points(some):
+        return "; ".join(
+            f"{c} {', '.join(filter(None, asked))}".rstrip() for c, asked in some.items()
+        )
+
+    return [f"{picture} failed ({points(some)}): {error}" for (picture, error), some in by.items()]
+
 
 def summary(
-    rows:list, # of the bench
-    anchors=('jpeg',), # anchors of the BD-rates
-)->str: # lines
+    rows: list,  # of the bench
+    anchors=("jpeg",),  # anchors of the BD-rates
+) -> str:  # lines
     "The curves, the BD-rates, and the omitted images and points"
-    lines = [f'{"codec":24}{"asked":>12}{"bpp":>8}{"PSNR":>9}{"MS-SSIM":>9}{"encode s":>10}{"decode s":>10}']
-    for c,ps in curves(rows).items():
-        for p in ps: lines.append(f'{c:24}{p["asked"]:>12}{p["bpp"]:8.3f}' + (f'{p["psnr_db"]:6.2f} dB' if 'psnr_db' in p else ' lossless') + f'{p["ms_ssim"]:9.4f}{p["encode_s"]:10.2f}{p["decode_s"]:10.2f}')
+    lines = [
+        f"{'codec':24}{'asked':>12}{'bpp':>8}{'PSNR':>9}{'MS-SSIM':>9}{'encode s':>10}{'decode s':>10}"
+    ]
+    for c, ps in curves(rows).items():
+        for p in ps:
+            lines.append(
+                f"{c:24}{p['asked']:>12}{p['bpp']:8.3f}"
+                + (f"{p['psnr_db']:6.2f} dB" if "psnr_db" in p else " lossless")
+                + f"{p['ms_ssim']:9.4f}{p['encode_s']:10.2f}{p['decode_s']:10.2f}"
+            )
     for r in (bd := bd_for(rows, anchors)):
-        of = [f'{bd_text(r, a)} against {a} ({r[f"{a}, images"]} images)' for a in anchors if r.get(a) is not None and r['codec'] != a]
-        if of: lines.append(f'BD-rate of {r["codec"]}: ' + ', '.join(of))
-    if bd: lines.append(BD_NOTE)
-    return '\n'.join(lines + shared(rows).notes)
-
+        of = [
+            f"{bd_text(r, a)} against {a} ({r[f'{a}, images']} images)"
+            for a in anchors
+            if r.get(a) is not None and r["codec"] != a
+        ]
+        if of:
+            lines.append(f"BD-rate of {r['codec']}: " + ", ".join(of))
+    if bd:
+        lines.append(BD_NOTE)
+    return "\n".join(lines + shared(rows).notes)

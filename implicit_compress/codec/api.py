@@ -20,468 +20,699 @@ from functools import partial
 from fractions import Fraction
 import numpy as np
 from ..image.alpha import area_mean, halved, hides, separated, visible_psnr
-from .arguments import APART, ARGUMENTS, EFFORTS, LATENTS, ONE_OF, PRESETS, validated
-from ..hybrid.codec import Target, encode_hybrid, best_of, decode_bands, guessed_bytes, refuse
-from ..bitstream.container import Contents, DamagedError, Header, IicError, LimitError, Limits, attach, pack, peek, side_bytes, unpack
+from implicit_compress.codec.arguments import (
+    APART,
+    ARGUMENTS,
+    EFFORTS,
+    LATENTS,
+    ONE_OF,
+    PRESETS,
+    validated,
+)
+from implicit_compress.hybrid.codec import (
+    Target,
+    encode_hybrid,
+    best_of,
+    decode_bands,
+    guessed_bytes,
+    refuse,
+)
+from implicit_compress.bitstream.container import (
+    Contents,
+    DamagedError,
+    Header,
+    IicError,
+    LimitError,
+    Limits,
+    attach,
+    pack,
+    peek,
+    side_bytes,
+    unpack,
+)
 from ..entropy.generic import PACKERS
 from ..entropy.coding import only_iic_errors
-from ..image.io import LoadedImage, as_samples, file_bytes, read_image, scaled_side, to_float, upright_exif, upright_xmp
-from ..lossless.codec import decode_lossless, encode_lossless, index_values, restore_values
+from implicit_compress.image.io import (
+    LoadedImage,
+    as_samples,
+    file_bytes,
+    read_image,
+    scaled_side,
+    to_float,
+    upright_exif,
+    upright_xmp,
+)
+from implicit_compress.lossless.codec import (
+    decode_lossless,
+    encode_lossless,
+    index_values,
+    restore_values,
+)
 from ..siren.codec import File, drawn, encode_siren
 from ..latent.format import box_slices, decode_latents
-from .search import FACTOR, LosslessLimit, lossless_estimate, search_rate, warn_missed
+from implicit_compress.codec.search import (
+    FACTOR,
+    LosslessLimit,
+    lossless_estimate,
+    search_rate,
+    warn_missed,
+)
 from ..wavelet.codec import Coefficients
 
 # %% ../../nbs/70_codec/20_api.ipynb #0be44123
 def target_of(
-    how:dict, # of `validated`
-    shape, # (h,w,c) of the image
-)->Target:
+    how: dict,  # of `validated`
+    shape,  # (h,w,c) of the image
+) -> Target:
     "Convert the target to one for the samples, with the size in bytes"
-    return Target(how['bpp'] and how['bpp']*shape[0]*shape[1]/8, how['psnr'], how['lmbda'])
+    return Target(how["bpp"] and how["bpp"] * shape[0] * shape[1] / 8, how["psnr"], how["lmbda"])
 
-SMALLEST = 100   # size of the smallest network that is tried, bytes
-FIRST = 1.   # largest rate of the first short fit, bits per pixel
+
+SMALLEST = 100  # size of the smallest network that is tried, bytes
+FIRST = 1.0  # largest rate of the first short fit, bits per pixel
+
 
 def rates_for(
-    x, # (h,w,c) samples
-    target:Target, # a quality or a cost
-)->dict: # first, least and most bits per pixel, arguments of `search_rate`
+    x,  # (h,w,c) samples
+    target: Target,  # a quality or a cost
+) -> dict:  # first, least and most bits per pixel, arguments of `search_rate`
     "Bounds of the rate search of networks: from the smallest network to the lossless file; the first rate is the one at which wavelet coefficients are estimated to meet the target"
-    bits = 8/(x.shape[0]*x.shape[1])
-    least = SMALLEST*bits
-    most = max(lossless_estimate(x)*bits, 2*least)
-    guess = guessed_bytes(Coefficients(to_float(x).astype(np.float64) - .5), target, np.iinfo(x.dtype).max)*bits
-    return dict(first=min(max(guess, least), most/FACTOR, FIRST), least=least, most=most)
+    bits = 8 / (x.shape[0] * x.shape[1])
+    least = SMALLEST * bits
+    most = max(lossless_estimate(x) * bits, 2 * least)
+    guess = (
+        guessed_bytes(
+            Coefficients(to_float(x).astype(np.float64) - 0.5), target, np.iinfo(x.dtype).max
+        )
+        * bits
+    )
+    return dict(first=min(max(guess, least), most / FACTOR, FIRST), least=least, most=most)
 
 # %% ../../nbs/70_codec/20_api.ipynb #51fb3fcf
 def affordable(
-    x, # (h,w,c) samples
-    base:File, # a file of the same image
-)->bool:
+    x,  # (h,w,c) samples
+    base: File,  # a file of the same image
+) -> bool:
     "Do the default decoder limits allow a lossless file that contains this base file?"
-    try: Limits().check(Header(*x.shape, 8*x.itemsize, 'lossless', dict(colour='ycocg', predictors=b'', base=bytes(base))))
-    except LimitError: return False
+    try:
+        Limits().check(
+            Header(
+                *x.shape,
+                8 * x.itemsize,
+                "lossless",
+                dict(colour="ycocg", predictors=b"", base=bytes(base)),
+            )
+        )
+    except LimitError:
+        return False
     return True
 
+
 def encode_lossless_file(
-    x, # (h,w,c) samples
-    base:File=None, # file of the same image, whose reconstruction is tried as a predictor input
-)->File:
+    x,  # (h,w,c) samples
+    base: File = None,  # file of the same image, whose reconstruction is tried as a predictor input
+) -> File:
     "The smallest lossless file: with and without the base reconstruction, with and without a color transform, by value index, or the raw samples in a generic compressor"
     from implicit_compress.image.metrics import bpp
-    t0,(values,numbers) = time.perf_counter(),index_values(x)
-    def made(coded, **args): return pack(Header(*x.shape, 8*x.itemsize, 'lossless', args), *coded)
+
+    t0, (values, numbers) = time.perf_counter(), index_values(x)
+
+    def made(coded, **args):
+        return pack(Header(*x.shape, 8 * x.itemsize, "lossless", args), *coded)
+
     def smallest(z, drawing=None, **more):
         files = []
-        for colour in ('ycocg', 'as it is')[:2 if x.shape[2] > 2 else 1]:
-            predictors,*coded = encode_lossless(z, drawing, colour == 'ycocg')
+        for colour in ("ycocg", "as it is")[: 2 if x.shape[2] > 2 else 1]:
+            predictors, *coded = encode_lossless(z, drawing, colour == "ycocg")
             files.append(made(coded, colour=colour, predictors=predictors, **more))
         return min(files, key=len)
+
     alone = [smallest(x), *([smallest(numbers, values=values)] if values else [])]
-    raw = x.astype(x.dtype.newbyteorder('<')).tobytes()
-    if len(zlib.compress(raw, 1)) < 2*min(map(len, alone)): alone.append(made((b'', PACKERS['lzma'][0](raw)), colour='as it is', predictors=b'', coder='lzma'))
-    helped = [smallest(x, decompress(base), base=bytes(base))] if base and affordable(x, base) else []
+    raw = x.astype(x.dtype.newbyteorder("<")).tobytes()
+    if len(zlib.compress(raw, 1)) < 2 * min(map(len, alone)):
+        alone.append(
+            made((b"", PACKERS["lzma"][0](raw)), colour="as it is", predictors=b"", coder="lzma")
+        )
+    helped = (
+        [smallest(x, decompress(base), base=bytes(base))] if base and affordable(x, base) else []
+    )
     out = File(min(alone + helped, key=len))
-    out.psnr,out.bpp,out.seconds = math.inf,bpp(out, x.shape),time.perf_counter() - t0 + (base.seconds if base else 0)
+    out.psnr, out.bpp, out.seconds = (
+        math.inf,
+        bpp(out, x.shape),
+        time.perf_counter() - t0 + (base.seconds if base else 0),
+    )
     if base:
-        out.remark = f'a network of {len(base):,} bytes {"pays" if "base" in peek(out).args else "does not pay and is left out"}: {f"{len(helped[0]):,} bytes" if helped else "more than the limits of a decoder"} with it, {min(map(len, alone)):,} without'
+        out.remark = f"a network of {len(base):,} bytes {'pays' if 'base' in peek(out).args else 'does not pay and is left out'}: {f'{len(helped[0]):,} bytes' if helped else 'more than the limits of a decoder'} with it, {min(map(len, alone)):,} without"
     return out
 
+
 def alpha_field(
-    alpha, # (h,w,1) uint8 or uint16
-)->bytes: # for `attach`
+    alpha,  # (h,w,1) uint8 or uint16
+) -> bytes:  # for `attach`
     "Encode an alpha plane as a field of a file: a constant, or a lossless file"
     if alpha.min() == alpha.max():
-        return int(alpha[0, 0, 0]).to_bytes(alpha.itemsize, 'little')
+        return int(alpha[0, 0, 0]).to_bytes(alpha.itemsize, "little")
     return bytes(encode_lossless_file(np.ascontiguousarray(alpha)))
 
 # %% ../../nbs/70_codec/20_api.ipynb #0b25e212
-FITTED = tuple('seed skips prune pruning pool hashing quantizer coder checkpoint device progress callbacks'.split())   # arguments of `encode_siren`
+FITTED = tuple(
+    "seed skips prune pruning pool hashing quantizer coder checkpoint device progress callbacks".split()
+)  # arguments of `encode_siren`
 
-WITHOUT = dict(icc='strip_profile', exif='strip', xmp='strip')   # metadata field: argument that omits it
+WITHOUT = dict(
+    icc="strip_profile", exif="strip", xmp="strip"
+)  # metadata field: argument that omits it
 
-def is_array(image)->bool:
+
+def is_array(image) -> bool:
     "Is `image` an array of samples and not a file? A one-dimensional memoryview is the bytes of a file"
-    if isinstance(image, memoryview) and image.ndim == 1: return False
-    return hasattr(image, 'shape') or isinstance(image, (list, tuple))
+    if isinstance(image, memoryview) and image.ndim == 1:
+        return False
+    return hasattr(image, "shape") or isinstance(image, (list, tuple))
+
 
 def found_in(
-    image, # as for `compress`
-    frame:int=None, # index of the image, in a file of several images
-)->LoadedImage:
+    image,  # as for `compress`
+    frame: int = None,  # index of the image, in a file of several images
+) -> LoadedImage:
     "Read an image"
-    if not is_array(image): return read_image(image, frame)
-    if frame is not None: raise ValueError(f'frame is {frame}: an array is one image; frame chooses one of an image file')
+    if not is_array(image):
+        return read_image(image, frame)
+    if frame is not None:
+        raise ValueError(
+            f"frame is {frame}: an array is one image; frame chooses one of an image file"
+        )
     return LoadedImage(as_samples(image))
 
+
 def sides_of(
-    found:LoadedImage,
-    how:dict, # of `validated`
-)->dict: # for `attach`
+    found: LoadedImage,
+    how: dict,  # of `validated`
+) -> dict:  # for `attach`
     "The metadata to store: the given fields, else those of the image, except those to omit; the orientation is set to 1"
     out = {}
     for name, switch in WITHOUT.items():
         value = getattr(found, name) if how[name] is None else how[name]
-        if not value or how[switch]: continue
+        if not value or how[switch]:
+            continue
         most = getattr(Limits, name)
         if len(value) > most:
-            flag = switch.replace('_', '-')
-            raise ValueError(f'{name} has {len(value)} bytes, at most {most} are stored: leave it out with {switch} (--{flag})')
+            flag = switch.replace("_", "-")
+            raise ValueError(
+                f"{name} has {len(value)} bytes, at most {most} are stored: leave it out with {switch} (--{flag})"
+            )
         out[name] = value
-    if 'exif' in out: out['exif'] = upright_exif(out['exif'])
-    if 'xmp' in out: out['xmp'] = upright_xmp(out['xmp'])
+    if "exif" in out:
+        out["exif"] = upright_exif(out["exif"])
+    if "xmp" in out:
+        out["xmp"] = upright_xmp(out["xmp"])
     return dict.fromkeys(WITHOUT) | out
 
+
 def samples_and_sides(
-    image, # as for `compress`
-    how:dict, # of `validated`
-)->tuple: # (h,w,c) samples, and the metadata for `attach`
+    image,  # as for `compress`
+    how: dict,  # of `validated`
+) -> tuple:  # (h,w,c) samples, and the metadata for `attach`
     "Read an image and warn about what is omitted; in lossless mode, an image of several frames needs `frame`"
-    found = found_in(image, how['frame'])
-    if how['lossless'] and found.left_out:
-        raise ValueError(f'lossless would leave out {found.left_out} of {found.frames} frames: choose one with frame (--frame), '
-                         f'0 to {found.frames - 1}')
-    for text in found.warnings: warnings.warn(text, stacklevel=3)
-    return found.samples,sides_of(found, how)
+    found = found_in(image, how["frame"])
+    if how["lossless"] and found.left_out:
+        raise ValueError(
+            f"lossless would leave out {found.left_out} of {found.frames} frames: choose one with frame (--frame), "
+            f"0 to {found.frames - 1}"
+        )
+    for text in found.warnings:
+        warnings.warn(text, stacklevel=3)
+    return found.samples, sides_of(found, how)
 
 # %% ../../nbs/70_codec/20_api.ipynb #9yr0m1d1
 def encode_coefficients(
-    x, # (h,w,c) samples
-    target:Target,
-    bands:dict, # arguments of `encode_hybrid`
-    **measured, # quality, too_large and threads, for `encode_hybrid`
-)->File:
+    x,  # (h,w,c) samples
+    target: Target,
+    bands: dict,  # arguments of `encode_hybrid`
+    **measured,  # quality, too_large and threads, for `encode_hybrid`
+) -> File:
     "Encode with wavelet coefficients alone"
     return encode_hybrid(x, **target._asdict(), **bands, **measured)
 
+
 def quality_of(
-    colour, # (h,w,c) samples
-    alpha, # (h,w,1) samples, or None
-): # function from decoded samples to PSNR, dB; None: PSNR over all samples
+    colour,  # (h,w,c) samples
+    alpha,  # (h,w,1) samples, or None
+):  # function from decoded samples to PSNR, dB; None: PSNR over all samples
     "Quality measure of color: PSNR where alpha is above 0"
     return (lambda y: visible_psnr(y, colour, alpha)) if hides(alpha) else None
 
+
 def encode_auto(
-    x, # (h,w,c) samples
-    how:dict, # of `validated`
-    alpha=None, # (h,w,1) samples: where it is 0, `x` is not visible
-    too_large=None, # function of a size in bytes: is it larger than the lossless file?
-)->File:
+    x,  # (h,w,c) samples
+    how: dict,  # of `validated`
+    alpha=None,  # (h,w,1) samples: where it is 0, `x` is not visible
+    too_large=None,  # function of a size in bytes: is it larger than the lossless file?
+) -> File:
     "Encode with method pyramid; for method auto, also with coefficients, and return the better file at the target, by measured size and quality"
     from implicit_compress.latent.codec import encode_latents
-    targets = {k: how[k] for k in ('bpp', 'psnr', 'lmbda')}
-    own = dict(alpha=alpha) | {k: how[k] for k in ('steps', 'seed', 'start', 'progress', 'threads', 'device')}
-    seconds = EFFORTS[how['preset']] if how['seconds'] is None else how['seconds']
-    if how['method'] != 'auto': return encode_latents(x, **targets, seconds=seconds, checkpoint=how['checkpoint'], **own)
+
+    targets = {k: how[k] for k in ("bpp", "psnr", "lmbda")}
+    own = dict(alpha=alpha) | {
+        k: how[k] for k in ("steps", "seed", "start", "progress", "threads", "device")
+    }
+    seconds = EFFORTS[how["preset"]] if how["seconds"] is None else how["seconds"]
+    if how["method"] != "auto":
+        return encode_latents(x, **targets, seconds=seconds, checkpoint=how["checkpoint"], **own)
     target = target_of(how, x.shape)
-    rival = encode_coefficients(x, target, PRESETS['instant'], quality=quality_of(x, alpha), too_large=too_large, threads=how['threads'])
-    f = encode_latents(x, **targets, seconds=seconds and max(seconds - rival.seconds, seconds/2), **own)
-    out,other = (f, rival) if best_of([f, rival], target) is f else (rival, f)
-    names = {id(f): 'a pyramid', id(rival): 'coefficients'}
+    rival = encode_coefficients(
+        x,
+        target,
+        PRESETS["instant"],
+        quality=quality_of(x, alpha),
+        too_large=too_large,
+        threads=how["threads"],
+    )
+    f = encode_latents(
+        x, **targets, seconds=seconds and max(seconds - rival.seconds, seconds / 2), **own
+    )
+    out, other = (f, rival) if best_of([f, rival], target) is f else (rival, f)
+    names = {id(f): "a pyramid", id(rival): "coefficients"}
     out.seconds += other.seconds
-    out.remark = f'{names[id(out)]}; {names[id(other)]}: {len(other):,} bytes, {other.psnr:.2f} dB'
+    out.remark = f"{names[id(out)]}; {names[id(other)]}: {len(other):,} bytes, {other.psnr:.2f} dB"
     return out
 
 # %% ../../nbs/70_codec/20_api.ipynb #b9562b09
-LEAST = 1/3   # smallest share of a byte target for the samples, for any size of the other fields
+LEAST = 1 / 3  # smallest share of a byte target for the samples, for any size of the other fields
+
 
 def bpp_of_samples(
-    bpp:float, # target of the whole file, bits per pixel
-    shape, # (h,w,c) of the image
-    **sides, # fields of `attach`
-)->float: # target of the samples, bits per pixel
+    bpp: float,  # target of the whole file, bits per pixel
+    shape,  # (h,w,c) of the image
+    **sides,  # fields of `attach`
+) -> float:  # target of the samples, bits per pixel
     "Subtract the rate of the other fields from the target; warn where they take more than their share"
-    own = 8*side_bytes(**sides)/(shape[0]*shape[1])
-    if bpp - own >= LEAST*bpp:
+    own = 8 * side_bytes(**sides) / (shape[0] * shape[1])
+    if bpp - own >= LEAST * bpp:
         return bpp - own
-    warnings.warn(f'alpha and metadata take {own:.3f} bits per pixel of a target of {bpp:g}: '
-                  f'the file will be larger than asked for; give a larger target, or leave something out', stacklevel=3)
-    return LEAST*bpp
+    warnings.warn(
+        f"alpha and metadata take {own:.3f} bits per pixel of a target of {bpp:g}: "
+        f"the file will be larger than asked for; give a larger target, or leave something out",
+        stacklevel=3,
+    )
+    return LEAST * bpp
+
 
 def with_visible_psnr(
-    f:File, # of the color samples
-    colour, # (h,w,c) that were encoded
-    alpha, # (h,w,1) samples, or None
-    threads:int=None, # for `decompress`
-)->File: # the same file, with `psnr` of the visible color
+    f: File,  # of the color samples
+    colour,  # (h,w,c) that were encoded
+    alpha,  # (h,w,1) samples, or None
+    threads: int = None,  # for `decompress`
+) -> File:  # the same file, with `psnr` of the visible color
     "Measure the PSNR of a file where alpha is above 0"
     if hides(alpha) and f.psnr != math.inf:
         f.psnr = visible_psnr(decompress(f, threads=threads), colour, alpha)
     return f
 
+
 def attached(
-    f:File, # of the samples
-    **sides, # fields of `attach`
-)->File:
+    f: File,  # of the samples
+    **sides,  # fields of `attach`
+) -> File:
     "Attach fields to a file"
-    if not any(sides.values()): return f
+    if not any(sides.values()):
+        return f
     out = File(attach(f, **sides))
     out.__dict__.update(f.__dict__)
     header = peek(out)
-    out.bpp = 8*len(out)/(header.height*header.width)
+    out.bpp = 8 * len(out) / (header.height * header.width)
     return out
 
 # %% ../../nbs/70_codec/20_api.ipynb #a7c3e0d1
 def refuse_too_large(
-    x, # (h,w,c) samples
-    encoder:str, # in `ENCODERS` of `arguments`
-    lossless:bool, # is the target lossless?
+    x,  # (h,w,c) samples
+    encoder: str,  # in `ENCODERS` of `arguments`
+    lossless: bool,  # is the target lossless?
 ):
     "Raise an error before encoding if the default decoder limits would reject the image; networks are checked once their size is known"
-    h,w,c = x.shape
-    kinds = {'lossless': dict(colour='ycocg', predictors=b'')} if lossless else {}
-    if encoder in LATENTS: kinds['pyramid'] = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
-    if encoder not in ('pyramid', 'analysis') and not lossless: kinds['bands'] = dict(wavelet=b'', levels=0)
-    for kind,args in kinds.items(): Limits().check(Header(h, w, c, 8*x.itemsize, kind, args, kind != 'lossless' and c in (2, 4)))
+    h, w, c = x.shape
+    kinds = {"lossless": dict(colour="ycocg", predictors=b"")} if lossless else {}
+    if encoder in LATENTS:
+        kinds["pyramid"] = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
+    if encoder not in ("pyramid", "analysis") and not lossless:
+        kinds["bands"] = dict(wavelet=b"", levels=0)
+    for kind, args in kinds.items():
+        Limits().check(
+            Header(h, w, c, 8 * x.itemsize, kind, args, kind != "lossless" and c in (2, 4))
+        )
 
 # %% ../../nbs/70_codec/20_api.ipynb #812a852b
 def warn_of_one_layer(
-    f:File, # of a network
-    how:dict, # of `validated`
+    f: File,  # of a network
+    how: dict,  # of `validated`
 ):
     "Warn if the network is too small for a requested stage to have an effect"
-    odd = [name for name in ('skips', 'prune') if how[name]]
-    if odd and peek(f).args['layers'] < 2: warnings.warn(f'{" and ".join(odd)} had no effect: the network of this size has one layer, without hidden weights; give more bits per pixel', stacklevel=4)
+    odd = [name for name in ("skips", "prune") if how[name]]
+    if odd and peek(f).args["layers"] < 2:
+        warnings.warn(
+            f"{' and '.join(odd)} had no effect: the network of this size has one layer, without hidden weights; give more bits per pixel",
+            stacklevel=4,
+        )
+
 
 def network_file(
-    x, # (h,w,c) samples
-    encoder:str, # 'network', 'hybrid' or 'coefficients'
-    how:dict, # of `validated`
-    alpha=None, # (h,w,1) samples: where it is 0, `x` is not visible
-    too_large=None, # function of a size in bytes: is it larger than the lossless file?
-)->File:
+    x,  # (h,w,c) samples
+    encoder: str,  # 'network', 'hybrid' or 'coefficients'
+    how: dict,  # of `validated`
+    alpha=None,  # (h,w,1) samples: where it is 0, `x` is not visible
+    too_large=None,  # function of a size in bytes: is it larger than the lossless file?
+) -> File:
     "Encode with networks, with coefficients, or with both"
-    steps,seconds,shape = how['steps'],how['seconds'],how['shape']
-    bands = {k: how[k] for k in APART} if encoder != 'network' else {}
-    own = dict(threads=how['threads'])
-    if bands: refuse(x.shape, **bands)
-    if encoder != 'coefficients': own |= {k: how[k] for k in FITTED}
-    time_for = seconds or PRESETS[how['preset']].get('seconds')   # unless steps are given
+    steps, seconds, shape = how["steps"], how["seconds"], how["shape"]
+    bands = {k: how[k] for k in APART} if encoder != "network" else {}
+    own = dict(threads=how["threads"])
+    if bands:
+        refuse(x.shape, **bands)
+    if encoder != "coefficients":
+        own |= {k: how[k] for k in FITTED}
+    time_for = seconds or PRESETS[how["preset"]].get("seconds")  # unless steps are given
+
     def budget(share):
-        if steps: return dict(steps=max(1, round(steps*share)), seconds=seconds)
-        return dict(seconds=time_for*share)
-    def measured(made): return with_visible_psnr(made, x, alpha, how['threads'])
-    if shape: return measured(encode_siren(x, shape=shape, **budget(1.), **own))
+        if steps:
+            return dict(steps=max(1, round(steps * share)), seconds=seconds)
+        return dict(seconds=time_for * share)
+
+    def measured(made):
+        return with_visible_psnr(made, x, alpha, how["threads"])
+
+    if shape:
+        return measured(encode_siren(x, shape=shape, **budget(1.0), **own))
     target = target_of(how, x.shape)
     aims = dict(quality=quality_of(x, alpha), too_large=too_large)
-    if encoder == 'coefficients': return encode_coefficients(x, target, bands, **own, **aims)
-    if bands and bands['details'] == 'sparse': return encode_hybrid(x, **target._asdict(), **bands, **budget(1.), **own, **aims)
-    def go(bpp, share=1.):
-        n_bytes = bpp*x.shape[0]*x.shape[1]/8
-        return measured((encode_hybrid if bands else encode_siren)(x, n_bytes, **bands, **budget(share), **own))
-    made = go(how['bpp']) if how['bpp'] else search_rate(go, target, **rates_for(x, target))
-    if encoder == 'network': warn_of_one_layer(made, how)
+    if encoder == "coefficients":
+        return encode_coefficients(x, target, bands, **own, **aims)
+    if bands and bands["details"] == "sparse":
+        return encode_hybrid(x, **target._asdict(), **bands, **budget(1.0), **own, **aims)
+
+    def go(bpp, share=1.0):
+        n_bytes = bpp * x.shape[0] * x.shape[1] / 8
+        return measured(
+            (encode_hybrid if bands else encode_siren)(x, n_bytes, **bands, **budget(share), **own)
+        )
+
+    made = go(how["bpp"]) if how["bpp"] else search_rate(go, target, **rates_for(x, target))
+    if encoder == "network":
+        warn_of_one_layer(made, how)
     return made
 
+
 def never_above_lossless(
-    encoder:str, # name in `ENCODERS`
-    how:dict, # of `validated`
-)->bool:
+    encoder: str,  # name in `ENCODERS`
+    how: dict,  # of `validated`
+) -> bool:
     "May a lossless file replace the lossy one? Not where a network or a pyramid of a given size or shape was requested"
-    asked = how['psnr'] or how['lmbda'] or encoder in ('coefficients', 'hybrid', 'auto')
-    return bool(asked) and not how['lossless'] and not how['shape'] and not how['checkpoint']
+    asked = how["psnr"] or how["lmbda"] or encoder in ("coefficients", "hybrid", "auto")
+    return bool(asked) and not how["lossless"] and not how["shape"] and not how["checkpoint"]
+
 
 def compress(
-    image, # a path, the bytes of a file, a file object, a Pillow image, or an array (h,w) or (h,w,c): uint8, uint16, or reals in [0,1]
-    bpp:float=None, # target size, bits per pixel; default .3
-    psnr:float=None, # or target quality, dB, of color samples where alpha is above 0
-    lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`, mse on [0,1]: larger is smaller
-    seconds:float=None, # time for fitting, s; default that of the preset. 0: no fitting (method pyramid)
-    preset:str=None, # or one of `PRESETS`; default 'medium'
-    steps:int=None, # or a number of optimizer steps: then the file does not depend on the speed of the machine
-    seed:int=None, # random seed of the initial weights, the order of pixels and the noise; default 0
-    lossless:bool=False, # code all samples exactly; a size, quality, time or preset is then that of a network whose reconstruction is tried as a predictor input
-    shape=None, # (width, depth) or (width, depth, tiles) of the networks, instead of a size
-    frame:int=None, # index of the image in a file of several images, from 0; default 0, with a warning (an error if lossless)
-    icc:bytes=None, # color profile; default that of `image`, b'' for none
-    exif:bytes=None, # EXIF; default that of `image`, b'' for none. Samples are stored upright, with orientation 1
-    xmp:bytes=None, # XMP; default that of `image`, b'' for none
-    strip:bool=False, # omit EXIF and XMP; the color profile is kept, as it defines the meaning of the samples
-    strip_profile:bool=False, # omit the color profile
-    skips:bool=False, # skip connections around the sine layers: slightly higher quality, slightly slower
-    prune:float=None, # fraction of the hidden weights set to zero, 0..1; the network is larger in proportion; default 0
-    pruning:str=None, # pruning criterion: 'magnitude' (default), 'layer', 'damage', 'rigl' or 'snfs'
-    pool:float=None, # size of the pool of shared weights, as a fraction of the number of hidden weights; default 0: no sharing
-    hashing:str=None, # how weights are shared: 'multi-hash' (default) or 'hash'
-    quantizer:str=None, # 'graded' (default), 'linear', 'range' or 'cluster'
-    coder:str=None, # 'range' (default); for comparison 'huffman', 'lzma', 'deflate', 'zstd': the same network in more bytes
-    wavelet:str=None, # wavelet whose lowpass band the network codes: 'haar', 'db3', '9/7', ...; default '': the network codes the image at full resolution
-    levels:int=None, # number of decomposition levels before the network; default 0
-    details:str=None, # how the residual is coded: 'none' (default), 'network', or 'sparse' coefficients
-    colour:str=None, # 'rgb' (default), or 'ycbcr': one network for luma and one for chroma
-    share:float=None, # share of the bytes for the low band, 0..1, if there are details; 0: no network; default: chosen by the encoder
-    method:str=None, # 'network' (default: networks and coefficients), 'pyramid': latents and small networks; 'auto': pyramid or coefficients, whichever has the lower cost
-    start:str=None, # initial weights of a pyramid: pretrained, 'shipped' (default), or 'none'
-    checkpoint=None, # file for the state of the fit; if it exists, the fit resumes from it. The budget is that of all runs together
-    progress:bool=False, # show a progress bar while fitting
-    threads:int=None, # maximum number of threads; default all cores. Does not change the file if `steps` is given
-    device=None, # where to fit: 'cpu' (default), 'cuda', ...
-    callbacks=None, # callbacks of the fit of a network, as for `fit`
-    **unknown, # unknown arguments raise an error
-)->File: # the bytes, with attributes psnr, bpp and seconds
+    image,  # a path, the bytes of a file, a file object, a Pillow image, or an array (h,w) or (h,w,c): uint8, uint16, or reals in [0,1]
+    bpp: float = None,  # target size, bits per pixel; default .3
+    psnr: float = None,  # or target quality, dB, of color samples where alpha is above 0
+    lmbda: float = None,  # or the weight of rate in `mse + lmbda*bpp`, mse on [0,1]: larger is smaller
+    seconds: float = None,  # time for fitting, s; default that of the preset. 0: no fitting (method pyramid)
+    preset: str = None,  # or one of `PRESETS`; default 'medium'
+    steps: int = None,  # or a number of optimizer steps: then the file does not depend on the speed of the machine
+    seed: int = None,  # random seed of the initial weights, the order of pixels and the noise; default 0
+    lossless: bool = False,  # code all samples exactly; a size, quality, time or preset is then that of a network whose reconstruction is tried as a predictor input
+    shape=None,  # (width, depth) or (width, depth, tiles) of the networks, instead of a size
+    frame: int = None,  # index of the image in a file of several images, from 0; default 0, with a warning (an error if lossless)
+    icc: bytes = None,  # color profile; default that of `image`, b'' for none
+    exif: bytes = None,  # EXIF; default that of `image`, b'' for none. Samples are stored upright, with orientation 1
+    xmp: bytes = None,  # XMP; default that of `image`, b'' for none
+    strip: bool = False,  # omit EXIF and XMP; the color profile is kept, as it defines the meaning of the samples
+    strip_profile: bool = False,  # omit the color profile
+    skips: bool = False,  # skip connections around the sine layers: slightly higher quality, slightly slower
+    prune: float = None,  # fraction of the hidden weights set to zero, 0..1; the network is larger in proportion; default 0
+    pruning: str = None,  # pruning criterion: 'magnitude' (default), 'layer', 'damage', 'rigl' or 'snfs'
+    pool: float = None,  # size of the pool of shared weights, as a fraction of the number of hidden weights; default 0: no sharing
+    hashing: str = None,  # how weights are shared: 'multi-hash' (default) or 'hash'
+    quantizer: str = None,  # 'graded' (default), 'linear', 'range' or 'cluster'
+    coder: str = None,  # 'range' (default); for comparison 'huffman', 'lzma', 'deflate', 'zstd': the same network in more bytes
+    wavelet: str = None,  # wavelet whose lowpass band the network codes: 'haar', 'db3', '9/7', ...; default '': the network codes the image at full resolution
+    levels: int = None,  # number of decomposition levels before the network; default 0
+    details: str = None,  # how the residual is coded: 'none' (default), 'network', or 'sparse' coefficients
+    colour: str = None,  # 'rgb' (default), or 'ycbcr': one network for luma and one for chroma
+    share: float = None,  # share of the bytes for the low band, 0..1, if there are details; 0: no network; default: chosen by the encoder
+    method: str = None,  # 'network' (default: networks and coefficients), 'pyramid': latents and small networks; 'auto': pyramid or coefficients, whichever has the lower cost
+    start: str = None,  # initial weights of a pyramid: pretrained, 'shipped' (default), or 'none'
+    checkpoint=None,  # file for the state of the fit; if it exists, the fit resumes from it. The budget is that of all runs together
+    progress: bool = False,  # show a progress bar while fitting
+    threads: int = None,  # maximum number of threads; default all cores. Does not change the file if `steps` is given
+    device=None,  # where to fit: 'cpu' (default), 'cuda', ...
+    callbacks=None,  # callbacks of the fit of a network, as for `fit`
+    **unknown,  # unknown arguments raise an error
+) -> File:  # the bytes, with attributes psnr, bpp and seconds
     "Encode an image; `decompress` decodes it from the bytes alone. An argument that has no meaning with the others raises `ArgumentError`"
-    given = {name: v for name,v in locals().items() if name not in ('image', 'unknown')}
-    encoder,how = validated(given | unknown)
-    whole,sides = samples_and_sides(image, how)
-    refuse_too_large(whole, encoder, how['lossless'] or encoder == 'lossless')
-    if encoder == 'lossless': return attached(encode_lossless_file(whole), **sides)
+    given = {name: v for name, v in locals().items() if name not in ("image", "unknown")}
+    encoder, how = validated(given | unknown)
+    whole, sides = samples_and_sides(image, how)
+    refuse_too_large(whole, encoder, how["lossless"] or encoder == "lossless")
+    if encoder == "lossless":
+        return attached(encode_lossless_file(whole), **sides)
     began = time.perf_counter()
-    x, plane = separated(whole, fill=not how['lossless'])
+    x, plane = separated(whole, fill=not how["lossless"])
     alpha = None if plane is None else alpha_field(plane)
     apart = time.perf_counter() - began
-    asked = dict(bpp=how['bpp'], psnr=how['psnr'])
-    if not any(how[k] for k in ONE_OF): how['bpp'] = ARGUMENTS['bpp'].default
-    if how['bpp'] and not how['lossless']: how['bpp'] = bpp_of_samples(how['bpp'], x.shape, alpha=alpha, **sides)
-    visible = None if how['lossless'] else plane
-    limit = LosslessLimit(whole, encode_lossless_file, len(alpha or b'')) if never_above_lossless(encoder, how) else None
-    if limit and how['bpp'] and limit.exceeded(round(target_of(how, x.shape).n_bytes)):
+    asked = dict(bpp=how["bpp"], psnr=how["psnr"])
+    if not any(how[k] for k in ONE_OF):
+        how["bpp"] = ARGUMENTS["bpp"].default
+    if how["bpp"] and not how["lossless"]:
+        how["bpp"] = bpp_of_samples(how["bpp"], x.shape, alpha=alpha, **sides)
+    visible = None if how["lossless"] else plane
+    limit = (
+        LosslessLimit(whole, encode_lossless_file, len(alpha or b""))
+        if never_above_lossless(encoder, how)
+        else None
+    )
+    if limit and how["bpp"] and limit.exceeded(round(target_of(how, x.shape).n_bytes)):
         made = limit.file()
-        made.remark = f'lossless, in no more bits than the {how["bpp"]:g} per pixel that were asked for'
+        made.remark = (
+            f"lossless, in no more bits than the {how['bpp']:g} per pixel that were asked for"
+        )
     else:
         encode = encode_auto if encoder in LATENTS else partial(network_file, encoder=encoder)
         made = encode(x, how=how, alpha=visible, too_large=limit and limit.exceeded)
         made = limit.kept(made) if limit else made
     made.seconds += apart
-    if how['lossless']: return attached(encode_lossless_file(whole, attached(made, alpha=alpha)), **sides)
+    if how["lossless"]:
+        return attached(encode_lossless_file(whole, attached(made, alpha=alpha)), **sides)
     out = attached(made, alpha=None if limit and made is limit.made else alpha, **sides)
-    if how['coder'] in (None, 'range'): warn_missed(out, **asked)   # other coders take more bytes by design
+    if how["coder"] in (None, "range"):
+        warn_missed(out, **asked)  # other coders take more bytes by design
     return out
 
 # %% ../../nbs/70_codec/20_api.ipynb #f57fa143
 def crop_slices(
-    h:Header, # of a file of a method that decodes at its own resolution only
-    scale, # output pixels to a pixel: 1
-    box, # (top, left, bottom, right) in pixels; None for all
-)->tuple: # (rows, columns), slices
+    h: Header,  # of a file of a method that decodes at its own resolution only
+    scale,  # output pixels to a pixel: 1
+    box,  # (top, left, bottom, right) in pixels; None for all
+) -> tuple:  # (rows, columns), slices
     "Slices of the requested part of the samples; an error for any scale but 1"
-    top,left,bottom,right = box or (0, 0, h.height, h.width)
-    if scale != 1: raise ValueError(f'scale is {scale}: a file of method {h.method} has its own pixels and no others')
-    if not (0 <= top < bottom <= h.height and 0 <= left < right <= h.width): raise ValueError(f'box {tuple(box)} is empty or outside the {h.height}x{h.width} picture')
-    return slice(top, bottom),slice(left, right)
+    top, left, bottom, right = box or (0, 0, h.height, h.width)
+    if scale != 1:
+        raise ValueError(
+            f"scale is {scale}: a file of method {h.method} has its own pixels and no others"
+        )
+    if not (0 <= top < bottom <= h.height and 0 <= left < right <= h.width):
+        raise ValueError(f"box {tuple(box)} is empty or outside the {h.height}x{h.width} picture")
+    return slice(top, bottom), slice(left, right)
+
 
 def decode_packed(h, models, words):
     "Decode a lossless file of raw samples in a generic compressor"
-    kind = np.dtype('u1' if h.depth <= 8 else '<u2')
-    if models or {'base', 'values'} & set(h.args) or h.args['predictors']: raise DamagedError('coder: samples as they are need nothing else')
-    n = h.height*h.width*h.channels*kind.itemsize
-    if len(raw := PACKERS[h.args['coder']][1](words, n)) != n: raise DamagedError(f'words: {len(raw)} bytes of samples, {n} are needed')
-    x = np.frombuffer(raw, kind).astype(kind.newbyteorder('=')).reshape(h.height, h.width, h.channels)
-    if x.max() >> h.depth: raise DamagedError(f'words: a sample is {x.max()}: samples of {h.depth} bits are below {1 << h.depth}')
+    kind = np.dtype("u1" if h.depth <= 8 else "<u2")
+    if models or {"base", "values"} & set(h.args) or h.args["predictors"]:
+        raise DamagedError("coder: samples as they are need nothing else")
+    n = h.height * h.width * h.channels * kind.itemsize
+    if len(raw := PACKERS[h.args["coder"]][1](words, n)) != n:
+        raise DamagedError(f"words: {len(raw)} bytes of samples, {n} are needed")
+    x = (
+        np.frombuffer(raw, kind)
+        .astype(kind.newbyteorder("="))
+        .reshape(h.height, h.width, h.channels)
+    )
+    if x.max() >> h.depth:
+        raise DamagedError(
+            f"words: a sample is {x.max()}: samples of {h.depth} bits are below {1 << h.depth}"
+        )
     return x
+
 
 def lossless_samples(h, models, words, scale, box, threads, limits):
     "Decode a lossless file"
     part = crop_slices(h, scale, box)
-    base,shape = h.args.get('base'),(h.height, h.width, h.channels)
-    if base and ((b := peek(base)).height, b.width, b.channels, b.depth) != (*shape, h.depth): raise DamagedError('base: not the drawing of such a picture')
-    if 'coder' in h.args: return decode_packed(h, models, words)[part]
+    base, shape = h.args.get("base"), (h.height, h.width, h.channels)
+    if base and ((b := peek(base)).height, b.width, b.channels, b.depth) != (*shape, h.depth):
+        raise DamagedError("base: not the drawing of such a picture")
+    if "coder" in h.args:
+        return decode_packed(h, models, words)[part]
     y = decompress(base, threads=threads, limits=limits) if base else None
-    z = decode_lossless((h.args['predictors'], models, words), shape, h.depth, y, h.args['colour'] == 'ycocg')
-    return (restore_values(h.args['values'], z, h.depth) if 'values' in h.args else z)[part]
+    z = decode_lossless(
+        (h.args["predictors"], models, words), shape, h.depth, y, h.args["colour"] == "ycocg"
+    )
+    return (restore_values(h.args["values"], z, h.depth) if "values" in h.args else z)[part]
+
 
 def decode_hybrid(h, models, words, scale, box, threads, limits):
     "Decode a file of networks and coefficients"
     part = crop_slices(h, scale, box)
     return decode_bands(h, models, words, threads, limits)[part]
 
-GUARD = 'the file cannot be decoded'   # message for an error that a method did not name itself: fuzzing reports it as a bug
-LARGEST = 1 << 20   # limit of a scale and of its reciprocal
+
+GUARD = "the file cannot be decoded"  # message for an error that a method did not name itself: fuzzing reports it as a bug
+LARGEST = 1 << 20  # limit of a scale and of its reciprocal
+
 
 def checked_arguments(
-    scale, # output pixels to a pixel
-    box, # (top, left, bottom, right) in output pixels, or None
-    threads, # or None
-)->tuple: # (scale: int, float or Fraction; box: tuple of int, or None)
+    scale,  # output pixels to a pixel
+    box,  # (top, left, bottom, right) in output pixels, or None
+    threads,  # or None
+) -> tuple:  # (scale: int, float or Fraction; box: tuple of int, or None)
     "Validate the arguments of `decompress` that do not depend on the file"
-    if isinstance(scale, (str, bytes)) or not isinstance(scale, (int, Fraction)) and not hasattr(scale, '__float__'): raise ValueError(f'scale is {scale!r}: give a number above 0')
+    if (
+        isinstance(scale, (str, bytes))
+        or not isinstance(scale, (int, Fraction))
+        and not hasattr(scale, "__float__")
+    ):
+        raise ValueError(f"scale is {scale!r}: give a number above 0")
     scale = scale if isinstance(scale, (int, Fraction)) else float(scale)
-    if not 1/LARGEST <= scale <= LARGEST: raise ValueError(f'scale is {scale}: give a number above 0, from 2^-20 to 2^20')
-    if threads is not None and not (isinstance(threads, int) and threads > 0): raise ValueError(f'threads is {threads!r}: give 1 or more, or None for one a processor')
-    if box is None: return scale,None
-    try: top,left,bottom,right = box = tuple(map(operator.index, box))
-    except (TypeError, ValueError): raise ValueError(f'box is {box!r}: give four integers, top, left, bottom, right') from None
-    if not (0 <= top < bottom and 0 <= left < right): raise ValueError(f'box {box} is empty or outside the image')
-    return scale,box
+    if not 1 / LARGEST <= scale <= LARGEST:
+        raise ValueError(f"scale is {scale}: give a number above 0, from 2^-20 to 2^20")
+    if threads is not None and not (isinstance(threads, int) and threads > 0):
+        raise ValueError(f"threads is {threads!r}: give 1 or more, or None for one a processor")
+    if box is None:
+        return scale, None
+    try:
+        top, left, bottom, right = box = tuple(map(operator.index, box))
+    except (TypeError, ValueError):
+        raise ValueError(f"box is {box!r}: give four integers, top, left, bottom, right") from None
+    if not (0 <= top < bottom and 0 <= left < right):
+        raise ValueError(f"box {box} is empty or outside the image")
+    return scale, box
+
 
 def decode_pixels(
-    h:Header, # of a file of method siren
-    scale, # output pixels to a pixel
-    box, # (top, left, bottom, right) in output pixels, or None
-)->int:
+    h: Header,  # of a file of method siren
+    scale,  # output pixels to a pixel
+    box,  # (top, left, bottom, right) in output pixels, or None
+) -> int:
     "Number of pixels to decode"
-    if box: return (box[2] - box[0])*(box[3] - box[1])
-    return scaled_side(h.height, scale)*scaled_side(h.width, scale)
+    if box:
+        return (box[2] - box[0]) * (box[3] - box[1])
+    return scaled_side(h.height, scale) * scaled_side(h.width, scale)
 
-METHODS = {'siren': drawn, 'lossless': lossless_samples, 'bands': decode_hybrid, 'pyramid': decode_latents}
+
+METHODS = {
+    "siren": drawn,
+    "lossless": lossless_samples,
+    "bands": decode_hybrid,
+    "pyramid": decode_latents,
+}
+
 
 def alpha_plane(
-    data:bytes, # the field alpha
-    h:Header, # of the file, without alpha
-    threads, # of `decompress`
-    limits:Limits, # for a file inside the field
-)->np.ndarray: # (h,w) samples
+    data: bytes,  # the field alpha
+    h: Header,  # of the file, without alpha
+    threads,  # of `decompress`
+    limits: Limits,  # for a file inside the field
+) -> np.ndarray:  # (h,w) samples
     "Decode the alpha plane of a file, or raise an `IicError`"
-    kind = np.dtype('u1' if h.depth <= 8 else '<u2')
+    kind = np.dtype("u1" if h.depth <= 8 else "<u2")
     if len(data) == kind.itemsize:
-        value = int.from_bytes(data, 'little')
-        if value >> h.depth: raise DamagedError(f'alpha: {value} is more than {h.depth} bits')
-        return np.full((h.height, h.width), value, kind.newbyteorder('='))
-    try: found = unpack(data, limits)
-    except LimitError: raise
-    except IicError as e: raise DamagedError(f'alpha: {e}') from None
+        value = int.from_bytes(data, "little")
+        if value >> h.depth:
+            raise DamagedError(f"alpha: {value} is more than {h.depth} bits")
+        return np.full((h.height, h.width), value, kind.newbyteorder("="))
+    try:
+        found = unpack(data, limits)
+    except LimitError:
+        raise
+    except IicError as e:
+        raise DamagedError(f"alpha: {e}") from None
     n = found.header
     fits = (n.height, n.width, n.channels, n.depth) == (h.height, h.width, 1, h.depth)
-    if n.method != 'lossless' or 'base' in n.args or found.extras or not fits:
-        raise DamagedError(f'alpha: not a lossless file of one channel, {h.height}x{h.width} samples of {h.depth} bits')
+    if n.method != "lossless" or "base" in n.args or found.extras or not fits:
+        raise DamagedError(
+            f"alpha: not a lossless file of one channel, {h.height}x{h.width} samples of {h.depth} bits"
+        )
     return lossless_samples(n, found.models, found.words, 1, None, threads, limits)[..., 0]
 
+
 def alpha_like(
-    y, # (rows,columns,c) decoded color
-    plane, # (h,w) alpha samples
-    h:Header, # of the file, without alpha
-    scale, # of `decompress`
-    box, # of `decompress`; of a pyramid, `y` is the whole
-)->np.ndarray: # (rows,columns)
+    y,  # (rows,columns,c) decoded color
+    plane,  # (h,w) alpha samples
+    h: Header,  # of the file, without alpha
+    scale,  # of `decompress`
+    box,  # of `decompress`; of a pyramid, `y` is the whole
+) -> np.ndarray:  # (rows,columns)
     "Alpha at the pixels of `y`"
-    if h.method == 'pyramid':
+    if h.method == "pyramid":
         level = 0
-        while (-(-h.height >> level), -(-h.width >> level)) != y.shape[:2]: level += 1
+        while (-(-h.height >> level), -(-h.width >> level)) != y.shape[:2]:
+            level += 1
         return halved(plane, level)
     return area_mean(plane, (scaled_side(h.height, scale), scaled_side(h.width, scale)), box)
 
+
 def joined(
-    found:Contents, # of `unpack`
-    scale, box, threads, limits, partial, # of `decompress`
-)->np.ndarray: # (h,w,c) samples
+    found: Contents,  # of `unpack`
+    scale,
+    box,
+    threads,
+    limits,
+    partial,  # of `decompress`
+) -> np.ndarray:  # (h,w,c) samples
     "Decode color and alpha"
     h, models, words = found.coded
-    if h.method != 'lossless' and h.channels not in (1, 3):
-        raise DamagedError(f'{h.channels} channels without a field alpha: method {h.method} codes 1 or 3')
+    if h.method != "lossless" and h.channels not in (1, 3):
+        raise DamagedError(
+            f"{h.channels} channels without a field alpha: method {h.method} codes 1 or 3"
+        )
     draw = METHODS[h.method]
     if not found.header.alpha:
-        return draw(h, models, words, scale, box, threads, limits, *[True]*partial)
+        return draw(h, models, words, scale, box, threads, limits, *[True] * partial)
     plane = alpha_plane(found.alpha, h, threads, limits)
     # a pyramid is always decoded whole, and a truncated one may be smaller than requested
-    y = draw(h, models, words, scale, None if h.method == 'pyramid' else box, threads, limits, *[True]*partial)
+    y = draw(
+        h,
+        models,
+        words,
+        scale,
+        None if h.method == "pyramid" else box,
+        threads,
+        limits,
+        *[True] * partial,
+    )
     both = np.concatenate([y, alpha_like(y, plane, h, scale, box)[..., None]], 2)
-    return both[box_slices(box, *y.shape[:2])] if h.method == 'pyramid' else both
+    return both[box_slices(box, *y.shape[:2])] if h.method == "pyramid" else both
+
 
 def decompress(
-    data, # bytes of an `.iic` file, or a file object, which is read from its current position
-    scale=1, # output pixels to a pixel: any positive number or Fraction
-    box=None, # (top, left, bottom, right) in pixels of the scaled image; default all
-    threads:int=None, # default one per core; does not change the result
-    limits:Limits=Limits(), # limits on the resources that a file may require
-    partial:bool=False, # accept a truncated file? The beginning of a pyramid decodes to a smaller image, which no checksum covers
-)->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
+    data,  # bytes of an `.iic` file, or a file object, which is read from its current position
+    scale=1,  # output pixels to a pixel: any positive number or Fraction
+    box=None,  # (top, left, bottom, right) in pixels of the scaled image; default all
+    threads: int = None,  # default one per core; does not change the result
+    limits: Limits = Limits(),  # limits on the resources that a file may require
+    partial: bool = False,  # accept a truncated file? The beginning of a pyramid decodes to a smaller image, which no checksum covers
+) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
     "Decode an image from the bytes alone"
-    if hasattr(data, 'read'): data = file_bytes(data)
-    scale,box = checked_arguments(scale, box, threads)
-    partial = partial and peek(data).method == 'pyramid'
+    if hasattr(data, "read"):
+        data = file_bytes(data)
+    scale, box = checked_arguments(scale, box, threads)
+    partial = partial and peek(data).method == "pyramid"
     found = unpack(data, limits, partial)
     h = found.header
-    if h.method == 'siren' and (scale != 1 or box): limits.check(h, decode_pixels(h, scale, box), len(found.words))
-    asked = (ValueError,) if scale != 1 or box else ()   # then a `ValueError` may concern the arguments
+    if h.method == "siren" and (scale != 1 or box):
+        limits.check(h, decode_pixels(h, scale, box), len(found.words))
+    asked = (
+        (ValueError,) if scale != 1 or box else ()
+    )  # then a `ValueError` may concern the arguments
     with only_iic_errors(GUARD, asked):
         return joined(found, scale, box, threads, limits, partial)

@@ -27,505 +27,863 @@ from typing import Any
 class ArgumentError(ValueError):
     "An argument that does not exist, is out of range, or has no meaning beside the others"
 
+
 def unknown_name(
-    name: str, # that was given
-    known, # names that exist
-    what: str = 'argument', # what such a name is called
-)->ArgumentError:
+    name: str,  # that was given
+    known,  # names that exist
+    what: str = "argument",  # what such a name is called
+) -> ArgumentError:
     "The error for a name that does not exist: the nearest one, and all there are"
     near = get_close_matches(name, list(known), 1)
-    guess = f': did you mean {near[0]}?' if near else '.'
-    return ArgumentError(f'there is no {what} {name!r}{guess} There are {", ".join(known)}')
+    guess = f": did you mean {near[0]}?" if near else "."
+    return ArgumentError(f"there is no {what} {name!r}{guess} There are {', '.join(known)}")
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #debbb4fb
-ENCODERS = dict( # name: what it is, as messages say it
-    network='a network that draws the whole image',
-    hybrid='a low band with a network and the details apart',
-    coefficients='wavelet coefficients alone (preset instant, or details sparse with share 0), '
-                 'where no network is fitted',
-    pyramid='method pyramid, which has latents and learned networks of its own',
-    analysis='a pyramid with seconds 0, where nothing is fitted',
-    auto='method auto, which takes a pyramid or wavelet coefficients',
-    lossless='lossless alone, where no network is fitted; a size, a quality, a time or a preset '
-             'asks for one',
+ENCODERS = dict(  # name: what it is, as messages say it
+    network="a network that draws the whole image",
+    hybrid="a low band with a network and the details apart",
+    coefficients="wavelet coefficients alone (preset instant, or details sparse with share 0), "
+    "where no network is fitted",
+    pyramid="method pyramid, which has latents and learned networks of its own",
+    analysis="a pyramid with seconds 0, where nothing is fitted",
+    auto="method auto, which takes a pyramid or wavelet coefficients",
+    lossless="lossless alone, where no network is fitted; a size, a quality, a time or a preset "
+    "asks for one",
 )
-NETWORKS = ('network', 'hybrid')
-LATENTS = ('pyramid', 'analysis', 'auto')
-LOSSY = (*NETWORKS, 'coefficients', *LATENTS)
-EVERY = (*LOSSY, 'lossless')
+NETWORKS = ("network", "hybrid")
+LATENTS = ("pyramid", "analysis", "auto")
+LOSSY = (*NETWORKS, "coefficients", *LATENTS)
+EVERY = (*LOSSY, "lossless")
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #8cf11a13
-PRESETS = dict( # seconds of fitting; for `instant` what is encoded instead
-    instant=dict(details='sparse', share=0.), fast=dict(seconds=15.), medium=dict(seconds=60.),
-    slow=dict(seconds=165.), best=dict(seconds=900.))
-EFFORTS = dict(instant=2., fast=15., medium=60., slow=300., best=1800.)   # of pyramids, seconds
+PRESETS = dict(  # seconds of fitting; for `instant` what is encoded instead
+    instant=dict(details="sparse", share=0.0),
+    fast=dict(seconds=15.0),
+    medium=dict(seconds=60.0),
+    slow=dict(seconds=165.0),
+    best=dict(seconds=900.0),
+)
+EFFORTS = dict(instant=2.0, fast=15.0, medium=60.0, slow=300.0, best=1800.0)  # of pyramids, seconds
 
-def preset_times()->str:
+
+def preset_times() -> str:
     "The presets with their times, for help texts"
-    def time(p): return f'{p["seconds"]:g} s' if 'seconds' in p else 'coefficients alone'
-    own = ', '.join(f'{name} ({time(p)})' for name,p in PRESETS.items())
-    return f'{own}; of a pyramid {", ".join(f"{s:g}" for s in EFFORTS.values())} s'
+
+    def time(p):
+        return f"{p['seconds']:g} s" if "seconds" in p else "coefficients alone"
+
+    own = ", ".join(f"{name} ({time(p)})" for name, p in PRESETS.items())
+    return f"{own}; of a pyramid {', '.join(f'{s:g}' for s in EFFORTS.values())} s"
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #3a669952
-SURFACES = dict( # name: where `compress` is offered in another form
-    cli='the command line', pillow="Pillow's save", bench='settings of a codec of the bench',
-    explore='explore', encode_many='encode_many')
+SURFACES = dict(  # name: where `compress` is offered in another form
+    cli="the command line",
+    pillow="Pillow's save",
+    bench="settings of a codec of the bench",
+    explore="explore",
+    encode_many="encode_many",
+)
+
 
 @dataclass(frozen=True)
 class Argument:
     "An argument of `compress`, and all that its other forms need to know of it"
+
     name: str
-    kind: type # float, int, bool, str, tuple (of whole numbers), bytes, or object
-    meaning: str # a sentence for help texts
-    encoders: tuple = EVERY # names in `ENCODERS` for which it has a meaning
-    default: Any = None # what `compress` takes where it is not given
-    unset: str = '' # the default in words, where it depends on something else
-    low: float | None = None # least value
-    high: float | None = None # greatest value
-    above: bool = False # is `low` itself too small?
-    below: bool = False # is `high` itself too large?
-    unit: str = '' # of the value
-    choices: tuple = () # all values, if they can be listed
-    metavar: str = '' # what stands for the value in help texts
-    needs: str = '' # another argument, without which this one has no meaning
-    absent: Mapping = field(default_factory=dict) # surface in `SURFACES`: why it is not there
+    kind: type  # float, int, bool, str, tuple (of whole numbers), bytes, or object
+    meaning: str  # a sentence for help texts
+    encoders: tuple = EVERY  # names in `ENCODERS` for which it has a meaning
+    default: Any = None  # what `compress` takes where it is not given
+    unset: str = ""  # the default in words, where it depends on something else
+    low: float | None = None  # least value
+    high: float | None = None  # greatest value
+    above: bool = False  # is `low` itself too small?
+    below: bool = False  # is `high` itself too large?
+    unit: str = ""  # of the value
+    choices: tuple = ()  # all values, if they can be listed
+    metavar: str = ""  # what stands for the value in help texts
+    needs: str = ""  # another argument, without which this one has no meaning
+    absent: Mapping = field(default_factory=dict)  # surface in `SURFACES`: why it is not there
 
     @property
-    def range(self)->str:
+    def range(self) -> str:
         "The range in words"
-        sign = {False: ('at least', 'at most'), True: ('above', 'below')}
-        low = f'{sign[self.above][0]} {self.low}' if self.low is not None else ''
-        high = f'{sign[self.below][1]} {self.high}' if self.high is not None else ''
-        return ', '.join(v for v in (low, high) if v)
+        sign = {False: ("at least", "at most"), True: ("above", "below")}
+        low = f"{sign[self.above][0]} {self.low}" if self.low is not None else ""
+        high = f"{sign[self.below][1]} {self.high}" if self.high is not None else ""
+        return ", ".join(v for v in (low, high) if v)
 
-    def error(self, value: object, why: str)->ArgumentError:
+    def error(self, value: object, why: str) -> ArgumentError:
         "The error for a value"
-        return ArgumentError(f'{self.name} is {value!r}: {why}')
+        return ArgumentError(f"{self.name} is {value!r}: {why}")
 
-    def inside(self, value: float)->bool:
+    def inside(self, value: float) -> bool:
         "Is a number in range?"
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
-        if value == low: return not self.above
-        if value == high: return not self.below
+        if value == low:
+            return not self.above
+        if value == high:
+            return not self.below
         return low < value < high
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #1881348d
-def is_switch(value: object)->bool:
+def is_switch(value: object) -> bool:
     "Is it a truth value, of Python or of NumPy?"
-    return type(value).__name__ in ('bool', 'bool_')
+    return type(value).__name__ in ("bool", "bool_")
 
-def as_number(a: Argument, value: object)->float | int:
+
+def as_number(a: Argument, value: object) -> float | int:
     "A number in range; of kind int a whole one"
-    what = f'a {"whole " if a.kind is int else ""}number'
-    wanted = f'give {what} {a.range}'.rstrip()
-    if is_switch(value) or not isinstance(value, Real): raise a.error(value, wanted)
+    what = f"a {'whole ' if a.kind is int else ''}number"
+    wanted = f"give {what} {a.range}".rstrip()
+    if is_switch(value) or not isinstance(value, Real):
+        raise a.error(value, wanted)
     fits = math.isfinite(value) and a.inside(value) and (a.kind is float or value == int(value))
-    if not fits: raise a.error(value, wanted)
+    if not fits:
+        raise a.error(value, wanted)
     return a.kind(value)
 
-def as_sizes(a: Argument, value: object)->tuple:
+
+def as_sizes(a: Argument, value: object) -> tuple:
     "A tuple of two or three whole numbers"
-    try: sizes = tuple(value)
-    except TypeError: sizes = ()
+    try:
+        sizes = tuple(value)
+    except TypeError:
+        sizes = ()
     whole = [v for v in sizes if isinstance(v, Integral) and not is_switch(v) and v >= 1]
     if len(whole) != len(sizes) or len(sizes) not in (2, 3):
-        raise a.error(value, f'give {a.metavar}, whole numbers of at least 1')
+        raise a.error(value, f"give {a.metavar}, whole numbers of at least 1")
     return tuple(int(v) for v in sizes)
+
 
 def value_of(
     a: Argument,
-    value: object, # as Python gives it, not None
-)->object: # of kind `a.kind`
+    value: object,  # as Python gives it, not None
+) -> object:  # of kind `a.kind`
     "The checked value of an argument, or an `ArgumentError`"
-    if a.kind in (float, int): return as_number(a, value)
-    if a.kind is tuple: return as_sizes(a, value)
+    if a.kind in (float, int):
+        return as_number(a, value)
+    if a.kind is tuple:
+        return as_sizes(a, value)
     if a.kind is bool:
-        if is_switch(value): return bool(value)
-        raise a.error(value, 'give True or False')
+        if is_switch(value):
+            return bool(value)
+        raise a.error(value, "give True or False")
     if a.choices and (not isinstance(value, str) or value not in a.choices):
         near = get_close_matches(str(value), a.choices, 1)
-        guess = f' (did you mean {near[0]}?)' if near else ''
-        raise a.error(value, f'known are {", ".join(a.choices)}{guess}')
-    if a.kind is str and not isinstance(value, str): raise a.error(value, 'give a text')
+        guess = f" (did you mean {near[0]}?)" if near else ""
+        raise a.error(value, f"known are {', '.join(a.choices)}{guess}")
+    if a.kind is str and not isinstance(value, str):
+        raise a.error(value, "give a text")
     if a.kind is bytes:
-        if not isinstance(value, (bytes, bytearray, memoryview)): raise a.error(value, 'give bytes')
+        if not isinstance(value, (bytes, bytearray, memoryview)):
+            raise a.error(value, "give bytes")
         return bytes(value)
     return value
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #1dc8a60c
-ONE_FILE = 'it is the state of the fit of one file'
-RUNS_IT = 'it is set by the bench for all codecs'
-NO_TEXT = 'it is an object of Python, which has no text form'
-OF_IMAGE = 'it is taken from the image'
-FIRST = 'the first image of each file is taken'
-NO_SIDES = 'it shows samples; what is stored beside them is for compress'
-NO_BYTES = dict.fromkeys(('cli', 'bench', 'explore', 'encode_many'),
-                         'it is bytes, which have no text form')
+ONE_FILE = "it is the state of the fit of one file"
+RUNS_IT = "it is set by the bench for all codecs"
+NO_TEXT = "it is an object of Python, which has no text form"
+OF_IMAGE = "it is taken from the image"
+FIRST = "the first image of each file is taken"
+NO_SIDES = "it shows samples; what is stored beside them is for compress"
+NO_BYTES = dict.fromkeys(
+    ("cli", "bench", "explore", "encode_many"), "it is bytes, which have no text form"
+)
 
 TARGETS = [
-    Argument('bpp', float, 'Target size, bits per pixel.', LOSSY, default=.3, low=0, above=True),
-    Argument('psnr', float, 'Or target quality, PSNR in dB.', LOSSY, low=0, above=True),
-    Argument('lmbda', float, 'Or the weight of rate in mse + lmbda*bpp, mse on [0,1]: a larger one '
-             'gives a smaller file.', LOSSY, low=0, above=True),
-    Argument('lossless', bool, 'Every sample comes back. A size, a quality, a time or a preset is '
-             'then that of a network whose drawing is tried as a predictor.',
-             (*NETWORKS, 'coefficients', 'lossless'), default=False),
-    Argument('method', str, 'Family of encoders: networks and wavelet coefficients, or a pyramid '
-             'of latents with small networks, or the cheaper of a pyramid and coefficients.',
-             LOSSY, default='network', choices=('network', 'pyramid', 'auto')),
+    Argument("bpp", float, "Target size, bits per pixel.", LOSSY, default=0.3, low=0, above=True),
+    Argument("psnr", float, "Or target quality, PSNR in dB.", LOSSY, low=0, above=True),
+    Argument(
+        "lmbda",
+        float,
+        "Or the weight of rate in mse + lmbda*bpp, mse on [0,1]: a larger one "
+        "gives a smaller file.",
+        LOSSY,
+        low=0,
+        above=True,
+    ),
+    Argument(
+        "lossless",
+        bool,
+        "Every sample comes back. A size, a quality, a time or a preset is "
+        "then that of a network whose drawing is tried as a predictor.",
+        (*NETWORKS, "coefficients", "lossless"),
+        default=False,
+    ),
+    Argument(
+        "method",
+        str,
+        "Family of encoders: networks and wavelet coefficients, or a pyramid "
+        "of latents with small networks, or the cheaper of a pyramid and coefficients.",
+        LOSSY,
+        default="network",
+        choices=("network", "pyramid", "auto"),
+    ),
 ]
 BUDGET = [
-    Argument('seconds', float, 'Time for fitting, seconds; to meet a target may take a pyramid about half as long again; 0, of a pyramid: no fit.',
-             (*NETWORKS, *LATENTS), unset='that of the preset', low=0),
-    Argument('preset', str, f'Or a name for a time: {preset_times()}.',
-             (*NETWORKS, 'coefficients', *LATENTS), default='medium', choices=tuple(PRESETS)),
-    Argument('steps', int, 'Or a number of steps: the same file every time.',
-             (*NETWORKS, 'pyramid', 'auto'), unset='what the time allows', low=1),
-    Argument('seed', int, 'Of the first weights, the order of pixels and the noise.',
-             (*NETWORKS, 'pyramid', 'auto'), default=0, low=0, high=2**32 - 1),
-    Argument('start', str, 'Of a pyramid: weights that ship with the package, unless there is time '
-             'for better ones; or none.', LATENTS, default='shipped', choices=('shipped', 'none')),
+    Argument(
+        "seconds",
+        float,
+        "Time for fitting, seconds; to meet a target may take a pyramid about half as long again; 0, of a pyramid: no fit.",
+        (*NETWORKS, *LATENTS),
+        unset="that of the preset",
+        low=0,
+    ),
+    Argument(
+        "preset",
+        str,
+        f"Or a name for a time: {preset_times()}.",
+        (*NETWORKS, "coefficients", *LATENTS),
+        default="medium",
+        choices=tuple(PRESETS),
+    ),
+    Argument(
+        "steps",
+        int,
+        "Or a number of steps: the same file every time.",
+        (*NETWORKS, "pyramid", "auto"),
+        unset="what the time allows",
+        low=1,
+    ),
+    Argument(
+        "seed",
+        int,
+        "Of the first weights, the order of pixels and the noise.",
+        (*NETWORKS, "pyramid", "auto"),
+        default=0,
+        low=0,
+        high=2**32 - 1,
+    ),
+    Argument(
+        "start",
+        str,
+        "Of a pyramid: weights that ship with the package, unless there is time "
+        "for better ones; or none.",
+        LATENTS,
+        default="shipped",
+        choices=("shipped", "none"),
+    ),
 ]
 NETWORK = [
-    Argument('shape', tuple, 'Width, depth and number of the networks, instead of a size.',
-             ('network',), unset='what the size allows', metavar='WIDTH,DEPTH[,TILES]',
-             absent=dict(explore='the controls ask for a size or a quality')),
-    Argument('skips', bool, 'What enters a sine layer goes around it, too.', NETWORKS,
-             default=False),
-    Argument('prune', float, 'Share of the hidden weights that become zero.', NETWORKS,
-             default=0., low=0, high=1, below=True),
-    Argument('pruning', str, 'How weights to prune are found: magnitude of all, per layer, damage '
-             'to the image (Fisher information), or with regrowth by RigL or SNFS.', NETWORKS,
-             default='magnitude', needs='prune',
-             choices=('magnitude', 'layer', 'damage', 'rigl', 'snfs')),
-    Argument('pool', float, 'Numbers that all hidden weights share, as a share of those; 0: each '
-             'has its own.', NETWORKS, default=0., low=0, high=1, below=True),
-    Argument('hashing', str, 'How they share: by several hashes with weights of their own, or by '
-             'one hash.', NETWORKS, default='multi-hash', needs='pool',
-             choices=('multi-hash', 'hash')),
-    Argument('quantizer', str, 'Quantizer of the weights: several steps in a matrix, one step, one '
-             'step with a clipped range, or a codebook.', NETWORKS, default='graded',
-             choices=('graded', 'linear', 'range', 'cluster')),
-    Argument('coder', str, 'Entropy coder of the weights; all but range are for comparison.',
-             NETWORKS, default='range', choices=('range', 'huffman', 'lzma', 'deflate', 'zstd')),
+    Argument(
+        "shape",
+        tuple,
+        "Width, depth and number of the networks, instead of a size.",
+        ("network",),
+        unset="what the size allows",
+        metavar="WIDTH,DEPTH[,TILES]",
+        absent=dict(explore="the controls ask for a size or a quality"),
+    ),
+    Argument(
+        "skips", bool, "What enters a sine layer goes around it, too.", NETWORKS, default=False
+    ),
+    Argument(
+        "prune",
+        float,
+        "Share of the hidden weights that become zero.",
+        NETWORKS,
+        default=0.0,
+        low=0,
+        high=1,
+        below=True,
+    ),
+    Argument(
+        "pruning",
+        str,
+        "How weights to prune are found: magnitude of all, per layer, damage "
+        "to the image (Fisher information), or with regrowth by RigL or SNFS.",
+        NETWORKS,
+        default="magnitude",
+        needs="prune",
+        choices=("magnitude", "layer", "damage", "rigl", "snfs"),
+    ),
+    Argument(
+        "pool",
+        float,
+        "Numbers that all hidden weights share, as a share of those; 0: each has its own.",
+        NETWORKS,
+        default=0.0,
+        low=0,
+        high=1,
+        below=True,
+    ),
+    Argument(
+        "hashing",
+        str,
+        "How they share: by several hashes with weights of their own, or by one hash.",
+        NETWORKS,
+        default="multi-hash",
+        needs="pool",
+        choices=("multi-hash", "hash"),
+    ),
+    Argument(
+        "quantizer",
+        str,
+        "Quantizer of the weights: several steps in a matrix, one step, one "
+        "step with a clipped range, or a codebook.",
+        NETWORKS,
+        default="graded",
+        choices=("graded", "linear", "range", "cluster"),
+    ),
+    Argument(
+        "coder",
+        str,
+        "Entropy coder of the weights; all but range are for comparison.",
+        NETWORKS,
+        default="range",
+        choices=("range", "huffman", "lzma", "deflate", "zstd"),
+    ),
 ]
 BANDS = [
-    Argument('wavelet', str, 'Wavelet, such as haar, db3, bior4.4 or 9/7: a network draws the low '
-             'band alone. Of coefficients: the one they belong to.', (*NETWORKS, 'coefficients'),
-             default='', metavar='NAME'),
-    Argument('levels', int, 'How often the image is halved for the network.', NETWORKS,
-             default=0, low=0, high=12),
-    Argument('details', str, 'What holds the rest: nothing, networks, or sparse coefficients.',
-             (*NETWORKS, 'coefficients'), default='none', choices=('none', 'network', 'sparse')),
-    Argument('colour', str, 'Colours in one network, or luma and chroma in two.', NETWORKS,
-             default='rgb', choices=('rgb', 'ycbcr')),
-    Argument('share', float, 'Share of the bytes for the low band; 0: no network.',
-             ('hybrid', 'coefficients'), unset='what pays', low=0, high=1),
+    Argument(
+        "wavelet",
+        str,
+        "Wavelet, such as haar, db3, bior4.4 or 9/7: a network draws the low "
+        "band alone. Of coefficients: the one they belong to.",
+        (*NETWORKS, "coefficients"),
+        default="",
+        metavar="NAME",
+    ),
+    Argument(
+        "levels",
+        int,
+        "How often the image is halved for the network.",
+        NETWORKS,
+        default=0,
+        low=0,
+        high=12,
+    ),
+    Argument(
+        "details",
+        str,
+        "What holds the rest: nothing, networks, or sparse coefficients.",
+        (*NETWORKS, "coefficients"),
+        default="none",
+        choices=("none", "network", "sparse"),
+    ),
+    Argument(
+        "colour",
+        str,
+        "Colours in one network, or luma and chroma in two.",
+        NETWORKS,
+        default="rgb",
+        choices=("rgb", "ycbcr"),
+    ),
+    Argument(
+        "share",
+        float,
+        "Share of the bytes for the low band; 0: no network.",
+        ("hybrid", "coefficients"),
+        unset="what pays",
+        low=0,
+        high=1,
+    ),
 ]
 RUNTIME = [
-    Argument('frame', int, 'Which image of a file that holds several; the first is 0.', low=0, metavar='N',
-             unset='the first, with a warning', absent=dict(bench=FIRST, explore=FIRST)),
-    Argument('strip', bool, 'Leave out EXIF and XMP; the color profile stays, as it says what the samples mean.',
-             default=False, absent=dict(explore=NO_SIDES, bench='it is always so: no codec stores them there')),
-    Argument('strip_profile', bool, 'Leave out the color profile.', default=False,
-             absent=dict(explore=NO_SIDES)),
-    Argument('icc', bytes, 'Color profile.', unset='that of the image',
-             absent=dict.fromkeys(('cli', 'bench', 'explore', 'encode_many'), OF_IMAGE)
-             | dict(pillow='its name there is icc_profile')),
-    Argument('exif', bytes, 'EXIF; the orientation that is stored is 1.', unset='that of the image', absent=NO_BYTES),
-    Argument('xmp', bytes, 'XMP; the orientation that is stored is 1.', unset='that of the image', absent=NO_BYTES),
-    Argument('checkpoint', object, 'File for the state of the fit; if it exists, the fit goes on '
-             'from there.', (*NETWORKS, 'pyramid'), unset='none', metavar='FILE',
-             absent=dict(bench=ONE_FILE, encode_many=ONE_FILE, explore='it keeps one itself')),
-    Argument('threads', int, 'Most threads to use.', unset='all cores', low=1, metavar='N',
-             absent=dict(bench=RUNS_IT)),
-    Argument('device', object, 'Where to fit: cpu, cuda, cuda:1.', (*NETWORKS, *LATENTS),
-             unset='cpu', metavar='NAME'),
-    Argument('progress', bool, 'Show a progress bar while fitting.', default=False,
-             absent=dict(bench=RUNS_IT, encode_many='its bar counts files',
-                         cli='a bar is shown on a terminal unless --quiet is given',
-                         explore='it shows the fit itself')),
-    Argument('callbacks', object, 'Objects that watch and change the fit, as `fit` takes them.',
-             NETWORKS, default=(), absent=dict(cli=NO_TEXT, bench=NO_TEXT, encode_many=NO_TEXT,
-                                               explore='it watches the fit itself')),
+    Argument(
+        "frame",
+        int,
+        "Which image of a file that holds several; the first is 0.",
+        low=0,
+        metavar="N",
+        unset="the first, with a warning",
+        absent=dict(bench=FIRST, explore=FIRST),
+    ),
+    Argument(
+        "strip",
+        bool,
+        "Leave out EXIF and XMP; the color profile stays, as it says what the samples mean.",
+        default=False,
+        absent=dict(explore=NO_SIDES, bench="it is always so: no codec stores them there"),
+    ),
+    Argument(
+        "strip_profile",
+        bool,
+        "Leave out the color profile.",
+        default=False,
+        absent=dict(explore=NO_SIDES),
+    ),
+    Argument(
+        "icc",
+        bytes,
+        "Color profile.",
+        unset="that of the image",
+        absent=dict.fromkeys(("cli", "bench", "explore", "encode_many"), OF_IMAGE)
+        | dict(pillow="its name there is icc_profile"),
+    ),
+    Argument(
+        "exif",
+        bytes,
+        "EXIF; the orientation that is stored is 1.",
+        unset="that of the image",
+        absent=NO_BYTES,
+    ),
+    Argument(
+        "xmp",
+        bytes,
+        "XMP; the orientation that is stored is 1.",
+        unset="that of the image",
+        absent=NO_BYTES,
+    ),
+    Argument(
+        "checkpoint",
+        object,
+        "File for the state of the fit; if it exists, the fit goes on from there.",
+        (*NETWORKS, "pyramid"),
+        unset="none",
+        metavar="FILE",
+        absent=dict(bench=ONE_FILE, encode_many=ONE_FILE, explore="it keeps one itself"),
+    ),
+    Argument(
+        "threads",
+        int,
+        "Most threads to use.",
+        unset="all cores",
+        low=1,
+        metavar="N",
+        absent=dict(bench=RUNS_IT),
+    ),
+    Argument(
+        "device",
+        object,
+        "Where to fit: cpu, cuda, cuda:1.",
+        (*NETWORKS, *LATENTS),
+        unset="cpu",
+        metavar="NAME",
+    ),
+    Argument(
+        "progress",
+        bool,
+        "Show a progress bar while fitting.",
+        default=False,
+        absent=dict(
+            bench=RUNS_IT,
+            encode_many="its bar counts files",
+            cli="a bar is shown on a terminal unless --quiet is given",
+            explore="it shows the fit itself",
+        ),
+    ),
+    Argument(
+        "callbacks",
+        object,
+        "Objects that watch and change the fit, as `fit` takes them.",
+        NETWORKS,
+        default=(),
+        absent=dict(
+            cli=NO_TEXT, bench=NO_TEXT, encode_many=NO_TEXT, explore="it watches the fit itself"
+        ),
+    ),
 ]
-GROUPS = MappingProxyType({'Target': TARGETS, 'Budget': BUDGET, 'Network': NETWORK, 'Bands': BANDS,
-                           'Run': RUNTIME})
+GROUPS = MappingProxyType(
+    {"Target": TARGETS, "Budget": BUDGET, "Network": NETWORK, "Bands": BANDS, "Run": RUNTIME}
+)
 ARGUMENTS = MappingProxyType({a.name: a for group in GROUPS.values() for a in group})
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #20a8d96b
-PREDICTOR = ('bpp', 'psnr', 'lmbda', 'shape', 'seconds', 'steps', 'preset')   # any of them, beside
+PREDICTOR = ("bpp", "psnr", "lmbda", "shape", "seconds", "steps", "preset")  # any of them, beside
 # lossless, asks for a network whose drawing is tried as a predictor
-APART = ('wavelet', 'levels', 'details', 'colour', 'share')   # they ask for bands
+APART = ("wavelet", "levels", "details", "colour", "share")  # they ask for bands
 
-def is_given(given: Mapping, name: str)->bool:
+
+def is_given(given: Mapping, name: str) -> bool:
     "Does an argument ask for something? None and a switch that is off do not"
     return given.get(name) is not None and given[name] is not False
 
+
 def encoder_of(
-    given: Mapping, # arguments of `compress`
-)->str: # in `ENCODERS`
+    given: Mapping,  # arguments of `compress`
+) -> str:  # in `ENCODERS`
     "Which encoder the arguments ask for"
-    if given.get('method') in ('pyramid', 'auto'):
-        return 'analysis' if given.get('seconds') == 0 else given['method']
+    if given.get("method") in ("pyramid", "auto"):
+        return "analysis" if given.get("seconds") == 0 else given["method"]
     alone = not any(is_given(given, name) for name in PREDICTOR)
-    if is_given(given, 'lossless') and alone: return 'lossless'
-    if given.get('preset') == 'instant': return 'coefficients'
-    if given.get('share') == 0 and given.get('details') == 'sparse': return 'coefficients'
+    if is_given(given, "lossless") and alone:
+        return "lossless"
+    if given.get("preset") == "instant":
+        return "coefficients"
+    if given.get("share") == 0 and given.get("details") == "sparse":
+        return "coefficients"
     asked = any(given.get(name) not in (None, ARGUMENTS[name].default) for name in APART)
-    return 'hybrid' if asked else 'network'
+    return "hybrid" if asked else "network"
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #e49f6958
 @dataclass(frozen=True)
 class Rule:
     "Arguments that do not go together"
-    names: tuple # of the arguments that it is about: it applies if all of them are given
-    broken: Callable # function of the arguments: is it broken?
-    message: str # may name arguments in braces
 
-ONE_OF = ('bpp', 'psnr', 'lmbda', 'shape')   # targets, of which one at most is given
+    names: tuple  # of the arguments that it is about: it applies if all of them are given
+    broken: Callable  # function of the arguments: is it broken?
+    message: str  # may name arguments in braces
 
-def always(_: Mapping)->bool:
+
+ONE_OF = ("bpp", "psnr", "lmbda", "shape")  # targets, of which one at most is given
+
+
+def always(_: Mapping) -> bool:
     "A rule that is broken whenever its arguments are given"
     return True
 
-def is_pyramid(g: Mapping)->bool:
-    "Is it a method with a pyramid?"
-    return g.get('method') in ('pyramid', 'auto')
 
-def is_network(g: Mapping)->bool:
+def is_pyramid(g: Mapping) -> bool:
+    "Is it a method with a pyramid?"
+    return g.get("method") in ("pyramid", "auto")
+
+
+def is_network(g: Mapping) -> bool:
     "Is it the method of networks?"
     return not is_pyramid(g)
 
-def has_budget(g: Mapping)->bool:
+
+def has_budget(g: Mapping) -> bool:
     "Is anything fitted, for which there could be a time?"
-    return encoder_of(g) != 'coefficients'
+    return encoder_of(g) != "coefficients"
 
-def is_instant(g: Mapping)->bool:
+
+def is_instant(g: Mapping) -> bool:
     "Does the preset ask for coefficients alone?"
-    return g['preset'] == 'instant' and not is_pyramid(g)
+    return g["preset"] == "instant" and not is_pyramid(g)
 
-def lacks_details(g: Mapping)->bool:
+
+def lacks_details(g: Mapping) -> bool:
     "Is a share given, and nothing to share with?"
-    return g.get('details', 'none') == 'none' and g.get('preset') != 'instant'
+    return g.get("details", "none") == "none" and g.get("preset") != "instant"
 
-def lacks_wavelet(g: Mapping)->bool:
+
+def lacks_wavelet(g: Mapping) -> bool:
     "Are there networks of details, and no bands that they could draw?"
-    bands = g.get('levels') and g.get('wavelet', '') not in ('', '9/7')
-    return g['details'] == 'network' and not bands
+    bands = g.get("levels") and g.get("wavelet", "") not in ("", "9/7")
+    return g["details"] == "network" and not bands
 
-def has_one_layer(g: Mapping)->bool:
+
+def has_one_layer(g: Mapping) -> bool:
     "Is there a stage of hidden weights, and a shape without them?"
-    return g['shape'][1] < 2 and any(g.get(name) for name in ('skips', 'prune', 'pool'))
+    return g["shape"][1] < 2 and any(g.get(name) for name in ("skips", "prune", "pool"))
 
-def transforms_nothing(g: Mapping)->bool:
+
+def transforms_nothing(g: Mapping) -> bool:
     "Is there a wavelet, and nothing that it is applied to?"
-    used = g.get('levels') or g.get('details') == 'sparse' or encoder_of(g) == 'coefficients'
-    return g['wavelet'] != '' and not used
+    used = g.get("levels") or g.get("details") == "sparse" or encoder_of(g) == "coefficients"
+    return g["wavelet"] != "" and not used
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #32849173
 RULES = (
-    Rule(('preset', 'seconds'), has_budget,
-         'preset stands for a time, and so does seconds: give one of them'),
-    Rule(('preset', 'steps'), has_budget,
-         'preset stands for a time, and steps are given instead: give one of them'),
-    Rule(('seconds', 'steps'), is_pyramid,
-         'a pyramid is fitted for seconds or for steps: give one of them'),
-    Rule(('seconds',), lambda g: g['seconds'] == 0 and not is_pyramid(g),
-         'seconds is 0: a network needs time, give more or preset instant; '
-         'only a pyramid does without'),
-    Rule(('seconds', 'start'), lambda g: g['seconds'] == 0 and g['start'] == 'none',
-         "seconds is 0, and start none has no analysis: give seconds, or start='shipped'"),
-    Rule(('preset', 'details'), is_instant,
-         'preset instant stores coefficients alone, whatever details is: leave one of them out'),
-    Rule(('preset', 'share'), is_instant,
-         'preset instant stores coefficients alone, whatever share is: leave one of them out'),
-    Rule(('preset', 'share'), lambda g: g['share'] == 0 and g.get('details') == 'sparse',
-         'share is 0: no network is fitted, for which preset {preset} could be the time; '
-         'leave preset out'),
-    Rule(('share',), lacks_details,
-         'share is {share}, but there are no details to share the bytes with: give details'),
-    Rule(('share',), lambda g: g['share'] == 0 and g.get('details') == 'network',
-         'share is 0: the network of the low band needs some of the bytes; only coefficients, '
-         'details sparse, can do without it'),
-    Rule(('details',), lacks_wavelet,
-         'details is network: networks of details need a level or more and a wavelet of '
-         'PyWavelets, for example wavelet haar, levels 1'),
-    Rule(('wavelet',), transforms_nothing,
-         'wavelet is {wavelet}, but nothing is transformed: give levels, or details sparse'),
-    Rule(('shape', 'skips'), has_one_layer,
-         'shape is {shape}: a network of one layer has no hidden weights for skips; give it two'),
-    Rule(('shape', 'prune'), has_one_layer,
-         'shape is {shape}: a network of one layer has no hidden weights for prune; give it two'),
-    Rule(('shape', 'pool'), has_one_layer,
-         'shape is {shape}: a network of one layer has no hidden weights for pool; give it two'),
-    Rule(('prune', 'pool'), lambda g: g['prune'] > 0 and g['pool'] > 0,
-         'prune and pool: zeros in a pool are no zeros in a network; give one of them'),
-    Rule(('checkpoint', 'psnr'), is_network,
-         'a checkpoint is that of one fit, and psnr takes several: give bpp or shape'),
-    Rule(('checkpoint', 'lmbda'), is_network,
-         'a checkpoint is that of one fit, and lmbda takes several: give bpp or shape'),
-    Rule(('strip', 'exif'), lambda g: bool(g['exif']), 'strip leaves EXIF out, and exif gives one: leave one of them out'),
-    Rule(('strip', 'xmp'), lambda g: bool(g['xmp']), 'strip leaves XMP out, and xmp gives one: leave one of them out'),
-    Rule(('strip_profile', 'icc'), lambda g: bool(g['icc']),
-         'strip_profile leaves the profile out, and icc gives one: leave one of them out'),
+    Rule(
+        ("preset", "seconds"),
+        has_budget,
+        "preset stands for a time, and so does seconds: give one of them",
+    ),
+    Rule(
+        ("preset", "steps"),
+        has_budget,
+        "preset stands for a time, and steps are given instead: give one of them",
+    ),
+    Rule(
+        ("seconds", "steps"),
+        is_pyramid,
+        "a pyramid is fitted for seconds or for steps: give one of them",
+    ),
+    Rule(
+        ("seconds",),
+        lambda g: g["seconds"] == 0 and not is_pyramid(g),
+        "seconds is 0: a network needs time, give more or preset instant; "
+        "only a pyramid does without",
+    ),
+    Rule(
+        ("seconds", "start"),
+        lambda g: g["seconds"] == 0 and g["start"] == "none",
+        "seconds is 0, and start none has no analysis: give seconds, or start='shipped'",
+    ),
+    Rule(
+        ("preset", "details"),
+        is_instant,
+        "preset instant stores coefficients alone, whatever details is: leave one of them out",
+    ),
+    Rule(
+        ("preset", "share"),
+        is_instant,
+        "preset instant stores coefficients alone, whatever share is: leave one of them out",
+    ),
+    Rule(
+        ("preset", "share"),
+        lambda g: g["share"] == 0 and g.get("details") == "sparse",
+        "share is 0: no network is fitted, for which preset {preset} could be the time; "
+        "leave preset out",
+    ),
+    Rule(
+        ("share",),
+        lacks_details,
+        "share is {share}, but there are no details to share the bytes with: give details",
+    ),
+    Rule(
+        ("share",),
+        lambda g: g["share"] == 0 and g.get("details") == "network",
+        "share is 0: the network of the low band needs some of the bytes; only coefficients, "
+        "details sparse, can do without it",
+    ),
+    Rule(
+        ("details",),
+        lacks_wavelet,
+        "details is network: networks of details need a level or more and a wavelet of "
+        "PyWavelets, for example wavelet haar, levels 1",
+    ),
+    Rule(
+        ("wavelet",),
+        transforms_nothing,
+        "wavelet is {wavelet}, but nothing is transformed: give levels, or details sparse",
+    ),
+    Rule(
+        ("shape", "skips"),
+        has_one_layer,
+        "shape is {shape}: a network of one layer has no hidden weights for skips; give it two",
+    ),
+    Rule(
+        ("shape", "prune"),
+        has_one_layer,
+        "shape is {shape}: a network of one layer has no hidden weights for prune; give it two",
+    ),
+    Rule(
+        ("shape", "pool"),
+        has_one_layer,
+        "shape is {shape}: a network of one layer has no hidden weights for pool; give it two",
+    ),
+    Rule(
+        ("prune", "pool"),
+        lambda g: g["prune"] > 0 and g["pool"] > 0,
+        "prune and pool: zeros in a pool are no zeros in a network; give one of them",
+    ),
+    Rule(
+        ("checkpoint", "psnr"),
+        is_network,
+        "a checkpoint is that of one fit, and psnr takes several: give bpp or shape",
+    ),
+    Rule(
+        ("checkpoint", "lmbda"),
+        is_network,
+        "a checkpoint is that of one fit, and lmbda takes several: give bpp or shape",
+    ),
+    Rule(
+        ("strip", "exif"),
+        lambda g: bool(g["exif"]),
+        "strip leaves EXIF out, and exif gives one: leave one of them out",
+    ),
+    Rule(
+        ("strip", "xmp"),
+        lambda g: bool(g["xmp"]),
+        "strip leaves XMP out, and xmp gives one: leave one of them out",
+    ),
+    Rule(
+        ("strip_profile", "icc"),
+        lambda g: bool(g["icc"]),
+        "strip_profile leaves the profile out, and icc gives one: leave one of them out",
+    ),
 )
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #2ff1b1ca
 def without_meaning(
-    given: Mapping, # arguments of `compress`
-): # of (names, message)
+    given: Mapping,  # arguments of `compress`
+):  # of (names, message)
     "Which arguments have no meaning for the encoder that all of them ask for, and why"
     encoder = encoder_of(given)
     odd = [name for name in given if encoder not in ARGUMENTS[name].encoders]
     if odd:
-        useful = ', '.join(a.name for a in ARGUMENTS.values() if encoder in a.encoders)
-        verb,them = ('has', 'it') if len(odd) == 1 else ('have', 'them')
-        yield odd,(f'{", ".join(odd)} {verb} no meaning for {ENCODERS[encoder]}: leave {them} out. '
-                   f'There {useful} have one')
+        useful = ", ".join(a.name for a in ARGUMENTS.values() if encoder in a.encoders)
+        verb, them = ("has", "it") if len(odd) == 1 else ("have", "them")
+        yield (
+            odd,
+            (
+                f"{', '.join(odd)} {verb} no meaning for {ENCODERS[encoder]}: leave {them} out. "
+                f"There {useful} have one"
+            ),
+        )
     for name in given:
         needs = ARGUMENTS[name].needs
         if needs and not given.get(needs):
-            yield [name],f'{name} has no meaning without {needs}: give {needs}, or leave {name} out'
+            yield (
+                [name],
+                f"{name} has no meaning without {needs}: give {needs}, or leave {name} out",
+            )
+
 
 def complaints(
-    given: Mapping, # arguments of `compress` that ask for something, with values they may have
-): # of (names, message)
+    given: Mapping,  # arguments of `compress` that ask for something, with values they may have
+):  # of (names, message)
     "What is wrong with arguments that are fine one by one"
     targets = [name for name in ONE_OF if name in given]
     if len(targets) > 1:
-        yield targets,(f'give one of {", ".join(ONE_OF[:-1])} and {ONE_OF[-1]}, not several: '
-                       f'{" and ".join(targets)} are given')
+        yield (
+            targets,
+            (
+                f"give one of {', '.join(ONE_OF[:-1])} and {ONE_OF[-1]}, not several: "
+                f"{' and '.join(targets)} are given"
+            ),
+        )
     yield from without_meaning(given)
     for rule in RULES:
         if all(name in given for name in rule.names) and rule.broken(given):
-            yield rule.names,rule.message.format_map(given)
+            yield rule.names, rule.message.format_map(given)
+
 
 def checked(
-    given: Mapping, # arguments of `compress`
-)->dict: # those that are given, with checked values
+    given: Mapping,  # arguments of `compress`
+) -> dict:  # those that are given, with checked values
     "Check arguments, before any work is done; what is not given stays away"
     for name in given:
-        if name not in ARGUMENTS: raise unknown_name(name, ARGUMENTS)
-    values = {n: value_of(ARGUMENTS[n], v) for n,v in given.items() if v is not None}
-    asked = {n: v for n,v in values.items() if is_given(values, n)}
-    for _,message in complaints(asked): raise ArgumentError(message)
+        if name not in ARGUMENTS:
+            raise unknown_name(name, ARGUMENTS)
+    values = {n: value_of(ARGUMENTS[n], v) for n, v in given.items() if v is not None}
+    asked = {n: v for n, v in values.items() if is_given(values, n)}
+    for _, message in complaints(asked):
+        raise ArgumentError(message)
     return asked
 
+
 def validated(
-    given: Mapping, # arguments of `compress`
-)->tuple: # (encoder, dict of all arguments)
+    given: Mapping,  # arguments of `compress`
+) -> tuple:  # (encoder, dict of all arguments)
     "Check arguments and fill in the defaults; a default that depends on something else is None"
     asked = checked(given)
     encoder = encoder_of(asked)
-    instant = encoder == 'coefficients' and asked.get('preset') == 'instant'
-    more = PRESETS['instant'] if instant else {}
+    instant = encoder == "coefficients" and asked.get("preset") == "instant"
+    more = PRESETS["instant"] if instant else {}
     defaults = {a.name: a.default for a in ARGUMENTS.values() if a.name not in ONE_OF}
-    return encoder,dict.fromkeys(ONE_OF) | defaults | more | asked
+    return encoder, dict.fromkeys(ONE_OF) | defaults | more | asked
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #f9f40bae
 def applicable(
-    given: Mapping, # arguments of `compress`
-)->tuple: # names
+    given: Mapping,  # arguments of `compress`
+) -> tuple:  # names
     "Which arguments have a meaning beside these"
     for name in given:
-        if name not in ARGUMENTS: raise unknown_name(name, ARGUMENTS)
-    given = {n: v for n,v in given.items() if is_given(given, n)}
+        if name not in ARGUMENTS:
+            raise unknown_name(name, ARGUMENTS)
+    given = {n: v for n, v in given.items() if is_given(given, n)}
+
     def fits(a, value):
-        return not any(a.name in names for names,_ in complaints({**given, a.name: value}))
+        return not any(a.name in names for names, _ in complaints({**given, a.name: value}))
+
     return tuple(a.name for a in ARGUMENTS.values() if any(fits(a, v) for v in samples_of(a)))
 
-def samples_of(a: Argument)->tuple:
+
+def samples_of(a: Argument) -> tuple:
     "Some values that an argument may have"
-    if a.choices: return a.choices
-    if a.kind is float: return (0., .5, 1.)
-    if a.kind is int: return (1,)
-    others = {bool: (True,), tuple: ((8, 3),), bytes: (b'bytes',), str: ('', 'haar')}
-    return others.get(a.kind, ('file',))
+    if a.choices:
+        return a.choices
+    if a.kind is float:
+        return (0.0, 0.5, 1.0)
+    if a.kind is int:
+        return (1,)
+    others = {bool: (True,), tuple: ((8, 3),), bytes: (b"bytes",), str: ("", "haar")}
+    return others.get(a.kind, ("file",))
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #a0a26d06
 def fit_seconds(
-    given: Mapping, # arguments of `compress`
-)->float: # 0 if there is no fit
+    given: Mapping,  # arguments of `compress`
+) -> float:  # 0 if there is no fit
     "The time of fitting that arguments ask for; steps are not looked at"
     encoder = encoder_of(given)
-    if encoder in ('coefficients', 'lossless', 'analysis'): return 0.
-    if given.get('seconds') is not None: return float(given['seconds'])
-    preset = given.get('preset') or ARGUMENTS['preset'].default
-    return EFFORTS[preset] if encoder in LATENTS else PRESETS[preset]['seconds']
+    if encoder in ("coefficients", "lossless", "analysis"):
+        return 0.0
+    if given.get("seconds") is not None:
+        return float(given["seconds"])
+    preset = given.get("preset") or ARGUMENTS["preset"].default
+    return EFFORTS[preset] if encoder in LATENTS else PRESETS[preset]["seconds"]
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #7163e624
-WORDS = dict(true=True, yes=True, on=True, false=False, no=False, off=False)   # of switches
+WORDS = dict(true=True, yes=True, on=True, false=False, no=False, off=False)  # of switches
+
 
 def read(
     a: Argument,
-    text: str, # as a user writes it
-)->object: # of kind `a.kind`; None for 'none' where that is not a choice
+    text: str,  # as a user writes it
+) -> object:  # of kind `a.kind`; None for 'none' where that is not a choice
     "The value that a text means"
-    if text.lower() == 'none' and 'none' not in a.choices: return None
-    wanted = {bool: 'true or false', float: 'a number', int: 'a whole number'}
-    def whole(text): return [int(v) for v in re.split('[,x]', text.strip('()[]'))]
+    if text.lower() == "none" and "none" not in a.choices:
+        return None
+    wanted = {bool: "true or false", float: "a number", int: "a whole number"}
+
+    def whole(text):
+        return [int(v) for v in re.split("[,x]", text.strip("()[]"))]
+
     make = {bool: lambda text: WORDS[text.lower()], float: float, int: int, tuple: whole}
-    try: value = make.get(a.kind, str)(text)
+    try:
+        value = make.get(a.kind, str)(text)
     except (ValueError, KeyError):
-        raise a.error(text, f'give {wanted.get(a.kind, a.metavar)} {a.range}'.rstrip()) from None
+        raise a.error(text, f"give {wanted.get(a.kind, a.metavar)} {a.range}".rstrip()) from None
     return value_of(a, value)
 
+
 def names_on(
-    surface: str, # in `SURFACES`
-)->tuple:
+    surface: str,  # in `SURFACES`
+) -> tuple:
     "The arguments that a surface offers, by name"
     return tuple(a.name for a in ARGUMENTS.values() if surface not in a.absent)
 
+
 def refuse_absent(
-    surface: str, # in `SURFACES`
-    names, # that were given there
-    extra=(), # names that the surface has beside those of `compress`
+    surface: str,  # in `SURFACES`
+    names,  # that were given there
+    extra=(),  # names that the surface has beside those of `compress`
 ):
     "Refuse names that a surface does not have, with the reason or the names that it has"
     for name in names:
-        if name in extra: continue
-        if name not in ARGUMENTS: raise unknown_name(name, [*names_on(surface), *extra])
+        if name in extra:
+            continue
+        if name not in ARGUMENTS:
+            raise unknown_name(name, [*names_on(surface), *extra])
         why = ARGUMENTS[name].absent.get(surface)
-        if why: raise ArgumentError(f'{name} is not for {SURFACES[surface]}: {why}')
+        if why:
+            raise ArgumentError(f"{name} is not for {SURFACES[surface]}: {why}")
+
 
 def parse_settings(
-    words, # 'name=value' texts
-    surface: str = 'bench', # in `SURFACES`
-    only = None, # names that there are, if they are not all of the surface
-)->dict: # name: value
+    words,  # 'name=value' texts
+    surface: str = "bench",  # in `SURFACES`
+    only=None,  # names that there are, if they are not all of the surface
+) -> dict:  # name: value
     "Typed arguments of `compress` from texts; they are checked one by one, not together"
     how = {}
     for word in words:
-        name,_,text = word.partition('=')
-        if not name or not text: raise ArgumentError(f'{word!r} is no setting: write name=value')
-        if name in how: raise ArgumentError(f'{name} is given twice')
-        if only is not None and name not in only: raise unknown_name(name, only, 'setting')
+        name, _, text = word.partition("=")
+        if not name or not text:
+            raise ArgumentError(f"{word!r} is no setting: write name=value")
+        if name in how:
+            raise ArgumentError(f"{name} is given twice")
+        if only is not None and name not in only:
+            raise unknown_name(name, only, "setting")
         refuse_absent(surface, [name])
         how[name] = read(ARGUMENTS[name], text)
     return how
 
-def as_text(value: object)->str:
-    "A value as `read` takes it"
-    if isinstance(value, (tuple, list)): return ','.join(map(str, value))
-    if is_switch(value) or value is None: return str(value).lower()
-    return f'{value:.12g}' if isinstance(value, float) else str(value)
 
-def settings_text(how: Mapping)->str:
+def as_text(value: object) -> str:
+    "A value as `read` takes it"
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(str, value))
+    if is_switch(value) or value is None:
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def settings_text(how: Mapping) -> str:
     "Arguments of `compress` as `parse_settings` reads them"
-    return ' '.join(f'{name}={as_text(v)}' for name,v in how.items())
+    return " ".join(f"{name}={as_text(v)}" for name, v in how.items())
 
 # %% ../../nbs/70_codec/00_arguments.ipynb #77737aa6
 def help_text(
     a: Argument,
-    default: object = None, # another one than that of `compress`
-)->str:
+    default: object = None,  # another one than that of `compress`
+) -> str:
     "Meaning, choices or range, and default"
     words = [a.meaning]
-    if a.choices and a.name != 'preset': words.append(f'One of {", ".join(a.choices)}.')
-    if a.range: words.append(f'{a.range.capitalize()}.')
+    if a.choices and a.name != "preset":
+        words.append(f"One of {', '.join(a.choices)}.")
+    if a.range:
+        words.append(f"{a.range.capitalize()}.")
     value = default if default is not None else a.default
-    said = a.unset if default is None else ''
-    if not said and a.kind is not bool and value not in (None, (), ''): said = as_text(value)
-    return ' '.join(words) + (f'  [default: {said}]' if said else '')
+    said = a.unset if default is None else ""
+    if not said and a.kind is not bool and value not in (None, (), ""):
+        said = as_text(value)
+    return " ".join(words) + (f"  [default: {said}]" if said else "")

@@ -15,130 +15,190 @@ from ..latent.format import plan_of, read_pyramid
 from ..wavelet.codec import UNIT, read_sparse
 
 # %% ../../nbs/70_codec/30_info.ipynb #ecd09e2a
-UNLIMITED = Limits(pixels=1 << 60, weights=1 << 60, operations=1 << 100, memory=1 << 100)   # for trusted files, and where nothing is decoded
+UNLIMITED = Limits(
+    pixels=1 << 60, weights=1 << 60, operations=1 << 100, memory=1 << 100
+)  # for trusted files, and where nothing is decoded
+
 
 def hybrid_info(
-    h: Header,   # of a file of method `bands`
+    h: Header,  # of a file of method `bands`
 ) -> dict:
     "The wavelets of a file, and how many networks its details have"
     own = dict(wavelet=wavelet_of(h))
-    if 'details' in h.args:
-        own['details'] = h.args['levels']
-    if 'sparse' in h.args:
-        names = 'levels', 'step', 'near', 'far', 'wavelet'
-        own['sparse'] = dict(zip(names, read_sparse(h.args['sparse'], h.height, h.width), strict=True))
+    if "details" in h.args:
+        own["details"] = h.args["levels"]
+    if "sparse" in h.args:
+        names = "levels", "step", "near", "far", "wavelet"
+        own["sparse"] = dict(
+            zip(names, read_sparse(h.args["sparse"], h.height, h.width), strict=True)
+        )
     return own
 
+
 def latent_info(
-    h: Header,   # of a file of method `pyramid`
-    models: bytes,   # coded weights
-    words: bytes,   # coded latents
-    deep: bool = False,   # decode the latents, for the bits of each grid?
+    h: Header,  # of a file of method `pyramid`
+    models: bytes,  # coded weights
+    words: bytes,  # coded latents
+    deep: bool = False,  # decode the latents, for the bits of each grid?
 ) -> dict:
     "How many weights a file has; if `deep`, the bits of each network and grid too"
-    own = dict(weights=sum(rows*columns for rows, columns in plan_of(h).shapes))
+    own = dict(weights=sum(rows * columns for rows, columns in plan_of(h).shapes))
     if not deep:
         return own
     bits = read_pyramid(h, models, words).bits
-    return own | dict(bits={k if isinstance(k, str) else f'grid 1:{1 << k}': v for k, v in bits.items()})
+    return own | dict(
+        bits={k if isinstance(k, str) else f"grid 1:{1 << k}": v for k, v in bits.items()}
+    )
+
 
 def siren_info(
-    h: Header,   # of a file of method `siren`
-    parts: dict,   # bytes of each part, of `ledger`
+    h: Header,  # of a file of method `siren`
+    parts: dict,  # bytes of each part, of `ledger`
 ) -> dict:
     "Steps, tiles and weights of networks"
-    return dict(steps=list(h.args['steps']), tiles=h.boxes or [[0, 0, h.height, h.width]], weights=h.weights,
-                bits_per_weight=8*(parts['words'] + parts['models'])/h.weights)
+    return dict(
+        steps=list(h.args["steps"]),
+        tiles=h.boxes or [[0, 0, h.height, h.width]],
+        weights=h.weights,
+        bits_per_weight=8 * (parts["words"] + parts["models"]) / h.weights,
+    )
+
 
 def file_info(
-    data: bytes,   # of an `.iic` file
-    deep: bool = False,   # decode what is needed for the bits of every network and grid of a pyramid? Then `limits` hold
-    limits: Limits = Limits(),   # of what is decoded; without `deep` only that of the color profile
-) -> dict:   # name to number, text, or dict
+    data: bytes,  # of an `.iic` file
+    deep: bool = False,  # decode what is needed for the bits of every network and grid of a pyramid? Then `limits` hold
+    limits: Limits = Limits(),  # of what is decoded; without `deep` only that of the color profile
+) -> dict:  # name to number, text, or dict
     "Header fields and bytes of each part, of nested files too; the checksum is verified, no image is decoded. Raises `IicError`"
     found = unpack(data, limits if deep else UNLIMITED)
     h, parts = found.header, ledger(data)
     own = {k: v for k, v in h.args.items() if not isinstance(v, bytes)}
-    if 'codebook' in h.args:
-        own['codebook'] = len(read_codebook(h.args['codebook']))
-    if h.method == 'siren':
+    if "codebook" in h.args:
+        own["codebook"] = len(read_codebook(h.args["codebook"]))
+    if h.method == "siren":
         own |= siren_info(h, parts)
-    own |= {k: file_info(b, deep, limits) for k, b in nested_files(h) if k != 'details'}
-    if h.method == 'bands':
+    own |= {k: file_info(b, deep, limits) for k, b in nested_files(h) if k != "details"}
+    if h.method == "bands":
         own |= hybrid_info(h)
-    if h.method == 'pyramid':
+    if h.method == "pyramid":
         own |= latent_info(*found.coded, deep)
-    return dict(bytes=len(data), bpp=8*len(data)/(h.height*h.width), version=data[4], height=h.height, width=h.width,
-                channels=h.channels, depth=h.depth, method=h.method, **own, icc_bytes=len(found.icc or b''), ledger=parts)
+    return dict(
+        bytes=len(data),
+        bpp=8 * len(data) / (h.height * h.width),
+        version=data[4],
+        height=h.height,
+        width=h.width,
+        channels=h.channels,
+        depth=h.depth,
+        method=h.method,
+        **own,
+        icc_bytes=len(found.icc or b""),
+        ledger=parts,
+    )
 
 # %% ../../nbs/70_codec/30_info.ipynb #0f88a276
-KINDS = {1: 'gray', 2: 'gray and alpha', 3: 'RGB', 4: 'RGBA'}
+KINDS = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGBA"}
+
 
 def printable(
-    text: str,   # perhaps from a file, or the name of one
+    text: str,  # perhaps from a file, or the name of one
 ) -> str:
     "The text with control and other unprintable characters escaped"
-    return ''.join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
 
 def error_line(
     e: Exception,
 ) -> str:
     "The message of an exception as one printable line; the file and the reason for those of the system"
     if isinstance(e, MemoryError):
-        return 'there is not enough memory for this'
+        return "there is not enough memory for this"
     named = isinstance(e, OSError) and e.filename and e.strerror
-    text = f'{e.filename}: {e.strerror}' if named else str(e) or type(e).__name__
-    return printable(' '.join(re.sub(r'<\S+ object at \w+>', '', text).split()))
+    text = f"{e.filename}: {e.strerror}" if named else str(e) or type(e).__name__
+    return printable(" ".join(re.sub(r"<\S+ object at \w+>", "", text).split()))
 
-def _hybrid_rows(f: dict) -> list:   # of (name, text)
-    halved = f'halved {f["levels"]} times' + (f', wavelet {f["wavelet"]}' if f['wavelet'] else '')
-    low = halved if f['levels'] else 'as it is'
-    rows = [('bands', f'the image for the base is {low}' if 'base' in f else 'no network')]
-    rows += [(k, method_rows(f[k])[0][1]) for k in ('base', 'chroma') if k in f]
-    if 'details' in f:
-        rows.append(('details', f'{f["details"]} network(s) for the bands of luma'))
-    if 'sparse' in f:
-        s = f['sparse']
-        rows.append(('sparse', f'coefficients of wavelet {s["wavelet"]}, {s["levels"]} levels, step {s["step"]/UNIT:.4f} of full scale'))
+
+def _hybrid_rows(f: dict) -> list:  # of (name, text)
+    halved = f"halved {f['levels']} times" + (f", wavelet {f['wavelet']}" if f["wavelet"] else "")
+    low = halved if f["levels"] else "as it is"
+    rows = [("bands", f"the image for the base is {low}" if "base" in f else "no network")]
+    rows += [(k, method_rows(f[k])[0][1]) for k in ("base", "chroma") if k in f]
+    if "details" in f:
+        rows.append(("details", f"{f['details']} network(s) for the bands of luma"))
+    if "sparse" in f:
+        s = f["sparse"]
+        rows.append(
+            (
+                "sparse",
+                f"coefficients of wavelet {s['wavelet']}, {s['levels']} levels, step {s['step'] / UNIT:.4f} of full scale",
+            )
+        )
     return rows
 
-def _latent_rows(f: dict) -> list:   # of (name, text)
-    own = f'{f["levels"]} scales from {1 << f["first"]}:1 on, {f["weights"]:,} weights, start {f["start"] or "none"}'
-    return [('pyramid', own), *((k, f'{v/8:9,.0f} bytes') for k, v in f.get('bits', {}).items())]
 
-def _lossless_rows(f: dict) -> list:   # of (name, text)
-    values = ', by the numbers of its values' if 'values' in f['ledger'] else ''
-    predicted = f'from neighbors{" and a prediction" if "base" in f else ""}{values}'
-    how = f'the samples by {f["coder"]}' if 'coder' in f else predicted
-    rows = [('lossless', f'{how}; colors {f["colour"]}')]
-    return rows + ([('prediction', method_rows(f['base'])[0][1])] if 'base' in f else [])
+def _latent_rows(f: dict) -> list:  # of (name, text)
+    own = f"{f['levels']} scales from {1 << f['first']}:1 on, {f['weights']:,} weights, start {f['start'] or 'none'}"
+    return [("pyramid", own), *((k, f"{v / 8:9,.0f} bytes") for k, v in f.get("bits", {}).items())]
 
-OPTIONS = dict(skips=', with skip connections', pool='; a pool of {pool} by {hashing}', codebook='; a codebook of {codebook}')
 
-def _siren_rows(f: dict) -> list:   # of (name, text)
-    where = f' in each of {len(f["tiles"])} tiles' if len(f['tiles']) > 1 else ''
-    coder = f' by {f["coder"]}' if 'coder' in f else ''
-    more = ''.join(text.format(**f) for k, text in OPTIONS.items() if k in f)
-    size = f'{f["layers"]} x {f["hidden"]} neurons{where}: {f["weights"]:,} weights, {f["bits_per_weight"]:.2f} bits each'
-    return [('network', f'{f["method"]}, {size}{coder}{more}'), ('steps', ' '.join(map(str, f['steps'])))]
+def _lossless_rows(f: dict) -> list:  # of (name, text)
+    values = ", by the numbers of its values" if "values" in f["ledger"] else ""
+    predicted = f"from neighbors{' and a prediction' if 'base' in f else ''}{values}"
+    how = f"the samples by {f['coder']}" if "coder" in f else predicted
+    rows = [("lossless", f"{how}; colors {f['colour']}")]
+    return rows + ([("prediction", method_rows(f["base"])[0][1])] if "base" in f else [])
+
+
+OPTIONS = dict(
+    skips=", with skip connections",
+    pool="; a pool of {pool} by {hashing}",
+    codebook="; a codebook of {codebook}",
+)
+
+
+def _siren_rows(f: dict) -> list:  # of (name, text)
+    where = f" in each of {len(f['tiles'])} tiles" if len(f["tiles"]) > 1 else ""
+    coder = f" by {f['coder']}" if "coder" in f else ""
+    more = "".join(text.format(**f) for k, text in OPTIONS.items() if k in f)
+    size = f"{f['layers']} x {f['hidden']} neurons{where}: {f['weights']:,} weights, {f['bits_per_weight']:.2f} bits each"
+    return [
+        ("network", f"{f['method']}, {size}{coder}{more}"),
+        ("steps", " ".join(map(str, f["steps"]))),
+    ]
+
 
 def method_rows(
-    f: dict,   # of `file_info`
-) -> list:   # of (name, text)
+    f: dict,  # of `file_info`
+) -> list:  # of (name, text)
     "What is special about a file of its method"
     rows = dict(bands=_hybrid_rows, pyramid=_latent_rows, lossless=_lossless_rows)
-    return rows.get(f['method'], _siren_rows)(f)
+    return rows.get(f["method"], _siren_rows)(f)
+
 
 def format_info(
-    f: dict,   # of `file_info`
-    name: str,   # of the file
-) -> str:   # lines
+    f: dict,  # of `file_info`
+    name: str,  # of the file
+) -> str:  # lines
     "The facts as lines, and a table of the bytes of each part"
-    rows = [(printable(name), f'{f["bytes"]:,} bytes, {f["bpp"]:.3f} bits per pixel, format version {f["version"]}'),
-            ('image', f'{f["width"]} x {f["height"]} pixels, {KINDS[f["channels"]]}, {f["depth"]} bits a sample'),
-            *method_rows(f),
-            ('profile', f'{f["icc_bytes"]:,} bytes of color profile' if f['icc_bytes'] else 'none, sRGB')]
+    rows = [
+        (
+            printable(name),
+            f"{f['bytes']:,} bytes, {f['bpp']:.3f} bits per pixel, format version {f['version']}",
+        ),
+        (
+            "image",
+            f"{f['width']} x {f['height']} pixels, {KINDS[f['channels']]}, {f['depth']} bits a sample",
+        ),
+        *method_rows(f),
+        (
+            "profile",
+            f"{f['icc_bytes']:,} bytes of color profile" if f["icc_bytes"] else "none, sRGB",
+        ),
+    ]
     wide = max(len(a) for a, _ in rows) + 2
-    bars = [(k, n, n/f['bytes']) for k, n in [*f['ledger'].items(), ('total', f['bytes'])]]
-    table = [f'{k:10}{n:>9,}{100*share:7.1f} %  {"#"*round(40*share)*(k != "total")}'.rstrip() for k, n, share in bars]
-    return '\n'.join([f'{a:{wide}}{b}' for a, b in rows] + [''] + table)
+    bars = [(k, n, n / f["bytes"]) for k, n in [*f["ledger"].items(), ("total", f["bytes"])]]
+    table = [
+        f"{k:10}{n:>9,}{100 * share:7.1f} %  {'#' * round(40 * share) * (k != 'total')}".rstrip()
+        for k, n, share in bars
+    ]
+    return "\n".join([f"{a:{wide}}{b}" for a, b in rows] + [""] + table)

@@ -20,197 +20,257 @@ from ..siren.codec import OVERHEAD_BYTES, File
 # %% ../../nbs/70_codec/10_search.ipynb #3e5791f7
 class Probe(NamedTuple):
     "A fit that was made during a search"
-    file:File # what it gave
-    share:float # of the time it had, above 0
 
-DB_PER_DECADE = 5.5    # slope of PSNR over log10 of the rate, SIREN on photographs at .1 to 1 bits per pixel (../benchmarks/kodak)
-DB_PER_DOUBLING = .4   # and over log2 of the time
-SLOPES = ((2., 12.), (0., 1.))   # ranges of the two: a short series of fits must not say the opposite
+    file: File  # what it gave
+    share: float  # of the time it had, above 0
+
+
+DB_PER_DECADE = 5.5  # slope of PSNR over log10 of the rate, SIREN on photographs at .1 to 1 bits per pixel (../benchmarks/kodak)
+DB_PER_DOUBLING = 0.4  # and over log2 of the time
+SLOPES = (
+    (2.0, 12.0),
+    (0.0, 1.0),
+)  # ranges of the two: a short series of fits must not say the opposite
+
 
 def slopes_of(
-    probes:list, # of `Probe`
-)->tuple: # (dB per decade of rate, dB per doubling of time)
+    probes: list,  # of `Probe`
+) -> tuple:  # (dB per decade of rate, dB per doubling of time)
     "The usual slopes, corrected by what was seen"
     usual = np.array([DB_PER_DECADE, DB_PER_DOUBLING])
-    points = [(math.log10(p.file.bpp), math.log2(p.share), min(p.file.psnr, 100.)) for p in probes]
+    points = [(math.log10(p.file.bpp), math.log2(p.share), min(p.file.psnr, 100.0)) for p in probes]
     d = np.diff(np.array(points), axis=0)
-    A,b = np.vstack([d[:, :2], .3*np.eye(2)]),np.concatenate([d[:, 2], .3*usual])
+    A, b = np.vstack([d[:, :2], 0.3 * np.eye(2)]), np.concatenate([d[:, 2], 0.3 * usual])
     return tuple(np.clip(np.linalg.lstsq(A, b, rcond=None)[0], *np.transpose(SLOPES)).tolist())
 
+
 def expected_db(
-    probes:list, # of `Probe`, one or more
-    bpp, # rate, or an array of rates, bits per pixel
-    share:float, # of the time
-): # dB
+    probes: list,  # of `Probe`, one or more
+    bpp,  # rate, or an array of rates, bits per pixel
+    share: float,  # of the time
+):  # dB
     "What a fit of a rate would reach in a share of the time"
-    rate,time = slopes_of(probes)
+    rate, time = slopes_of(probes)
     last = max(probes, key=lambda p: p.share)
-    return min(last.file.psnr, 100.) + rate*np.log10(bpp/last.file.bpp) + time*math.log2(share/last.share)
+    return (
+        min(last.file.psnr, 100.0)
+        + rate * np.log10(bpp / last.file.bpp)
+        + time * math.log2(share / last.share)
+    )
 
 # %% ../../nbs/70_codec/10_search.ipynb #176f76c0
-FACTOR = 4.      # from one short fit to the next; largest step down
-GROWTH = 2.5     # largest step up from the largest rate of a comparable time
-MARGIN_DB = .05  # dB above a target quality that a fit aims at
-GAIN_DB = .6     # dB that twice the rate must bring, in the same time or more
+FACTOR = 4.0  # from one short fit to the next; largest step down
+GROWTH = 2.5  # largest step up from the largest rate of a comparable time
+MARGIN_DB = 0.05  # dB above a target quality that a fit aims at
+GAIN_DB = 0.6  # dB that twice the rate must bring, in the same time or more
+
 
 def saturated(
-    probes:list, # of `Probe`
-    share:float, # of the time of the next fit
-)->float: # bits per pixel; infinite if there is no such limit
+    probes: list,  # of `Probe`
+    share: float,  # of the time of the next fit
+) -> float:  # bits per pixel; infinite if there is no such limit
     "The rate above which more bytes did not help; twice that if only much shorter fits say so"
     out = math.inf
     for a in probes:
         for b in probes:
-            if b.file.bpp < 1.5*a.file.bpp or b.share < a.share: continue
-            if b.file.psnr - a.file.psnr < GAIN_DB*math.log2(b.file.bpp/a.file.bpp): out = min(out, b.file.bpp*(1 if b.share >= share/2 else 2))
+            if b.file.bpp < 1.5 * a.file.bpp or b.share < a.share:
+                continue
+            if b.file.psnr - a.file.psnr < GAIN_DB * math.log2(b.file.bpp / a.file.bpp):
+                out = min(out, b.file.bpp * (1 if b.share >= share / 2 else 2))
     return out
 
+
 def between(
-    probes:list, # of `Probe`
-    psnr:float, # quality that is wanted, dB
-    share:float, # of the time that the next fit will have
-)->float: # bits per pixel, or None: fits of comparable time do not bracket the quality
+    probes: list,  # of `Probe`
+    psnr: float,  # quality that is wanted, dB
+    share: float,  # of the time that the next fit will have
+) -> float:  # bits per pixel, or None: fits of comparable time do not bracket the quality
     "The rate on the line between the nearest fits below and above a quality"
     time = slopes_of(probes)[1]
-    points = [(math.log(p.file.bpp), min(p.file.psnr, 100.) + time*math.log2(share/p.share)) for p in probes if p.share >= share/2]
-    below,above = [p for p in points if p[1] < psnr],[p for p in points if p[1] >= psnr]
-    if not below or not above: return None
-    (r0,d0),(r1,d1) = max(below),min(above)
-    return math.exp(r0 + (r1 - r0)*(psnr - d0)/(d1 - d0)) if r0 < r1 else None
+    points = [
+        (math.log(p.file.bpp), min(p.file.psnr, 100.0) + time * math.log2(share / p.share))
+        for p in probes
+        if p.share >= share / 2
+    ]
+    below, above = [p for p in points if p[1] < psnr], [p for p in points if p[1] >= psnr]
+    if not below or not above:
+        return None
+    (r0, d0), (r1, d1) = max(below), min(above)
+    return math.exp(r0 + (r1 - r0) * (psnr - d0) / (d1 - d0)) if r0 < r1 else None
+
 
 def next_rate(
-    probes:list, # of `Probe`, one or more
-    target:Target, # a quality or a cost
-    share:float, # of the time that the next fit will have
-    least:float, # bits per pixel
-    most:float, # bits per pixel
-)->float: # bits per pixel
+    probes: list,  # of `Probe`, one or more
+    target: Target,  # a quality or a cost
+    share: float,  # of the time that the next fit will have
+    least: float,  # bits per pixel
+    most: float,  # bits per pixel
+) -> float:  # bits per pixel
     "The rate of the next fit"
     rates = [p.file.bpp for p in probes]
-    long = [p.file.bpp for p in probes if p.share >= share/2]
-    low = max(least, min(rates)/FACTOR)
-    high = min(most, GROWTH*max(long) if long else max(rates), saturated(probes, share))
+    long = [p.file.bpp for p in probes if p.share >= share / 2]
+    low = max(least, min(rates) / FACTOR)
+    high = min(most, GROWTH * max(long) if long else max(rates), saturated(probes, share))
     grid = np.exp(np.linspace(math.log(min(low, high)), math.log(high), 200))
     db = expected_db(probes, grid, share)
     if target.psnr:
         bracketed = between(probes, target.psnr + MARGIN_DB, share)
         return bracketed or float(np.interp(target.psnr + MARGIN_DB, db, grid))
-    return float(grid[np.argmin(10**(-db/10) + target.lmbda*grid)])
+    return float(grid[np.argmin(10 ** (-db / 10) + target.lmbda * grid)])
 
 # %% ../../nbs/70_codec/10_search.ipynb #09794319
-PROBES = ((1., .08), (FACTOR, .08))   # (factor of the first rate, share of the time) of the short fits
-LONG = (.26, .28, .3)   # shares of the long fits
-MET_DB = .1      # dB above a quality at which it is met
+PROBES = (
+    (1.0, 0.08),
+    (FACTOR, 0.08),
+)  # (factor of the first rate, share of the time) of the short fits
+LONG = (0.26, 0.28, 0.3)  # shares of the long fits
+MET_DB = 0.1  # dB above a quality at which it is met
+
 
 def interrupted(
-    f:File,
-)->bool:
+    f: File,
+) -> bool:
     "Did somebody stop the fit?"
-    return getattr(f.fit, 'stop', None) == 'interrupted'
+    return getattr(f.fit, "stop", None) == "interrupted"
+
 
 def nearest(
-    files:list, # of `File`
-    target:Target, # a quality or a cost
-)->File:
+    files: list,  # of `File`
+    target: Target,  # a quality or a cost
+) -> File:
     "The file that meets a quality within `MET_DB`, or else the best trade: twice the bytes must bring `GAIN_DB`"
     best = best_of(files, target)
-    if not target.psnr: return best
-    if best.psnr < target.psnr: return max(files, key=lambda f: f.psnr - GAIN_DB*math.log2(f.bpp))
-    if best.psnr - target.psnr <= MET_DB: return best
+    if not target.psnr:
+        return best
+    if best.psnr < target.psnr:
+        return max(files, key=lambda f: f.psnr - GAIN_DB * math.log2(f.bpp))
+    if best.psnr - target.psnr <= MET_DB:
+        return best
     below = [f for f in files if -MET_DB <= f.psnr - target.psnr < 0 and len(f) < len(best)]
     return max(below, key=lambda f: f.psnr, default=best)
 
+
 def search_rate(
-    make, # function of (bits per pixel, share of the time): a `File`
-    target:Target, # a quality or a cost
-    first:float=.1, # rate of the first fit, bits per pixel
-    least:float=.01, # bits per pixel
-    most:float=24., # bits per pixel, that of the raw samples for example
-)->File:
+    make,  # function of (bits per pixel, share of the time): a `File`
+    target: Target,  # a quality or a cost
+    first: float = 0.1,  # rate of the first fit, bits per pixel
+    least: float = 0.01,  # bits per pixel
+    most: float = 24.0,  # bits per pixel, that of the raw samples for example
+) -> File:
     "Fit networks of several sizes, and return the file that meets a quality or a cost best"
     probes = []
+
     def fit(bpp, share):
         probes.append(Probe(make(min(max(bpp, least), most), share), share))
         return probes[-1].file
-    for factor,share in PROBES:
-        if interrupted(fit(factor*first, share)): break
+
+    for factor, share in PROBES:
+        if interrupted(fit(factor * first, share)):
+            break
     for share in LONG:
-        if interrupted(probes[-1].file): break
+        if interrupted(probes[-1].file):
+            break
         f = fit(next_rate(probes, target, share, least, most), share)
-        if target.psnr and 0 <= f.psnr - target.psnr <= MET_DB: break
+        if target.psnr and 0 <= f.psnr - target.psnr <= MET_DB:
+            break
     out = nearest([p.file for p in probes], target)
-    out.seconds = sum(p.file.seconds or 0. for p in probes)
+    out.seconds = sum(p.file.seconds or 0.0 for p in probes)
     return out
 
 # %% ../../nbs/70_codec/10_search.ipynb #88300ee5
-SURE = .3     # share of the estimate below which no lossless file is looked for: photographs have .42 to .61, pages and screens .33 to .74
-FEW = 4096    # bytes of an estimate up to which it always is: such images take no time, and one color has .18
+SURE = 0.3  # share of the estimate below which no lossless file is looked for: photographs have .42 to .61, pages and screens .33 to .74
+FEW = 4096  # bytes of an estimate up to which it always is: such images take no time, and one color has .18
+
 
 def lossless_estimate(
-    x, # (h,w,c) samples
-)->int: # bytes
+    x,  # (h,w,c) samples
+) -> int:  # bytes
     "About what a lossless file takes, in a fraction of a second"
     d = np.diff(x, axis=1, prepend=x[:, :1]) if x.shape[1] > 1 else x
-    return min(len(zlib.compress(np.ascontiguousarray(v).tobytes(), 1)) for v in (x, np.moveaxis(d, 2, 0)))
+    return min(
+        len(zlib.compress(np.ascontiguousarray(v).tobytes(), 1)) for v in (x, np.moveaxis(d, 2, 0))
+    )
+
 
 class LosslessLimit:
     "The lossless file of an image, made when it is needed for the first time"
-    def __init__(self,
-        x, # (h,w,c) samples
-        make, # function of the samples: a lossless `File`
-        beside:int=0, # bytes of fields that another file has beside its samples, and a lossless one has not
-    ):
-        self.x,self.make,self.beside,self.estimate,self.made = x,make,beside,None,None
 
-    def file(self)->File:
+    def __init__(
+        self,
+        x,  # (h,w,c) samples
+        make,  # function of the samples: a lossless `File`
+        beside: int = 0,  # bytes of fields that another file has beside its samples, and a lossless one has not
+    ):
+        self.x, self.make, self.beside, self.estimate, self.made = x, make, beside, None, None
+
+    def file(self) -> File:
         "The lossless file"
-        if self.made is None: self.made = self.make(self.x)
+        if self.made is None:
+            self.made = self.make(self.x)
         return self.made
 
-    def exceeded(self,
-        n:int, # bytes of another file
-    )->bool:
+    def exceeded(
+        self,
+        n: int,  # bytes of another file
+    ) -> bool:
         "Is the lossless file as small?"
-        if self.estimate is None: self.estimate = lossless_estimate(self.x)
+        if self.estimate is None:
+            self.estimate = lossless_estimate(self.x)
         n += self.beside
-        worth = self.made is not None or self.estimate <= FEW or n >= SURE*self.estimate
+        worth = self.made is not None or self.estimate <= FEW or n >= SURE * self.estimate
         return worth and n >= len(self.file())
 
-    def kept(self,
-        f:File,
-    )->File:
+    def kept(
+        self,
+        f: File,
+    ) -> File:
         "The file, or the lossless one if that is not larger"
-        if not self.exceeded(len(f)): return f
+        if not self.exceeded(len(f)):
+            return f
         out = self.file()
-        out.seconds = (out.seconds or 0.) + (f.seconds or 0.)
-        reached = 'as much was' if f.psnr == math.inf else f'{f.psnr:.2f} dB were'
-        out.remark = f'lossless, in no more bytes than the {len(f):,} in which {reached} reached with loss'
+        out.seconds = (out.seconds or 0.0) + (f.seconds or 0.0)
+        reached = "as much was" if f.psnr == math.inf else f"{f.psnr:.2f} dB were"
+        out.remark = (
+            f"lossless, in no more bytes than the {len(f):,} in which {reached} reached with loss"
+        )
         return out
 
 # %% ../../nbs/70_codec/10_search.ipynb #97a1bcd3
-MISS_BPP,MISS_DB = .05,.1   # share of a size, and dB, from which on a miss is worth a warning
+MISS_BPP, MISS_DB = 0.05, 0.1  # share of a size, and dB, from which on a miss is worth a warning
+
 
 def missed(
-    f:File,
-    bpp:float|None = None, # size that was asked for, bits per pixel
-    psnr:float|None = None, # or quality, dB
-)->str: # empty if the target is met
+    f: File,
+    bpp: float | None = None,  # size that was asked for, bits per pixel
+    psnr: float | None = None,  # or quality, dB
+) -> str:  # empty if the target is met
     "What is wrong with a file, by its target"
-    if f.psnr == math.inf: return ''   # nothing better can be had, and nothing smaller by these methods
-    has = f'the file has {len(f):,} bytes, {f.bpp:.3f} bits per pixel and {f.psnr:.2f} dB'
-    least = 'its header and tables alone take about that much' if len(f) <= 2*OVERHEAD_BYTES else 'no smaller one was found'
-    if bpp and f.bpp > (1 + MISS_BPP)*bpp: return f'{bpp:g} bits per pixel were asked for, {has}: {least}'
-    if bpp and f.bpp < (1 - MISS_BPP)*bpp: return f'{bpp:g} bits per pixel were asked for, {has}: give it more seconds'
-    if psnr and f.psnr < psnr - MISS_DB: return f'{psnr:g} dB were asked for, {has}: give it more seconds, or another method'
-    if psnr and f.psnr > psnr + MISS_DB + .0005 and f.remark != SMALLEST: return f'{psnr:g} dB were asked for, {has}: a smaller file near the target was not found'
-    return ''
+    if f.psnr == math.inf:
+        return ""  # nothing better can be had, and nothing smaller by these methods
+    has = f"the file has {len(f):,} bytes, {f.bpp:.3f} bits per pixel and {f.psnr:.2f} dB"
+    least = (
+        "its header and tables alone take about that much"
+        if len(f) <= 2 * OVERHEAD_BYTES
+        else "no smaller one was found"
+    )
+    if bpp and f.bpp > (1 + MISS_BPP) * bpp:
+        return f"{bpp:g} bits per pixel were asked for, {has}: {least}"
+    if bpp and f.bpp < (1 - MISS_BPP) * bpp:
+        return f"{bpp:g} bits per pixel were asked for, {has}: give it more seconds"
+    if psnr and f.psnr < psnr - MISS_DB:
+        return f"{psnr:g} dB were asked for, {has}: give it more seconds, or another method"
+    if psnr and f.psnr > psnr + MISS_DB + 0.0005 and f.remark != SMALLEST:
+        return f"{psnr:g} dB were asked for, {has}: a smaller file near the target was not found"
+    return ""
+
 
 def warn_missed(
-    f:File,
-    bpp:float|None = None, # of `missed`
-    psnr:float|None = None,
-    stacklevel:int=3, # of `warnings.warn`
+    f: File,
+    bpp: float | None = None,  # of `missed`
+    psnr: float | None = None,
+    stacklevel: int = 3,  # of `warnings.warn`
 ):
     "Warn if a file misses its target"
     said = missed(f, bpp, psnr)
-    if said: warnings.warn(said, stacklevel=stacklevel)
+    if said:
+        warnings.warn(said, stacklevel=stacklevel)

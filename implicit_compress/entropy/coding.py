@@ -20,51 +20,74 @@ import numpy as np
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #8fbbcdb2
 def empirical_entropy(
-    q:np.ndarray, # symbols
-)->float: # bits
+    q: np.ndarray,  # symbols
+) -> float:  # bits
     "Bits of `q` under its own histogram, whose size is not counted: a reference value"
     n = np.unique(q, return_counts=True)[1]
-    return float(n @ np.log2(n.sum()/n))
+    return float(n @ np.log2(n.sum() / n))
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #13245296
-class IicError(ValueError): "Base class: the bytes are not a valid image file"
-class TruncatedError(IicError): "The bytes end too early"
-class NotIicError(IicError): "The bytes are not in this format"
-class UnsupportedError(IicError): "The file needs a newer format version or an unknown option"
-class LimitError(IicError): "Decoding would exceed the limits"
-class DamagedError(IicError): "The bytes are inconsistent"
+class IicError(ValueError):
+    "Base class: the bytes are not a valid image file"
+
+
+class TruncatedError(IicError):
+    "The bytes end too early"
+
+
+class NotIicError(IicError):
+    "The bytes are not in this format"
+
+
+class UnsupportedError(IicError):
+    "The file needs a newer format version or an unknown option"
+
+
+class LimitError(IicError):
+    "Decoding would exceed the limits"
+
+
+class DamagedError(IicError):
+    "The bytes are inconsistent"
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #2f3df817
 def varint(
-    n:int, # integer, 0 or more
-)->bytes: # seven bits per byte, least significant first
+    n: int,  # integer, 0 or more
+) -> bytes:  # seven bits per byte, least significant first
     "Encode `n` in the fewest bytes"
     out = bytearray()
-    while n > 127: out.append(n & 127 | 128); n >>= 7
+    while n > 127:
+        out.append(n & 127 | 128)
+        n >>= 7
     return bytes(out + bytes([n]))
 
+
 def read_varint(
-    data, # bytes
-    at:int, # offset of the integer
-    name:str='number', # for the error message
-)->tuple: # (integer, offset after it)
+    data,  # bytes
+    at: int,  # offset of the integer
+    name: str = "number",  # for the error message
+) -> tuple:  # (integer, offset after it)
     "Decode one `varint`; only the shortest form is accepted"
     n = shift = 0
     while True:
-        if at >= len(data): raise TruncatedError(f'{name}: the bytes end at offset {at}, inside a number')
-        n,shift,at = n | (data[at] & 127) << shift,shift + 7,at + 1
-        if data[at - 1] < 128: break
-        if shift > 63: raise DamagedError(f'{name}: more than 64 bits before offset {at}')
-    if shift > 7 and not data[at - 1]: raise DamagedError(f'{name}: not in its shortest form before offset {at}')
-    return n,at
+        if at >= len(data):
+            raise TruncatedError(f"{name}: the bytes end at offset {at}, inside a number")
+        n, shift, at = n | (data[at] & 127) << shift, shift + 7, at + 1
+        if data[at - 1] < 128:
+            break
+        if shift > 63:
+            raise DamagedError(f"{name}: more than 64 bits before offset {at}")
+    if shift > 7 and not data[at - 1]:
+        raise DamagedError(f"{name}: not in its shortest form before offset {at}")
+    return n, at
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #fe663bf9
 def zigzag(
-    n:int, # any integer; with `back`, odd ones become negative
-    back:bool=False, # invert the mapping
-)->int: # 0, -1, 1, -2 ... as 0, 1, 2, 3 ...
+    n: int,  # any integer; with `back`, odd ones become negative
+    back: bool = False,  # invert the mapping
+) -> int:  # 0, -1, 1, -2 ... as 0, 1, 2, 3 ...
     "Zigzag mapping: move the sign of `n` to the lowest bit"
-    return (n >> 1) ^ -(n & 1) if back else 2*n if n >= 0 else -2*n - 1
+    return (n >> 1) ^ -(n & 1) if back else 2 * n if n >= 0 else -2 * n - 1
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #d607efce
 SHAPES = (None, 1, 2, 3, 4, 6, 8, 16)  # twice beta; None is the constant
@@ -72,203 +95,267 @@ PRIOR_COUNTS = (1, 32, 512, 8192)  # weight of the prior in symbols, by strength
 UNIT = 16  # a weight of 1 is 2**16 counts
 FAR = (0, 256, 16, 7, 4, 3, 2, 2)  # distance in scales at which a weight falls below 2**-16
 ROOTS = [1 << 29]  # ROOTS[i] = 2**30 * 2**-(2**-i)
-for _ in range(24): ROOTS.append(isqrt(ROOTS[-1] << 30))
+for _ in range(24):
+    ROOTS.append(isqrt(ROOTS[-1] << 30))
+
 
 def root(
-    j:int, # sixteenths of an octave, 0..15
-)->int: # 2**30 * 2**(-j/16)
+    j: int,  # sixteenths of an octave, 0..15
+) -> int:  # 2**30 * 2**(-j/16)
     "An integer root of 1/2"
     x = 1 << 30
     for i in range(4):
-        if j >> i & 1: x = x*ROOTS[4 - i] >> 30
+        if j >> i & 1:
+            x = x * ROOTS[4 - i] >> 30
     return x
 
+
 def octaves(
-    n:int, # any integer
-    c:int, # eighths of an octave
-)->int: # floor of n * 2**(c/8), to 30 bits
+    n: int,  # any integer
+    c: int,  # eighths of an octave
+) -> int:  # floor of n * 2**(c/8), to 30 bits
     "Multiply `n` by a power of 2**(1/8)"
-    up = -(-c//8)
-    n *= root(2*(8*up - c))
+    up = -(-c // 8)
+    n *= root(2 * (8 * up - c))
     return n << up - 30 if up > 30 else n >> 30 - up
+
 
 @lru_cache(4096)
 def generalized_gaussian(
-    shape:int, # 1..7, index into `SHAPES`
-    scale:int, # code c, 0..255
-    quarter:int, # mean in quarters, 0..3
-    reach:int, # table covers -reach..reach
-)->np.ndarray: # (2*reach+1,) int64 counts, at least 1
+    shape: int,  # 1..7, index into `SHAPES`
+    scale: int,  # code c, 0..255
+    quarter: int,  # mean in quarters, 0..3
+    reach: int,  # table covers -reach..reach
+) -> np.ndarray:  # (2*reach+1,) int64 counts, at least 1
     "Integer weights `2**16 * 2**-|(q - mean)/a|**beta`"
-    p,j = SHAPES[shape],SHAPES[shape]*scale
-    far = [abs(8*v - 2*quarter) for v in range(-reach, reach + 1)]
-    e = np.array([min(isqrt(d**p << 48)*root(j % 16) >> 30 + j//16, 40 << 24) for d in far])
+    p, j = SHAPES[shape], SHAPES[shape] * scale
+    far = [abs(8 * v - 2 * quarter) for v in range(-reach, reach + 1)]
+    e = np.array([min(isqrt(d**p << 48) * root(j % 16) >> 30 + j // 16, 40 << 24) for d in far])
     w = np.full(len(e), 1 << 30)
-    for i in range(1, 25): w = np.where(e >> 24 - i & 1, w*ROOTS[i] >> 30, w)
+    for i in range(1, 25):
+        w = np.where(e >> 24 - i & 1, w * ROOTS[i] >> 30, w)
     return np.maximum(w >> 30 - UNIT + np.minimum(e >> 24, 30), 1)
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #d7a698fd
 class Model(NamedTuple):
     "Probability model of a run, in small integers"
-    shape:int # 0 constant, else index into `SHAPES`
-    scale:int=0 # code c of the scale `2**(c/8)/8`, 0..255
-    mean:int=0 # in quarters of a symbol; for a constant, the symbol itself
-    zero:int=0 # weight of symbol 0 raised by so many quarter octaves, -48..48
-    strength:int=0 # 0 fixed; 1..3 adaptive, with a prior of 32, 512, 8192 symbols
 
-    def plan(self)->tuple: # (low bits sent raw, first symbol of the table, table with an escape at its end)
+    shape: int  # 0 constant, else index into `SHAPES`
+    scale: int = 0  # code c of the scale `2**(c/8)/8`, 0..255
+    mean: int = 0  # in quarters of a symbol; for a constant, the symbol itself
+    zero: int = 0  # weight of symbol 0 raised by so many quarter octaves, -48..48
+    strength: int = 0  # 0 fixed; 1..3 adaptive, with a prior of 32, 512, 8192 symbols
+
+    def plan(
+        self,
+    ) -> tuple:  # (low bits sent raw, first symbol of the table, table with an escape at its end)
         "Frequency table and its first symbol"
         reach = octaves(FAR[self.shape], self.scale) >> 3
-        raw = max(0,reach.bit_length() - 9)
-        reach,mean = max(1,reach >> raw),self.mean >> raw
-        w = np.append(generalized_gaussian(self.shape, self.scale - 8*raw, mean % 4, reach), 1)
-        lo = mean//4 - reach
+        raw = max(0, reach.bit_length() - 9)
+        reach, mean = max(1, reach >> raw), self.mean >> raw
+        w = np.append(generalized_gaussian(self.shape, self.scale - 8 * raw, mean % 4, reach), 1)
+        lo = mean // 4 - reach
         if self.zero and 0 <= -lo < len(w) - 1:
-            w[-lo] = max(1, octaves(int(w[-lo]), 2*self.zero))
-        return raw,lo,w
+            w[-lo] = max(1, octaves(int(w[-lo]), 2 * self.zero))
+        return raw, lo, w
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #8d18d47a
 def write_model(
-    m:Model, # probability model
-    more:int=0, # number of following segments that share it
-)->bytes: # a head byte (shape, options, strength), the scale, and the options
+    m: Model,  # probability model
+    more: int = 0,  # number of following segments that share it
+) -> bytes:  # a head byte (shape, options, strength), the scale, and the options
     "Encode a model"
-    if not m.shape: return bytes([bool(more) << 7]) + varint(zigzag(m.mean)) + (varint(more) if more else b'')
+    if not m.shape:
+        return bytes([bool(more) << 7]) + varint(zigzag(m.mean)) + (varint(more) if more else b"")
     head = m.shape | bool(m.mean) << 3 | bool(m.zero) << 4 | m.strength << 5 | bool(more) << 7
-    return bytes([head, m.scale]) + b''.join(varint(x) for x in (zigzag(m.mean), zigzag(m.zero), more) if x)
+    return bytes([head, m.scale]) + b"".join(
+        varint(x) for x in (zigzag(m.mean), zigzag(m.zero), more) if x
+    )
+
 
 def read_model(
-    data, # bytes
-    at:int, # offset of the model
-)->tuple: # (Model, number of further segments that share it, offset after it)
+    data,  # bytes
+    at: int,  # offset of the model
+) -> tuple:  # (Model, number of further segments that share it, offset after it)
     "Decode a model; only the output of `write_model` is accepted"
-    if at + 2 > len(data): raise TruncatedError(f'models: {len(data)} bytes end inside a model at offset {at}')
-    head,start = data[at],at
+    if at + 2 > len(data):
+        raise TruncatedError(f"models: {len(data)} bytes end inside a model at offset {at}")
+    head, start = data[at], at
+
     def option(bit, name):
         nonlocal at
-        x,at = read_varint(data, at, name) if bit else (0, at)
+        x, at = read_varint(data, at, name) if bit else (0, at)
         return x
+
     at += 1 + bool(head & 7)
-    mean,zero,more = option(head & 8 or not head & 7, 'mean'),option(head & 16, 'zero'),option(head & 128, 'run length')
-    m = Model(head & 7, data[start + 1] if head & 7 else 0, zigzag(mean, back=True), zigzag(zero, back=True), head >> 5 & 3)
-    if abs(m.zero) > 48 or abs(m.mean) > 1 << (33 if m.shape else 31): raise DamagedError(f'model at offset {start}: {m} is out of range')
-    if write_model(m, more) != bytes(data[start:at]): raise DamagedError(f'model at offset {start}: not in its shortest form')
-    return m,more,at
+    mean, zero, more = (
+        option(head & 8 or not head & 7, "mean"),
+        option(head & 16, "zero"),
+        option(head & 128, "run length"),
+    )
+    m = Model(
+        head & 7,
+        data[start + 1] if head & 7 else 0,
+        zigzag(mean, back=True),
+        zigzag(zero, back=True),
+        head >> 5 & 3,
+    )
+    if abs(m.zero) > 48 or abs(m.mean) > 1 << (33 if m.shape else 31):
+        raise DamagedError(f"model at offset {start}: {m} is out of range")
+    if write_model(m, more) != bytes(data[start:at]):
+        raise DamagedError(f"model at offset {start}: not in its shortest form")
+    return m, more, at
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #132224b0
-LONGEST = 1 << 21   # most symbols decoded by one call of the range coder: less than a second
+LONGEST = 1 << 21  # most symbols decoded by one call of the range coder: less than a second
+
 
 def blocks(
-    n:int, # symbols of a run
-    learns:bool, # is the table adaptive? False: one block
-    seen:int=0, # symbols that the table has counted already
-)->list: # of (start, stop)
+    n: int,  # symbols of a run
+    learns: bool,  # is the table adaptive? False: one block
+    seen: int = 0,  # symbols that the table has counted already
+) -> list:  # of (start, stop)
     "Blocks after which an adaptive table is rebuilt; a fixed table has them only to allow interrupts"
     cuts = [0]
-    while cuts[-1] < n: cuts.append(min(n, cuts[-1] + (max(16, (seen + cuts[-1])//32) if learns else LONGEST)))
+    while cuts[-1] < n:
+        cuts.append(min(n, cuts[-1] + (max(16, (seen + cuts[-1]) // 32) if learns else LONGEST)))
     return list(zip(cuts, cuts[1:]))
 
+
 def indices(
-    v:np.ndarray, # symbols without their raw bits
-    lo:int, # first symbol of the table
-    escape:int, # index of the escape, the last entry of the table
-)->np.ndarray: # indices into the table
+    v: np.ndarray,  # symbols without their raw bits
+    lo: int,  # first symbol of the table
+    escape: int,  # index of the escape, the last entry of the table
+) -> np.ndarray:  # indices into the table
     "Table index of each symbol"
     return np.where((v >= lo) & (v < lo + escape), v - lo, escape)
 
+
 def seen_before(
-    i:np.ndarray, # indices into a table
-    size:int, # size of the table
-)->tuple: # (count of each symbol before its block, number of symbols before it)
+    i: np.ndarray,  # indices into a table
+    size: int,  # size of the table
+) -> tuple:  # (count of each symbol before its block, number of symbols before it)
     "State of an adaptive table at each symbol"
-    known,own,total = np.zeros(size, np.int64),np.empty(len(i)),np.empty(len(i))
-    for a,b in blocks(len(i), True):
-        own[a:b],total[a:b] = known[i[a:b]],a
+    known, own, total = np.zeros(size, np.int64), np.empty(len(i)), np.empty(len(i))
+    for a, b in blocks(len(i), True):
+        own[a:b], total[a:b] = known[i[a:b]], a
         known += np.bincount(i[a:b], minlength=size)
-    return own,total
+    return own, total
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #a32061f7
 def ideal_bits(
-    q:np.ndarray, # symbols of one run
-    model:Model, # of any strength
-    strengths=None, # strengths to evaluate instead of the model's own
-)->np.ndarray: # bits, one for each strength
+    q: np.ndarray,  # symbols of one run
+    model: Model,  # of any strength
+    strengths=None,  # strengths to evaluate instead of the model's own
+) -> np.ndarray:  # bits, one for each strength
     "Exact ideal code length of `q` under `model`, escapes and raw bits included"
     strengths = [model.strength] if strengths is None else strengths
-    if not model.shape or not len(q): return np.zeros(len(strengths))
-    raw,lo,w = model.plan()
+    if not model.shape or not len(q):
+        return np.zeros(len(strengths))
+    raw, lo, w = model.plan()
     v = q.astype(np.int64) >> raw
     i = indices(v, lo, len(w) - 1)
     far = v[i == len(w) - 1]
     d = np.where(far < lo, lo - far, far - lo - len(w) + 2)
-    extra = raw*len(q) + (7 + np.floor(np.log2(d))).sum()
-    prior,(own,total) = w[i]/w.sum(),seen_before(i, len(w)) if any(strengths) else (0, 0)
-    def bits(s): return -np.log2(prior if not s else (PRIOR_COUNTS[s]*prior + own)/(PRIOR_COUNTS[s] + total)).sum()
+    extra = raw * len(q) + (7 + np.floor(np.log2(d))).sum()
+    prior, (own, total) = w[i] / w.sum(), seen_before(i, len(w)) if any(strengths) else (0, 0)
+
+    def bits(s):
+        return -np.log2(
+            prior if not s else (PRIOR_COUNTS[s] * prior + own) / (PRIOR_COUNTS[s] + total)
+        ).sum()
+
     return extra + np.array([bits(s) for s in strengths])
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #c821a24d
-SCALES = 2.0**(np.arange(256)/8)/8
+SCALES = 2.0 ** (np.arange(256) / 8) / 8
+
 
 @lru_cache(1)
-def log_partition()->np.ndarray: # (8,256) log2 of the sum of the weights
+def log_partition() -> np.ndarray:  # (8,256) log2 of the sum of the weights
     "Log partition function of every shape and scale"
-    v,out = np.arange(1, 1200)[:, None],np.zeros((8, 256))
+    v, out = np.arange(1, 1200)[:, None], np.zeros((8, 256))
     for s in range(1, 8):
-        b = SHAPES[s]/2
-        near = 1 + 2*(2.0**-np.minimum((v/SCALES)**b, 60)).sum(0)
-        out[s] = np.log2(np.where(SCALES < 4, near, SCALES*2*gamma(1 + 1/b)/np.log(2)**(1/b)))
+        b = SHAPES[s] / 2
+        near = 1 + 2 * (2.0 ** -np.minimum((v / SCALES) ** b, 60)).sum(0)
+        out[s] = np.log2(
+            np.where(SCALES < 4, near, SCALES * 2 * gamma(1 + 1 / b) / np.log(2) ** (1 / b))
+        )
     return out
 
+
 def fit_shapes(
-    q:np.ndarray, # symbols, not all equal
-)->list: # of fixed `Model`: the best plain one, with a mean, with a zero weight
+    q: np.ndarray,  # symbols, not all equal
+) -> list:  # of fixed `Model`: the best plain one, with a mean, with a zero weight
     "Best models for `q`, searched in floating point"
-    u,n = np.unique(q, return_counts=True)
+    u, n = np.unique(q, return_counts=True)
+
     def best(n, mass, mean=0):
-        bits = [(n @ np.abs(u - mean/4)**(SHAPES[s]/2))*SCALES**(-SHAPES[s]/2) + n.sum()*mass[s] for s in range(1, 8)]
-        s,c = np.unravel_index(np.argmin(bits), (7, 256))
+        bits = [
+            (n @ np.abs(u - mean / 4) ** (SHAPES[s] / 2)) * SCALES ** (-SHAPES[s] / 2)
+            + n.sum() * mass[s]
+            for s in range(1, 8)
+        ]
+        s, c = np.unravel_index(np.argmin(bits), (7, 256))
         return Model(int(s) + 1, int(c), mean)
-    out,mean = [best(n, log_partition())],round(4*float(n @ u/n.sum()))
-    if mean: out.append(best(n, log_partition(), mean))
-    if (zeros := n[u == 0].sum()):
-        rest = np.log2(np.maximum(2.0**log_partition() - 1, 1e-9))
+
+    out, mean = [best(n, log_partition())], round(4 * float(n @ u / n.sum()))
+    if mean:
+        out.append(best(n, log_partition(), mean))
+    if zeros := n[u == 0].sum():
+        rest = np.log2(np.maximum(2.0 ** log_partition() - 1, 1e-9))
         m = best(np.where(u == 0, 0, n), rest)
-        z = round(4*float(np.log2(zeros/(n.sum() - zeros)) + rest[m.shape, m.scale]))
+        z = round(4 * float(np.log2(zeros / (n.sum() - zeros)) + rest[m.shape, m.scale]))
         out.append(m._replace(zero=max(-48, min(48, z))))
     return out
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #1ed4a2cd
 def fit_model(
-    q:np.ndarray, # symbols of one run
-)->tuple: # (Model, ideal bits of the symbols)
+    q: np.ndarray,  # symbols of one run
+) -> tuple:  # (Model, ideal bits of the symbols)
     "Model with the smallest total size of `q` and the model itself"
-    if not len(q) or q.min() == q.max(): return Model(0, mean=int(q[0]) if len(q) else 0),0.
-    def size(m, bits): return bits + 8*len(write_model(m))
+    if not len(q) or q.min() == q.max():
+        return Model(0, mean=int(q[0]) if len(q) else 0), 0.0
+
+    def size(m, bits):
+        return bits + 8 * len(write_model(m))
+
     fixed = sorted(((m, ideal_bits(q, m)[0]) for m in fit_shapes(q)), key=lambda x: size(*x))
-    tried = [(m._replace(strength=s), bits) for m,_ in fixed[:2] for s,bits in enumerate(ideal_bits(q, m, range(4)))]
+    tried = [
+        (m._replace(strength=s), bits)
+        for m, _ in fixed[:2]
+        for s, bits in enumerate(ideal_bits(q, m, range(4)))
+    ]
     return min(tried, key=lambda x: size(*x))
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #5eda5596
 def plan_runs(
-    segments:list, # of int arrays
-)->list: # of (first, stop, Model, bytes)
+    segments: list,  # of int arrays
+) -> list:  # of (first, stop, Model, bytes)
     "Merge neighboring segments into runs of one model where that is shorter"
+
     @lru_cache(None)
     def run(a, b):
-        m,bits = fit_model(np.concatenate(segments[a:b]))
-        return a,b,m,bits/8 + len(write_model(m, b - a - 1))
+        m, bits = fit_model(np.concatenate(segments[a:b]))
+        return a, b, m, bits / 8 + len(write_model(m, b - a - 1))
+
     runs = [run(i, i + 1) for i in range(len(segments))]
     while len(runs) > 1:
-        joined = [run(x[0], y[1]) for x,y in zip(runs, runs[1:])]
-        gain,i = max((x[3] + y[3] - j[3], i) for i,(x,y,j) in enumerate(zip(runs, runs[1:], joined)))
-        if gain < 0: break
-        runs[i:i + 2] = [joined[i]]
+        joined = [run(x[0], y[1]) for x, y in zip(runs, runs[1:])]
+        gain, i = max(
+            (x[3] + y[3] - j[3], i) for i, (x, y, j) in enumerate(zip(runs, runs[1:], joined))
+        )
+        if gain < 0:
+            break
+        runs[i : i + 2] = [joined[i]]
     return runs
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #f2ab557d
 class Writer:
     "Range encoder of symbols"
-    def __init__(self): self.coder = constriction.stream.queue.RangeEncoder()
+
+    def __init__(self):
+        self.coder = constriction.stream.queue.RangeEncoder()
 
     def put(self, model, n, q=None, *rows):
         "`n` symbols under a constriction model, or each under its own row of parameters"
@@ -277,7 +364,9 @@ class Writer:
 
     def table(self, w, n, q=None):
         "`n` indices into a table of integer counts `w`"
-        return self.put(constriction.stream.model.Categorical(w.astype(np.float64), perfect=False), n, q)
+        return self.put(
+            constriction.stream.model.Categorical(w.astype(np.float64), perfect=False), n, q
+        )
 
     def rows(self, w, q=None):
         "One index into each row of a table of integer counts `w`, float64"
@@ -288,153 +377,210 @@ class Writer:
         out = np.zeros(n, np.int64)
         for s in range(0, n_bits, 16):
             size = 1 << min(16, n_bits - s)
-            out |= np.asarray(self.put(constriction.stream.model.Uniform(size), n, None if q is None else q >> s & size - 1), np.int64) << s
+            out |= (
+                np.asarray(
+                    self.put(
+                        constriction.stream.model.Uniform(size),
+                        n,
+                        None if q is None else q >> s & size - 1,
+                    ),
+                    np.int64,
+                )
+                << s
+            )
         return out
 
-    def done(self)->bytes:
+    def done(self) -> bytes:
         "The shortest bytes that point into the coder's last interval"
-        words,(at,(low,size)) = self.coder.get_compressed(),self.coder.pos()
-        data = words.astype('>u4').tobytes()
+        words, (at, (low, size)) = self.coder.get_compressed(), self.coder.pos()
+        data = words.astype(">u4").tobytes()
         for n in range(9):
-            x = -(-low >> 64 - 8*n << 64 - 8*n)
-            if x < min(low + size, 1 << 64): return (data[:4*at] + (x >> 64 - 8*n).to_bytes(n, 'big')).rstrip(b'\0')
-        return data.rstrip(b'\0')
+            x = -(-low >> 64 - 8 * n << 64 - 8 * n)
+            if x < min(low + size, 1 << 64):
+                return (data[: 4 * at] + (x >> 64 - 8 * n).to_bytes(n, "big")).rstrip(b"\0")
+        return data.rstrip(b"\0")
+
 
 class Reader(Writer):
     "Range decoder of symbols"
+
     def __init__(self, data):
         super().__init__()
-        self.source = constriction.stream.queue.RangeDecoder(np.frombuffer(bytes(data) + bytes(-len(data) % 4), '>u4').astype(np.uint32))
+        self.source = constriction.stream.queue.RangeDecoder(
+            np.frombuffer(bytes(data) + bytes(-len(data) % 4), ">u4").astype(np.uint32)
+        )
 
-    def put(self, model, n, q=None, *rows): return super().put(model, n, self.source.decode(model, *(rows or (n,))), *rows)
+    def put(self, model, n, q=None, *rows):
+        return super().put(model, n, self.source.decode(model, *(rows or (n,))), *rows)
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #0887957f
 def escapes(
-    port:Writer, # or Reader
-    lo:int, # first symbol of the table
-    hi:int, # last symbol of the table
-    n:int, # how many
-    v:np.ndarray=None, # symbols outside lo..hi; None decodes them
-)->np.ndarray: # (n,) int64
+    port: Writer,  # or Reader
+    lo: int,  # first symbol of the table
+    hi: int,  # last symbol of the table
+    n: int,  # how many
+    v: np.ndarray = None,  # symbols outside lo..hi; None decodes them
+) -> np.ndarray:  # (n,) int64
     "Code symbols outside of a table"
     below = port.raw(1, n, None if v is None else (v < lo).astype(np.int64))
     d = None if v is None else np.where(v < lo, lo - v, v - hi)
     length = port.raw(6, n, None if v is None else np.frexp(d)[1] - 1)
-    if length.max() > 33: raise DamagedError(f'an escape of {length.max()} bits: at most 33')
+    if length.max() > 33:
+        raise DamagedError(f"an escape of {length.max()} bits: at most 33")
     out = np.left_shift(1, length.astype(np.int64))
-    for k in np.bincount(length)[1:].nonzero()[0] + 1: out[length == k] |= port.raw(int(k), int((length == k).sum()), None if v is None else d[length == k] & (1 << k) - 1)
+    for k in np.bincount(length)[1:].nonzero()[0] + 1:
+        out[length == k] |= port.raw(
+            int(k), int((length == k).sum()), None if v is None else d[length == k] & (1 << k) - 1
+        )
     return np.where(below, lo - out, hi + out)
 
+
 def through(
-    port:Writer, # or Reader
-    model:Model, # probability model
-    n:int, # symbols of the run
-    q:np.ndarray=None, # the symbols; None decodes them
-    counts:dict=None, # counts of an adaptive table under this model, for a run coded in pieces; updated in place
-)->np.ndarray: # (n,) int64
+    port: Writer,  # or Reader
+    model: Model,  # probability model
+    n: int,  # symbols of the run
+    q: np.ndarray = None,  # the symbols; None decodes them
+    counts: dict = None,  # counts of an adaptive table under this model, for a run coded in pieces; updated in place
+) -> np.ndarray:  # (n,) int64
     "Code one run; the coder object decides whether this encodes or decodes"
-    if not model.shape: return np.full(n, model.mean, np.int64)
-    raw,lo,w = model.plan()
-    end,prior,weight = len(w) - 1,w*PRIOR_COUNTS[model.strength],int(w.sum())
+    if not model.shape:
+        return np.full(n, model.mean, np.int64)
+    raw, lo, w = model.plan()
+    end, prior, weight = len(w) - 1, w * PRIOR_COUNTS[model.strength], int(w.sum())
     i = np.empty(n, np.int64) if q is None else indices(q >> raw, lo, end)
-    known = ({} if counts is None else counts).setdefault('known', np.zeros(len(w), np.int64))
-    table = prior + weight*known
-    for a,b in blocks(n, model.strength > 0, int(known.sum())):
-        if model.strength: table = prior + weight*known
+    known = ({} if counts is None else counts).setdefault("known", np.zeros(len(w), np.int64))
+    table = prior + weight * known
+    for a, b in blocks(n, model.strength > 0, int(known.sum())):
+        if model.strength:
+            table = prior + weight * known
         i[a:b] = port.table(table, b - a, None if q is None else i[a:b])
         known += np.bincount(i[a:b], minlength=len(w))
-    v,far = i + lo,np.flatnonzero(i == end)
-    if len(far): v[far] = escapes(port, lo, lo + end - 1, len(far), None if q is None else q[far] >> raw)
+    v, far = i + lo, np.flatnonzero(i == end)
+    if len(far):
+        v[far] = escapes(port, lo, lo + end - 1, len(far), None if q is None else q[far] >> raw)
     return v << raw | port.raw(raw, n, None if q is None else q & (1 << raw) - 1)
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #7751ca09
 class Coded(NamedTuple):
     "Encoded segments"
-    models:bytes # model of each run
-    words:bytes # payload: all symbols in one stream
+
+    models: bytes  # model of each run
+    words: bytes  # payload: all symbols in one stream
+
 
 def least_bits(
-    model:Model, # probability model
-    n:int, # symbols
-)->float: # bits
+    model: Model,  # probability model
+    n: int,  # symbols
+) -> float:  # bits
     "Lower bound of the code length of `n` symbols under `model`"
-    if not model.shape or not n: return 0.
-    raw,_,w = model.plan()
-    s,top = PRIOR_COUNTS[model.strength],w.max()/w.sum()
-    return raw*n - sum((b - a)*np.log2((s*top + a)/(s + a)) for a,b in blocks(n, model.strength > 0))
+    if not model.shape or not n:
+        return 0.0
+    raw, _, w = model.plan()
+    s, top = PRIOR_COUNTS[model.strength], w.max() / w.sum()
+    return raw * n - sum(
+        (b - a) * np.log2((s * top + a) / (s + a)) for a, b in blocks(n, model.strength > 0)
+    )
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #90ffbbf5
 def write_runs(
-    segments, # of int64 arrays
-    runs, # of (first, stop, Model, ...)
-)->Coded: # as `encode`
+    segments,  # of int64 arrays
+    runs,  # of (first, stop, Model, ...)
+) -> Coded:  # as `encode`
     "Encode the segments by a given grouping into runs"
-    port,models = Writer(),b''
-    for a,b,m,*_ in runs:
+    port, models = Writer(), b""
+    for a, b, m, *_ in runs:
         models += write_model(m, b - a - 1)
         q = np.concatenate(segments[a:b])
         through(port, m, len(q), q)
     return Coded(models, port.done())
 
+
 def read_runs(
-    models, # bytes
-    count:int, # segments
-)->list: # of (first, stop, Model)
+    models,  # bytes
+    count: int,  # segments
+) -> list:  # of (first, stop, Model)
     "Decode grouping and models of the segments"
-    runs,a,at = [],0,0
+    runs, a, at = [], 0, 0
     while a < count:
-        m,more,at = read_model(models, at)
-        if a + more >= count: raise DamagedError(f'models: a run of {more + 1} segments before offset {at}, {count - a} are left')
+        m, more, at = read_model(models, at)
+        if a + more >= count:
+            raise DamagedError(
+                f"models: a run of {more + 1} segments before offset {at}, {count - a} are left"
+            )
         runs.append((a, a + more + 1, m))
         a += more + 1
-    if at != len(models): raise DamagedError(f'models: {len(models) - at} bytes too many at offset {at}')
+    if at != len(models):
+        raise DamagedError(f"models: {len(models) - at} bytes too many at offset {at}")
     return runs
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #5abc92ea
 def encode(
-    segments, # of int arrays: signed, at most 32 bits
-)->Coded: # `models` and `words`
+    segments,  # of int arrays: signed, at most 32 bits
+) -> Coded:  # `models` and `words`
     "Encode integers: the shortest of three groupings, each fully encoded"
     segments = [np.asarray(q) for q in segments]
-    for i,q in enumerate(segments):
-        if q.dtype.kind not in 'iu' or q.ndim != 1: raise ValueError(f'segment {i} is {q.dtype} of {q.ndim} dimensions: give one-dimensional integers')
-        if len(q) and not -2**31 <= int(q.min()) <= int(q.max()) < 2**31: raise ValueError(f'segment {i} has symbols {q.min()}..{q.max()}: they must fit 32 bits')
+    for i, q in enumerate(segments):
+        if q.dtype.kind not in "iu" or q.ndim != 1:
+            raise ValueError(
+                f"segment {i} is {q.dtype} of {q.ndim} dimensions: give one-dimensional integers"
+            )
+        if len(q) and not -(2**31) <= int(q.min()) <= int(q.max()) < 2**31:
+            raise ValueError(f"segment {i} has symbols {q.min()}..{q.max()}: they must fit 32 bits")
     segments = [q.astype(np.int64) for q in segments]
-    if not segments: return Coded(b'', b'')
-    alone = [(i, i + 1, fit_model(q)[0], 0) for i,q in enumerate(segments)]
+    if not segments:
+        return Coded(b"", b"")
+    alone = [(i, i + 1, fit_model(q)[0], 0) for i, q in enumerate(segments)]
     one = [(0, len(segments), fit_model(np.concatenate(segments))[0], 0)]
-    coded = min((write_runs(segments, runs) for runs in (plan_runs(segments), alone, one)), key=lambda c: len(c.models) + len(c.words))
-    for i,(a,b) in enumerate(zip(segments, decode(coded, [len(q) for q in segments], None))):
-        if not np.array_equal(a, b): raise RuntimeError(f'segment {i} does not come back: please report it with the data')
+    coded = min(
+        (write_runs(segments, runs) for runs in (plan_runs(segments), alone, one)),
+        key=lambda c: len(c.models) + len(c.words),
+    )
+    for i, (a, b) in enumerate(zip(segments, decode(coded, [len(q) for q in segments], None))):
+        if not np.array_equal(a, b):
+            raise RuntimeError(f"segment {i} does not come back: please report it with the data")
     return coded
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #7cd4d39a
 @contextmanager
 def only_iic_errors(
-    what:str='words: not a stream of these models', # message for any other error
-    allowed:tuple=(), # exception classes that are not converted: those of wrong arguments
+    what: str = "words: not a stream of these models",  # message for any other error
+    allowed: tuple = (),  # exception classes that are not converted: those of wrong arguments
 ):
     "Convert any error while reading an untrusted file to an `IicError`"
-    try: yield
-    except (IicError, *allowed): raise
-    except MemoryError: raise LimitError('decoding needs more memory than this process can get; use a smaller image or another machine') from None
+    try:
+        yield
+    except (IicError, *allowed):
+        raise
+    except MemoryError:
+        raise LimitError(
+            "decoding needs more memory than this process can get; use a smaller image or another machine"
+        ) from None
     except BaseException as e:  # constriction's PanicException is not an Exception
-        if not (isinstance(e, Exception) or type(e).__name__ == 'PanicException'): raise
-        raise DamagedError(f'{what} ({type(e).__name__})') from e
+        if not (isinstance(e, Exception) or type(e).__name__ == "PanicException"):
+            raise
+        raise DamagedError(f"{what} ({type(e).__name__})") from e
+
 
 def decode(
-    coded:Coded, # or (models, words)
-    sizes, # number of symbols of each segment
-    most:int=1 << 22, # maximum number of symbols; None for no limit
-)->list: # of int32 arrays
+    coded: Coded,  # or (models, words)
+    sizes,  # number of symbols of each segment
+    most: int = 1 << 22,  # maximum number of symbols; None for no limit
+) -> list:  # of int32 arrays
     "Decode integers; invalid bytes raise an `IicError`"
-    models,words = coded
+    models, words = coded
     ends = np.cumsum([0, *sizes], dtype=object)
-    if most is not None and ends[-1] > most: raise LimitError(f'{ends[-1]} symbols: at most {most}; raise `most` to allow it')
-    runs = [(m, int(ends[b] - ends[a])) for a,b,m in read_runs(models, len(ends) - 1)]
-    if (need := sum(least_bits(m, n) for m,n in runs)*.98 - 64) > 8*len(words): raise TruncatedError(f'words: {len(words)} bytes, but the symbols need {need/8:.0f} or more')
+    if most is not None and ends[-1] > most:
+        raise LimitError(f"{ends[-1]} symbols: at most {most}; raise `most` to allow it")
+    runs = [(m, int(ends[b] - ends[a])) for a, b, m in read_runs(models, len(ends) - 1)]
+    if (need := sum(least_bits(m, n) for m, n in runs) * 0.98 - 64) > 8 * len(words):
+        raise TruncatedError(
+            f"words: {len(words)} bytes, but the symbols need {need / 8:.0f} or more"
+        )
     port = Reader(words)
-    with only_iic_errors(): q = np.concatenate([np.zeros(0, np.int64)] + [through(port, m, n) for m,n in runs])
-    if len(q) and not -2**31 <= q.min() <= q.max() < 2**31: raise DamagedError('words: a symbol of more than 32 bits')
-    if port.done() != bytes(words): raise DamagedError('words: not as an encoder ends them')
+    with only_iic_errors():
+        q = np.concatenate([np.zeros(0, np.int64)] + [through(port, m, n) for m, n in runs])
+    if len(q) and not -(2**31) <= q.min() <= q.max() < 2**31:
+        raise DamagedError("words: a symbol of more than 32 bits")
+    if port.done() != bytes(words):
+        raise DamagedError("words: not as an encoder ends them")
     return np.split(q.astype(np.int32), [int(e) for e in ends[1:-1]])

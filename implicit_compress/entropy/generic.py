@@ -14,199 +14,274 @@ import zlib
 from itertools import accumulate
 import numpy as np
 import zstandard
-from .coding import Coded, DamagedError, LimitError, TruncatedError, decode, encode, read_varint, varint, zigzag
+from implicit_compress.entropy.coding import (
+    Coded,
+    DamagedError,
+    LimitError,
+    TruncatedError,
+    decode,
+    encode,
+    read_varint,
+    varint,
+    zigzag,
+)
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #3ce380ea
 def to_bytes(
-    segments, # of int arrays
-)->bytes:
+    segments,  # of int arrays
+) -> bytes:
     "Serialize all symbols, each in the fewest bytes"
-    return b''.join(varint(zigzag(int(v))) for q in segments for v in q)
+    return b"".join(varint(zigzag(int(v))) for q in segments for v in q)
+
 
 def from_bytes(
-    data:bytes, # of `to_bytes`
-    sizes, # number of symbols of each segment
-)->list: # of int32 arrays
+    data: bytes,  # of `to_bytes`
+    sizes,  # number of symbols of each segment
+) -> list:  # of int32 arrays
     "Decode the symbols"
-    out,at = [],0
+    out, at = [], 0
     for n in sizes:
         q = np.empty(n, np.int64)
         for i in range(n):
-            v,at = read_varint(data, at, 'symbol')
+            v, at = read_varint(data, at, "symbol")
             q[i] = zigzag(v, back=True) if v < 1 << 32 else 1 << 40
-        if n and not -2**31 <= q.min() <= q.max() < 2**31: raise DamagedError(f'a symbol of more than 32 bits before offset {at}')
+        if n and not -(2**31) <= q.min() <= q.max() < 2**31:
+            raise DamagedError(f"a symbol of more than 32 bits before offset {at}")
         out.append(q.astype(np.int32))
-    if at != len(data): raise DamagedError(f'{len(data) - at} bytes too many after the symbols')
+    if at != len(data):
+        raise DamagedError(f"{len(data) - at} bytes too many after the symbols")
     return out
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #3a0d4c4f
-LZMA = [dict(id=lzma.FILTER_LZMA2, preset=9 | lzma.PRESET_EXTREME, dict_size=1 << 20, lc=0, lp=0, pb=0)]   # bytes have no alignment; a megabyte of memory
+LZMA = [
+    dict(id=lzma.FILTER_LZMA2, preset=9 | lzma.PRESET_EXTREME, dict_size=1 << 20, lc=0, lp=0, pb=0)
+]  # bytes have no alignment; a megabyte of memory
 
-ZSTD_WINDOW = 1 << 23   # bytes of window that a frame may ask for
-ZSTD_PIECE = 64   # compressed bytes per call of Zstandard: at most 16 blocks of 128 KiB come of them
+ZSTD_WINDOW = 1 << 23  # bytes of window that a frame may ask for
+ZSTD_PIECE = 64  # compressed bytes per call of Zstandard: at most 16 blocks of 128 KiB come of them
+
 
 def bounded(
-    out:bytes, # decompressed
-    most:int, # maximum size of the output, bytes
-    ended:bool, # is the end of the stream reached?
-    rest:bytes=b'', # bytes after the end of the stream
-    name:str='words', # of the field, for the error message
-)->bytes:
+    out: bytes,  # decompressed
+    most: int,  # maximum size of the output, bytes
+    ended: bool,  # is the end of the stream reached?
+    rest: bytes = b"",  # bytes after the end of the stream
+    name: str = "words",  # of the field, for the error message
+) -> bytes:
     "Validate decompressed bytes; raise an error if they exceed the limit, if the stream is truncated, or if bytes follow it"
-    if len(out) > most: raise LimitError(f'{name}: more than the {most} bytes that the symbols can have')
-    if not ended: raise TruncatedError(f'{name}: the packed bytes end too early')
-    if rest: raise DamagedError(f'{name}: {len(rest)} bytes follow the packed stream')
+    if len(out) > most:
+        raise LimitError(f"{name}: more than the {most} bytes that the symbols can have")
+    if not ended:
+        raise TruncatedError(f"{name}: the packed bytes end too early")
+    if rest:
+        raise DamagedError(f"{name}: {len(rest)} bytes follow the packed stream")
     return out
 
+
 def unlzma(
-    data:bytes, # raw LZMA2
-    most:int, # maximum size of the output, bytes
-    name:str='words', # of the field, for the error message
-)->bytes:
+    data: bytes,  # raw LZMA2
+    most: int,  # maximum size of the output, bytes
+    name: str = "words",  # of the field, for the error message
+) -> bytes:
     "Decompress LZMA, or raise an `IicError`"
     d = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA)
-    try: out = d.decompress(data, most + 1)
-    except lzma.LZMAError as e: raise DamagedError(f'{name}: not an LZMA stream ({e})') from None
+    try:
+        out = d.decompress(data, most + 1)
+    except lzma.LZMAError as e:
+        raise DamagedError(f"{name}: not an LZMA stream ({e})") from None
     return bounded(out, most, d.eof, d.unused_data, name)
+
 
 def undeflate(
-    data:bytes, # raw deflate
-    most:int, # maximum size of the output, bytes
-    name:str='words', # of the field, for the error message
-)->bytes:
+    data: bytes,  # raw deflate
+    most: int,  # maximum size of the output, bytes
+    name: str = "words",  # of the field, for the error message
+) -> bytes:
     "Decompress deflate, or raise an `IicError`"
     d = zlib.decompressobj(-15)
-    try: out = d.decompress(data, most + 1)
-    except zlib.error as e: raise DamagedError(f'{name}: not a deflate stream ({e})') from None
+    try:
+        out = d.decompress(data, most + 1)
+    except zlib.error as e:
+        raise DamagedError(f"{name}: not a deflate stream ({e})") from None
     return bounded(out, most, d.eof, d.unused_data, name)
 
+
 def unzstd(
-    data:bytes, # a Zstandard frame
-    most:int, # maximum size of the output, bytes
-    name:str='words', # of the field, for the error message
-)->bytes:
+    data: bytes,  # a Zstandard frame
+    most: int,  # maximum size of the output, bytes
+    name: str = "words",  # of the field, for the error message
+) -> bytes:
     "Decompress Zstandard, or raise an `IicError`"
     d = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
     parts = []
     size = at = 0
     try:
         while at < len(data) and not d.eof and size <= most:
-            parts.append(d.decompress(data[at:at + ZSTD_PIECE]))
+            parts.append(d.decompress(data[at : at + ZSTD_PIECE]))
             size += len(parts[-1])
             at += ZSTD_PIECE
-    except zstandard.ZstdError as e: raise DamagedError(f'{name}: not a Zstandard frame ({e})') from None
-    return bounded(b''.join(parts), most, d.eof, d.unused_data + data[at:], name)
+    except zstandard.ZstdError as e:
+        raise DamagedError(f"{name}: not a Zstandard frame ({e})") from None
+    return bounded(b"".join(parts), most, d.eof, d.unused_data + data[at:], name)
+
 
 def zstd(
-    data:bytes,
-)->bytes: # a frame whose window `unzstd` accepts
+    data: bytes,
+) -> bytes:  # a frame whose window `unzstd` accepts
     "Compress by Zstandard at its highest level"
-    if len(data) <= ZSTD_WINDOW: return zstandard.ZstdCompressor(level=22, write_content_size=False).compress(data)
-    how = zstandard.ZstdCompressionParameters.from_level(22, window_log=ZSTD_WINDOW.bit_length() - 1, write_content_size=False)
+    if len(data) <= ZSTD_WINDOW:
+        return zstandard.ZstdCompressor(level=22, write_content_size=False).compress(data)
+    how = zstandard.ZstdCompressionParameters.from_level(
+        22, window_log=ZSTD_WINDOW.bit_length() - 1, write_content_size=False
+    )
     return zstandard.ZstdCompressor(compression_params=how).compress(data)
 
-PACKERS = { # name: (compress, decompress with a size limit)
-    'lzma': (lambda b: lzma.compress(b, lzma.FORMAT_RAW, filters=LZMA), unlzma),
-    'deflate': (lambda b: zlib.compress(b, 9, -15), undeflate),
-    'zstd': (zstd, unzstd),
+
+PACKERS = {  # name: (compress, decompress with a size limit)
+    "lzma": (lambda b: lzma.compress(b, lzma.FORMAT_RAW, filters=LZMA), unlzma),
+    "deflate": (lambda b: zlib.compress(b, 9, -15), undeflate),
+    "zstd": (zstd, unzstd),
 }
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #473ddf5d
 def huffman_lengths(
-    counts, # (n,) frequency of each symbol
-)->np.ndarray: # (n,) int64 lengths, 0 for unused symbols
+    counts,  # (n,) frequency of each symbol
+) -> np.ndarray:  # (n,) int64 lengths, 0 for unused symbols
     "Lengths of the code words (Huffman 1952)"
-    heap = [(int(c), i, [i]) for i,c in enumerate(counts) if c]
+    heap = [(int(c), i, [i]) for i, c in enumerate(counts) if c]
     lengths = np.zeros(len(counts), np.int64)
-    if len(heap) == 1: lengths[heap[0][1]] = 1
+    if len(heap) == 1:
+        lengths[heap[0][1]] = 1
     heapq.heapify(heap)
     while len(heap) > 1:
-        (a,i,left),(b,_,right) = heapq.heappop(heap),heapq.heappop(heap)
+        (a, i, left), (b, _, right) = heapq.heappop(heap), heapq.heappop(heap)
         lengths[left + right] += 1
         heapq.heappush(heap, (a + b, i, left + right))
     return lengths
 
+
 def huffman_words(
-    lengths, # (n,) of `huffman_lengths`, or of a file
-)->dict: # (length, word): symbol, shortest first
+    lengths,  # (n,) of `huffman_lengths`, or of a file
+) -> dict:  # (length, word): symbol, shortest first
     "Canonical code words, determined by their lengths"
-    lengths = np.frombuffer(lengths, np.uint8) if isinstance(lengths, bytes) else np.asarray(lengths)
+    lengths = (
+        np.frombuffer(lengths, np.uint8) if isinstance(lengths, bytes) else np.asarray(lengths)
+    )
     order = sorted((int(lengths[i]), i) for i in np.flatnonzero(lengths).tolist())
-    if not order: return {}
-    if order[-1][0] > 40 or (sum(1 << 40 - l for l,_ in order) != 1 << 40 and order != [(1, order[0][1])]): raise DamagedError('models: these are not the lengths of a code')
-    words = [0, *accumulate(1 << 40 - l for l,_ in order)]
-    return {(l, w >> 40 - l): i for (l,i),w in zip(order, words)}
+    if not order:
+        return {}
+    if order[-1][0] > 40 or (
+        sum(1 << 40 - l for l, _ in order) != 1 << 40 and order != [(1, order[0][1])]
+    ):
+        raise DamagedError("models: these are not the lengths of a code")
+    words = [0, *accumulate(1 << 40 - l for l, _ in order)]
+    return {(l, w >> 40 - l): i for (l, i), w in zip(order, words)}
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #07f6ee79
-HUFFMAN_LONGEST = 40   # maximum length of a code word, bits
-HUFFMAN_LENGTHS = 1 << 22   # maximum number of code word lengths in a file: one byte each
+HUFFMAN_LONGEST = 40  # maximum length of a code word, bits
+HUFFMAN_LENGTHS = 1 << 22  # maximum number of code word lengths in a file: one byte each
+
 
 def encode_huffman(
-    segments, # of int arrays
-)->Coded: # `models`: the compressed lengths; `words`: bits
+    segments,  # of int arrays
+) -> Coded:  # `models`: the compressed lengths; `words`: bits
     "Encode every segment by its own Huffman code"
-    models,bits = b'',[]
+    models, bits = b"", []
     for q in segments:
         q = np.asarray(q, np.int64)
-        lo,hi = (int(q.min()), int(q.max())) if len(q) else (0, 0)
-        if hi - lo >= 1 << 20: raise ValueError(f'symbols {lo}..{hi}: Huffman codes here have a million words at most; use another coder')
-        lengths = huffman_lengths(np.bincount(q - lo, minlength=hi - lo + 1)) if len(q) else np.zeros(1, int)
+        lo, hi = (int(q.min()), int(q.max())) if len(q) else (0, 0)
+        if hi - lo >= 1 << 20:
+            raise ValueError(
+                f"symbols {lo}..{hi}: Huffman codes here have a million words at most; use another coder"
+            )
+        lengths = (
+            huffman_lengths(np.bincount(q - lo, minlength=hi - lo + 1))
+            if len(q)
+            else np.zeros(1, int)
+        )
         models += varint(zigzag(lo)) + varint(len(lengths)) + bytes(lengths.tolist())
-        word = {i: f'{w:0{l}b}' for (l,w),i in huffman_words(lengths).items()}
+        word = {i: f"{w:0{l}b}" for (l, w), i in huffman_words(lengths).items()}
         bits += [word[v] for v in (q - lo).tolist()]
-    return Coded(zlib.compress(models, 9, -15), np.packbits(np.frombuffer(''.join(bits).encode(), np.uint8) - 48).tobytes())
+    return Coded(
+        zlib.compress(models, 9, -15),
+        np.packbits(np.frombuffer("".join(bits).encode(), np.uint8) - 48).tobytes(),
+    )
+
 
 def decode_huffman(
-    coded:Coded, # or (models, words)
-    sizes, # number of symbols of each segment
-)->list: # of int32 arrays
+    coded: Coded,  # or (models, words)
+    sizes,  # number of symbols of each segment
+) -> list:  # of int32 arrays
     "Decode the symbols, or an `IicError`"
-    total,words = sum(sizes),coded[1]
-    if 8*len(words) > HUFFMAN_LONGEST*total + 7: raise DamagedError(f'words: {len(words)} bytes for {total} symbols of {HUFFMAN_LONGEST} bits at most')
-    models = undeflate(coded[0], HUFFMAN_LENGTHS, 'models')
+    total, words = sum(sizes), coded[1]
+    if 8 * len(words) > HUFFMAN_LONGEST * total + 7:
+        raise DamagedError(
+            f"words: {len(words)} bytes for {total} symbols of {HUFFMAN_LONGEST} bits at most"
+        )
+    models = undeflate(coded[0], HUFFMAN_LENGTHS, "models")
     bits = np.unpackbits(np.frombuffer(words, np.uint8)).tobytes()
-    at,out,here = 0,[],0
+    at, out, here = 0, [], 0
     for n in sizes:
-        lo,here = read_varint(models, here, 'least symbol')
-        k,here = read_varint(models, here, 'lengths')
-        if here + k > len(models): raise TruncatedError(f'models: {k} lengths at offset {here}, but only {len(models) - here} are left')
+        lo, here = read_varint(models, here, "least symbol")
+        k, here = read_varint(models, here, "lengths")
+        if here + k > len(models):
+            raise TruncatedError(
+                f"models: {k} lengths at offset {here}, but only {len(models) - here} are left"
+            )
         used = k - models.count(0, here, here + k)
-        if used > n: raise DamagedError(f'models: {used} code words for {n} symbols at offset {here}')
-        code,lo,here = huffman_words(models[here:here + k]),zigzag(lo, back=True),here + k
-        if n > len(bits) - at or (n and not code): raise TruncatedError(f'words: {n} symbols, but only {len(bits) - at} bits are left')
+        if used > n:
+            raise DamagedError(f"models: {used} code words for {n} symbols at offset {here}")
+        code, lo, here = huffman_words(models[here : here + k]), zigzag(lo, back=True), here + k
+        if n > len(bits) - at or (n and not code):
+            raise TruncatedError(f"words: {n} symbols, but only {len(bits) - at} bits are left")
         q = np.empty(n, np.int64)
         for i in range(n):
             l = w = 0
             while (l, w) not in code:
-                if at >= len(bits) or l > HUFFMAN_LONGEST: raise TruncatedError(f'words: they end inside symbol {i} of {n}')
-                l,w,at = l + 1,2*w + bits[at],at + 1
+                if at >= len(bits) or l > HUFFMAN_LONGEST:
+                    raise TruncatedError(f"words: they end inside symbol {i} of {n}")
+                l, w, at = l + 1, 2 * w + bits[at], at + 1
             q[i] = lo + code[l, w]
-        if n and not -2**31 <= q.min() <= q.max() < 2**31: raise DamagedError('a symbol of more than 32 bits')
+        if n and not -(2**31) <= q.min() <= q.max() < 2**31:
+            raise DamagedError("a symbol of more than 32 bits")
         out.append(q.astype(np.int32))
-    if here != len(models) or len(bits) - at > 7 or any(bits[at:]): raise DamagedError('models or words: more than the symbols need')
+    if here != len(models) or len(bits) - at > 7 or any(bits[at:]):
+        raise DamagedError("models or words: more than the symbols need")
     return out
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #bd717976
-CODERS = ('range', 'huffman', *PACKERS)
+CODERS = ("range", "huffman", *PACKERS)
+
 
 def encode_symbols(
-    coder:str, # in `CODERS`
-    segments, # of int arrays: signed, at most 32 bits
-)->Coded: # `models` and `words`
+    coder: str,  # in `CODERS`
+    segments,  # of int arrays: signed, at most 32 bits
+) -> Coded:  # `models` and `words`
     "Encode integers"
-    if coder not in CODERS: raise ValueError(f'coder is {coder!r}: known are {", ".join(CODERS)}')
-    if coder == 'range': return encode(segments)
-    return encode_huffman(segments) if coder == 'huffman' else Coded(b'', PACKERS[coder][0](to_bytes(segments)))
+    if coder not in CODERS:
+        raise ValueError(f"coder is {coder!r}: known are {', '.join(CODERS)}")
+    if coder == "range":
+        return encode(segments)
+    return (
+        encode_huffman(segments)
+        if coder == "huffman"
+        else Coded(b"", PACKERS[coder][0](to_bytes(segments)))
+    )
+
 
 def decode_symbols(
-    coder:str, # in `CODERS`
-    coded:Coded, # or (models, words)
-    sizes, # number of symbols of each segment
-    most:int=1 << 22, # maximum number of symbols; None for no limit
-)->list: # of int32 arrays
+    coder: str,  # in `CODERS`
+    coded: Coded,  # or (models, words)
+    sizes,  # number of symbols of each segment
+    most: int = 1 << 22,  # maximum number of symbols; None for no limit
+) -> list:  # of int32 arrays
     "Decode integers; invalid bytes raise an `IicError`"
-    if coder == 'range': return decode(coded, sizes, most)
-    if most is not None and sum(sizes) > most: raise LimitError(f'{sum(sizes)} symbols: at most {most}; raise `most` to allow it')
-    if coder != 'huffman' and coded[0]: raise DamagedError(f'models: {coder} has none, here are {len(coded[0])} bytes')
-    if coder == 'huffman': return decode_huffman(coded, sizes)
-    return from_bytes(PACKERS[coder][1](bytes(coded[1]), 5*sum(sizes)), sizes)
+    if coder == "range":
+        return decode(coded, sizes, most)
+    if most is not None and sum(sizes) > most:
+        raise LimitError(f"{sum(sizes)} symbols: at most {most}; raise `most` to allow it")
+    if coder != "huffman" and coded[0]:
+        raise DamagedError(f"models: {coder} has none, here are {len(coded[0])} bytes")
+    if coder == "huffman":
+        return decode_huffman(coded, sizes)
+    return from_bytes(PACKERS[coder][1](bytes(coded[1]), 5 * sum(sizes)), sizes)

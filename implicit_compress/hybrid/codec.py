@@ -15,381 +15,583 @@ import time
 from dataclasses import replace
 from typing import NamedTuple
 import numpy as np
-from ..bitstream.container import DamagedError, Header, Limits, detail_files, own_cost, pack, total_cost, unpack
+from implicit_compress.bitstream.container import (
+    DamagedError,
+    Header,
+    Limits,
+    detail_files,
+    own_cost,
+    pack,
+    total_cost,
+    unpack,
+)
 from ..transform.wavelet import WAVELETS, Band, decompose, recompose_exact
 from ..entropy.coding import varint
 from ..image.io import to_float
 from ..siren.codec import File, drawn, encode_siren, architecture_for
 from ..image.metrics import psnr as psnr_of
-from ..wavelet.codec import LOG_STEPS, ROWS, UNIT, Coefficients, cheapest_step, decode_sparse, fill_bytes, read_sparse, search_step
+from implicit_compress.wavelet.codec import (
+    LOG_STEPS,
+    ROWS,
+    UNIT,
+    Coefficients,
+    cheapest_step,
+    decode_sparse,
+    fill_bytes,
+    read_sparse,
+    search_step,
+)
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #73a9ced8
 def to_band_samples(
-    v, # reals, about 0..1
-)->np.ndarray: # uint16
+    v,  # reals, about 0..1
+) -> np.ndarray:  # uint16
     "Convert band values to the 16-bit samples a network is fitted to"
-    return np.rint(65535*np.clip((np.asarray(v) + .125)/1.25, 0, 1)).astype(np.uint16)
+    return np.rint(65535 * np.clip((np.asarray(v) + 0.125) / 1.25, 0, 1)).astype(np.uint16)
+
 
 def from_band_samples(
-    s, # uint16
-)->np.ndarray: # int64, `UNIT` is full scale
+    s,  # uint16
+) -> np.ndarray:  # int64, `UNIT` is full scale
     "Invert `to_band_samples`, in integers"
     v = s.astype(np.int64)
-    v *= 5*UNIT//4
+    v *= 5 * UNIT // 4
     v += 32767
     v //= 65535
-    v -= UNIT//8
+    v -= UNIT // 8
     return v
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #79bb043f
-LUMA = np.array([.299, .587, .114])
+LUMA = np.array([0.299, 0.587, 0.114])
+
 
 def to_ycbcr(
-    x, # (h,w,3) reals 0..1: red, green, blue
-)->tuple: # luma (h,w,1) and chroma (h,w,2), about 0..1
+    x,  # (h,w,3) reals 0..1: red, green, blue
+) -> tuple:  # luma (h,w,1) and chroma (h,w,2), about 0..1
     "Transform to luma and chroma"
     y = x @ LUMA
-    return y[..., None],np.stack([(x[..., 2] - y)/1.772, (x[..., 0] - y)/1.402], 2) + .5
+    return y[..., None], np.stack([(x[..., 2] - y) / 1.772, (x[..., 0] - y) / 1.402], 2) + 0.5
+
 
 def from_ycbcr(
-    luma, # (h,w,1) int64
-    chroma, # (h,w,2) int64
-)->np.ndarray: # (h,w,3) int64
+    luma,  # (h,w,1) int64
+    chroma,  # (h,w,2) int64
+) -> np.ndarray:  # (h,w,3) int64
     "Inverse transform in integers, with factors of 16 fractional bits"
-    y,(b,r) = luma[..., 0],np.moveaxis(chroma - UNIT//2, 2, 0)
-    return np.stack([y + (91881*r + 32768 >> 16), y - (22554*b + 46802*r + 32768 >> 16), y + (116130*b + 32768 >> 16)], 2)
+    y, (b, r) = luma[..., 0], np.moveaxis(chroma - UNIT // 2, 2, 0)
+    return np.stack(
+        [
+            y + (91881 * r + 32768 >> 16),
+            y - (22554 * b + 46802 * r + 32768 >> 16),
+            y + (116130 * b + 32768 >> 16),
+        ],
+        2,
+    )
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #f2b15ac8
 def lowpass(
-    x, # (h,w,c) reals 0..1
-    wavelet:str, # of `decompose`; '' for the means of squares of pixels
-    levels:int, # number of halvings
-)->np.ndarray: # (ceil(h/2^levels),ceil(w/2^levels),c) reals, about 0..1
+    x,  # (h,w,c) reals 0..1
+    wavelet: str,  # of `decompose`; '' for the means of squares of pixels
+    levels: int,  # number of halvings
+) -> np.ndarray:  # (ceil(h/2^levels),ceil(w/2^levels),c) reals, about 0..1
     "Low-pass band of an image, at reduced resolution"
-    if wavelet: return decompose(x, wavelet, levels)[0].data/2**levels
+    if wavelet:
+        return decompose(x, wavelet, levels)[0].data / 2**levels
     n = 1 << levels
-    x = np.pad(x, [(0, -x.shape[0] % n), (0, -x.shape[1] % n), (0, 0)], mode='edge')
-    return x.reshape(x.shape[0]//n, n, x.shape[1]//n, n, -1).mean((1, 3))
+    x = np.pad(x, [(0, -x.shape[0] % n), (0, -x.shape[1] % n), (0, 0)], mode="edge")
+    return x.reshape(x.shape[0] // n, n, x.shape[1] // n, n, -1).mean((1, 3))
+
 
 def sides(h, w, levels):
     "Rows and columns after `levels` halvings, rounded up"
-    return -(-h >> levels),-(-w >> levels)
+    return -(-h >> levels), -(-w >> levels)
+
 
 def decode_nested(
-    data:bytes, # a nested `.iic` file
-    shape, # expected (h,w,c)
-    scale:int, # scale of the rendering
-    threads, # of `decompress`
-    limits:Limits, # for each of the files
-)->np.ndarray: # (h*scale,w*scale,c) uint16
+    data: bytes,  # a nested `.iic` file
+    shape,  # expected (h,w,c)
+    scale: int,  # scale of the rendering
+    threads,  # of `decompress`
+    limits: Limits,  # for each of the files
+) -> np.ndarray:  # (h*scale,w*scale,c) uint16
     "Render the network of a nested file"
     found = unpack(data, limits)
     h, models, words = found.coded
-    if h.method != 'siren' or found.header.alpha or found.extras or (h.height, h.width, h.channels, h.depth) != (*shape, 16): raise DamagedError(f'base, chroma or details: not a network that draws {shape[0]}x{shape[1]} samples of 16 bits in {shape[2]} channels')
+    if (
+        h.method != "siren"
+        or found.header.alpha
+        or found.extras
+        or (h.height, h.width, h.channels, h.depth) != (*shape, 16)
+    ):
+        raise DamagedError(
+            f"base, chroma or details: not a network that draws {shape[0]}x{shape[1]} samples of 16 bits in {shape[2]} channels"
+        )
     return drawn(h, models, words, scale, None, threads, limits)
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #e31ac936
 def band_to_samples(
-    bands, # three arrays (h',w')
-)->tuple: # (shift, (h',w',3) uint16)
+    bands,  # three arrays (h',w')
+) -> tuple:  # (shift, (h',w',3) uint16)
     "Convert detail bands to 16-bit samples around mid-gray"
     v = np.stack(bands, 2)
-    shift = int(np.clip(math.floor(-math.log2(max(2*np.abs(v).max(), 1e-4))), -4, 12))
-    return shift,np.rint(65535*(np.clip(v*2.**shift, -.5, .5) + .5)).astype(np.uint16)
+    shift = int(np.clip(math.floor(-math.log2(max(2 * np.abs(v).max(), 1e-4))), -4, 12))
+    return shift, np.rint(65535 * (np.clip(v * 2.0**shift, -0.5, 0.5) + 0.5)).astype(np.uint16)
+
 
 def from_detail_samples(
-    shift:int, # -4..12
-    s, # (h',w',3) uint16
-)->list: # three (h',w') int64, `UNIT` is 1
+    shift: int,  # -4..12
+    s,  # (h',w',3) uint16
+) -> list:  # three (h',w') int64, `UNIT` is 1
     "Invert `band_to_samples`"
-    v = ((2*s.astype(np.int64) - 65535)*(UNIT << 4))//(2*65535) >> shift + 4
+    v = ((2 * s.astype(np.int64) - 65535) * (UNIT << 4)) // (2 * 65535) >> shift + 4
     return list(np.moveaxis(v, 2, 0))
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #35dc2e21
 def wavelet_of(
-    h:Header, # of a file of method `bands`
-)->str:
+    h: Header,  # of a file of method `bands`
+) -> str:
     "Wavelet of the low-pass band, '' if there is none; an unknown one is refused"
-    name = h.args['wavelet'].decode('ascii', 'replace')
-    if name and name not in WAVELETS: raise DamagedError(f'wavelet: {name!r} is not known')
+    name = h.args["wavelet"].decode("ascii", "replace")
+    if name and name not in WAVELETS:
+        raise DamagedError(f"wavelet: {name!r} is not known")
     return name
 
+
 def drawing(
-    h:Header, # of a file of method `bands`
-    threads, # of `decompress`
-    limits:Limits, # for each network
-)->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
+    h: Header,  # of a file of method `bands`
+    threads,  # of `decompress`
+    limits: Limits,  # for each network
+) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
     "Image rendered by all networks of a file"
-    a,(rows,cols),c = h.args,sides(h.height, h.width, h.args['levels']),h.channels
-    wavelet,apart = wavelet_of(h),'chroma' in a
-    if a['levels'] and (min if wavelet else max)(h.height, h.width) >> a['levels'] - 1 < 1: raise DamagedError(f'levels is {a["levels"]}: a picture of {h.height}x{h.width} cannot be halved so often')
-    if apart and c != 3: raise DamagedError(f'chroma: a picture of {c} channels has none')
-    if 'base' not in a:
-        if apart or 'details' in a: raise DamagedError('chroma or details: there is no base')
-        return np.broadcast_to(np.int64(UNIT//2), (h.height, h.width, c))
-    scale = 1 if wavelet else 1 << a['levels']
-    def part(name, channels): return from_band_samples(decode_nested(a[name], (rows, cols, channels), scale, threads, limits))
-    low = from_ycbcr(part('base', 1), part('chroma', 2)) if apart else part('base', c)
-    details = read_details(h, wavelet, threads, limits) if 'details' in a else []
-    if wavelet: return recompose_exact([Band('ll', a['levels'], low << a['levels']), *details], (h.height, h.width), wavelet)
-    return low[:h.height, :h.width]
+    a, (rows, cols), c = h.args, sides(h.height, h.width, h.args["levels"]), h.channels
+    wavelet, apart = wavelet_of(h), "chroma" in a
+    if a["levels"] and (min if wavelet else max)(h.height, h.width) >> a["levels"] - 1 < 1:
+        raise DamagedError(
+            f"levels is {a['levels']}: a picture of {h.height}x{h.width} cannot be halved so often"
+        )
+    if apart and c != 3:
+        raise DamagedError(f"chroma: a picture of {c} channels has none")
+    if "base" not in a:
+        if apart or "details" in a:
+            raise DamagedError("chroma or details: there is no base")
+        return np.broadcast_to(np.int64(UNIT // 2), (h.height, h.width, c))
+    scale = 1 if wavelet else 1 << a["levels"]
+
+    def part(name, channels):
+        return from_band_samples(
+            decode_nested(a[name], (rows, cols, channels), scale, threads, limits)
+        )
+
+    low = from_ycbcr(part("base", 1), part("chroma", 2)) if apart else part("base", c)
+    details = read_details(h, wavelet, threads, limits) if "details" in a else []
+    if wavelet:
+        return recompose_exact(
+            [Band("ll", a["levels"], low << a["levels"]), *details], (h.height, h.width), wavelet
+        )
+    return low[: h.height, : h.width]
+
 
 def read_details(h, wavelet, threads, limits):
     "Detail bands of luma from their networks, identical for every color"
     out = []
-    if wavelet in ('', '9/7') or not h.args['levels']: raise DamagedError('details: there is no wavelet, or no level, that they could belong to')
-    for level,(code,data) in zip(range(h.args['levels'], 0, -1), detail_files(h.args['details'], h.args['levels']), strict=True):
-        if code > 16: raise DamagedError(f'details: the shift of level {level} is {code - 4}: it is -4..12')
-        v = from_detail_samples(code - 4, decode_nested(data, (*sides(h.height, h.width, level), 3), 1, threads, limits))
-        out += [Band(name, level, d[..., None].repeat(h.channels, 2)) for name,d in zip(('lh', 'hl', 'hh'), v, strict=True)]
+    if wavelet in ("", "9/7") or not h.args["levels"]:
+        raise DamagedError("details: there is no wavelet, or no level, that they could belong to")
+    for level, (code, data) in zip(
+        range(h.args["levels"], 0, -1),
+        detail_files(h.args["details"], h.args["levels"]),
+        strict=True,
+    ):
+        if code > 16:
+            raise DamagedError(f"details: the shift of level {level} is {code - 4}: it is -4..12")
+        v = from_detail_samples(
+            code - 4, decode_nested(data, (*sides(h.height, h.width, level), 3), 1, threads, limits)
+        )
+        out += [
+            Band(name, level, d[..., None].repeat(h.channels, 2))
+            for name, d in zip(("lh", "hl", "hh"), v, strict=True)
+        ]
     return out
 
+
 def rounded(
-    y, # (h,w,c) int64, `UNIT` is full scale
-    rest, # (h,w,c) int64, residual to add, or None
-    depth:int, # bits per sample
-)->np.ndarray: # uint8, or uint16 above 8 bits
+    y,  # (h,w,c) int64, `UNIT` is full scale
+    rest,  # (h,w,c) int64, residual to add, or None
+    depth: int,  # bits per sample
+) -> np.ndarray:  # uint8, or uint16 above 8 bits
     "Convert integers to samples, some rows at a time"
     peak = (1 << depth) - 1
     out = np.empty(y.shape, np.uint8 if depth <= 8 else np.uint16)
     for a in range(0, len(y), ROWS):
         rows = slice(a, a + ROWS)
         v = y[rows] if rest is None else y[rows] + rest[rows]
-        out[rows] = (np.clip(v, 0, UNIT)*peak + UNIT//2)//UNIT
+        out[rows] = (np.clip(v, 0, UNIT) * peak + UNIT // 2) // UNIT
     return out
 
+
 def decode_bands(
-    h:Header, # of the file
-    models:bytes,
-    words:bytes,
-    threads:int=None, # default one per processor; does not change the result
-    limits:Limits=Limits(), # for each network, and for the whole file
-)->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
+    h: Header,  # of the file
+    models: bytes,
+    words: bytes,
+    threads: int = None,  # default one per processor; does not change the result
+    limits: Limits = Limits(),  # for each network, and for the whole file
+) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
     "Decode a file of method `bands`, or raise an `IicError`"
-    y,rest = drawing(h, threads, limits),None
-    if 'sparse' in h.args: rest = decode_sparse(h.args['sparse'], models, words, y.shape)
-    elif models or words: raise DamagedError('models or words: there are no coefficients here')
+    y, rest = drawing(h, threads, limits), None
+    if "sparse" in h.args:
+        rest = decode_sparse(h.args["sparse"], models, words, y.shape)
+    elif models or words:
+        raise DamagedError("models or words: there are no coefficients here")
     return rounded(y, rest, h.depth)
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #0ef7a4e8
-DETAILS = ('none', 'network', 'sparse')
-COLOURS = ('rgb', 'ycbcr')
-SHARE = {'none': 1., 'network': .7, 'sparse': .15}   # share of the bytes for the low-pass band
+DETAILS = ("none", "network", "sparse")
+COLOURS = ("rgb", "ycbcr")
+SHARE = {"none": 1.0, "network": 0.7, "sparse": 0.15}  # share of the bytes for the low-pass band
+
 
 def refuse(
-    shape, # (h,w,c)
-    wavelet, levels, details, colour, share, # of `encode_hybrid`
+    shape,  # (h,w,c)
+    wavelet,
+    levels,
+    details,
+    colour,
+    share,  # of `encode_hybrid`
 ):
     "Validate the arguments of `encode_hybrid`"
-    if shape[2] not in (1, 3): raise ValueError(f'{shape[2]} channels: give 1 or 3; alpha is coded apart, as `compress` does')
-    if wavelet and wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4')
-    if details not in DETAILS: raise ValueError(f'details is {details!r}: known are {", ".join(DETAILS)}')
-    if colour not in COLOURS: raise ValueError(f'colour is {colour!r}: known are {", ".join(COLOURS)}')
-    if colour == 'ycbcr' and shape[2] != 3: raise ValueError(f'colour is ycbcr, but the picture has {shape[2]} channels: it has no chroma')
-    if not 0 <= levels <= 12 or (levels and (min if wavelet else max)(shape[:2]) >> levels - 1 < 1): raise ValueError(f'{levels} levels of a picture of {shape[0]}x{shape[1]}: its sides cannot be halved so often')
-    if details == 'none' and share is not None: raise ValueError(f'share is {share}, but there are no details to share the bytes with')
-    if details == 'network' and (not levels or wavelet in ('', '9/7')): raise ValueError('networks of details need a level or more and a wavelet of PyWavelets: for example wavelet haar, levels 1')
-    if share is not None and not (0 < share <= 1 or share == 0 == levels and details == 'sparse' and colour == 'rgb'): raise ValueError(f'share is {share}: the network of the low band needs some of the bytes; only coefficients can do without it')
+    if shape[2] not in (1, 3):
+        raise ValueError(
+            f"{shape[2]} channels: give 1 or 3; alpha is coded apart, as `compress` does"
+        )
+    if wavelet and wavelet not in WAVELETS:
+        raise ValueError(
+            f"wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4"
+        )
+    if details not in DETAILS:
+        raise ValueError(f"details is {details!r}: known are {', '.join(DETAILS)}")
+    if colour not in COLOURS:
+        raise ValueError(f"colour is {colour!r}: known are {', '.join(COLOURS)}")
+    if colour == "ycbcr" and shape[2] != 3:
+        raise ValueError(
+            f"colour is ycbcr, but the picture has {shape[2]} channels: it has no chroma"
+        )
+    if not 0 <= levels <= 12 or (levels and (min if wavelet else max)(shape[:2]) >> levels - 1 < 1):
+        raise ValueError(
+            f"{levels} levels of a picture of {shape[0]}x{shape[1]}: its sides cannot be halved so often"
+        )
+    if details == "none" and share is not None:
+        raise ValueError(f"share is {share}, but there are no details to share the bytes with")
+    if details == "network" and (not levels or wavelet in ("", "9/7")):
+        raise ValueError(
+            "networks of details need a level or more and a wavelet of PyWavelets: for example wavelet haar, levels 1"
+        )
+    if share is not None and not (
+        0 < share <= 1 or share == 0 == levels and details == "sparse" and colour == "rgb"
+    ):
+        raise ValueError(
+            f"share is {share}: the network of the low band needs some of the bytes; only coefficients can do without it"
+        )
+
 
 def plan(
-    x, # (h,w,c) reals 0..1
-    n_bytes:float, # for all networks
-    wavelet, levels, details, colour, share, # of `encode_hybrid`
-)->list: # of (field, shift of the detail bands, samples, bytes)
+    x,  # (h,w,c) reals 0..1
+    n_bytes: float,  # for all networks
+    wavelet,
+    levels,
+    details,
+    colour,
+    share,  # of `encode_hybrid`
+) -> list:  # of (field, shift of the detail bands, samples, bytes)
     "Fitting targets and sizes of the networks of a file"
-    low,own = lowpass(x, wavelet, levels),n_bytes*share
-    if not share: return []
-    parts = [('base', 0, low, own)] if colour == 'rgb' else [(n, 0, v, own*s) for n,v,s in zip(('base', 'chroma'), to_ycbcr(low), (.8, .2))]
-    out = [(n, s, to_band_samples(v), b) for n,s,v,b in parts]
-    if details != 'network': return out
+    low, own = lowpass(x, wavelet, levels), n_bytes * share
+    if not share:
+        return []
+    parts = (
+        [("base", 0, low, own)]
+        if colour == "rgb"
+        else [(n, 0, v, own * s) for n, v, s in zip(("base", "chroma"), to_ycbcr(low), (0.8, 0.2))]
+    )
+    out = [(n, s, to_band_samples(v), b) for n, s, v, b in parts]
+    if details != "network":
+        return out
     luma = x @ LUMA if x.shape[2] > 2 else x[..., 0]
     fine = [b.data[..., 0] for b in decompose(luma[..., None], wavelet, levels)[1:]]
-    levels_ = [fine[i:i + 3] for i in range(0, len(fine), 3)]
+    levels_ = [fine[i : i + 3] for i in range(0, len(fine), 3)]
     weight = [sum(np.abs(d).sum() for d in l) + 1e-9 for l in levels_]
-    return out + [('details', *band_to_samples(l), (n_bytes - own)*v/sum(weight)) for l,v in zip(levels_, weight, strict=True)]
+    return out + [
+        ("details", *band_to_samples(l), (n_bytes - own) * v / sum(weight))
+        for l, v in zip(levels_, weight, strict=True)
+    ]
+
 
 def refuse_too_large(
-    h:Header, # of the file
-    parts:list, # of `plan`
-    sparse:bool, # are coefficients added?
-    prune:float=0., # as for `encode_siren`
-    pool:float=0., # as for `encode_siren`
+    h: Header,  # of the file
+    parts: list,  # of `plan`
+    sparse: bool,  # are coefficients added?
+    prune: float = 0.0,  # as for `encode_siren`
+    pool: float = 0.0,  # as for `encode_siren`
 ):
     "Raise an error before any fit if the default limits of a decoder would refuse the file"
-    enlarged = 0 if h.args['wavelet'] else 2*h.args['levels']
-    args = dict(h.args, **(dict(sparse=bytes(1) + varint(UNIT) + bytes(2) + (h.args['wavelet'] or b'9/7')) if sparse else {}))
+    enlarged = 0 if h.args["wavelet"] else 2 * h.args["levels"]
+    args = dict(
+        h.args,
+        **(
+            dict(sparse=bytes(1) + varint(UNIT) + bytes(2) + (h.args["wavelet"] or b"9/7"))
+            if sparse
+            else {}
+        ),
+    )
     costs = [own_cost(replace(h, args=args))]
-    for name,_,samples,n in parts:
-        rows,cols,channels = samples.shape
-        width,depth,tiles = architecture_for(n, channels, rows*cols, prune, pool)
-        net = Header(rows, cols, channels, 16, args=dict(hidden=width, layers=depth, tiles=bytes(tiles - 1)))
-        costs.append(own_cost(net, rows*cols << (0 if name == 'details' else enlarged)))
+    for name, _, samples, n in parts:
+        rows, cols, channels = samples.shape
+        width, depth, tiles = architecture_for(n, channels, rows * cols, prune, pool)
+        net = Header(
+            rows, cols, channels, 16, args=dict(hidden=width, layers=depth, tiles=bytes(tiles - 1))
+        )
+        costs.append(own_cost(net, rows * cols << (0 if name == "details" else enlarged)))
     Limits().accept(h, total_cost(costs))
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #11023d32
-SLACK = .01   # tolerance above a target size, as a fraction
+SLACK = 0.01  # tolerance above a target size, as a fraction
+
 
 class Target(NamedTuple):
     "Target of an encoder: one of the three"
-    n_bytes:float|None = None # maximum bytes
-    psnr:float|None = None # minimum quality, dB
-    lmbda:float|None = None # weight of rate in `mse + lmbda*bpp`
+
+    n_bytes: float | None = None  # maximum bytes
+    psnr: float | None = None  # minimum quality, dB
+    lmbda: float | None = None  # weight of rate in `mse + lmbda*bpp`
+
 
 def rank(
-    n:int, # bytes of a file
-    db:float, # its PSNR
-    target:Target,
-    pixels:int, # of the image
-)->tuple: # rank, smaller is better
+    n: int,  # bytes of a file
+    db: float,  # its PSNR
+    target: Target,
+    pixels: int,  # of the image
+) -> tuple:  # rank, smaller is better
     "Rank of a file for a target"
     if target.n_bytes:
-        fits = n <= (1 + SLACK)*target.n_bytes
+        fits = n <= (1 + SLACK) * target.n_bytes
         return (not fits, -db if fits else n, n)
-    if target.psnr: return (db < target.psnr, n if db >= target.psnr else -db, n)
-    return (10**(-db/10) + target.lmbda*8*n/pixels, n)
+    if target.psnr:
+        return (db < target.psnr, n if db >= target.psnr else -db, n)
+    return (10 ** (-db / 10) + target.lmbda * 8 * n / pixels, n)
+
 
 def best_of(
-    files:list, # of `File`
-    target:Target,
-)->File:
+    files: list,  # of `File`
+    target: Target,
+) -> File:
     "Best file for a target"
-    return min(files, key=lambda f: rank(len(f), f.psnr, target, 8*len(f)/f.bpp))
+    return min(files, key=lambda f: rank(len(f), f.psnr, target, 8 * len(f) / f.bpp))
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #6470060a
-ABOVE_DB = .03   # dB: a quality is met if PSNR is at most this much above it
-MOST_DB = 200.   # dB, used instead of infinity
-SMALLEST = 'coefficients have no smaller file'   # remark
+ABOVE_DB = 0.03  # dB: a quality is met if PSNR is at most this much above it
+MOST_DB = 200.0  # dB, used instead of infinity
+SMALLEST = "coefficients have no smaller file"  # remark
+
 
 def by_quality(
-    c:Coefficients,
-    decode, # function of (coded, integers): PSNR, dB
-    size, # function of coded: size of the whole file, bytes
-    target:Target, # a quality or a cost
-    peak:int, # largest sample
-    too_large=None, # function of bytes: is that more than a lossless file? Then the search ends
-)->tuple: # (coded, PSNR)
+    c: Coefficients,
+    decode,  # function of (coded, integers): PSNR, dB
+    size,  # function of coded: size of the whole file, bytes
+    target: Target,  # a quality or a cost
+    peak: int,  # largest sample
+    too_large=None,  # function of bytes: is that more than a lossless file? Then the search ends
+) -> tuple:  # (coded, PSNR)
     "Coefficients with the step that meets a quality or minimizes a cost"
-    pixels,kept = c.shape[0]*c.shape[1],[]   # kept: (rank, coded, PSNR), the best one only
+    pixels, kept = c.shape[0] * c.shape[1], []  # kept: (rank, coded, PSNR), the best one only
+
     def attempt(step):
-        coded,q = c.encode(step)
-        n,db = size(coded),decode(coded, q)
+        coded, q = c.encode(step)
+        n, db = size(coded), decode(coded, q)
         kept.append((rank(n, db, target, pixels), coded, db))
         kept[:] = [min(kept, key=lambda k: k[0])]
-        return n,db
-    def estimated_db(step): return -10*math.log10(c.estimated_mse(step, peak))
-    def estimated_cost(step): return c.estimated_mse(step, peak) + target.lmbda*8*c.estimated_bytes(step)/pixels
+        return n, db
+
+    def estimated_db(step):
+        return -10 * math.log10(c.estimated_mse(step, peak))
+
+    def estimated_cost(step):
+        return c.estimated_mse(step, peak) + target.lmbda * 8 * c.estimated_bytes(step) / pixels
+
     def quality(step):
-        n,db = attempt(step)
+        n, db = attempt(step)
         return None if db < target.psnr and too_large and too_large(n) else min(db, MOST_DB)
-    def cost(step): return rank(*attempt(step), target, pixels)[0]
-    if target.psnr: search_step(quality, estimated_db, target.psnr, target.psnr + ABOVE_DB)
-    else: cheapest_step(cost, estimated_cost)
+
+    def cost(step):
+        return rank(*attempt(step), target, pixels)[0]
+
+    if target.psnr:
+        search_step(quality, estimated_db, target.psnr, target.psnr + ABOVE_DB)
+    else:
+        cheapest_step(cost, estimated_cost)
     return kept[0][1:]
 
+
 def guessed_bytes(
-    c:Coefficients, # of the whole image
-    target:Target, # a quality or a cost
-    peak:int, # largest sample
-)->float:
+    c: Coefficients,  # of the whole image
+    target: Target,  # a quality or a cost
+    peak: int,  # largest sample
+) -> float:
     "Estimated bytes of coefficients alone, without encoding them"
     steps = np.exp(LOG_STEPS)
-    n,mse = np.array([c.estimated_bytes(s) for s in steps]),np.array([c.estimated_mse(s, peak) for s in steps])
-    if target.psnr: return float(np.interp(math.log(10)*target.psnr/10, -np.log(mse)[::-1], n[::-1]))
-    return float(n[np.argmin(mse + target.lmbda*8*n/(c.shape[0]*c.shape[1]))])
+    n, mse = (
+        np.array([c.estimated_bytes(s) for s in steps]),
+        np.array([c.estimated_mse(s, peak) for s in steps]),
+    )
+    if target.psnr:
+        return float(np.interp(math.log(10) * target.psnr / 10, -np.log(mse)[::-1], n[::-1]))
+    return float(n[np.argmin(mse + target.lmbda * 8 * n / (c.shape[0] * c.shape[1]))])
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #2b871e4f
 def better(
-    both:File, # file of networks and coefficients
-    alone:File, # file of coefficients
-    target:Target,
-)->File: # one of them
+    both: File,  # file of networks and coefficients
+    alone: File,  # file of coefficients
+    target: Target,
+) -> File:  # one of them
     "Choose between a file with and one without a network; its note gives both results"
     out = best_of([alone, both], target)
     out.seconds = both.seconds + alone.seconds
-    verdict = 'pays' if out is both else 'does not pay and is left out'
-    out.remark = (f'the network {verdict}: {len(both):,} bytes and {both.psnr:.2f} dB with it, '
-                  f'{len(alone):,} bytes and {alone.psnr:.2f} dB without')
+    verdict = "pays" if out is both else "does not pay and is left out"
+    out.remark = (
+        f"the network {verdict}: {len(both):,} bytes and {both.psnr:.2f} dB with it, "
+        f"{len(alone):,} bytes and {alone.psnr:.2f} dB without"
+    )
     return out
 
+
 def fitted_parts(
-    parts, # of `plan`
-    seconds, # for all networks together
-    checkpoint, # of `encode_hybrid`
-    **kw, # for `encode_siren`
-)->tuple: # fields of the header; the record of the first fit, or None
+    parts,  # of `plan`
+    seconds,  # for all networks together
+    checkpoint,  # of `encode_hybrid`
+    **kw,  # for `encode_siren`
+) -> tuple:  # fields of the header; the record of the first fit, or None
     "Fit the networks of a file sequentially"
-    args,fits = {},[]
-    for name,shift,samples,n in parts:
-        own = dict(checkpoint=f'{checkpoint}.{len(fits)}') if checkpoint else {}
-        f = encode_siren(samples, n, seconds=seconds and seconds*n/sum(p[3] for p in parts), **own, **kw)
-        args[name] = bytes(f) if name != 'details' else args.get(name, b'') + bytes([shift + 4]) + varint(len(f)) + f
+    args, fits = {}, []
+    for name, shift, samples, n in parts:
+        own = dict(checkpoint=f"{checkpoint}.{len(fits)}") if checkpoint else {}
+        f = encode_siren(
+            samples, n, seconds=seconds and seconds * n / sum(p[3] for p in parts), **own, **kw
+        )
+        args[name] = (
+            bytes(f)
+            if name != "details"
+            else args.get(name, b"") + bytes([shift + 4]) + varint(len(f)) + f
+        )
         fits.append(f.fit)
-    return args,fits[0] if fits else None
+    return args, fits[0] if fits else None
+
 
 def with_coefficients(
-    x, # (h,w,c) samples
-    args:dict, # header fields known so far
-    wavelet:str, # of the coefficients
-    target:Target,
-    quality, # function of decoded samples: PSNR, dB
-    too_large=None, # of `by_quality`
-    threads=None, # for the networks
-)->tuple: # (file, PSNR, remark)
+    x,  # (h,w,c) samples
+    args: dict,  # header fields known so far
+    wavelet: str,  # of the coefficients
+    target: Target,
+    quality,  # function of decoded samples: PSNR, dB
+    too_large=None,  # of `by_quality`
+    threads=None,  # for the networks
+) -> tuple:  # (file, PSNR, remark)
     "Add coefficients that meet a target"
-    depth = 8*x.itemsize
-    def header(**sparse): return Header(*x.shape, depth, 'bands', args | sparse)
+    depth = 8 * x.itemsize
+
+    def header(**sparse):
+        return Header(*x.shape, depth, "bands", args | sparse)
+
     base = drawing(header(), threads, Limits())
-    c = Coefficients(to_float(x).astype(np.float64) - base/UNIT, wavelet)
-    def packed(coded): return pack(header(sparse=coded[0]), *coded[1:])
-    def decode(coded, q): return quality(rounded(base, c.residual(coded[0], q), depth))
-    def size(coded): return len(packed(coded))
+    c = Coefficients(to_float(x).astype(np.float64) - base / UNIT, wavelet)
+
+    def packed(coded):
+        return pack(header(sparse=coded[0]), *coded[1:])
+
+    def decode(coded, q):
+        return quality(rounded(base, c.residual(coded[0], q), depth))
+
+    def size(coded):
+        return len(packed(coded))
+
     if target.n_bytes:
-        coded,q = fill_bytes(c, target.n_bytes, size)
-        return packed(coded),decode(coded, q),''
-    coded,db = by_quality(c, decode, size, target, (1 << depth) - 1, too_large)
-    least = read_sparse(coded[0], *x.shape[:2])[1] == round(UNIT*math.exp(LOG_STEPS[-1]))
-    return packed(coded),db,SMALLEST if least else ''
+        coded, q = fill_bytes(c, target.n_bytes, size)
+        return packed(coded), decode(coded, q), ""
+    coded, db = by_quality(c, decode, size, target, (1 << depth) - 1, too_large)
+    least = read_sparse(coded[0], *x.shape[:2])[1] == round(UNIT * math.exp(LOG_STEPS[-1]))
+    return packed(coded), db, SMALLEST if least else ""
+
 
 def encode_hybrid(
-    x, # (h,w,c) samples
-    n_bytes:float=None, # target size
-    wavelet:str='', # of `decompose`; '': no inverse transform, the network is rendered at full size
-    levels:int=0, # number of halvings of the image for the network
-    details:str='none', # in `DETAILS`: method for the residual
-    colour:str='rgb', # in `COLOURS`: with 'ycbcr', chroma has a network of its own
-    share:float=None, # of the bytes for the low-pass band, 0..1; None: `SHARE`, and with coefficients the better of that and no network
-    seconds:float=None, # for all networks together
-    checkpoint=None, # file of the state, as for `encode_siren`; the index of each network is appended to the name
-    psnr:float=None, # instead of a size, with coefficients: target quality, dB
-    lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`
-    quality=None, # function of decoded samples: PSNR, dB; None: that of all samples
-    too_large=None, # function of bytes: is that more than a lossless file has?
-    **kw, # for `encode_siren`: steps, seed, prune, coder, progress, threads, device
-)->File:
+    x,  # (h,w,c) samples
+    n_bytes: float = None,  # target size
+    wavelet: str = "",  # of `decompose`; '': no inverse transform, the network is rendered at full size
+    levels: int = 0,  # number of halvings of the image for the network
+    details: str = "none",  # in `DETAILS`: method for the residual
+    colour: str = "rgb",  # in `COLOURS`: with 'ycbcr', chroma has a network of its own
+    share: float = None,  # of the bytes for the low-pass band, 0..1; None: `SHARE`, and with coefficients the better of that and no network
+    seconds: float = None,  # for all networks together
+    checkpoint=None,  # file of the state, as for `encode_siren`; the index of each network is appended to the name
+    psnr: float = None,  # instead of a size, with coefficients: target quality, dB
+    lmbda: float = None,  # or the weight of rate in `mse + lmbda*bpp`
+    quality=None,  # function of decoded samples: PSNR, dB; None: that of all samples
+    too_large=None,  # function of bytes: is that more than a lossless file has?
+    **kw,  # for `encode_siren`: steps, seed, prune, coder, progress, threads, device
+) -> File:
     "Encode an image as a low-pass band and a residual"
     refuse(x.shape, wavelet, levels, details, colour, share)
-    if n_bytes is None and details != 'sparse': raise ValueError('without coefficients a size is needed: give n_bytes, or details sparse')
-    t0,real,threads = time.perf_counter(),to_float(x).astype(np.float64),kw.get('threads')
+    if n_bytes is None and details != "sparse":
+        raise ValueError("without coefficients a size is needed: give n_bytes, or details sparse")
+    t0, real, threads = time.perf_counter(), to_float(x).astype(np.float64), kw.get("threads")
     target = Target(n_bytes, psnr, lmbda)
     measure = quality or (lambda y: psnr_of(y, x))
-    if details == 'sparse' and share is None:
-        how = dict(wavelet=wavelet, details=details, psnr=psnr, lmbda=lmbda, quality=quality, too_large=too_large)
-        alone = encode_hybrid(x, n_bytes, share=0., threads=threads, **how)
-        both = encode_hybrid(x, n_bytes, levels=levels, colour=colour, share=SHARE[details], seconds=seconds, checkpoint=checkpoint, **how, **kw)
+    if details == "sparse" and share is None:
+        how = dict(
+            wavelet=wavelet,
+            details=details,
+            psnr=psnr,
+            lmbda=lmbda,
+            quality=quality,
+            too_large=too_large,
+        )
+        alone = encode_hybrid(x, n_bytes, share=0.0, threads=threads, **how)
+        both = encode_hybrid(
+            x,
+            n_bytes,
+            levels=levels,
+            colour=colour,
+            share=SHARE[details],
+            seconds=seconds,
+            checkpoint=checkpoint,
+            **how,
+            **kw,
+        )
         return better(both, alone, target)
     args = dict(wavelet=wavelet.encode(), levels=levels)
-    empty = Header(*x.shape, 8*x.itemsize, 'bands', args)
-    if n_bytes is None and share: n_bytes = guessed_bytes(Coefficients(real - .5), target, (1 << 8*x.itemsize) - 1)
-    parts = plan(real, (n_bytes or 0) - len(pack(empty, b'', b'')), wavelet, levels, details, colour, SHARE[details] if share is None else share)
-    refuse_too_large(empty, parts, details == 'sparse', kw.get('prune', 0.), kw.get('pool', 0.))
-    fields,fit = fitted_parts(parts, seconds, checkpoint, **kw)
+    empty = Header(*x.shape, 8 * x.itemsize, "bands", args)
+    if n_bytes is None and share:
+        n_bytes = guessed_bytes(Coefficients(real - 0.5), target, (1 << 8 * x.itemsize) - 1)
+    parts = plan(
+        real,
+        (n_bytes or 0) - len(pack(empty, b"", b"")),
+        wavelet,
+        levels,
+        details,
+        colour,
+        SHARE[details] if share is None else share,
+    )
+    refuse_too_large(empty, parts, details == "sparse", kw.get("prune", 0.0), kw.get("pool", 0.0))
+    fields, fit = fitted_parts(parts, seconds, checkpoint, **kw)
     args |= fields
-    remark = ''
-    if details == 'sparse': data,db,remark = with_coefficients(x, args, wavelet or '9/7', target, measure, too_large, threads)
+    remark = ""
+    if details == "sparse":
+        data, db, remark = with_coefficients(
+            x, args, wavelet or "9/7", target, measure, too_large, threads
+        )
     else:
-        h = Header(*x.shape, 8*x.itemsize, 'bands', args)
-        data,db = pack(h, b'', b''),measure(decode_bands(h, b'', b'', threads))
+        h = Header(*x.shape, 8 * x.itemsize, "bands", args)
+        data, db = pack(h, b"", b""), measure(decode_bands(h, b"", b"", threads))
     out = File(data)
-    out.psnr,out.bpp,out.fit,out.remark = db,8*len(out)/(x.shape[0]*x.shape[1]),fit,remark
+    out.psnr, out.bpp, out.fit, out.remark = (
+        db,
+        8 * len(out) / (x.shape[0] * x.shape[1]),
+        fit,
+        remark,
+    )
     out.seconds = time.perf_counter() - t0
     return out

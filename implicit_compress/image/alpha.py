@@ -13,99 +13,116 @@ def _smoothed(v):
     "Weighted means of neighbours, 1:2:1 along both axes"
     for axis in (0, 1):
         pad = [(1, 1) if a == axis else (0, 0) for a in range(3)]
-        p = np.pad(v, pad, mode='edge')
+        p = np.pad(v, pad, mode="edge")
         n = v.shape[axis]
         before, after = (p.take(range(s, s + n), axis) for s in (0, 2))
-        v = (before + 2*v + after)/4
+        v = (before + 2 * v + after) / 4
     return v
 
+
 def pull_push(
-    v, # (h,w,c) float, 0 where the weight is 0
-    weight, # (h,w,1) float, 1 where a value is known, else 0; at least one is 1
-)->np.ndarray: # (h,w,c)
+    v,  # (h,w,c) float, 0 where the weight is 0
+    weight,  # (h,w,1) float, 1 where a value is known, else 0; at least one is 1
+) -> np.ndarray:  # (h,w,c)
     "Fill unknown values by pull-push; known values are unchanged"
-    if weight.min() > 0: return v
+    if weight.min() > 0:
+        return v
     h, w = v.shape[:2]
     pad = [(0, h % 2), (0, w % 2), (0, 0)]
-    def sums(a): return np.pad(a, pad).reshape((h + 1)//2, 2, (w + 1)//2, 2, -1).sum((1, 3))
+
+    def sums(a):
+        return np.pad(a, pad).reshape((h + 1) // 2, 2, (w + 1) // 2, 2, -1).sum((1, 3))
+
     count = sums(weight)
     known = np.minimum(count, 1)
-    coarse = pull_push(sums(v)/np.maximum(count, 1), known)
+    coarse = pull_push(sums(v) / np.maximum(count, 1), known)
     fine = _smoothed(coarse.repeat(2, 0).repeat(2, 1)[:h, :w])
     return np.where(weight > 0, v, fine)
 
+
 def filled(
-    colour, # (h,w,c) uint8 or uint16
-    alpha, # (h,w,1) of the same type
-)->np.ndarray: # as `colour`
+    colour,  # (h,w,c) uint8 or uint16
+    alpha,  # (h,w,1) of the same type
+) -> np.ndarray:  # as `colour`
     "Replace color where alpha is 0 by a smooth continuation; mid-gray if alpha is 0 everywhere"
     seen = alpha > 0
-    if seen.all(): return colour
-    if not seen.any(): return np.full_like(colour, np.iinfo(colour.dtype).max//2 + 1)
+    if seen.all():
+        return colour
+    if not seen.any():
+        return np.full_like(colour, np.iinfo(colour.dtype).max // 2 + 1)
     v = pull_push(np.where(seen, colour, 0).astype(np.float32), seen.astype(np.float32))
     return np.rint(v).astype(colour.dtype)
 
+
 def separated(
-    x, # (h,w,c) samples
-    fill:bool=True, # replace hidden color?
-)->tuple: # (color (h,w,1 or 3), alpha (h,w,1) or None)
+    x,  # (h,w,c) samples
+    fill: bool = True,  # replace hidden color?
+) -> tuple:  # (color (h,w,1 or 3), alpha (h,w,1) or None)
     "Split an image into color and alpha"
-    if x.shape[2] not in (2, 4): return x, None
+    if x.shape[2] not in (2, 4):
+        return x, None
     colour, alpha = x[..., :-1], x[..., -1:]
     return (filled(colour, alpha) if fill else np.ascontiguousarray(colour)), alpha
 
 # %% ../../nbs/15_image/30_alpha.ipynb #7a05c7b2
 def visible_psnr(
-    y, # (h,w,c) decoded color
-    colour, # (h,w,c) original color
-    alpha=None, # (h,w,1); None: the whole plane visible
-)->float: # dB
+    y,  # (h,w,c) decoded color
+    colour,  # (h,w,c) original color
+    alpha=None,  # (h,w,1); None: the whole plane visible
+) -> float:  # dB
     "Peak signal-to-noise ratio of color samples where alpha is above 0; of all samples if alpha is 0 everywhere"
     from implicit_compress.image.metrics import psnr
-    if alpha is None: return psnr(y, colour)
+
+    if alpha is None:
+        return psnr(y, colour)
     seen = alpha[..., 0] > 0
     return psnr(y[seen], colour[seen]) if seen.any() else psnr(y, colour)
 
+
 def hides(
-    alpha, # (h,w,1), or None
-)->bool:
+    alpha,  # (h,w,1), or None
+) -> bool:
     "Test whether color is hidden in some pixels, but not in all"
     return alpha is not None and bool((alpha == 0).any() and alpha.any())
 
 # %% ../../nbs/15_image/30_alpha.ipynb #6ff69320
-STRIP = 1024   # columns in memory at once as 64-bit integers
+STRIP = 1024  # columns in memory at once as 64-bit integers
+
 
 def _means(
-    v, # (n,m) int64
-    N:int, # output samples that span the n rows
-    lo:int, # first output sample to compute
-    hi:int, # end of the range
-)->np.ndarray: # (hi-lo,m) int64
+    v,  # (n,m) int64
+    N: int,  # output samples that span the n rows
+    lo: int,  # first output sample to compute
+    hi: int,  # end of the range
+) -> np.ndarray:  # (hi-lo,m) int64
     "Means of rows, weighted by the area that each output sample covers"
     n = len(v)
     sums = np.concatenate([np.zeros_like(v[:1]), np.cumsum(v, 0)])
-    whole, part = np.divmod(np.arange(lo, hi + 1)*n, N)
-    upto = sums[whole]*N + part[:, None]*v[np.minimum(whole, n - 1)]
-    return (np.diff(upto, axis=0) + n//2)//n
+    whole, part = np.divmod(np.arange(lo, hi + 1) * n, N)
+    upto = sums[whole] * N + part[:, None] * v[np.minimum(whole, n - 1)]
+    return (np.diff(upto, axis=0) + n // 2) // n
+
 
 def area_mean(
-    plane, # (h,w) uint8 or uint16
-    size, # (rows, columns) of the output that covers the whole plane
-    box=None, # (top, left, bottom, right) in output samples; None: the whole plane
-)->np.ndarray: # (rows, columns), or the shape of the box
+    plane,  # (h,w) uint8 or uint16
+    size,  # (rows, columns) of the output that covers the whole plane
+    box=None,  # (top, left, bottom, right) in output samples; None: the whole plane
+) -> np.ndarray:  # (rows, columns), or the shape of the box
     "Resample a plane by area averaging, in integers"
     top, left, bottom, right = box or (0, 0, *size)
-    if tuple(size) == plane.shape: return plane[top:bottom, left:right]
-    strips = [plane[:, a:a + STRIP].astype(np.int64) for a in range(0, plane.shape[1], STRIP)]
+    if tuple(size) == plane.shape:
+        return plane[top:bottom, left:right]
+    strips = [plane[:, a : a + STRIP].astype(np.int64) for a in range(0, plane.shape[1], STRIP)]
     rows = np.concatenate([_means(v, size[0], top, bottom) for v in strips], 1)
     return _means(rows.T, size[1], left, right).T.astype(plane.dtype)
 
+
 def halved(
-    plane, # (h,w) uint8 or uint16
-    level:int, # number of halvings
-)->np.ndarray: # (ceil(h/2**level), ceil(w/2**level))
+    plane,  # (h,w) uint8 or uint16
+    level: int,  # number of halvings
+) -> np.ndarray:  # (ceil(h/2**level), ceil(w/2**level))
     "Means of squares with side 2**level, edges padded by repetition as in the latent pyramid"
     h, w = plane.shape
     rows, cols = -(-h >> level), -(-w >> level)
-    whole = np.pad(plane, [(0, (rows << level) - h), (0, (cols << level) - w)], mode='edge')
+    whole = np.pad(plane, [(0, (rows << level) - h), (0, (cols << level) - w)], mode="edge")
     return area_mean(whole, (rows, cols))

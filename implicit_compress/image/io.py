@@ -19,132 +19,176 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 # %% ../../nbs/15_image/00_io.ipynb #7af8b8cc
-def demo_image()->np.ndarray: # (192,288,3) uint8
+def demo_image() -> np.ndarray:  # (192,288,3) uint8
     "Return the demo image: two parrots"
-    with (files('implicit_compress')/'images'/'parrots.png').open('rb') as f: return np.array(Image.open(f))
+    with (files("implicit_compress") / "images" / "parrots.png").open("rb") as f:
+        return np.array(Image.open(f))
 
 # %% ../../nbs/15_image/00_io.ipynb #5ca18465
 def _numpy(x):
     "`x` as an array; a torch tensor is detached and moved to the CPU first"
-    if hasattr(x, 'detach'): x = x.detach().cpu(); x = (x.double() if x.is_floating_point() else x).numpy()
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        x = (x.double() if x.is_floating_point() else x).numpy()
     return np.asarray(x)
+
 
 def _n_bad(x):
     "Count the reals in `x` that are NaN, and those outside [0,1]"
     nan = int(np.isnan(x).sum())
-    return nan, int((~((x>=0)&(x<=1))).sum()) - nan
+    return nan, int((~((x >= 0) & (x <= 1))).sum()) - nan
 
 # %% ../../nbs/15_image/00_io.ipynb #5d25c29d
 def to_float(
-    x, # uint8 or uint16 samples, any shape
-)->np.ndarray: # float32 in [0,1], same shape
+    x,  # uint8 or uint16 samples, any shape
+) -> np.ndarray:  # float32 in [0,1], same shape
     "Convert integer samples to reals: the peak (255 or 65535) becomes 1"
     x = _numpy(x)
-    if x.dtype not in (np.uint8, np.uint16): raise ValueError(f'samples are uint8 or uint16, not {x.dtype}: use `as_samples`')
-    return x.astype(np.float32)/np.float32(np.iinfo(x.dtype).max)
+    if x.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"samples are uint8 or uint16, not {x.dtype}: use `as_samples`")
+    return x.astype(np.float32) / np.float32(np.iinfo(x.dtype).max)
 
 # %% ../../nbs/15_image/00_io.ipynb #719af136
 def to_samples(
-    y, # reals, any shape; clipped to [0,1]
-    depth=8, # bits per sample: 8 or 16
-)->np.ndarray: # uint8 or uint16, same shape
+    y,  # reals, any shape; clipped to [0,1]
+    depth=8,  # bits per sample: 8 or 16
+) -> np.ndarray:  # uint8 or uint16, same shape
     "Convert reals to integer samples: clip, then round half up, floor(y*peak + 1/2), exactly"
     y = np.asarray(_numpy(y), np.float64)
-    if depth not in (8,16): raise ValueError(f'depth is 8 or 16 bits, not {depth}')
-    if n := int(np.isnan(y).sum()): raise ValueError(f'{n} of {y.size} values are NaN and have no sample value')
-    return np.floor(np.clip(y, 0, 1)*(2**depth-1) + .5).astype(np.uint8 if depth==8 else np.uint16)
+    if depth not in (8, 16):
+        raise ValueError(f"depth is 8 or 16 bits, not {depth}")
+    if n := int(np.isnan(y).sum()):
+        raise ValueError(f"{n} of {y.size} values are NaN and have no sample value")
+    return np.floor(np.clip(y, 0, 1) * (2**depth - 1) + 0.5).astype(
+        np.uint8 if depth == 8 else np.uint16
+    )
 
 # %% ../../nbs/15_image/00_io.ipynb #9fd34bd5
 def rescale(
-    x: np.ndarray,   # samples of `depth` bits, any shape
-    depth: int,   # current bits per sample
-    bits: int,   # bits per sample of the result, 1..16
-) -> np.ndarray:   # uint8, or uint16 above 8 bits
+    x: np.ndarray,  # samples of `depth` bits, any shape
+    depth: int,  # current bits per sample
+    bits: int,  # bits per sample of the result, 1..16
+) -> np.ndarray:  # uint8, or uint16 above 8 bits
     "Convert samples to another depth: peak maps to peak, other values are rounded half up, exactly"
     if depth == bits:
         return x
     a, b = (1 << depth) - 1, (1 << bits) - 1
-    return ((2*x.astype(np.int64)*b + a)//(2*a)).astype(np.uint8 if bits <= 8 else np.uint16)
+    return ((2 * x.astype(np.int64) * b + a) // (2 * a)).astype(
+        np.uint8 if bits <= 8 else np.uint16
+    )
 
 # %% ../../nbs/15_image/00_io.ipynb #c3c53680
 def as_samples(
-    x, # (h,w) or (h,w,c) array, tensor or PIL.Image: uint8, uint16, bool, or reals in [0,1]
-    depth=8, # bits per sample for reals: 8 or 16
-)->np.ndarray: # (h,w,c) uint8 or uint16, C-contiguous and writable
+    x,  # (h,w) or (h,w,c) array, tensor or PIL.Image: uint8, uint16, bool, or reals in [0,1]
+    depth=8,  # bits per sample for reals: 8 or 16
+) -> np.ndarray:  # (h,w,c) uint8 or uint16, C-contiguous and writable
     "Validate an image and convert it to shape (h,w,c), uint8 or uint16"
     x = load_image(x) if isinstance(x, Image.Image) else _numpy(x)
-    if x.ndim not in (2,3): raise ValueError(f'a picture has shape (h,w) or (h,w,c), not {x.shape}')
-    if x.ndim==2: x = x[...,None]
-    if 0 in x.shape: raise ValueError(f'the picture is empty: shape {x.shape}')
-    if x.shape[2] > 4: raise ValueError(f'{x.shape[2]} channels in shape {x.shape}: 1 to 4 are possible, and they come last'
-                                        + (' (try x.transpose(1,2,0))' if x.shape[0] <= 4 else ''))
-    if x.dtype==bool: x = x*np.uint8(255)
-    if x.dtype.kind=='f':
+    if x.ndim not in (2, 3):
+        raise ValueError(f"a picture has shape (h,w) or (h,w,c), not {x.shape}")
+    if x.ndim == 2:
+        x = x[..., None]
+    if 0 in x.shape:
+        raise ValueError(f"the picture is empty: shape {x.shape}")
+    if x.shape[2] > 4:
+        raise ValueError(
+            f"{x.shape[2]} channels in shape {x.shape}: 1 to 4 are possible, and they come last"
+            + (" (try x.transpose(1,2,0))" if x.shape[0] <= 4 else "")
+        )
+    if x.dtype == bool:
+        x = x * np.uint8(255)
+    if x.dtype.kind == "f":
         nan, out = _n_bad(x)
-        if nan or out: raise ValueError(f'of {x.size} real samples {nan} are NaN and {out} lie outside [0,1]: scale or clip them')
+        if nan or out:
+            raise ValueError(
+                f"of {x.size} real samples {nan} are NaN and {out} lie outside [0,1]: scale or clip them"
+            )
         x = to_samples(x, depth)
-    if x.dtype.kind!='u' or x.dtype.itemsize > 2: raise ValueError(f'samples of type {x.dtype} have no known peak: make them '
-                                                                   'uint8, uint16, bool, or reals in [0,1]')
-    return np.require(x, x.dtype.newbyteorder('='), ['C','W'])
+    if x.dtype.kind != "u" or x.dtype.itemsize > 2:
+        raise ValueError(
+            f"samples of type {x.dtype} have no known peak: make them "
+            "uint8, uint16, bool, or reals in [0,1]"
+        )
+    return np.require(x, x.dtype.newbyteorder("="), ["C", "W"])
 
 # %% ../../nbs/15_image/00_io.ipynb #46c36534
 def _for_screen(x):
     "Convert samples to (h,w,3) uint8 for display: 16 bits rounded, gray repeated, transparency over a checkerboard"
     x = as_samples(x)
-    x = x if x.dtype==np.uint8 else to_samples(to_float(x))
+    x = x if x.dtype == np.uint8 else to_samples(to_float(x))
     h, w, c = x.shape
-    rgb = np.repeat(x[...,:1], 3, 2) if c < 3 else x[...,:3]
-    if c in (1,3): return rgb
-    board = np.where(np.add.outer(np.arange(h)//8, np.arange(w)//8) % 2, 160, 224)[...,None]
-    a = to_float(x[...,-1:])
-    return np.floor(rgb*a + board*(1-a) + .5).astype(np.uint8)
+    rgb = np.repeat(x[..., :1], 3, 2) if c < 3 else x[..., :3]
+    if c in (1, 3):
+        return rgb
+    board = np.where(np.add.outer(np.arange(h) // 8, np.arange(w) // 8) % 2, 160, 224)[..., None]
+    a = to_float(x[..., -1:])
+    return np.floor(rgb * a + board * (1 - a) + 0.5).astype(np.uint8)
 
 # %% ../../nbs/15_image/00_io.ipynb #dbd3c02b
 def show_image(
-    x, # image, as `as_samples` takes it
-    title=None, # title, or None
-    ax=None, # matplotlib axes; None makes a figure
-    imsize=3., # inches of the longer side of a new figure
-): # the axes
+    x,  # image, as `as_samples` takes it
+    title=None,  # title, or None
+    ax=None,  # matplotlib axes; None makes a figure
+    imsize=3.0,  # inches of the longer side of a new figure
+):  # the axes
     "Show `x` without interpolation or ticks"
     import matplotlib.pyplot as plt
+
     s = _for_screen(x)
-    if ax is None: ax = plt.subplots(figsize=(imsize*s.shape[1]/max(s.shape), imsize*s.shape[0]/max(s.shape)))[1]
-    ax.imshow(s, interpolation='nearest')
+    if ax is None:
+        ax = plt.subplots(
+            figsize=(imsize * s.shape[1] / max(s.shape), imsize * s.shape[0] / max(s.shape))
+        )[1]
+    ax.imshow(s, interpolation="nearest")
     ax.set_axis_off()
-    if title is not None: ax.set_title(title, fontsize=9)
+    if title is not None:
+        ax.set_title(title, fontsize=9)
     return ax
 
 # %% ../../nbs/15_image/00_io.ipynb #f9b099c5
 def show_images(
-    xs, # list of images
-    titles=None, # list of titles, or None
-    ncols=4, # maximum images per row
-    imsize=2., # inches per image
-): # array of the axes used
+    xs,  # list of images
+    titles=None,  # list of titles, or None
+    ncols=4,  # maximum images per row
+    imsize=2.0,  # inches per image
+):  # array of the axes used
     "Show several images in a grid, each with `show_image`"
     import matplotlib.pyplot as plt
-    if len(xs)==0: raise ValueError('no pictures to show: the list is empty')
-    if titles is not None and len(titles) != len(xs): raise ValueError(f'{len(titles)} titles for {len(xs)} pictures')
-    cols = min(ncols, len(xs)); rows = -(-len(xs)//cols)
-    hw = max(np.shape(x)[0]/np.shape(x)[1] for x in xs)
-    fig, axs = plt.subplots(rows, cols, figsize=(cols*imsize, rows*(imsize*min(hw, 2) + .25*(titles is not None))),
-                            squeeze=False, layout='constrained')
-    for ax in axs.flat: ax.set_axis_off()
-    for x, t, ax in zip(xs, titles or [None]*len(xs), axs.flat, strict=False): show_image(x, t, ax)
-    return axs.flat[:len(xs)]
+
+    if len(xs) == 0:
+        raise ValueError("no pictures to show: the list is empty")
+    if titles is not None and len(titles) != len(xs):
+        raise ValueError(f"{len(titles)} titles for {len(xs)} pictures")
+    cols = min(ncols, len(xs))
+    rows = -(-len(xs) // cols)
+    hw = max(np.shape(x)[0] / np.shape(x)[1] for x in xs)
+    fig, axs = plt.subplots(
+        rows,
+        cols,
+        figsize=(cols * imsize, rows * (imsize * min(hw, 2) + 0.25 * (titles is not None))),
+        squeeze=False,
+        layout="constrained",
+    )
+    for ax in axs.flat:
+        ax.set_axis_off()
+    for x, t, ax in zip(xs, titles or [None] * len(xs), axs.flat, strict=False):
+        show_image(x, t, ax)
+    return axs.flat[: len(xs)]
 
 # %% ../../nbs/15_image/00_io.ipynb #cd805b8a
 def _chunks(data):
     "Yield the chunks of a PNG file as (name, body), checksums verified"
     i = 8
     while i < len(data):
-        n, kind = struct.unpack('>I4s', data[i:i+8])
-        body, crc = data[i+8:i+8+n], data[i+8+n:i+12+n]
-        if crc != struct.pack('>I', zlib.crc32(kind+body)): raise ValueError(f'PNG chunk {kind} at byte {i} is damaged')
+        n, kind = struct.unpack(">I4s", data[i : i + 8])
+        body, crc = data[i + 8 : i + 8 + n], data[i + 8 + n : i + 12 + n]
+        if crc != struct.pack(">I", zlib.crc32(kind + body)):
+            raise ValueError(f"PNG chunk {kind} at byte {i} is damaged")
         yield kind, body
-        if kind==b'IEND': return
-        i += 12+n
+        if kind == b"IEND":
+            return
+        i += 12 + n
+
 
 def _png_raw(data: bytes, mode: str, rawmode: str) -> np.ndarray:
     "The first frame of a PNG file, its bytes unpacked by another raw mode of Pillow"
@@ -153,132 +197,184 @@ def _png_raw(data: bytes, mode: str, rawmode: str) -> np.ndarray:
     im.tile = [im.tile[0]._replace(args=rawmode)]
     return np.asarray(im)
 
+
 def _read_png16(data: bytes) -> np.ndarray:
     "The samples (h,w,c) of a 16-bit PNG file"
-    colour_types = {0: 'I;16', 2: 'RGB', 4: 'LA', 6: 'RGBA'}
+    colour_types = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}
     chunks = list(_chunks(data))
     mode = colour_types[chunks[0][1][9]]
-    if mode=='I;16': return _png_raw(data, mode, 'I;16B')[...,None]
-    if mode=='LA': return _png_raw(data, 'RGBA', 'RGBA').view('>u2').astype(np.uint16)
-    high = _png_raw(data, mode, f'{mode};16B').astype(np.uint16)
-    return high<<8 | _png_raw(data, mode, f'{mode};16L')
+    if mode == "I;16":
+        return _png_raw(data, mode, "I;16B")[..., None]
+    if mode == "LA":
+        return _png_raw(data, "RGBA", "RGBA").view(">u2").astype(np.uint16)
+    high = _png_raw(data, mode, f"{mode};16B").astype(np.uint16)
+    return high << 8 | _png_raw(data, mode, f"{mode};16L")
 
 # %% ../../nbs/15_image/00_io.ipynb #3accc2b8
 def _hidden_depth(im, data):
     "Bits per sample of the file where Pillow would return only 8, else 0"
-    args = str([(t.codec_name, t.args) for t in getattr(im, 'tile', [])])
-    if im.mode[0] in 'IF': return 0
-    if im.tell() > 0 and im.format=='PNG': return 16*(data[24:25]==b'\x10')
-    if re.search(';16|SGI16', args): return 16
+    args = str([(t.codec_name, t.args) for t in getattr(im, "tile", [])])
+    if im.mode[0] in "IF":
+        return 0
+    if im.tell() > 0 and im.format == "PNG":
+        return 16 * (data[24:25] == b"\x10")
+    if re.search(";16|SGI16", args):
+        return 16
     depth = 0
-    if im.format=='PPM' and (m := re.search(r', (\d{3,5})\)', args)): depth = int(m[1]).bit_length()
-    if im.format=='JPEG2000' and (i := data.find(b'\xff\x4f\xff\x51')) >= 0: depth = (data[i+42] & 127) + 1
-    if im.format=='AVIF' and (i := data.find(b'pixi')) >= 0: depth = max(data[i+9:i+9+data[i+8]], default=0)
+    if im.format == "PPM" and (m := re.search(r", (\d{3,5})\)", args)):
+        depth = int(m[1]).bit_length()
+    if im.format == "JPEG2000" and (i := data.find(b"\xff\x4f\xff\x51")) >= 0:
+        depth = (data[i + 42] & 127) + 1
+    if im.format == "AVIF" and (i := data.find(b"pixi")) >= 0:
+        depth = max(data[i + 9 : i + 9 + data[i + 8]], default=0)
     return depth if depth > 8 else 0
+
 
 def _read_pnm16(im, data):
     "The samples of a binary PGM or PPM file deeper than 8 bits; full scale becomes 65535, half up"
-    (w, h), peak, c = im.size, int(im.tile[0].args[1]), 1 if data[:2]==b'P5' else 3
-    v = np.frombuffer(data, '>u2', h*w*c, im.tile[0].offset).reshape(h,w,c).astype(np.int64)
-    return ((2*v*65535 + peak)//(2*peak)).clip(0, 65535).astype(np.uint16)
+    (w, h), peak, c = im.size, int(im.tile[0].args[1]), 1 if data[:2] == b"P5" else 3
+    v = np.frombuffer(data, ">u2", h * w * c, im.tile[0].offset).reshape(h, w, c).astype(np.int64)
+    return ((2 * v * 65535 + peak) // (2 * peak)).clip(0, 65535).astype(np.uint16)
 
 # %% ../../nbs/15_image/00_io.ipynb #e0b4d94b
 def _stored_samples(im):
     "Samples of a mode of more than 8 bits, as Pillow returns them, in 16 bits"
-    x = np.asarray(im)[...,None]
+    x = np.asarray(im)[..., None]
     if x.min() < 0 or x.max() > 65535:
-        raise ValueError(f'mode {im.mode} samples from {x.min()} to {x.max()}: only integers 0..65535 are possible')
+        raise ValueError(
+            f"mode {im.mode} samples from {x.min()} to {x.max()}: only integers 0..65535 are possible"
+        )
     return x
+
 
 def _read_deep(im, data):
     "Samples of an image that is not 8-bit in the file, as uint16"
     deep = _hidden_depth(im, data)
-    if deep and data and im.format=='PNG' and im.tell()==0: x = _read_png16(data)
-    elif im.format=='PPM' and data[:2] in (b'P5',b'P6') and im.tile[0].codec_name=='ppm': x = _read_pnm16(im, data)
-    elif deep: raise ValueError(f'this {im.format} picture has {deep} bits per sample and Pillow reads only 8 of them: '
-                                'give the path of a 16-bit PNG, PGM or PPM file instead')
-    else: x = _stored_samples(im)
-    key = im.info.get('transparency')
-    if key is None or x.shape[2] in (2,4): return x.astype(np.uint16)
-    return np.concatenate([x, 65535*(x != key).any(2, keepdims=True)], 2).astype(np.uint16)
+    if deep and data and im.format == "PNG" and im.tell() == 0:
+        x = _read_png16(data)
+    elif im.format == "PPM" and data[:2] in (b"P5", b"P6") and im.tile[0].codec_name == "ppm":
+        x = _read_pnm16(im, data)
+    elif deep:
+        raise ValueError(
+            f"this {im.format} picture has {deep} bits per sample and Pillow reads only 8 of them: "
+            "give the path of a 16-bit PNG, PGM or PPM file instead"
+        )
+    else:
+        x = _stored_samples(im)
+    key = im.info.get("transparency")
+    if key is None or x.shape[2] in (2, 4):
+        return x.astype(np.uint16)
+    return np.concatenate([x, 65535 * (x != key).any(2, keepdims=True)], 2).astype(np.uint16)
 
 # %% ../../nbs/15_image/00_io.ipynb #60b37f43
-PFM = re.compile(rb'(P[Ff])\s+(\d+)\s+(\d+)\s+([-+.\deE]+)\s')
+PFM = re.compile(rb"(P[Ff])\s+(\d+)\s+(\d+)\s+([-+.\deE]+)\s")
+
 
 def _read_pfm(data: bytes) -> np.ndarray:
     "The reals (h,w,c) of a portable float map; a negative scale says little-endian"
     m = PFM.match(data)
-    if not m: raise ValueError('this PFM file has no complete header')
-    c, w, h = 3 if m[1]==b'PF' else 1, int(m[2]), int(m[3])
-    order = '<' if float(m[4]) < 0 else '>'
-    if len(data) - m.end() < 4*h*w*c:
-        raise ValueError(f'this PFM file is cut off: {h}x{w}x{c} samples need {4*h*w*c} bytes, {len(data) - m.end()} are there')
-    return np.frombuffer(data, f'{order}f4', h*w*c, m.end()).reshape(h,w,c)[::-1]
+    if not m:
+        raise ValueError("this PFM file has no complete header")
+    c, w, h = 3 if m[1] == b"PF" else 1, int(m[2]), int(m[3])
+    order = "<" if float(m[4]) < 0 else ">"
+    if len(data) - m.end() < 4 * h * w * c:
+        raise ValueError(
+            f"this PFM file is cut off: {h}x{w}x{c} samples need {4 * h * w * c} bytes, {len(data) - m.end()} are there"
+        )
+    return np.frombuffer(data, f"{order}f4", h * w * c, m.end()).reshape(h, w, c)[::-1]
 
 # %% ../../nbs/15_image/00_io.ipynb #09319e81
 def _upright(x, orientation):
     "Apply EXIF `orientation` (1..8) to (h,w,c)"
-    if orientation in (5,6,7,8): x = x.swapaxes(0, 1)
-    if orientation in (3,4,7,8): x = x[::-1]
-    if orientation in (2,3,6,7): x = x[:,::-1]
+    if orientation in (5, 6, 7, 8):
+        x = x.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        x = x[::-1]
+    if orientation in (2, 3, 6, 7):
+        x = x[:, ::-1]
     return x
 
 # %% ../../nbs/15_image/00_io.ipynb #7f9e70be
-ORIENTATION = 0x0112                # EXIF 2.32, table 4: orientation of the image
-_EXIF_PREFIX = b'Exif\0\0'
+ORIENTATION = 0x0112  # EXIF 2.32, table 4: orientation of the image
+_EXIF_PREFIX = b"Exif\0\0"
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:\s*=\s*["\']|>)\s*)\d')
 
+
 def upright_exif(
-    exif: bytes, # an EXIF block, with or without its prefix
-) -> bytes: # the block without prefix, with orientation 1
+    exif: bytes,  # an EXIF block, with or without its prefix
+) -> bytes:  # the block without prefix, with orientation 1
     "Set orientation 1 in an EXIF block; ValueError if the block is damaged"
     tiff = bytearray(exif.removeprefix(_EXIF_PREFIX))
-    order = {b'II*\0': '<', b'MM\0*': '>'}.get(bytes(tiff[:4]))
-    if not order: raise ValueError('EXIF begins with II or MM, as TIFF does')
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(tiff[:4]))
+    if not order:
+        raise ValueError("EXIF begins with II or MM, as TIFF does")
     try:
-        start, = struct.unpack_from(f'{order}I', tiff, 4)
-        count, = struct.unpack_from(f'{order}H', tiff, start)
-        for at in range(start + 2, start + 2 + 12*count, 12):
-            tag, = struct.unpack_from(f'{order}HHII', tiff, at)[:1]
-            if tag==ORIENTATION: struct.pack_into(f'{order}HHIHH', tiff, at, tag, 3, 1, 1, 0)
-    except struct.error: raise ValueError('EXIF is damaged: it ends inside its first directory') from None
+        (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+        (count,) = struct.unpack_from(f"{order}H", tiff, start)
+        for at in range(start + 2, start + 2 + 12 * count, 12):
+            (tag,) = struct.unpack_from(f"{order}HHII", tiff, at)[:1]
+            if tag == ORIENTATION:
+                struct.pack_into(f"{order}HHIHH", tiff, at, tag, 3, 1, 1, 0)
+    except struct.error:
+        raise ValueError("EXIF is damaged: it ends inside its first directory") from None
     return bytes(tiff)
 
+
 def upright_xmp(
-    xmp: bytes, # an XMP packet
-) -> bytes: # the packet, with orientation 1
+    xmp: bytes,  # an XMP packet
+) -> bytes:  # the packet, with orientation 1
     "Set orientation 1 in an XMP packet"
-    return _XMP_ORIENTATION.sub(rb'\g<1>1', xmp)
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 # %% ../../nbs/15_image/00_io.ipynb #cde3fcf9
-_DESCRIPTIVE = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)   # description, maker, model, software, date, artist, copyright
-_SUB_DIRECTORIES = (0x8769, 0x8825)                                       # EXIF, GPS
+_DESCRIPTIVE = (
+    0x010E,
+    0x010F,
+    0x0110,
+    0x0131,
+    0x0132,
+    0x013B,
+    0x8298,
+)  # description, maker, model, software, date, artist, copyright
+_SUB_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
+
 
 def _descriptive(found):
     "The tags of `found` that describe the image"
     out = Image.Exif()
     for tag in _DESCRIPTIVE:
-        if tag in found: out[tag] = found[tag]
+        if tag in found:
+            out[tag] = found[tag]
     for tag in _SUB_DIRECTORIES:
-        if part := found.get_ifd(tag): out[tag] = dict(part)
+        if part := found.get_ifd(tag):
+            out[tag] = dict(part)
     return out
+
 
 def _exif_of(im):
     "The EXIF block of an image as stored, or empty"
-    if raw := im.info.get('exif'): return raw
+    if raw := im.info.get("exif"):
+        return raw
     out = _descriptive(im.getexif())
-    return out.tobytes() if len(out) else b''
+    return out.tobytes() if len(out) else b""
+
 
 def _metadata(im):
     "(orientation to apply, EXIF or None, XMP or None, notes) of an image whose samples have been read"
-    exif, xmp, notes = None, im.info.get('xmp') or im.info.get('XML:com.adobe.xmp'), []
-    try: orientation = im.getexif().get(ORIENTATION, 1)
-    except Exception: orientation = 1            # Pillow's parser raises many exception types on damaged blocks
+    exif, xmp, notes = None, im.info.get("xmp") or im.info.get("XML:com.adobe.xmp"), []
     try:
-        if raw := _exif_of(im): exif = upright_exif(raw)
-    except Exception as e: notes = [f'EXIF of the image is damaged and is left out ({e})']
-    if isinstance(xmp, str): xmp = xmp.encode()
-    if not isinstance(im, ImageFile.ImageFile): orientation = 1
+        orientation = im.getexif().get(ORIENTATION, 1)
+    except Exception:
+        orientation = 1  # Pillow's parser raises many exception types on damaged blocks
+    try:
+        if raw := _exif_of(im):
+            exif = upright_exif(raw)
+    except Exception as e:
+        notes = [f"EXIF of the image is damaged and is left out ({e})"]
+    if isinstance(xmp, str):
+        xmp = xmp.encode()
+    if not isinstance(im, ImageFile.ImageFile):
+        orientation = 1
     return orientation, exif or None, upright_xmp(xmp) if xmp else None, notes
 
 # %% ../../nbs/15_image/00_io.ipynb #a4cfe061
@@ -286,209 +382,350 @@ def _is_srgb(profile, gray):
     "Test whether `profile` maps a grid of colors as sRGB does, within one step of 255"
     n = 256 if gray else 17
     ramp = np.linspace(0, 255, n).astype(np.uint8)
-    x = ramp[None] if gray else np.stack(np.meshgrid(ramp, ramp, ramp), -1).reshape(1,-1,3)
+    x = ramp[None] if gray else np.stack(np.meshgrid(ramp, ramp, ramp), -1).reshape(1, -1, 3)
     intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
-    y = ImageCms.profileToProfile(Image.fromarray(x), profile, ImageCms.createProfile('sRGB'), intent, 'RGB')
-    return np.abs(np.asarray(y).astype(int) - (x[...,None] if gray else x)).max() <= 1
+    y = ImageCms.profileToProfile(
+        Image.fromarray(x), profile, ImageCms.createProfile("sRGB"), intent, "RGB"
+    )
+    return np.abs(np.asarray(y).astype(int) - (x[..., None] if gray else x)).max() <= 1
 
 # %% ../../nbs/15_image/00_io.ipynb #95d2d002
-_SRGB = (.3127, .329, .64, .33, .3, .6, .15, .06)              # x, y of white, red, green, blue (IEC 61966-2-1)
-_PRIMARIES = {1: _SRGB, 9: (.3127, .329, .708, .292, .17, .797, .131, .046),           # ITU-T H.273, table 2: BT.709, BT.2020
-              11: (.314, .351, .68, .32, .265, .69, .15, .06), 12: (.3127, .329, .68, .32, .265, .69, .15, .06)}   # P3 of cinema, Display P3
-_BT709_CURVE = (1/.45, 1/1.099, .099/1.099, 1/4.5, .081)       # exponent, scale, offset, slope, limit of the linear part
-_CURVES = {1: _BT709_CURVE, 6: _BT709_CURVE, 14: _BT709_CURVE, 15: _BT709_CURVE,       # ITU-T H.273, table 3
-           4: (2.2,), 5: (2.8,), 8: (1.,), 13: (2.4, 1/1.055, .055/1.055, 1/12.92, .04045)}
-_D50 = np.array([.9642, 1, .8249])                             # ICC.1:2022, 7.2.16
-_BRADFORD = np.array([[.8951, .2664, -.1614], [-.7502, 1.7135, .0367], [.0389, -.0685, 1.0296]])   # ICC.1:2022, annex E
+_SRGB = (
+    0.3127,
+    0.329,
+    0.64,
+    0.33,
+    0.3,
+    0.6,
+    0.15,
+    0.06,
+)  # x, y of white, red, green, blue (IEC 61966-2-1)
+_PRIMARIES = {
+    1: _SRGB,
+    9: (
+        0.3127,
+        0.329,
+        0.708,
+        0.292,
+        0.17,
+        0.797,
+        0.131,
+        0.046,
+    ),  # ITU-T H.273, table 2: BT.709, BT.2020
+    11: (0.314, 0.351, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
+    12: (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06),
+}  # P3 of cinema, Display P3
+_BT709_CURVE = (
+    1 / 0.45,
+    1 / 1.099,
+    0.099 / 1.099,
+    1 / 4.5,
+    0.081,
+)  # exponent, scale, offset, slope, limit of the linear part
+_CURVES = {
+    1: _BT709_CURVE,
+    6: _BT709_CURVE,
+    14: _BT709_CURVE,
+    15: _BT709_CURVE,  # ITU-T H.273, table 3
+    4: (2.2,),
+    5: (2.8,),
+    8: (1.0,),
+    13: (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045),
+}
+_D50 = np.array([0.9642, 1, 0.8249])  # ICC.1:2022, 7.2.16
+_BRADFORD = np.array(
+    [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
+)  # ICC.1:2022, annex E
+
 
 def _fixed(*values) -> bytes:
     "Numbers in the fixed-point format of ICC, s15Fixed16"
-    return struct.pack(f'>{len(values)}i', *[round(v*65536) for v in values])
+    return struct.pack(f">{len(values)}i", *[round(v * 65536) for v in values])
+
 
 def _icc_text(text: str) -> bytes:
     "Text element of an ICC profile, in one language"
-    return b'mluc' + bytes(4) + struct.pack('>II4sII', 1, 12, b'enUS', 2*len(text), 28) + text.encode('utf-16-be')
+    return (
+        b"mluc"
+        + bytes(4)
+        + struct.pack(">II4sII", 1, 12, b"enUS", 2 * len(text), 28)
+        + text.encode("utf-16-be")
+    )
+
 
 def _icc_file(space: bytes, tags: dict) -> bytes:
     "An ICC profile, version 4.3, of a display: header, table of tags, tags"
-    start, table, body = 128 + 4 + 12*len(tags), b'', b''
+    start, table, body = 128 + 4 + 12 * len(tags), b"", b""
     placed = {}
     for name, data in tags.items():
         if data not in placed:
             placed[data] = start + len(body)
             body += data + bytes(-len(data) % 4)
-        table += struct.pack('>4sII', name, placed[data], len(data))
-    head = struct.pack('>I4xI4s4s4s6H4s', start + len(body), 0x04300000, b'mntr', space, b'XYZ ', 2020, 1, 1, 0, 0, 0, b'acsp')
-    head += bytes(24) + struct.pack('>I', 1) + _fixed(*_D50)          # intent: relative colorimetric
-    return head.ljust(128, b'\0') + struct.pack('>I', len(tags)) + table + body
+        table += struct.pack(">4sII", name, placed[data], len(data))
+    head = struct.pack(
+        ">I4xI4s4s4s6H4s",
+        start + len(body),
+        0x04300000,
+        b"mntr",
+        space,
+        b"XYZ ",
+        2020,
+        1,
+        1,
+        0,
+        0,
+        0,
+        b"acsp",
+    )
+    head += bytes(24) + struct.pack(">I", 1) + _fixed(*_D50)  # intent: relative colorimetric
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
 
 def _primaries_in_d50(xy) -> tuple:
     "(3x3, 3x3): red, green and blue as columns of XYZ in D50, and the chromatic adaptation matrix used"
-    points = np.array(xy, float).reshape(4,2)
-    white, *rgb = np.stack([points[:,0]/points[:,1], np.ones(4), (1 - points.sum(1))/points[:,1]], 1)
+    points = np.array(xy, float).reshape(4, 2)
+    white, *rgb = np.stack(
+        [points[:, 0] / points[:, 1], np.ones(4), (1 - points.sum(1)) / points[:, 1]], 1
+    )
     columns = np.array(rgb).T
-    columns = columns*np.linalg.solve(columns, white)
-    adapt = np.linalg.inv(_BRADFORD)@np.diag(_BRADFORD@_D50/(_BRADFORD@white))@_BRADFORD
-    return adapt@columns, adapt
+    columns = columns * np.linalg.solve(columns, white)
+    adapt = np.linalg.inv(_BRADFORD) @ np.diag(_BRADFORD @ _D50 / (_BRADFORD @ white)) @ _BRADFORD
+    return adapt @ columns, adapt
+
 
 def curve_profile(
-    curve: tuple, # (exponent,), or (exponent, scale, offset, slope, limit): linear up to the limit, (scale*v + offset)**exponent above it
-    primaries: tuple | None = None, # x, y of white, red, green, blue; None: gray
-) -> bytes: # an ICC profile
+    curve: tuple,  # (exponent,), or (exponent, scale, offset, slope, limit): linear up to the limit, (scale*v + offset)**exponent above it
+    primaries: tuple | None = None,  # x, y of white, red, green, blue; None: gray
+) -> bytes:  # an ICC profile
     "Build an ICC profile from a transfer curve and, for color, three primaries"
-    kind = {1: 0, 5: 3}[len(curve)]                                   # ICC.1:2022, table 68
-    trc = b'para' + bytes(4) + struct.pack('>HH', kind, 0) + _fixed(*curve)
-    tags = {b'desc': _icc_text('as in the PNG file'), b'cprt': _icc_text('no copyright'), b'wtpt': b'XYZ ' + bytes(4) + _fixed(*_D50)}
-    if primaries is None: return _icc_file(b'GRAY', tags | {b'kTRC': trc})
+    kind = {1: 0, 5: 3}[len(curve)]  # ICC.1:2022, table 68
+    trc = b"para" + bytes(4) + struct.pack(">HH", kind, 0) + _fixed(*curve)
+    tags = {
+        b"desc": _icc_text("as in the PNG file"),
+        b"cprt": _icc_text("no copyright"),
+        b"wtpt": b"XYZ " + bytes(4) + _fixed(*_D50),
+    }
+    if primaries is None:
+        return _icc_file(b"GRAY", tags | {b"kTRC": trc})
     columns, adapt = _primaries_in_d50(primaries)
-    tags[b'chad'] = b'sf32' + bytes(4) + _fixed(*adapt.ravel())
-    for name, column in zip((b'rXYZ', b'gXYZ', b'bXYZ'), columns.T): tags[name] = b'XYZ ' + bytes(4) + _fixed(*column)
-    return _icc_file(b'RGB ', tags | dict.fromkeys((b'rTRC', b'gTRC', b'bTRC'), trc))
+    tags[b"chad"] = b"sf32" + bytes(4) + _fixed(*adapt.ravel())
+    for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), columns.T):
+        tags[name] = b"XYZ " + bytes(4) + _fixed(*column)
+    return _icc_file(b"RGB ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), trc))
 
 # %% ../../nbs/15_image/00_io.ipynb #63685585
-_GAMMA_OF_SRGB = .45455            # value that PNG (third edition, 13.14) specifies for sRGB encoders for decoders that support only gamma
+_GAMMA_OF_SRGB = 0.45455  # value that PNG (third edition, 13.14) specifies for sRGB encoders for decoders that support only gamma
+
 
 def _png_chunk(data: bytes, name: bytes) -> bytes | None:
     "Body of a PNG chunk before the samples; None if there is none"
     at = 8
     while at + 8 <= len(data):
-        size, kind = struct.unpack_from('>I4s', data, at)
-        if kind==name: return data[at+8:at+8+size]
-        if kind in (b'IDAT', b'IEND'): return None
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if kind == name:
+            return data[at + 8 : at + 8 + size]
+        if kind in (b"IDAT", b"IEND"):
+            return None
         at += 12 + size
+
 
 def _code_points_profile(code, gray):
     "(ICC profile or None, notes) for the body of a cICP chunk"
-    primaries, transfer, matrix, full = code.ljust(4, b'\0')[:4]
-    if matrix==0 and full==1 and primaries in _PRIMARIES and transfer in _CURVES:
+    primaries, transfer, matrix, full = code.ljust(4, b"\0")[:4]
+    if matrix == 0 and full == 1 and primaries in _PRIMARIES and transfer in _CURVES:
         return curve_profile(_CURVES[transfer], None if gray else _PRIMARIES[primaries]), []
-    kind = {16: ' (PQ)', 18: ' (HLG)'}.get(transfer, '')
-    return None, [f'cICP of the PNG file is left out, no ICC profile says the same: primaries {primaries}, transfer {transfer}{kind}, '
-                  f'matrix {matrix}, full range {full}']
+    kind = {16: " (PQ)", 18: " (HLG)"}.get(transfer, "")
+    return None, [
+        f"cICP of the PNG file is left out, no ICC profile says the same: primaries {primaries}, transfer {transfer}{kind}, "
+        f"matrix {matrix}, full range {full}"
+    ]
+
 
 def _gamma_profile(info, gray):
     "(ICC profile or None, notes) for gAMA and cHRM of a PNG file"
-    gamma, xy = info.get('gamma'), info.get('chromaticity')
-    if xy is not None and np.allclose(xy, _SRGB, atol=2e-3): xy = None
-    if gamma is None and (xy is None or gray): return None, []
-    if gamma is None: return None, [f'cHRM of the PNG file is left out: without gAMA it says no colour ({xy})']
-    if abs(gamma - _GAMMA_OF_SRGB) < 2e-3 and (xy is None or gray): return None, []
+    gamma, xy = info.get("gamma"), info.get("chromaticity")
+    if xy is not None and np.allclose(xy, _SRGB, atol=2e-3):
+        xy = None
+    if gamma is None and (xy is None or gray):
+        return None, []
+    if gamma is None:
+        return None, [f"cHRM of the PNG file is left out: without gAMA it says no colour ({xy})"]
+    if abs(gamma - _GAMMA_OF_SRGB) < 2e-3 and (xy is None or gray):
+        return None, []
     try:
-        if not .1 <= gamma <= 10: raise ValueError
-        profile = curve_profile((1/gamma,), None if gray else xy or _SRGB)
+        if not 0.1 <= gamma <= 10:
+            raise ValueError
+        profile = curve_profile((1 / gamma,), None if gray else xy or _SRGB)
         ImageCms.ImageCmsProfile(BytesIO(profile))
         return profile, []
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError, struct.error, OSError, ImageCms.PyCMSError):
-        return None, [f'gAMA {gamma} and cHRM {xy} of the PNG file are left out: no colour space has them']
+    except (
+        ValueError,
+        ArithmeticError,
+        np.linalg.LinAlgError,
+        struct.error,
+        OSError,
+        ImageCms.PyCMSError,
+    ):
+        return None, [
+            f"gAMA {gamma} and cHRM {xy} of the PNG file are left out: no colour space has them"
+        ]
+
 
 def _profile(im, data):
     "(ICC profile or None, notes): color space of the samples, None for sRGB; notes list what is left out"
-    if im.mode in ('CMYK','LAB','HSV'):                          # those samples are converted on loading
-        kept = im.info.get('icc_profile')
-        return None, [f'the colour profile is left out: its {im.mode} samples are converted to RGB without it']*bool(kept)
-    gray = im.mode[0] in '1LIF'
-    icc, info, notes = im.info.get('icc_profile'), im.info, []
-    code = _png_chunk(data, b'cICP') if im.format=='PNG' else None
-    if code is not None: icc, notes = _code_points_profile(code, gray)
-    elif not icc and 'srgb' not in info: icc, notes = _gamma_profile(info, gray)
-    if not icc: return None, notes
+    if im.mode in ("CMYK", "LAB", "HSV"):  # those samples are converted on loading
+        kept = im.info.get("icc_profile")
+        return None, [
+            f"the colour profile is left out: its {im.mode} samples are converted to RGB without it"
+        ] * bool(kept)
+    gray = im.mode[0] in "1LIF"
+    icc, info, notes = im.info.get("icc_profile"), im.info, []
+    code = _png_chunk(data, b"cICP") if im.format == "PNG" else None
+    if code is not None:
+        icc, notes = _code_points_profile(code, gray)
+    elif not icc and "srgb" not in info:
+        icc, notes = _gamma_profile(info, gray)
+    if not icc:
+        return None, notes
     try:
         p = ImageCms.ImageCmsProfile(BytesIO(icc))
         space = p.profile.xcolor_space.strip()
-        if space != ('GRAY' if gray else 'RGB'):
-            return None, [f'the colour profile is left out: it is one of {space} samples, these are {"gray" if gray else "RGB"}']
+        if space != ("GRAY" if gray else "RGB"):
+            return None, [
+                f"the colour profile is left out: it is one of {space} samples, these are {'gray' if gray else 'RGB'}"
+            ]
         return (None if _is_srgb(p, gray) else icc), notes
-    except (OSError, ImageCms.PyCMSError): return None, ['the colour profile is damaged and is left out']
+    except (OSError, ImageCms.PyCMSError):
+        return None, ["the colour profile is damaged and is left out"]
 
 # %% ../../nbs/15_image/00_io.ipynb #1d892564
 def file_bytes(
-    src, # anything
+    src,  # anything
 ) -> bytes | None:
     "The bytes of `src` (bytes, bytearray, flat memoryview, or a binary file object, read to its end); None for anything else"
-    if isinstance(src, (bytes, bytearray)) or (isinstance(src, memoryview) and src.ndim==1): return bytes(src)
-    if not hasattr(src, 'read'): return None
+    if isinstance(src, (bytes, bytearray)) or (isinstance(src, memoryview) and src.ndim == 1):
+        return bytes(src)
+    if not hasattr(src, "read"):
+        return None
     data = src.read()
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise ValueError(f'the file object gives {type(data).__name__}, not bytes: open it in binary mode, "rb"')
-    if not data: raise ValueError('the file object has no bytes left to read: it is empty, or stands at its end (then seek to the beginning)')
+        raise ValueError(
+            f'the file object gives {type(data).__name__}, not bytes: open it in binary mode, "rb"'
+        )
+    if not data:
+        raise ValueError(
+            "the file object has no bytes left to read: it is empty, or stands at its end (then seek to the beginning)"
+        )
     return bytes(data)
+
 
 def _unread_png(im):
     "The bytes of the PNG file of an opened image that is not loaded yet; empty for all other images"
-    if im.format!='PNG' or not getattr(im, 'tile', None) or getattr(im, 'fp', None) is None: return b''
+    if im.format != "PNG" or not getattr(im, "tile", None) or getattr(im, "fp", None) is None:
+        return b""
     before = im.fp.tell()
     im.fp.seek(0)
     data = im.fp.read()
     im.fp.seek(before)
     return data
 
+
 def _open(src):
     "A lazy PIL.Image of `src`, and the bytes of its file if they are available"
-    if isinstance(src, Image.Image): return src, _unread_png(src)
+    if isinstance(src, Image.Image):
+        return src, _unread_png(src)
     data = file_bytes(src)
-    if data is None: data = Path(src).read_bytes()
-    if PFM.match(data): return Image.new('L', (1,1)), data
-    try: return Image.open(BytesIO(data)), data
-    except Image.DecompressionBombError as e: raise ValueError(f'the image is too large: {e}; PIL.Image.MAX_IMAGE_PIXELS is the limit') from e
-    except Exception as e: raise ValueError(f'not a picture that Pillow can read ({len(data)} bytes): {e}') from e
+    if data is None:
+        data = Path(src).read_bytes()
+    if PFM.match(data):
+        return Image.new("L", (1, 1)), data
+    try:
+        return Image.open(BytesIO(data)), data
+    except Image.DecompressionBombError as e:
+        raise ValueError(
+            f"the image is too large: {e}; PIL.Image.MAX_IMAGE_PIXELS is the limit"
+        ) from e
+    except Exception as e:
+        raise ValueError(f"not a picture that Pillow can read ({len(data)} bytes): {e}") from e
+
 
 def _samples(im, data):
     "The samples of `im` as stored, before its orientation is applied"
-    if PFM.match(data): return _read_pfm(data)
-    if im.mode=='F': return np.asarray(im)[...,None]
-    deep = im.mode[0]=='I' or _hidden_depth(im, data)
-    if deep: return _read_deep(im, data)
-    mode = 'L' if im.mode[0] in '1L' and im.mode!='LAB' else 'RGB'
-    x = np.array(im.convert(mode + 'A'*im.has_transparency_data))
-    return x if x.ndim==3 else x[...,None]
+    if PFM.match(data):
+        return _read_pfm(data)
+    if im.mode == "F":
+        return np.asarray(im)[..., None]
+    deep = im.mode[0] == "I" or _hidden_depth(im, data)
+    if deep:
+        return _read_deep(im, data)
+    mode = "L" if im.mode[0] in "1L" and im.mode != "LAB" else "RGB"
+    x = np.array(im.convert(mode + "A" * im.has_transparency_data))
+    return x if x.ndim == 3 else x[..., None]
 
 # %% ../../nbs/15_image/00_io.ipynb #4edb7742
 @dataclass
 class LoadedImage:
     "Samples, color profile and metadata of an image file"
-    samples: np.ndarray             # (h,w,c) uint8 or uint16, upright
-    icc: bytes | None = None        # color profile; None: sRGB
-    exif: bytes | None = None       # EXIF block without its prefix, orientation 1
-    xmp: bytes | None = None        # XMP packet, orientation 1
-    frames: int = 1                 # images in the file
-    frame: int | None = None        # index of the selected frame; None: none was selected, and it is the first
-    warnings: tuple = ()            # messages: what was left out
+
+    samples: np.ndarray  # (h,w,c) uint8 or uint16, upright
+    icc: bytes | None = None  # color profile; None: sRGB
+    exif: bytes | None = None  # EXIF block without its prefix, orientation 1
+    xmp: bytes | None = None  # XMP packet, orientation 1
+    frames: int = 1  # images in the file
+    frame: int | None = (
+        None  # index of the selected frame; None: none was selected, and it is the first
+    )
+    warnings: tuple = ()  # messages: what was left out
 
     @property
     def left_out(self) -> int:
         "Number of frames left out without a selection"
         return self.frames - 1 if self.frame is None else 0
 
+
 def _frame_count(im):
     "Images in a file; a PSD file counts as one"
-    return 1 if im.format=='PSD' else getattr(im, 'n_frames', 1)
+    return 1 if im.format == "PSD" else getattr(im, "n_frames", 1)
+
 
 def check_frame(
-    frame, # frame index, from 0
-    frames: int, # in the file
+    frame,  # frame index, from 0
+    frames: int,  # in the file
 ):
     "Raise an error for a frame index out of range"
     if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)):
-        raise ValueError(f'frame is {frame!r}: give a whole number, the first frame is 0')
+        raise ValueError(f"frame is {frame!r}: give a whole number, the first frame is 0")
     if not 0 <= frame < frames:
-        known = 'one frame: 0' if frames==1 else f'{frames} frames: 0 to {frames - 1}'
-        raise ValueError(f'there is no frame {frame}: the image has {known}')
+        known = "one frame: 0" if frames == 1 else f"{frames} frames: 0 to {frames - 1}"
+        raise ValueError(f"there is no frame {frame}: the image has {known}")
+
 
 def _counted(im):
     "(frames of a file, notes): if the count fails, a note says so and the first frame is still read"
-    try: return _frame_count(im), []
-    except Exception as e: return 1, [f'the frames of this {im.format} file cannot be counted ({e}): the first is read']
+    try:
+        return _frame_count(im), []
+    except Exception as e:
+        return 1, [
+            f"the frames of this {im.format} file cannot be counted ({e}): the first is read"
+        ]
+
 
 def _read(im, data):
     "The current frame of `im`, with its metadata"
     x = _samples(im, data)
-    orientation, exif, xmp, notes = _metadata(im)       # after the samples: Pillow applies the orientation of a TIFF on loading
+    orientation, exif, xmp, notes = _metadata(
+        im
+    )  # after the samples: Pillow applies the orientation of a TIFF on loading
     icc, said = _profile(im, data)
-    return LoadedImage(as_samples(_upright(x, orientation)), icc, exif, xmp, warnings=(*notes, *said))
+    return LoadedImage(
+        as_samples(_upright(x, orientation)), icc, exif, xmp, warnings=(*notes, *said)
+    )
+
 
 def read_image(
-    src, # path, bytes, binary file object, or PIL.Image
-    frame: int | None = None, # frame index of an animation or a multi-page file, from 0; None: the first, or the current frame of a PIL.Image
+    src,  # path, bytes, binary file object, or PIL.Image
+    frame: int
+    | None = None,  # frame index of an animation or a multi-page file, from 0; None: the first, or the current frame of a PIL.Image
 ) -> LoadedImage:
     "Read an image file, upright and in full depth, with its color profile and metadata"
     im, data = _open(src)
@@ -499,207 +736,311 @@ def read_image(
             im.seek(int(frame))
         out = _read(im, data)
         out.frames, notes = _counted(im)
-    except ValueError: raise
-    except Exception as e: raise ValueError(f'damaged or unsupported {im.format} picture: {e!r}') from e
+    except ValueError:
+        raise
+    except Exception as e:
+        raise ValueError(f"damaged or unsupported {im.format} picture: {e!r}") from e
     finally:
-        if im is src and im.tell()!=before: im.seek(before)     # restore the caller's position
+        if im is src and im.tell() != before:
+            im.seek(before)  # restore the caller's position
     out.frame = frame if frame is not None else before or None
     if n := out.left_out:
-        notes = [f'{n} of {out.frames} frames {"is" if n==1 else "are"} left out: only the first is taken; frame=N (--frame N) takes another']
+        notes = [
+            f"{n} of {out.frames} frames {'is' if n == 1 else 'are'} left out: only the first is taken; frame=N (--frame N) takes another"
+        ]
     out.warnings = (*out.warnings, *notes)
     return out
 
+
 def load_image(
-    src, # path, bytes, binary file object, or PIL.Image
-    frame: int | None = None, # as for `read_image`
-)->np.ndarray: # (h,w,c), c = 1 gray, 2 gray+alpha, 3 RGB, 4 RGBA; uint8, or uint16 for deeper files
+    src,  # path, bytes, binary file object, or PIL.Image
+    frame: int | None = None,  # as for `read_image`
+) -> (
+    np.ndarray
+):  # (h,w,c), c = 1 gray, 2 gray+alpha, 3 RGB, 4 RGBA; uint8, or uint16 for deeper files
     "The samples of `read_image`; what is left out raises warnings"
     found = read_image(src, frame)
-    for text in found.warnings: warnings.warn(text, stacklevel=2)
+    for text in found.warnings:
+        warnings.warn(text, stacklevel=2)
     return found.samples
 
+
 def is_image_file(
-    path, # of a file
+    path,  # of a file
 ) -> bool:
     "Test whether a file begins as an image file; later damage is not detected"
-    with open(path, 'rb') as f:
-        if PFM.match(f.read(64)): return True
+    with open(path, "rb") as f:
+        if PFM.match(f.read(64)):
+            return True
         f.seek(0)
-        try: Image.open(f)
-        except UnidentifiedImageError: return False
-        except Exception: return True               # too large, damaged: an image; its reader reports the error
+        try:
+            Image.open(f)
+        except UnidentifiedImageError:
+            return False
+        except Exception:
+            return True  # too large, damaged: an image; its reader reports the error
     return True
 
 # %% ../../nbs/15_image/00_io.ipynb #b24df9f0
 def icc_profile(
-    src, # path, bytes, binary file object, or PIL.Image
-): # profile bytes, or None
+    src,  # path, bytes, binary file object, or PIL.Image
+):  # profile bytes, or None
     "The color profile of an image file, also one built from gAMA, cHRM or cICP of a PNG; None if absent, unreadable, of another color space than the samples, or plain sRGB"
     return _profile(*_open(src))[0]
 
 # %% ../../nbs/15_image/00_io.ipynb #eb9c2c9b
 def atomic_write(
-    path, # destination; its folder must exist
-    data, # bytes
-)->Path: # the path written
+    path,  # destination; its folder must exist
+    data,  # bytes
+) -> Path:  # the path written
     "Write `data` to `path` atomically: a temporary file in the same folder, then a rename"
     path = Path(path).resolve()
-    if path.exists() and not path.is_file() and not path.is_dir(): path.write_bytes(data); return path   # a device or pipe
-    tmp = path.parent/f'.{secrets.token_hex(8)}.tmp'
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(data)
+        return path  # a device or pipe
+    tmp = path.parent / f".{secrets.token_hex(8)}.tmp"
     try:
-        with open(tmp, 'xb') as f: f.write(data); f.flush(); os.fsync(f.fileno())
-        if path.is_file(): shutil.copymode(path, tmp)
+        with open(tmp, "xb") as f:
+            f.write(data)
+            f.flush()
+            os.fsync(f.fileno())
+        if path.is_file():
+            shutil.copymode(path, tmp)
         os.replace(tmp, path)
-    finally: tmp.unlink(missing_ok=True)
+    finally:
+        tmp.unlink(missing_ok=True)
     return path
 
 # %% ../../nbs/15_image/00_io.ipynb #d4c6da9a
 def _guesses(left, up, corner):
     "The five predictions of a PNG row filter: none, left, up, average, Paeth"
-    dl, du, dc = abs(up-corner), abs(left-corner), abs(left+up-2*corner)
-    return [np.zeros_like(left), left, up, (left+up)>>1, np.where((dl<=du)&(dl<=dc), left, np.where(du<=dc, up, corner))]
+    dl, du, dc = abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)
+    return [
+        np.zeros_like(left),
+        left,
+        up,
+        (left + up) >> 1,
+        np.where((dl <= du) & (dl <= dc), left, np.where(du <= dc, up, corner)),
+    ]
 
 # %% ../../nbs/15_image/00_io.ipynb #8a353300
 def _png16(x, icc=None, exif=None, xmp=None):
     "A 16-bit PNG file of `x` (h,w,c) uint16"
     h, w, c = x.shape
-    v = np.zeros((h+1,w+1,2*c), np.int16)
-    v[1:,1:] = x.astype('>u2', order='C').view(np.uint8)
-    d = np.stack([(v[1:,1:]-g).astype(np.uint8) for g in _guesses(v[1:,:-1], v[:-1,1:], v[:-1,:-1])])
-    best = np.abs(d.view(np.int8).astype(np.int32)).sum((2,3)).argmin(0)
-    rows = np.concatenate([best[:,None].astype(np.uint8), d[best,np.arange(h)].reshape(h,-1)], 1)
-    parts = [(b'IHDR', struct.pack('>IIBBBBB', w, h, 16, {1:0,2:4,3:2,4:6}[c], 0, 0, 0)),
-             *([(b'iCCP', b'icc\0\0' + zlib.compress(icc))] if icc else []),
-             *([(b'eXIf', exif.removeprefix(_EXIF_PREFIX))] if exif else []),
-             *([(b'iTXt', b'XML:com.adobe.xmp'.ljust(22, b'\0') + xmp)] if xmp else []),
-             (b'IDAT', zlib.compress(rows.tobytes(), 9)), (b'IEND', b'')]
-    return b'\x89PNG\r\n\x1a\n' + b''.join(struct.pack('>I', len(b)) + k + b + struct.pack('>I', zlib.crc32(k+b)) for k,b in parts)
+    v = np.zeros((h + 1, w + 1, 2 * c), np.int16)
+    v[1:, 1:] = x.astype(">u2", order="C").view(np.uint8)
+    d = np.stack(
+        [(v[1:, 1:] - g).astype(np.uint8) for g in _guesses(v[1:, :-1], v[:-1, 1:], v[:-1, :-1])]
+    )
+    best = np.abs(d.view(np.int8).astype(np.int32)).sum((2, 3)).argmin(0)
+    rows = np.concatenate([best[:, None].astype(np.uint8), d[best, np.arange(h)].reshape(h, -1)], 1)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", w, h, 16, {1: 0, 2: 4, 3: 2, 4: 6}[c], 0, 0, 0)),
+        *([(b"iCCP", b"icc\0\0" + zlib.compress(icc))] if icc else []),
+        *([(b"eXIf", exif.removeprefix(_EXIF_PREFIX))] if exif else []),
+        *([(b"iTXt", b"XML:com.adobe.xmp".ljust(22, b"\0") + xmp)] if xmp else []),
+        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in parts
+    )
 
 # %% ../../nbs/15_image/00_io.ipynb #528def5b
-FORMATS = { # suffix: Pillow's name, channels at 8 bit, channels at 16 bit, holds a profile?, options
-    '.png': ('PNG', (1,2,3,4), (1,2,3,4), True, {}), '.webp': ('WEBP', (3,4), (), True, dict(lossless=True, exact=True)),
-    '.tif': ('TIFF', (1,2,3,4), (1,), True, dict(compression='tiff_adobe_deflate')), '.bmp': ('BMP', (1,3), (), False, {}),
-    '.pgm': ('PPM', (1,), (1,), False, {}), '.ppm': ('PPM', (3,), (3,), False, {}), '.pnm': ('PPM', (1,3), (1,3), False, {}),
-    '.jpg': ('JPEG', (1,3), (), True, dict(quality=95, subsampling=0))}
-FORMATS |= {'.tiff': FORMATS['.tif'], '.jpeg': FORMATS['.jpg']}
-READABLE = (*FORMATS, '.apng', '.avif', '.gif', '.j2k', '.jfif', '.jp2', '.mpo', '.pbm', '.pfm')   # suffixes of images in a folder
-JPEG_SEGMENT = 65_533 - 29         # bytes of EXIF or XMP in one APP1 segment of JPEG, behind the longer of their names
+FORMATS = {  # suffix: Pillow's name, channels at 8 bit, channels at 16 bit, holds a profile?, options
+    ".png": ("PNG", (1, 2, 3, 4), (1, 2, 3, 4), True, {}),
+    ".webp": ("WEBP", (3, 4), (), True, dict(lossless=True, exact=True)),
+    ".tif": ("TIFF", (1, 2, 3, 4), (1,), True, dict(compression="tiff_adobe_deflate")),
+    ".bmp": ("BMP", (1, 3), (), False, {}),
+    ".pgm": ("PPM", (1,), (1,), False, {}),
+    ".ppm": ("PPM", (3,), (3,), False, {}),
+    ".pnm": ("PPM", (1, 3), (1, 3), False, {}),
+    ".jpg": ("JPEG", (1, 3), (), True, dict(quality=95, subsampling=0)),
+}
+FORMATS |= {".tiff": FORMATS[".tif"], ".jpeg": FORMATS[".jpg"]}
+READABLE = (
+    *FORMATS,
+    ".apng",
+    ".avif",
+    ".gif",
+    ".j2k",
+    ".jfif",
+    ".jp2",
+    ".mpo",
+    ".pbm",
+    ".pfm",
+)  # suffixes of images in a folder
+JPEG_SEGMENT = (
+    65_533 - 29
+)  # bytes of EXIF or XMP in one APP1 segment of JPEG, behind the longer of their names
+
 
 def _extras(fmt, icc, exif, xmp):
     "Options of Pillow's `save` for a profile and metadata"
-    if fmt=='JPEG' and max(len(exif or b''), len(xmp or b'')) > JPEG_SEGMENT:
-        raise ValueError(f'JPEG cannot hold more than {JPEG_SEGMENT} bytes of EXIF or XMP: use .png, or leave them out')
+    if fmt == "JPEG" and max(len(exif or b""), len(xmp or b"")) > JPEG_SEGMENT:
+        raise ValueError(
+            f"JPEG cannot hold more than {JPEG_SEGMENT} bytes of EXIF or XMP: use .png, or leave them out"
+        )
     out = {}
-    if icc: out['icc_profile'] = icc
-    if exif: out['exif'] = _EXIF_PREFIX + exif.removeprefix(_EXIF_PREFIX)
-    if xmp and fmt=='PNG': out['pnginfo'] = _png_text(xmp)
-    elif xmp and fmt!='TIFF': out['xmp'] = xmp
-    if fmt=='TIFF' and (exif or xmp): out |= dict(exif=_tiff_tags(exif, xmp), compression='raw')   # libtiff, which compresses, takes no sub-directories
+    if icc:
+        out["icc_profile"] = icc
+    if exif:
+        out["exif"] = _EXIF_PREFIX + exif.removeprefix(_EXIF_PREFIX)
+    if xmp and fmt == "PNG":
+        out["pnginfo"] = _png_text(xmp)
+    elif xmp and fmt != "TIFF":
+        out["xmp"] = xmp
+    if fmt == "TIFF" and (exif or xmp):
+        out |= dict(
+            exif=_tiff_tags(exif, xmp), compression="raw"
+        )  # libtiff, which compresses, takes no sub-directories
     return out
+
 
 def _tiff_tags(exif, xmp):
     "An EXIF block for the directory of a TIFF file: descriptive tags and XMP"
     found = Image.Exif()
     try:
-        if exif: found.load(_EXIF_PREFIX + exif.removeprefix(_EXIF_PREFIX))
+        if exif:
+            found.load(_EXIF_PREFIX + exif.removeprefix(_EXIF_PREFIX))
         out = _descriptive(found)
-        if xmp: out[0x02BC] = xmp
+        if xmp:
+            out[0x02BC] = xmp
         return out.tobytes()
-    except Exception as e: raise ValueError(f'EXIF cannot be read, which a TIFF file needs: {e}') from e   # many exception types on damaged blocks
+    except Exception as e:
+        raise ValueError(
+            f"EXIF cannot be read, which a TIFF file needs: {e}"
+        ) from e  # many exception types on damaged blocks
+
 
 def _png_text(xmp):
     "XMP as a text chunk of a PNG file"
     text = PngImagePlugin.PngInfo()
-    text.add_itxt('XML:com.adobe.xmp', xmp.decode('utf-8', 'replace'))
+    text.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
     return text
 
+
 def picture_file(
-    x, # (h,w,c) uint8 or uint16
-    suffix:str, # in `FORMATS`
-    icc=None, # color profile to embed, bytes or None
-    exif=None, # EXIF block to embed, bytes or None
-    xmp=None, # XMP packet to embed, bytes or None
-)->bytes:
+    x,  # (h,w,c) uint8 or uint16
+    suffix: str,  # in `FORMATS`
+    icc=None,  # color profile to embed, bytes or None
+    exif=None,  # EXIF block to embed, bytes or None
+    xmp=None,  # XMP packet to embed, bytes or None
+) -> bytes:
     "Encode an image file; formats that would change a sample are refused"
-    if suffix not in FORMATS: raise ValueError(f'no format for suffix {suffix!r}: use one of {" ".join(sorted(FORMATS))}')
+    if suffix not in FORMATS:
+        raise ValueError(f"no format for suffix {suffix!r}: use one of {' '.join(sorted(FORMATS))}")
     fmt, *channels, has_icc, options = FORMATS[suffix]
-    (h, w, c), depth = x.shape, 8*x.itemsize
-    if c not in channels[depth//16]: raise ValueError(f'{suffix} cannot hold {c} channel{"s"*(c>1)} of {depth} bits: use .png')
-    if icc and not has_icc: raise ValueError(f'{suffix} cannot hold a colour profile: use .png, or icc=None')
-    if (exif or xmp) and not has_icc: raise ValueError(f'{suffix} cannot hold EXIF or XMP: use .png, or leave them out')
-    if fmt=='PPM': return b'P%d\n%d %d\n%d\n' % (5 if c==1 else 6, w, h, 2**depth-1) + x.astype(f'>u{x.itemsize}').tobytes()
-    if fmt=='PNG' and depth==16: return _png16(x, icc, exif, xmp)
+    (h, w, c), depth = x.shape, 8 * x.itemsize
+    if c not in channels[depth // 16]:
+        raise ValueError(
+            f"{suffix} cannot hold {c} channel{'s' * (c > 1)} of {depth} bits: use .png"
+        )
+    if icc and not has_icc:
+        raise ValueError(f"{suffix} cannot hold a colour profile: use .png, or icc=None")
+    if (exif or xmp) and not has_icc:
+        raise ValueError(f"{suffix} cannot hold EXIF or XMP: use .png, or leave them out")
+    if fmt == "PPM":
+        return (
+            b"P%d\n%d %d\n%d\n" % (5 if c == 1 else 6, w, h, 2**depth - 1)
+            + x.astype(f">u{x.itemsize}").tobytes()
+        )
+    if fmt == "PNG" and depth == 16:
+        return _png16(x, icc, exif, xmp)
     f = BytesIO()
-    Image.fromarray(x[...,0] if c==1 else x).save(f, fmt, **{**options, **_extras(fmt, icc, exif, xmp)})
+    Image.fromarray(x[..., 0] if c == 1 else x).save(
+        f, fmt, **{**options, **_extras(fmt, icc, exif, xmp)}
+    )
     return f.getvalue()
 
 # %% ../../nbs/15_image/00_io.ipynb #77066afc
 def save_image(
-    path, # destination; the suffix selects the format: .png .tif .webp .bmp .pgm .ppm .pnm, or .jpg (the lossy one, quality 95)
-    x, # image, as `as_samples` takes it
-    icc=None, # color profile to embed, bytes or None
-    exif=None, # EXIF block to embed, bytes or None
-    xmp=None, # XMP packet to embed, bytes or None
-)->Path: # the path written
+    path,  # destination; the suffix selects the format: .png .tif .webp .bmp .pgm .ppm .pnm, or .jpg (the lossy one, quality 95)
+    x,  # image, as `as_samples` takes it
+    icc=None,  # color profile to embed, bytes or None
+    exif=None,  # EXIF block to embed, bytes or None
+    xmp=None,  # XMP packet to embed, bytes or None
+) -> Path:  # the path written
     "Write an image file, atomically, in the depth of `x`"
-    return atomic_write(path, picture_file(as_samples(x), Path(path).suffix.lower(), icc, exif, xmp))
+    return atomic_write(
+        path, picture_file(as_samples(x), Path(path).suffix.lower(), icc, exif, xmp)
+    )
 
 # %% ../../nbs/15_image/00_io.ipynb #51cda257
 def scaled_side(
-    n:int, # image pixels on this side, at least 1
-    scale=1, # samples per pixel: any positive number or Fraction
-)->int: # n*scale, rounded half to even, at least 1
+    n: int,  # image pixels on this side, at least 1
+    scale=1,  # samples per pixel: any positive number or Fraction
+) -> int:  # n*scale, rounded half to even, at least 1
     "Number of samples along a side of `n` pixels at `scale`"
-    if not 0 < scale < float('inf'): raise ValueError(f'scale is {scale}: give a positive number')
-    return max(1, round(operator.index(n)*Fraction(scale)))
+    if not 0 < scale < float("inf"):
+        raise ValueError(f"scale is {scale}: give a positive number")
+    return max(1, round(operator.index(n) * Fraction(scale)))
+
 
 def grid_size(
-    h, # image height in pixels, at least 1
-    w, # image width in pixels, at least 1
-    scale=1, # samples per pixel along each side, > 0
-)->tuple: # (H, W): `scaled_side` of each
+    h,  # image height in pixels, at least 1
+    w,  # image width in pixels, at least 1
+    scale=1,  # samples per pixel along each side, > 0
+) -> tuple:  # (H, W): `scaled_side` of each
     "Number of rows and columns of the image at `scale`"
-    if min(h, w) < 1: raise ValueError(f'a {h}x{w} picture has no pixels')
+    if min(h, w) < 1:
+        raise ValueError(f"a {h}x{w} picture has no pixels")
     return scaled_side(h, scale), scaled_side(w, scale)
 
 # %% ../../nbs/15_image/00_io.ipynb #9e9def5e
 def coords(
-    h, # image height in pixels, at least 1
-    w, # image width in pixels, at least 1
-    scale=1, # samples per pixel along each side, > 0
-    box=None, # (top, left, bottom, right) in samples of the scaled image; None for the whole image
-    frame=None, # (top, left, bottom, right) in pixels: the region that spans (-1,1); None for the whole image
-)->np.ndarray: # (n,2) float32, raster order, each (row, col)
+    h,  # image height in pixels, at least 1
+    w,  # image width in pixels, at least 1
+    scale=1,  # samples per pixel along each side, > 0
+    box=None,  # (top, left, bottom, right) in samples of the scaled image; None for the whole image
+    frame=None,  # (top, left, bottom, right) in pixels: the region that spans (-1,1); None for the whole image
+) -> np.ndarray:  # (n,2) float32, raster order, each (row, col)
     "Sample coordinates: pixel centers, one unit for both axes, the longer side spanning (-1,1)"
     H, W = grid_size(h, w, scale)
     t, l, b, r = box or (0, 0, H, W)
-    if not (0 <= t < b <= H and 0 <= l < r <= W): raise ValueError(f'box {box} is not inside the {H}x{W} samples at scale {scale}')
+    if not (0 <= t < b <= H and 0 <= l < r <= W):
+        raise ValueError(f"box {box} is not inside the {H}x{W} samples at scale {scale}")
     T, L, B, R = frame or (0, 0, h, w)
-    if not (T < B and L < R): raise ValueError(f'frame {frame} is empty')
-    def side(i, N, n, lo, hi): return (((2*i + 1)*n - (lo + hi)*N)/(N*max(B-T, R-L))).astype(np.float32)
+    if not (T < B and L < R):
+        raise ValueError(f"frame {frame} is empty")
+
+    def side(i, N, n, lo, hi):
+        return (((2 * i + 1) * n - (lo + hi) * N) / (N * max(B - T, R - L))).astype(np.float32)
+
     rows, cols = side(np.arange(t, b), H, h, T, B), side(np.arange(l, r), W, w, L, R)
-    return np.stack(np.meshgrid(rows, cols, indexing='ij'), -1).reshape(-1, 2)
+    return np.stack(np.meshgrid(rows, cols, indexing="ij"), -1).reshape(-1, 2)
 
 # %% ../../nbs/15_image/00_io.ipynb #0035eaf9
 def rgb_to_ycocg(
-    x, # (h,w,3) RGB or (h,w,4) RGBA, uint8 or uint16
-)->np.ndarray: # int32, planes Y in 0..peak, Co and Cg in -peak..peak, then alpha as it was
+    x,  # (h,w,3) RGB or (h,w,4) RGBA, uint8 or uint16
+) -> np.ndarray:  # int32, planes Y in 0..peak, Co and Cg in -peak..peak, then alpha as it was
     "Apply the reversible color transform YCoCg-R (Malvar and Sullivan 2003)"
-    if x.ndim != 3 or x.shape[2] not in (3,4) or x.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f'needs uint8 or uint16 of shape (h,w,3) or (h,w,4), not {x.dtype} {x.shape}')
+    if x.ndim != 3 or x.shape[2] not in (3, 4) or x.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f"needs uint8 or uint16 of shape (h,w,3) or (h,w,4), not {x.dtype} {x.shape}"
+        )
     r, g, b, *a = np.moveaxis(x.astype(np.int32), 2, 0)
-    co = r - b; t = b + (co>>1)
-    cg = g - t; y = t + (cg>>1)
+    co = r - b
+    t = b + (co >> 1)
+    cg = g - t
+    y = t + (cg >> 1)
     return np.stack([y, co, cg, *a], 2)
 
 # %% ../../nbs/15_image/00_io.ipynb #320c730f
 def ycocg_to_rgb(
-    y, # (h,w,3) or (h,w,4) integers: Y, Co, Cg, and alpha if there is one
-    depth=8, # bits per sample of the result: 8 or 16
-)->np.ndarray: # (h,w,c) uint8 or uint16, clipped to the range
+    y,  # (h,w,3) or (h,w,4) integers: Y, Co, Cg, and alpha if there is one
+    depth=8,  # bits per sample of the result: 8 or 16
+) -> np.ndarray:  # (h,w,c) uint8 or uint16, clipped to the range
     "Invert `rgb_to_ycocg`, exactly for its own output"
-    if depth not in (8,16): raise ValueError(f'depth is 8 or 16 bits, not {depth}')
+    if depth not in (8, 16):
+        raise ValueError(f"depth is 8 or 16 bits, not {depth}")
     y, co, cg, *a = np.moveaxis(np.asarray(y, np.int32), 2, 0)
-    t = y - (cg>>1); g = cg + t
-    b = t - (co>>1); r = b + co
-    return np.stack([r, g, b, *a], 2).clip(0, 2**depth-1).astype(np.uint8 if depth==8 else np.uint16)
+    t = y - (cg >> 1)
+    g = cg + t
+    b = t - (co >> 1)
+    r = b + co
+    return (
+        np.stack([r, g, b, *a], 2)
+        .clip(0, 2**depth - 1)
+        .astype(np.uint8 if depth == 8 else np.uint16)
+    )

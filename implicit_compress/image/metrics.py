@@ -19,275 +19,371 @@ def _unit(x):
     "Validate `x` as `as_samples` does, in any shape, and return float64 with the peak of samples as 1"
     x = _numpy(x)
     if x.size == 0:
-        raise ValueError(f'the picture is empty: shape {x.shape}')
+        raise ValueError(f"the picture is empty: shape {x.shape}")
     if x.dtype == bool:
         return x.astype(np.float64)
-    if x.dtype.kind == 'f':
+    if x.dtype.kind == "f":
         nan, out = _n_bad(x)
         if nan or out:
-            raise ValueError(f'of {x.size} real samples {nan} are NaN and {out} lie outside [0,1]: scale or clip them')
+            raise ValueError(
+                f"of {x.size} real samples {nan} are NaN and {out} lie outside [0,1]: scale or clip them"
+            )
         return x.astype(np.float64)
     if x.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f'samples of type {x.dtype} have no known peak: make them uint8, uint16, bool, or reals in [0,1]')
-    return x/np.iinfo(x.dtype).max
+        raise ValueError(
+            f"samples of type {x.dtype} have no known peak: make them uint8, uint16, bool, or reals in [0,1]"
+        )
+    return x / np.iinfo(x.dtype).max
+
 
 def _same_kind(a, b):
     "Raise an error for arrays of different shapes or sample types; reals match any type"
-    types = {v.dtype.newbyteorder('=') for v in (a, b) if v.dtype.kind == 'u'}
+    types = {v.dtype.newbyteorder("=") for v in (a, b) if v.dtype.kind == "u"}
     if a.shape != b.shape or len(types) > 1:
-        raise ValueError(f'pictures differ in kind: {a.shape} {a.dtype} and {b.shape} {b.dtype}')
+        raise ValueError(f"pictures differ in kind: {a.shape} {a.dtype} and {b.shape} {b.dtype}")
+
 
 def mse(
-    a, # array of any shape: uint8, uint16, bool, or reals in [0,1]
-    b, # another of the same shape, and of the same type or reals
-)->float: # mean squared error on the scale [0,1]; symmetric
+    a,  # array of any shape: uint8, uint16, bool, or reals in [0,1]
+    b,  # another of the same shape, and of the same type or reals
+) -> float:  # mean squared error on the scale [0,1]; symmetric
     "Mean squared error, with the peak of integer samples as 1"
     a, b = _numpy(a), _numpy(b)
     u, v = _unit(a), _unit(b)
     _same_kind(a, b)
-    return float(np.mean((u-v)**2))
+    return float(np.mean((u - v) ** 2))
 
 # %% ../../nbs/15_image/10_metrics.ipynb #ea4fb2cb
 def _pair(a, b):
     "Convert two images to samples of one shape and type; reals get the depth of the other image, or 8 bits"
     p, q = as_samples(a), as_samples(b)
-    if p.dtype != q.dtype: p, q = as_samples(a, 16), as_samples(b, 16)
+    if p.dtype != q.dtype:
+        p, q = as_samples(a, 16), as_samples(b, 16)
     if p.shape != q.shape or p.dtype != q.dtype:
-        raise ValueError(f'pictures differ in kind: {p.shape} {p.dtype} and {q.shape} {q.dtype}')
+        raise ValueError(f"pictures differ in kind: {p.shape} {p.dtype} and {q.shape} {q.dtype}")
     return p, q
 
 # %% ../../nbs/15_image/10_metrics.ipynb #2ece9ffe
 def psnr(
-    a, # image, as `as_samples` takes it; reals in [0,1] are rounded to samples first
-    b, # another of the same shape
-)->float: # dB; inf for equal images; symmetric
+    a,  # image, as `as_samples` takes it; reals in [0,1] are rounded to samples first
+    b,  # another of the same shape
+) -> float:  # dB; inf for equal images; symmetric
     "Peak signal-to-noise ratio, 10*log10(peak**2/mse), over all samples, peak 255 or 65535"
     p, q = _pair(a, b)
-    sse = int(((p.astype(np.int64) - q)**2).sum())
-    return float(10*np.log10(float(np.iinfo(p.dtype).max)**2*p.size/sse)) if sse else float('inf')
+    sse = int(((p.astype(np.int64) - q) ** 2).sum())
+    return (
+        float(10 * np.log10(float(np.iinfo(p.dtype).max) ** 2 * p.size / sse))
+        if sse
+        else float("inf")
+    )
 
 # %% ../../nbs/15_image/10_metrics.ipynb #190edcf3
 def _window(n):
     "The Gaussian window, sigma 1.5, of 11 taps, or of `n` where a side has fewer"
-    k = min(11, n); t = np.exp(-.5*((np.arange(k)-(k-1)/2)/1.5)**2)
-    return t/t.sum()
+    k = min(11, n)
+    t = np.exp(-0.5 * ((np.arange(k) - (k - 1) / 2) / 1.5) ** 2)
+    return t / t.sum()
+
 
 def _blur(v):
     "Weighted means of (h,w,c) over all windows inside the image"
-    for axis in 0,1:
-        t = _window(v.shape[axis]); n, k = v.shape[axis], len(t)
-        v = correlate1d(v, t, axis=axis, mode='constant').take(range(k//2, k//2 + n-k+1), axis)
+    for axis in 0, 1:
+        t = _window(v.shape[axis])
+        n, k = v.shape[axis], len(t)
+        v = correlate1d(v, t, axis=axis, mode="constant").take(
+            range(k // 2, k // 2 + n - k + 1), axis
+        )
     return v
+
 
 def _similarity(a, b, peak):
     "Mean structural similarity of each channel, and its contrast-structure term alone"
-    c1, c2 = (.01*peak)**2, (.03*peak)**2
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     ma, mb = _blur(a), _blur(b)
-    va, vb, vab = _blur(a*a)-ma*ma, _blur(b*b)-mb*mb, _blur(a*b)-ma*mb
-    cs = (2*vab + c2)/(va + vb + c2)
-    return ((2*ma*mb + c1)/(ma*ma + mb*mb + c1)*cs).mean((0,1)), cs.mean((0,1))
+    va, vb, vab = _blur(a * a) - ma * ma, _blur(b * b) - mb * mb, _blur(a * b) - ma * mb
+    cs = (2 * vab + c2) / (va + vb + c2)
+    return ((2 * ma * mb + c1) / (ma * ma + mb * mb + c1) * cs).mean((0, 1)), cs.mean((0, 1))
 
 # %% ../../nbs/15_image/10_metrics.ipynb #d74adfa2
 def _halve(v):
     "Means of 2x2 blocks; an odd side is padded by a row of zeros in front"
-    v = np.pad(v, ((v.shape[0]%2,0), (v.shape[1]%2,0), (0,0)))
-    return (v[::2,::2] + v[1::2,::2] + v[::2,1::2] + v[1::2,1::2])/4
+    v = np.pad(v, ((v.shape[0] % 2, 0), (v.shape[1] % 2, 0), (0, 0)))
+    return (v[::2, ::2] + v[1::2, ::2] + v[::2, 1::2] + v[1::2, 1::2]) / 4
+
 
 def n_scales(
-    side, # shorter side in pixels
-)->int: # 1..5
+    side,  # shorter side in pixels
+) -> int:  # 1..5
     "Number of scales of `ms_ssim`: up to five, as long as the halved side has the 11 pixels of the window"
     n = 1
-    while n < 5 and (side := (side+1)//2) >= 11: n += 1
+    while n < 5 and (side := (side + 1) // 2) >= 11:
+        n += 1
     return n
 
 # %% ../../nbs/15_image/10_metrics.ipynb #b272f7df
 def ms_ssim(
-    a, # image, as `as_samples` takes it; reals in [0,1] are rounded to samples first
-    b, # another of the same shape
-)->float: # 0..1, 1 for equal images; symmetric
+    a,  # image, as `as_samples` takes it; reals in [0,1] are rounded to samples first
+    b,  # another of the same shape
+) -> float:  # 0..1, 1 for equal images; symmetric
     "Multi-scale structural similarity (Wang et al. 2003), mean of channels; fewer scales where the shorter side is below 161 px"
     p, q = _pair(a, b)
     peak, (p, q) = np.iinfo(p.dtype).max, (v.astype(np.float64) for v in (p, q))
     n = n_scales(min(p.shape[:2]))
-    weights = np.array([.0448, .2856, .3001, .2363, .1333])
-    out = 1.
-    for k,w in enumerate(weights[:n]*weights.sum()/weights[:n].sum()):
+    weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
+    out = 1.0
+    for k, w in enumerate(weights[:n] * weights.sum() / weights[:n].sum()):
         ssim, cs = _similarity(p, q, peak)
-        out = out*np.maximum(cs if k < n-1 else ssim, 0)**w
+        out = out * np.maximum(cs if k < n - 1 else ssim, 0) ** w
         p, q = _halve(p), _halve(q)
     return float(np.mean(out))
 
 # %% ../../nbs/15_image/10_metrics.ipynb #a3f0aa9f
-ALEXNET_URL = 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth'
-_CONVS = [(0,4,2,False), (3,1,2,True), (6,1,1,True), (8,1,1,False), (10,1,1,False)]     # layer, stride, padding, pool before it?
-_KEYS = [f'features.{k}.{s}' for k,*_ in _CONVS for s in ('weight','bias')]
-_SHIFT, _SCALE = [-.030, -.088, -.188], [.458, .448, .450]                              # of ImageNet, for pixels in [-1,1]
+ALEXNET_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+_CONVS = [
+    (0, 4, 2, False),
+    (3, 1, 2, True),
+    (6, 1, 1, True),
+    (8, 1, 1, False),
+    (10, 1, 1, False),
+]  # layer, stride, padding, pool before it?
+_KEYS = [f"features.{k}.{s}" for k, *_ in _CONVS for s in ("weight", "bias")]
+_SHIFT, _SCALE = (
+    [-0.030, -0.088, -0.188],
+    [0.458, 0.448, 0.450],
+)  # of ImageNet, for pixels in [-1,1]
 
-class MissingWeights(ValueError): "The weights of a network are not available and could not be downloaded"
+
+class MissingWeights(ValueError):
+    "The weights of a network are not available and could not be downloaded"
+
 
 def _alexnet(backbone, url):
     "The state dict of AlexNet: given, from a file, or from torch.hub's cache or `url`"
-    import torch   # imported here and below only if LPIPS is used
-    if isinstance(backbone, dict): return backbone
-    path = backbone or os.environ.get('IMPLICIT_COMPRESS_ALEXNET')
+    import torch  # imported here and below only if LPIPS is used
+
+    if isinstance(backbone, dict):
+        return backbone
+    path = backbone or os.environ.get("IMPLICIT_COMPRESS_ALEXNET")
     try:
-        if path: return torch.load(path, map_location='cpu', weights_only=True)
-        return torch.hub.load_state_dict_from_url(url, map_location='cpu', progress=False, check_hash=True, weights_only=True)
+        if path:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.hub.load_state_dict_from_url(
+            url, map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
     except Exception as e:
-        raise MissingWeights(f'LPIPS needs AlexNet\'s weights and cannot read {path or url} ({e}). Put {url.split("/")[-1]} where '
-                             'IMPLICIT_COMPRESS_ALEXNET or backbone= says, or into torch.hub\'s folder checkpoints') from e
+        raise MissingWeights(
+            f"LPIPS needs AlexNet's weights and cannot read {path or url} ({e}). Put {url.split('/')[-1]} where "
+            "IMPLICIT_COMPRESS_ALEXNET or backbone= says, or into torch.hub's folder checkpoints"
+        ) from e
 
 # %% ../../nbs/15_image/10_metrics.ipynb #62d98f89
 class Lpips:
     "Learned perceptual distance (Zhang et al. 2018), AlexNet, linear layers of version 0.1; call it with two images"
-    def __init__(self,
-        backbone=None, # path of torchvision's alexnet-owt-7be5be79.pth, or its state dict; None: IMPLICIT_COMPRESS_ALEXNET, cache, download
-        url=ALEXNET_URL, # download address, used if the weights are not found elsewhere
+
+    def __init__(
+        self,
+        backbone=None,  # path of torchvision's alexnet-owt-7be5be79.pth, or its state dict; None: IMPLICIT_COMPRESS_ALEXNET, cache, download
+        url=ALEXNET_URL,  # download address, used if the weights are not found elsewhere
     ):
         import torch
+
         self.trunk = _alexnet(backbone, url)
         if missing := [k for k in _KEYS if k not in self.trunk]:
-            raise MissingWeights(f'these weights are not AlexNet\'s: {missing[0]} is missing')
-        with (files('torchmetrics')/'functional'/'image'/'lpips_models'/'alex.pth').open('rb') as f:
-            self.heads = torch.load(f, map_location='cpu', weights_only=True)
+            raise MissingWeights(f"these weights are not AlexNet's: {missing[0]} is missing")
+        with (files("torchmetrics") / "functional" / "image" / "lpips_models" / "alex.pth").open(
+            "rb"
+        ) as f:
+            self.heads = torch.load(f, map_location="cpu", weights_only=True)
 
     @staticmethod
     def pair(a, b):
         "Convert two images to samples; raise an error for shapes the network cannot process"
         p, q = _pair(a, b)
-        if p.shape[2] not in (1,3) or min(p.shape[:2]) < 31:
-            raise ValueError(f'LPIPS takes gray or RGB of at least 31x31, not {p.shape}')
+        if p.shape[2] not in (1, 3) or min(p.shape[:2]) < 31:
+            raise ValueError(f"LPIPS takes gray or RGB of at least 31x31, not {p.shape}")
         return p, q
 
-    def features(self,
-        x, # (n,3,h,w) float32 tensor, scaled for AlexNet
-    ): # list of five tensors (n,c,h',w')
+    def features(
+        self,
+        x,  # (n,3,h,w) float32 tensor, scaled for AlexNet
+    ):  # list of five tensors (n,c,h',w')
         "Activations after each of the five convolutions, each position normalized to length 1"
         import torch
         import torch.nn.functional as F
+
         out = []
-        for k,stride,pad,pool in _CONVS:
+        for k, stride, pad, pool in _CONVS:
             x = F.max_pool2d(x, 3, 2) if pool else x
-            x = F.relu(F.conv2d(x, self.trunk[f'features.{k}.weight'], self.trunk[f'features.{k}.bias'], stride, pad))
-            out.append(x/torch.sqrt(x.square().sum(1, keepdim=True) + 1e-8))
+            x = F.relu(
+                F.conv2d(
+                    x,
+                    self.trunk[f"features.{k}.weight"],
+                    self.trunk[f"features.{k}.bias"],
+                    stride,
+                    pad,
+                )
+            )
+            out.append(x / torch.sqrt(x.square().sum(1, keepdim=True) + 1e-8))
         return out
 
-    def __call__(self,
-        a, # gray or RGB image, as `as_samples` takes it, both sides at least 31
-        b, # another of the same shape
-    )->float: # 0 for equal images, about 1 for unrelated ones; symmetric
+    def __call__(
+        self,
+        a,  # gray or RGB image, as `as_samples` takes it, both sides at least 31
+        b,  # another of the same shape
+    ) -> float:  # 0 for equal images, about 1 for unrelated ones; symmetric
         "The distance between `a` and `b`"
         import torch
+
         p, q = self.pair(a, b)
-        x = torch.from_numpy(np.stack([np.broadcast_to(to_float(v), (*v.shape[:2],3)) for v in (p, q)])).permute(0,3,1,2)*2 - 1
-        x = (x - torch.tensor(_SHIFT).view(1,3,1,1))/torch.tensor(_SCALE).view(1,3,1,1)
-        heads = [self.heads[f'lin{k}.model.1.weight'][0] for k in range(5)]
-        with torch.no_grad(): return sum(float(((f[0]-f[1]).square()*h).sum(0).mean()) for f,h in zip(self.features(x), heads, strict=True))
+        x = (
+            torch.from_numpy(
+                np.stack([np.broadcast_to(to_float(v), (*v.shape[:2], 3)) for v in (p, q)])
+            ).permute(0, 3, 1, 2)
+            * 2
+            - 1
+        )
+        x = (x - torch.tensor(_SHIFT).view(1, 3, 1, 1)) / torch.tensor(_SCALE).view(1, 3, 1, 1)
+        heads = [self.heads[f"lin{k}.model.1.weight"][0] for k in range(5)]
+        with torch.no_grad():
+            return sum(
+                float(((f[0] - f[1]).square() * h).sum(0).mean())
+                for f, h in zip(self.features(x), heads, strict=True)
+            )
 
 # %% ../../nbs/15_image/10_metrics.ipynb #f2bb9782
 def lpips(
-    a, # gray or RGB image, as `as_samples` takes it, both sides at least 31
-    b, # another of the same shape
-    backbone=None, # as for `Lpips`
-)->float: # 0 for equal images; symmetric
+    a,  # gray or RGB image, as `as_samples` takes it, both sides at least 31
+    b,  # another of the same shape
+    backbone=None,  # as for `Lpips`
+) -> float:  # 0 for equal images; symmetric
     "`Lpips` for one pair; for many pairs make one `Lpips` and call it"
-    pair = Lpips.pair(a, b)   # before the weights are loaded
+    pair = Lpips.pair(a, b)  # before the weights are loaded
     return Lpips(backbone)(*pair)
 
 # %% ../../nbs/15_image/10_metrics.ipynb #5b7b2166
 def bpp(
-    data, # the whole file, as bytes or as a byte count
-    shape, # image shape: (h,w) or (h,w,c)
-)->float: # bits per pixel
+    data,  # the whole file, as bytes or as a byte count
+    shape,  # image shape: (h,w) or (h,w,c)
+) -> float:  # bits per pixel
     "Rate: 8 times the bytes, divided by h*w"
     n = data if isinstance(data, (int, np.integer)) else len(data)
     h, w = shape[:2]
-    if n < 0 or min(h, w) < 1: raise ValueError(f'{n} bytes for a {h}x{w} picture have no rate')
-    return 8*n/(h*w)
+    if n < 0 or min(h, w) < 1:
+        raise ValueError(f"{n} bytes for a {h}x{w} picture have no rate")
+    return 8 * n / (h * w)
 
 # %% ../../nbs/15_image/10_metrics.ipynb #6528ffe3
 def rd_cost(
-    mse, # distortion on the scale [0,1]
-    bpp, # rate in bits per pixel
-    lmbda, # Lagrange multiplier: weight of one bit per pixel, in units of `mse`; larger means smaller files
-)->float: # objective of an encoder
+    mse,  # distortion on the scale [0,1]
+    bpp,  # rate in bits per pixel
+    lmbda,  # Lagrange multiplier: weight of one bit per pixel, in units of `mse`; larger means smaller files
+) -> float:  # objective of an encoder
     "Rate-distortion cost, mse + lmbda*bpp"
-    return mse + lmbda*bpp
+    return mse + lmbda * bpp
 
 # %% ../../nbs/15_image/10_metrics.ipynb #6c1262ae
 def _front(curve):
     "Convert a curve to two rows, rate and quality, both strictly increasing: dominated points are left out"
     c = np.array(curve, np.float64)
-    if c.ndim != 2 or c.shape[1] != 2: raise ValueError(f'a curve is a list of (bpp, psnr_db), not of shape {c.shape}')
-    if not len(c): raise ValueError('a curve without points cannot be compared: give (bpp, psnr_db) points')
-    if not np.isfinite(c).all() or c[:,0].min() <= 0: raise ValueError('a curve needs finite dB (no lossless points) and rates above 0')
-    c = np.unique(c*[1,-1], axis=0)*[1,-1]                   # by rate, the best of one rate first
-    keep = np.r_[True, c[1:,1] > np.maximum.accumulate(c[:,1])[:-1]]
-    if not keep.all(): warnings.warn(f'{(~keep).sum()} of {len(c)} points cost more bits for no more quality and are left out', stacklevel=3)
+    if c.ndim != 2 or c.shape[1] != 2:
+        raise ValueError(f"a curve is a list of (bpp, psnr_db), not of shape {c.shape}")
+    if not len(c):
+        raise ValueError("a curve without points cannot be compared: give (bpp, psnr_db) points")
+    if not np.isfinite(c).all() or c[:, 0].min() <= 0:
+        raise ValueError("a curve needs finite dB (no lossless points) and rates above 0")
+    c = np.unique(c * [1, -1], axis=0) * [1, -1]  # by rate, the best of one rate first
+    keep = np.r_[True, c[1:, 1] > np.maximum.accumulate(c[:, 1])[:-1]]
+    if not keep.all():
+        warnings.warn(
+            f"{(~keep).sum()} of {len(c)} points cost more bits for no more quality and are left out",
+            stacklevel=3,
+        )
     return c[keep].T
 
 # %% ../../nbs/15_image/10_metrics.ipynb #5f0a1c22
-NARROW_DB = 1.            # minimum shared range, dB
-NARROW_LOG_BPP = np.log(1.2)   # minimum shared range of log rate: 20 % more bits are about 1 dB on photographs
-NARROW_SHARE = .25        # minimum shared range, as a fraction of the shorter range
+NARROW_DB = 1.0  # minimum shared range, dB
+NARROW_LOG_BPP = np.log(
+    1.2
+)  # minimum shared range of log rate: 20 % more bits are about 1 dB on photographs
+NARROW_SHARE = 0.25  # minimum shared range, as a fraction of the shorter range
+
 
 class NarrowOverlap(UserWarning):
     "The shared range of two curves is too small for a meaningful mean difference"
 
+
 class Overlap(NamedTuple):
     "Quality range that two curves share"
-    lo: float # dB
-    hi: float # dB
-    narrow: bool # below `NARROW_DB`, or below `NARROW_SHARE` of the shorter range?
+
+    lo: float  # dB
+    hi: float  # dB
+    narrow: bool  # below `NARROW_DB`, or below `NARROW_SHARE` of the shorter range?
+
 
 def _shared(xa, xt, unit):
     "The range that two increasing rows share; `ValueError` where there is none"
     lo, hi = float(max(xa[0], xt[0])), float(min(xa[-1], xt[-1]))
     if not lo < hi:
-        raise ValueError(f'the curves share no range of {unit}: {xa[0]:.4g}..{xa[-1]:.4g} and {xt[0]:.4g}..{xt[-1]:.4g}')
-    least = NARROW_DB if unit == 'dB' else NARROW_LOG_BPP
+        raise ValueError(
+            f"the curves share no range of {unit}: {xa[0]:.4g}..{xa[-1]:.4g} and {xt[0]:.4g}..{xt[-1]:.4g}"
+        )
+    least = NARROW_DB if unit == "dB" else NARROW_LOG_BPP
     shorter = min(xa[-1] - xa[0], xt[-1] - xt[0])
-    return Overlap(lo, hi, bool(hi - lo < least or hi - lo < NARROW_SHARE*shorter))
+    return Overlap(lo, hi, bool(hi - lo < least or hi - lo < NARROW_SHARE * shorter))
+
 
 def overlap(
-    anchor, # curve: (bpp, psnr_db) points, in any order
-    test, # another
-)->Overlap: # of quality, dB
+    anchor,  # curve: (bpp, psnr_db) points, in any order
+    test,  # another
+) -> Overlap:  # of quality, dB
     "Quality range that both curves share, over which `bd_rate` averages"
-    return _shared(_front(anchor)[1], _front(test)[1], 'dB')
+    return _shared(_front(anchor)[1], _front(test)[1], "dB")
 
 # %% ../../nbs/15_image/10_metrics.ipynb #4125ac16
 def _mean_gap(xa, ya, xt, yt, method, unit):
     "Mean of yt-ya over the range of x that both curves share"
-    from scipy.interpolate import PchipInterpolator   # slow to import
-    if method not in ('pchip','cubic'): raise ValueError(f'method is pchip or cubic, not {method!r}')
-    need = 4 if method=='cubic' else 2
-    if min(len(xa), len(xt)) < need: raise ValueError(f'{method} needs {need} points on each curve; there are {len(xa)} and {len(xt)}')
+    from scipy.interpolate import PchipInterpolator  # slow to import
+
+    if method not in ("pchip", "cubic"):
+        raise ValueError(f"method is pchip or cubic, not {method!r}")
+    need = 4 if method == "cubic" else 2
+    if min(len(xa), len(xt)) < need:
+        raise ValueError(
+            f"{method} needs {need} points on each curve; there are {len(xa)} and {len(xt)}"
+        )
     lo, hi, narrow = _shared(xa, xt, unit)
-    if narrow: warnings.warn(f'the curves share only {lo:.4g}..{hi:.4g} {unit} of {xa[0]:.4g}..{xa[-1]:.4g} and {xt[0]:.4g}..{xt[-1]:.4g}: '
-                             'the mean over so little says little about the rest', NarrowOverlap, stacklevel=3)
+    if narrow:
+        warnings.warn(
+            f"the curves share only {lo:.4g}..{hi:.4g} {unit} of {xa[0]:.4g}..{xa[-1]:.4g} and {xt[0]:.4g}..{xt[-1]:.4g}: "
+            "the mean over so little says little about the rest",
+            NarrowOverlap,
+            stacklevel=3,
+        )
+
     def area(x, y):
-        if method=='pchip': return PchipInterpolator(x, y).integrate(lo, hi)
-        p = np.polyint(np.polyfit(x-lo, y, 3)); return np.polyval(p, hi-lo)
-    return float((area(xt, yt) - area(xa, ya))/(hi-lo))
+        if method == "pchip":
+            return PchipInterpolator(x, y).integrate(lo, hi)
+        p = np.polyint(np.polyfit(x - lo, y, 3))
+        return np.polyval(p, hi - lo)
+
+    return float((area(xt, yt) - area(xa, ya)) / (hi - lo))
 
 # %% ../../nbs/15_image/10_metrics.ipynb #62d564bb
 def bd_rate(
-    anchor, # curve to compare with: (bpp, psnr_db) points, in any order
-    test, # curve under test
-    method='pchip', # 'pchip', or 'cubic' for one least-squares cubic as in VCEG-M33
-)->float: # percent; negative means fewer bits
+    anchor,  # curve to compare with: (bpp, psnr_db) points, in any order
+    test,  # curve under test
+    method="pchip",  # 'pchip', or 'cubic' for one least-squares cubic as in VCEG-M33
+) -> float:  # percent; negative means fewer bits
     "Mean difference in rate at equal quality, over the dB range that both curves share"
     (ra, qa), (rt, qt) = _front(anchor), _front(test)
-    return 100*float(np.expm1(_mean_gap(qa, np.log(ra), qt, np.log(rt), method, 'dB')))
+    return 100 * float(np.expm1(_mean_gap(qa, np.log(ra), qt, np.log(rt), method, "dB")))
 
 # %% ../../nbs/15_image/10_metrics.ipynb #49a12b5b
 def bd_psnr(
-    anchor, # curve to compare with: (bpp, psnr_db) points, in any order
-    test, # curve under test
-    method='pchip', # 'pchip' or 'cubic'
-)->float: # dB; positive means better
+    anchor,  # curve to compare with: (bpp, psnr_db) points, in any order
+    test,  # curve under test
+    method="pchip",  # 'pchip' or 'cubic'
+) -> float:  # dB; positive means better
     "Mean difference in quality at equal rate, over the range of log rates that both curves share"
     (ra, qa), (rt, qt) = _front(anchor), _front(test)
-    return _mean_gap(np.log(ra), qa, np.log(rt), qt, method, 'log bpp')
+    return _mean_gap(np.log(ra), qa, np.log(rt), qt, method, "log bpp")

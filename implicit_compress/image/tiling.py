@@ -10,78 +10,118 @@ import numpy as np
 
 # %% ../../nbs/15_image/20_tiling.ipynb #5aff3c4c
 def complexity_map(
-    x, # (h,w,c) image, reals or samples
-    power:float=1.2, # of the local rms difference
-    reach:float=8., # standard deviation of the Gaussian window, pixels
-)->np.ndarray: # (h,w), sum 1
+    x,  # (h,w,c) image, reals or samples
+    power: float = 1.2,  # of the local rms difference
+    reach: float = 8.0,  # standard deviation of the Gaussian window, pixels
+) -> np.ndarray:  # (h,w), sum 1
     "Share of the total complexity of every pixel"
     from scipy.ndimage import gaussian_filter
+
     y = np.asarray(x, np.float64).mean(2)
     y /= max(np.ptp(y), 1e-9)
-    d = sum(np.diff(y, axis=a, append=np.take(y, [-1], a))**2 for a in (0, 1))
-    out = (gaussian_filter(d, reach) + 1e-5)**(power/2)
-    return out/out.sum()
+    d = sum(np.diff(y, axis=a, append=np.take(y, [-1], a)) ** 2 for a in (0, 1))
+    out = (gaussian_filter(d, reach) + 1e-5) ** (power / 2)
+    return out / out.sum()
 
 # %% ../../nbs/15_image/20_tiling.ipynb #e77cb978
 def tile_boxes(
-    plan, # bytes: the cuts of the tree in pre-order
-    h:int, # image height, pixels
-    w:int, # image width, pixels
-)->list: # of len(plan)+1 boxes (top, left, bottom, right), pixels; a partition of the image
+    plan,  # bytes: the cuts of the tree in pre-order
+    h: int,  # image height, pixels
+    w: int,  # image width, pixels
+) -> list:  # of len(plan)+1 boxes (top, left, bottom, right), pixels; a partition of the image
     "Decode a plan into tiles"
     left = iter(plan)
+
     def tree(box, n):
-        if n == 1: return [box]
-        a,b = cut(box, next(left))
-        return tree(a, n//2) + tree(b, n - n//2)
+        if n == 1:
+            return [box]
+        a, b = cut(box, next(left))
+        return tree(a, n // 2) + tree(b, n - n // 2)
+
     return tree((0, 0, h, w), len(plan) + 1)
 
+
 def cut(
-    box:tuple, # (top, left, bottom, right)
-    place:int, # position of the cut, 0..255
-)->tuple: # two boxes
+    box: tuple,  # (top, left, bottom, right)
+    place: int,  # position of the cut, 0..255
+) -> tuple:  # two boxes
     "Cut the longer side of a box; both parts are at least one pixel long"
-    t,l,b,r = box
+    t, l, b, r = box
     n = max(b - t, r - l)
-    if n < 2: raise ValueError(f'a tile of one pixel at row {t}, column {l} cannot be cut: the plan has too many tiles')
-    k = min(max((n*place + 128)//256, 1), n - 1)
-    return ((t, l, t + k, r), (t + k, l, b, r)) if b - t >= r - l else ((t, l, b, l + k), (t, l + k, b, r))
+    if n < 2:
+        raise ValueError(
+            f"a tile of one pixel at row {t}, column {l} cannot be cut: the plan has too many tiles"
+        )
+    k = min(max((n * place + 128) // 256, 1), n - 1)
+    return (
+        ((t, l, t + k, r), (t + k, l, b, r))
+        if b - t >= r - l
+        else ((t, l, b, l + k), (t, l + k, b, r))
+    )
 
 # %% ../../nbs/15_image/20_tiling.ipynb #cf6973e8
 def split(
-    x, # (h,w,c) image
-    n:int, # tiles
-)->bytes: # the plan, n-1 bytes
+    x,  # (h,w,c) image
+    n: int,  # tiles
+) -> bytes:  # the plan, n-1 bytes
     "Divide an image into `n` tiles of about equal complexity"
-    h,w = np.shape(x)[:2]
-    most = max(1, h*w//16)
-    if not 1 <= n <= most: raise ValueError(f'{n} tiles of a {h}x{w} picture: there can be 1..{most}')
-    sums = np.pad(complexity_map(x) if n > 1 else np.zeros((h, w)), ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+    h, w = np.shape(x)[:2]
+    most = max(1, h * w // 16)
+    if not 1 <= n <= most:
+        raise ValueError(f"{n} tiles of a {h}x{w} picture: there can be 1..{most}")
+    sums = (
+        np.pad(complexity_map(x) if n > 1 else np.zeros((h, w)), ((1, 0), (1, 0)))
+        .cumsum(0)
+        .cumsum(1)
+    )
+
     def place(box, share):
-        t,l,b,r = box
+        t, l, b, r = box
         rows = b - t >= r - l
-        s = (sums[t:b+1, r] - sums[t:b+1, l] if rows else sums[b, l:r+1] - sums[t, l:r+1])
-        least = len(s[1:])*share/4   # minimum length: a quarter of the proportional one
-        k = min(max(np.searchsorted(s - s[0], (s[-1] - s[0])*share), least), len(s[1:]) - least)
-        return min(255, max(0, round(256*k/len(s[1:]))))
+        s = (
+            sums[t : b + 1, r] - sums[t : b + 1, l]
+            if rows
+            else sums[b, l : r + 1] - sums[t, l : r + 1]
+        )
+        least = len(s[1:]) * share / 4  # minimum length: a quarter of the proportional one
+        k = min(max(np.searchsorted(s - s[0], (s[-1] - s[0]) * share), least), len(s[1:]) - least)
+        return min(255, max(0, round(256 * k / len(s[1:]))))
+
     def tree(box, n):
-        if n == 1: return b''
-        p = place(box, n//2/n)
-        a,b = cut(box, p)
-        return bytes([p]) + tree(a, n//2) + tree(b, n - n//2)
+        if n == 1:
+            return b""
+        p = place(box, n // 2 / n)
+        a, b = cut(box, p)
+        return bytes([p]) + tree(a, n // 2) + tree(b, n - n // 2)
+
     return tree((0, 0, h, w), n)
 
 # %% ../../nbs/15_image/20_tiling.ipynb #ef1d7fe2
 def parts(
-    boxes:list, # tiles, in pixels
-    h:int, # image height, pixels
-    w:int, # image width, pixels
-    H:int, # rows of the whole rendering
-    W:int, # columns of the whole rendering
-    box=None, # (top, left, bottom, right) in samples: the region to render; None for all
-)->list: # of (tile number, (top, left, bottom, right) in samples); empty tiles are left out
+    boxes: list,  # tiles, in pixels
+    h: int,  # image height, pixels
+    w: int,  # image width, pixels
+    H: int,  # rows of the whole rendering
+    W: int,  # columns of the whole rendering
+    box=None,  # (top, left, bottom, right) in samples: the region to render; None for all
+) -> list:  # of (tile number, (top, left, bottom, right) in samples); empty tiles are left out
     "Samples that each tile renders"
-    def first(p, n, N): return -((n - 2*p*N)//(2*n))   # the first sample whose center is at or after the start of pixel p
-    T,L,B,R = box or (0, 0, H, W)
-    def inside(t, l, b, r): return max(T, first(t, h, H)),max(L, first(l, w, W)),min(B, first(b, h, H)),min(R, first(r, w, W))
-    return [(k, p) for k,b in enumerate(boxes) if (p := inside(*b)) and p[0] < p[2] and p[1] < p[3]]
+
+    def first(p, n, N):
+        return -(
+            (n - 2 * p * N) // (2 * n)
+        )  # the first sample whose center is at or after the start of pixel p
+
+    T, L, B, R = box or (0, 0, H, W)
+
+    def inside(t, l, b, r):
+        return (
+            max(T, first(t, h, H)),
+            max(L, first(l, w, W)),
+            min(B, first(b, h, H)),
+            min(R, first(r, w, W)),
+        )
+
+    return [
+        (k, p) for k, b in enumerate(boxes) if (p := inside(*b)) and p[0] < p[2] and p[1] < p[3]
+    ]

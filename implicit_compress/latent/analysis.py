@@ -16,61 +16,100 @@ from .format import LatentSpec, learned_bytes
 from .synthesis import N_SEPARATE
 
 # %% ../../nbs/60_latent/60_analysis.ipynb #57af91b7
-def halved(x): # (c,h,w)
+def halved(x):  # (c,h,w)
     "Downsample by two: means of 2 x 2 pixels, replicated edges"
-    return F.avg_pool2d(F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode='replicate'), 2)[0]
+    return F.avg_pool2d(
+        F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode="replicate"), 2
+    )[0]
+
 
 def reduced(
-    x, # (c,h,w)
-    levels:int, # number of scales
-)->list: # of (c,h,w): the image, at half size, at a quarter ...
+    x,  # (c,h,w)
+    levels: int,  # number of scales
+) -> list:  # of (c,h,w): the image, at half size, at a quarter ...
     "The image at all scales"
     out = [x]
-    while len(out) < levels: out.append(halved(out[-1]))
+    while len(out) < levels:
+        out.append(halved(out[-1]))
     return out
 
 # %% ../../nbs/60_latent/60_analysis.ipynb #41d9da2c
-CHANNELS,AHEAD = 12,6   # channels of a layer; of the input: residual and upsampled coarser image
-SHAPES = [(CHANNELS, AHEAD, 3, 3), (CHANNELS,), (CHANNELS, CHANNELS, 3, 3), (CHANNELS,), (1, CHANNELS, 1, 1), (1, AHEAD, 3, 3), (1,)]   # shapes of the weights of a scale
-ANALYSES = 'pyramid_analysis.bin'
+CHANNELS, AHEAD = 12, 6  # channels of a layer; of the input: residual and upsampled coarser image
+SHAPES = [
+    (CHANNELS, AHEAD, 3, 3),
+    (CHANNELS,),
+    (CHANNELS, CHANNELS, 3, 3),
+    (CHANNELS,),
+    (1, CHANNELS, 1, 1),
+    (1, AHEAD, 3, 3),
+    (1,),
+]  # shapes of the weights of a scale
+ANALYSES = "pyramid_analysis.bin"
+
 
 def response(
-    pictures, # from `reduced`, (3,h,w) each
-    level:int, # scale
-    W, # weights of that scale, as `SHAPES`
-)->torch.Tensor: # (h,w)
+    pictures,  # from `reduced`, (3,h,w) each
+    level: int,  # scale
+    W,  # weights of that scale, as `SHAPES`
+) -> torch.Tensor:  # (h,w)
     "Latents of one scale, before rounding"
-    a,ab,b,bb,out,linear,shift = W
+    a, ab, b, bb, out, linear, shift = W
     x = pictures[level][None]
-    up = torch.full_like(x, .5) if level + 1 == len(pictures) else F.interpolate(pictures[level + 1][None], scale_factor=2, mode='bilinear')[..., :x.shape[2], :x.shape[3]]
-    def around(v): return F.pad(v, (1, 1, 1, 1), mode='replicate')
-    v = torch.cat([8*(x - up), 2*up - 1], 1)
+    up = (
+        torch.full_like(x, 0.5)
+        if level + 1 == len(pictures)
+        else F.interpolate(pictures[level + 1][None], scale_factor=2, mode="bilinear")[
+            ..., : x.shape[2], : x.shape[3]
+        ]
+    )
+
+    def around(v):
+        return F.pad(v, (1, 1, 1, 1), mode="replicate")
+
+    v = torch.cat([8 * (x - up), 2 * up - 1], 1)
     h = F.conv2d(around(v), a, ab).relu()
     h = h + F.conv2d(around(h), b, bb).relu()
-    return (F.conv2d(h, out) + F.conv2d(around(v), linear, shift))[0, 0]*4
+    return (F.conv2d(h, out) + F.conv2d(around(v), linear, shift))[0, 0] * 4
+
 
 @cache
-def analyses()->dict: # number of the pretrained weights: (code of the quantization step, weights of each scale)
+def analyses() -> (
+    dict
+):  # number of the pretrained weights: (code of the quantization step, weights of each scale)
     "All pretrained analysis networks of the package"
-    data,out,at = learned_bytes(ANALYSES),{},0
+    data, out, at = learned_bytes(ANALYSES), {}, 0
     while at < len(data):
-        number,code,first = data[at:at + 3]
-        at,scales = at + 3,{}
+        number, code, first = data[at : at + 3]
+        at, scales = at + 3, {}
         for level in range(first, N_SEPARATE):
             scales[level] = []
             for s in SHAPES:
-                scales[level].append(torch.from_numpy(np.frombuffer(data, '<f2', prod(s), at).reshape(s).astype(np.float32)))
-                at += 2*prod(s)
-        out[number] = code,scales
+                scales[level].append(
+                    torch.from_numpy(
+                        np.frombuffer(data, "<f2", prod(s), at).reshape(s).astype(np.float32)
+                    )
+                )
+                at += 2 * prod(s)
+        out[number] = code, scales
     return out
+
 
 @torch.no_grad()
 def analyze(
-    plan:LatentSpec,
-    pictures, # from `reduced`
-)->list: # of (h,w), one for each grid; None if no analysis network exists for this specification
+    plan: LatentSpec,
+    pictures,  # from `reduced`
+) -> list:  # of (h,w), one for each grid; None if no analysis network exists for this specification
     "Compute the latents of an image, before rounding"
-    if plan.start not in analyses(): return None
-    code,scales = analyses()[plan.start]
-    size,rgb = step(code)/step(plan.scene.step),[x[:3] if len(x) > 2 else x[:1].expand(3, -1, -1) for x in pictures[:N_SEPARATE]]
-    return [size*response(rgb, g.level, [w.to(x.device) for w in scales[g.level]]) if g.level in scales else x.new_zeros(g.h, g.w) for g,x in ((g, pictures[g.level]) for g in plan.scene.grids)]
+    if plan.start not in analyses():
+        return None
+    code, scales = analyses()[plan.start]
+    size, rgb = (
+        step(code) / step(plan.scene.step),
+        [x[:3] if len(x) > 2 else x[:1].expand(3, -1, -1) for x in pictures[:N_SEPARATE]],
+    )
+    return [
+        size * response(rgb, g.level, [w.to(x.device) for w in scales[g.level]])
+        if g.level in scales
+        else x.new_zeros(g.h, g.w)
+        for g, x in ((g, pictures[g.level]) for g in plan.scene.grids)
+    ]

@@ -30,138 +30,190 @@ from .rate_control import decoded_psnr, meet, polish
 
 # %% ../../nbs/60_latent/90_codec.ipynb #5ee5ec37
 def wavelet_magnitudes(
-    x, # (h,w,c) floats 0..1
-)->np.ndarray: # (n,)
+    x,  # (h,w,c) floats 0..1
+) -> np.ndarray:  # (n,)
     "Magnitudes of wavelet coefficients, subsampled for large images"
-    bands = decompose(rgb_to_opponent(np.asarray(x, np.float64) - .5), '9/7', levels_of(*x.shape[:2], '9/7'))
+    bands = decompose(
+        rgb_to_opponent(np.asarray(x, np.float64) - 0.5), "9/7", levels_of(*x.shape[:2], "9/7")
+    )
     c = np.abs(np.concatenate([b.data.ravel() for b in bands]))
-    return c[::-(-len(c)//(1 << 18))]
+    return c[:: -(-len(c) // (1 << 18))]
+
 
 def step_for(lmbda):
     "Quantization step of the wavelet coefficients for `lmbda`"
-    return math.sqrt(lmbda/.05)
+    return math.sqrt(lmbda / 0.05)
+
 
 def estimate_bpp(
-    c, # from `wavelet_magnitudes`
-    channels:int,
-    lmbda:float,
-)->float:
+    c,  # from `wavelet_magnitudes`
+    channels: int,
+    lmbda: float,
+) -> float:
     "Estimate the bits per pixel of a file by wavelet coefficients, rounded to the step for `lmbda`"
     d = step_for(lmbda)
-    return 1.9*channels*float(np.log2(1 + (c[c > d/2]/d)**2).sum())/len(c)
+    return 1.9 * channels * float(np.log2(1 + (c[c > d / 2] / d) ** 2).sum()) / len(c)
+
 
 def estimate_lmbda(
-    c, # from `wavelet_magnitudes`
-    channels:int,
-    bpp:float=None, # target size
-    psnr:float=None, # or target quality, dB
-)->float:
+    c,  # from `wavelet_magnitudes`
+    channels: int,
+    bpp: float = None,  # target size
+    psnr: float = None,  # or target quality, dB
+) -> float:
     "Estimate the `lmbda` at which wavelet coefficients meet the target"
-    lmbdas = np.exp(np.linspace(math.log(1e-6), math.log(.5), 80))
-    def error(d): return np.where(c < .6*d, c*c, d*d/12).mean()
-    if bpp: return float(lmbdas[min(79, sum(estimate_bpp(c, channels, l) > bpp for l in lmbdas))])
-    return float(lmbdas[max(0, sum(error(step_for(l)) < 10**(-psnr/10) for l in lmbdas) - 1)])
+    lmbdas = np.exp(np.linspace(math.log(1e-6), math.log(0.5), 80))
+
+    def error(d):
+        return np.where(c < 0.6 * d, c * c, d * d / 12).mean()
+
+    if bpp:
+        return float(lmbdas[min(79, sum(estimate_bpp(c, channels, l) > bpp for l in lmbdas))])
+    return float(lmbdas[max(0, sum(error(step_for(l)) < 10 ** (-psnr / 10) for l in lmbdas) - 1)])
 
 # %% ../../nbs/60_latent/90_codec.ipynb #8b7e0f21
 def pretrained_id(
-    lmbda:float,
-)->int: # 1..255
+    lmbda: float,
+) -> int:  # 1..255
     "The number of the pretrained weights for about this `lmbda`"
-    return int(min(255, max(1, round(20 - 4*math.log2(lmbda)))))
+    return int(min(255, max(1, round(20 - 4 * math.log2(lmbda)))))
+
 
 def plan_for(
-    shape, # (h,w,c)
-    lmbda:float,
-    start:str, # 'shipped' or 'none'
-)->LatentSpec:
+    shape,  # (h,w,c)
+    lmbda: float,
+    start: str,  # 'shipped' or 'none'
+) -> LatentSpec:
     "Choose grids and networks for an image and a `lmbda`"
-    h,w,c = shape
-    levels,first = 9 if h*w > 3e6 else 8 if h*w > 1e6 else N_SEPARATE,int(lmbda > .012)
-    code = int(min(255, max(0, round(-8*math.log2(4*math.sqrt(lmbda))))))
-    known = [] if start == 'none' else sorted(pretrained())
+    h, w, c = shape
+    levels, first = 9 if h * w > 3e6 else 8 if h * w > 1e6 else N_SEPARATE, int(lmbda > 0.012)
+    code = int(min(255, max(0, round(-8 * math.log2(4 * math.sqrt(lmbda))))))
+    known = [] if start == "none" else sorted(pretrained())
     number = min(known, key=lambda k: abs(k - pretrained_id(lmbda))) if known else 0
     return LatentSpec(SynthesisSpec(h, w, c, levels, first, code), 16, 32, 1, number)
 
 # %% ../../nbs/60_latent/90_codec.ipynb #a5e73ac5
-BRIEF = .95   # fits of fewer than BRIEF/lmbda**.8 steps start from the analysis networks
-LONG = 5e5   # fits of more than LONG*lmbda steps start from default weights: pretrained ones end worse
-SMALL = 2500   # bytes; in a smaller file the 200 to 300 bytes saved by pretrained weights exceed the gain of default ones
-STEP_S = .006   # seconds per step on a core, independent of the image size
-WHOLE = .6   # bits per pixel by `estimate_bpp` above which all scales are fitted `AT_ONCE`
+BRIEF = 0.95  # fits of fewer than BRIEF/lmbda**.8 steps start from the analysis networks
+LONG = (
+    5e5  # fits of more than LONG*lmbda steps start from default weights: pretrained ones end worse
+)
+SMALL = 2500  # bytes; in a smaller file the 200 to 300 bytes saved by pretrained weights exceed the gain of default ones
+STEP_S = 0.006  # seconds per step on a core, independent of the image size
+WHOLE = 0.6  # bits per pixel by `estimate_bpp` above which all scales are fitted `AT_ONCE`
+
 
 def choose_init(
-    steps:float, # within the budget
-    lmbda:float,
-)->str: # 'analysis', 'start' or 'nothing'
+    steps: float,  # within the budget
+    lmbda: float,
+) -> str:  # 'analysis', 'start' or 'nothing'
     "Choose the initialization of a fit: analysis latents and pretrained weights, zeros and pretrained weights, or zeros and default weights"
-    return 'analysis' if steps < BRIEF/lmbda**.8 else 'start' if steps <= LONG*lmbda else 'nothing'
+    return (
+        "analysis"
+        if steps < BRIEF / lmbda**0.8
+        else "start"
+        if steps <= LONG * lmbda
+        else "nothing"
+    )
+
 
 def seconds_per_step(
-    pixels:int,
-    device=None, # 'cpu', 'cuda', ...
-)->float: # seconds per step
+    pixels: int,
+    device=None,  # 'cpu', 'cuda', ...
+) -> float:  # seconds per step
     "Estimated time of a step; on a GPU the launches of three thousand small kernels dominate"
-    return STEP_S + 2e-7*pixels if device in (None, 'cpu') else max(.04, 2e-8*pixels)
+    return STEP_S + 2e-7 * pixels if device in (None, "cpu") else max(0.04, 2e-8 * pixels)
 
 # %% ../../nbs/60_latent/90_codec.ipynb #881944b4
 class Clock:
     "Progress of a fit by seconds, or by steps"
-    def __init__(self, seconds, steps, show=False, used=0., save=None):
-        self.seconds,self.steps,self.t0,self.bar,self.save = seconds,steps,time.perf_counter() - used,None,save   # used: seconds of an earlier run; save: called with the seconds so far
+
+    def __init__(self, seconds, steps, show=False, used=0.0, save=None):
+        self.seconds, self.steps, self.t0, self.bar, self.save = (
+            seconds,
+            steps,
+            time.perf_counter() - used,
+            None,
+            save,
+        )  # used: seconds of an earlier run; save: called with the seconds so far
         if show:
             from tqdm.auto import tqdm
-            self.bar = tqdm(total=100, bar_format='{l_bar}{bar}| {elapsed}<{remaining}{postfix}', leave=False)
 
-    def __call__(self, o)->float: # 0..1
+            self.bar = tqdm(
+                total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", leave=False
+            )
+
+    def __call__(self, o) -> float:  # 0..1
         "The used part of the budget"
         spent = time.perf_counter() - self.t0
-        if self.save: self.save(spent)
-        p = o.work/self.steps if self.steps else spent/self.seconds
-        if self.bar and int(100*p) > self.bar.n:
-            if o.mse: self.bar.set_postfix_str(f'{-10*math.log10(o.mse):.2f} dB, {o.bpp:.3f} bpp', refresh=False)
-            self.bar.update(min(100, int(100*p)) - self.bar.n)
+        if self.save:
+            self.save(spent)
+        p = o.work / self.steps if self.steps else spent / self.seconds
+        if self.bar and int(100 * p) > self.bar.n:
+            if o.mse:
+                self.bar.set_postfix_str(
+                    f"{-10 * math.log10(o.mse):.2f} dB, {o.bpp:.3f} bpp", refresh=False
+                )
+            self.bar.update(min(100, int(100 * p)) - self.bar.n)
         return p
 
     def done(self):
-        if self.bar: self.bar.close()
+        if self.bar:
+            self.bar.close()
 
 # %% ../../nbs/60_latent/90_codec.ipynb #756f1f7d
 def search_lmbda(
-    o:LatentFit, # with latents of the analysis networks
-    begun, # function that makes a fit for a `lmbda`
-    bpp:float=None, # target size
-    psnr:float=None, # or target quality, dB
-    more:float=0., # bits per pixel to reserve
-    tries:int=6, # largest number of analyses
-)->LatentFit:
+    o: LatentFit,  # with latents of the analysis networks
+    begun,  # function that makes a fit for a `lmbda`
+    bpp: float = None,  # target size
+    psnr: float = None,  # or target quality, dB
+    more: float = 0.0,  # bits per pixel to reserve
+    tries: int = 6,  # largest number of analyses
+) -> LatentFit:
     "Search a fit whose initial latents come close to the target"
-    nearest = None   # (distance, fit)
+    nearest = None  # (distance, fit)
     for k in range(tries):
-        off = (o.cost(o.W, 'rate')/o.lmbda + o.weights_bpp() + more)/bpp if bpp else 10**(-psnr/10)/o.cost(o.W, 'mse')
+        off = (
+            (o.cost(o.W, "rate") / o.lmbda + o.weights_bpp() + more) / bpp
+            if bpp
+            else 10 ** (-psnr / 10) / o.cost(o.W, "mse")
+        )
         here = abs(math.log(off)), o
-        if nearest is None or here[0] < nearest[0]: nearest,here = here,nearest
-        if here: here[1].pool.shutdown()
-        if nearest[0] < .05 or k == tries - 1: break
-        o = begun(min(.5, max(1e-6, o.lmbda*max(1/8, min(8, off**(1.4 if bpp else 2.5))))))
+        if nearest is None or here[0] < nearest[0]:
+            nearest, here = here, nearest
+        if here:
+            here[1].pool.shutdown()
+        if nearest[0] < 0.05 or k == tries - 1:
+            break
+        o = begun(min(0.5, max(1e-6, o.lmbda * max(1 / 8, min(8, off ** (1.4 if bpp else 2.5))))))
         o.guess()
     return nearest[1]
 
+
 def fit_or_keep_init(
-    o:LatentFit, # initialized by `LatentFit.guess`
-    *args, # for `fit_latents`
-    rival:bool, # may the initialization be kept?
-    after=lambda: None, # called after the fit
-)->bool: # was it interrupted?
+    o: LatentFit,  # initialized by `LatentFit.guess`
+    *args,  # for `fit_latents`
+    rival: bool,  # may the initialization be kept?
+    after=lambda: None,  # called after the fit
+) -> bool:  # was it interrupted?
     "Fit, and return to the initialization if that has a lower cost"
-    error,rate = (o.cost(o.W, 'mse'),o.cost(o.W, 'rate')/o.lmbda + o.weights_bpp()) if rival else (0.,0.)
-    ys,mats,stopped = o.ys,o.mats,False
-    if o.level is None: o.ys = [y.clone() for y in ys]
-    try: fit_latents(o, *args)
+    error, rate = (
+        (o.cost(o.W, "mse"), o.cost(o.W, "rate") / o.lmbda + o.weights_bpp())
+        if rival
+        else (0.0, 0.0)
+    )
+    ys, mats, stopped = o.ys, o.mats, False
+    if o.level is None:
+        o.ys = [y.clone() for y in ys]
+    try:
+        fit_latents(o, *args)
     except KeyboardInterrupt:
         stopped = True
-        if o.mats is None: o.round_weights()
+        if o.mats is None:
+            o.round_weights()
     after()
-    if rival and error + o.lmbda*rate < o.price():   # both at the final `lmbda` of the rate control
+    if (
+        rival and error + o.lmbda * rate < o.price()
+    ):  # both at the final `lmbda` of the rate control
         o.ys = ys
         o.fix(mats)
     return stopped
@@ -171,227 +223,382 @@ def fit_or_keep_init(
 def compile_kernels():
     "Compile or load the kernels and run one step, so that no fit includes that time"
     with own_torch():
-        o = LatentFit(plan_for((8, 8, 3), .02, 'none'), torch.zeros(3, 8, 8, dtype=torch.float32), .02)
+        o = LatentFit(
+            plan_for((8, 8, 3), 0.02, "none"), torch.zeros(3, 8, 8, dtype=torch.float32), 0.02
+        )
         o.enter(0)
-        o.step(0, 0., .35, .2, .02)
+        o.step(0, 0.0, 0.35, 0.2, 0.02)
         o.round_weights()
         o.pool.shutdown()
 
+
 def announce(
-    progress:bool, # print to standard error; else warn
+    progress: bool,  # print to standard error; else warn
 ):
     "Report that kernels have to be compiled first"
-    if compiled(): return
-    said = 'kernels are compiled once, for about a minute; the time for fitting begins afterwards (implicit-compress warmup does it in advance)'
-    if progress: print(said, file=sys.stderr, flush=True)
-    else: warnings.warn(said, RuntimeWarning, stacklevel=4)
+    if compiled():
+        return
+    said = "kernels are compiled once, for about a minute; the time for fitting begins afterwards (implicit-compress warmup does it in advance)"
+    if progress:
+        print(said, file=sys.stderr, flush=True)
+    else:
+        warnings.warn(said, RuntimeWarning, stacklevel=4)
 
-CLOSING = 25   # work after the fit, in steps: rounding, changes of single latents, writing
-MEETING = 40   # additional steps for a target
-OVERTIME,OVERTIME_S = .5,2.   # limit of further steps for a target after the fit: part of the budget, or seconds,
-OVERTIME_STEPS = 24   # or steps, whichever is longest; changes of single latents follow
-FITTED = 2000   # additional bits of fitted weights, relative to unchanged initial ones
-LARGEST = 512   # rows and columns of the crop on which `lmbda` is searched
-OPENING = .5   # largest part of the time budget that counts for the analysis of a large image
-TRIES,TRIES_WHOLE = 6,2   # largest number of analyses: without a crop, and of the whole image after a crop
-SHARE = .25   # largest part of the seconds reserved for `CLOSING`
-ABOVE = .3   # dB above the target quality at which the fit aims: removing bits afterwards is easier than adding them
 
-PROBING = .25   # part of the budget used to search `lmbda`, for a fit with a quality target
-PROBED = 1.8   # change of log lmbda for a change of one in the logarithm of the error
+CLOSING = 25  # work after the fit, in steps: rounding, changes of single latents, writing
+MEETING = 40  # additional steps for a target
+OVERTIME, OVERTIME_S = (
+    0.5,
+    2.0,
+)  # limit of further steps for a target after the fit: part of the budget, or seconds,
+OVERTIME_STEPS = 24  # or steps, whichever is longest; changes of single latents follow
+FITTED = 2000  # additional bits of fitted weights, relative to unchanged initial ones
+LARGEST = 512  # rows and columns of the crop on which `lmbda` is searched
+OPENING = 0.5  # largest part of the time budget that counts for the analysis of a large image
+TRIES, TRIES_WHOLE = (
+    6,
+    2,
+)  # largest number of analyses: without a crop, and of the whole image after a crop
+SHARE = 0.25  # largest part of the seconds reserved for `CLOSING`
+ABOVE = 0.3  # dB above the target quality at which the fit aims: removing bits afterwards is easier than adding them
+
+PROBING = 0.25  # part of the budget used to search `lmbda`, for a fit with a quality target
+PROBED = 1.8  # change of log lmbda for a change of one in the logarithm of the error
+
 
 class _Kept:
     "Checkpoint of a fit, in the file format of `siren.fit`"
+
     def __init__(self, path, key, budget):
-        self.point,self.budget,self.every_s = Checkpoint(path, key),budget,30.
+        self.point, self.budget, self.every_s = Checkpoint(path, key), budget, 30.0
         self.due = time.perf_counter() + self.every_s
 
     @property
-    def latest(self): return self.point.latest
+    def latest(self):
+        return self.point.latest
 
-    def file(self)->File: # or None
+    def file(self) -> File:  # or None
         "The finished file of the same budget, if any"
         kept = self.point.kept
-        if 'file' not in kept or kept['latest']['budget'] != list(self.budget): return None
-        out = File(kept['file'].numpy().tobytes())
-        out.psnr,out.bpp,out.seconds = (kept[k] for k in ('psnr', 'bpp', 'seconds'))
+        if "file" not in kept or kept["latest"]["budget"] != list(self.budget):
+            return None
+        out = File(kept["file"].numpy().tobytes())
+        out.psnr, out.bpp, out.seconds = (kept[k] for k in ("psnr", "bpp", "seconds"))
         return out
 
     def take(self, o, begins, seconds):
         "Store the state of a fit"
-        self.point.kept.pop('file', None)
+        self.point.kept.pop("file", None)
         s = o.plan.scene
         plan = [list(s), *o.plan[1:]]
-        self.point.kept['latest'] = dict(budget=list(self.budget), plan=plan, begins=begins, seconds=seconds, fit=o.state())
+        self.point.kept["latest"] = dict(
+            budget=list(self.budget), plan=plan, begins=begins, seconds=seconds, fit=o.state()
+        )
         self.point.write()
         self.due = time.perf_counter() + self.every_s
 
-    def finish(self, out:File):
+    def finish(self, out: File):
         "Store the finished file"
-        self.point.kept |= dict(file=torch.frombuffer(bytearray(out), dtype=torch.uint8), psnr=out.psnr, bpp=out.bpp, seconds=out.seconds)
+        self.point.kept |= dict(
+            file=torch.frombuffer(bytearray(out), dtype=torch.uint8),
+            psnr=out.psnr,
+            bpp=out.bpp,
+            seconds=out.seconds,
+        )
         self.point.write()
+
 
 class _Run:
     "One call of `encode_latents`"
-    def __init__(self, x, bpp, psnr, lmbda, seconds, steps, seed, start, progress, threads, device, checkpoint, alpha=None):
-        self.x,self.bpp,self.psnr,self.seconds,self.steps,self.seed,self.progress,self.threads = x,bpp,psnr,seconds,steps,seed,progress,threads
+
+    def __init__(
+        self,
+        x,
+        bpp,
+        psnr,
+        lmbda,
+        seconds,
+        steps,
+        seed,
+        start,
+        progress,
+        threads,
+        device,
+        checkpoint,
+        alpha=None,
+    ):
+        (
+            self.x,
+            self.bpp,
+            self.psnr,
+            self.seconds,
+            self.steps,
+            self.seed,
+            self.progress,
+            self.threads,
+        ) = x, bpp, psnr, seconds, steps, seed, progress, threads
         self.alpha = alpha
-        self.cpu,self.o,self.used,self.stop,self.bar = device in (None, 'cpu'),None,0.,None,None
-        key = checkpoint and settings_hash(x, method='pyramid', bpp=bpp, psnr=psnr, lmbda=lmbda, seed=seed, start=start)
-        self.kept = _Kept(checkpoint, key, (steps, None if steps else seconds)) if checkpoint else None
-        reals,self.pixels = to_float(x),x.shape[0]*x.shape[1]
+        self.cpu, self.o, self.used, self.stop, self.bar = (
+            device in (None, "cpu"),
+            None,
+            0.0,
+            None,
+            None,
+        )
+        key = checkpoint and settings_hash(
+            x, method="pyramid", bpp=bpp, psnr=psnr, lmbda=lmbda, seed=seed, start=start
+        )
+        self.kept = (
+            _Kept(checkpoint, key, (steps, None if steps else seconds)) if checkpoint else None
+        )
+        reals, self.pixels = to_float(x), x.shape[0] * x.shape[1]
         self.magnitudes = wavelet_magnitudes(reals)
-        self.first = lmbda or estimate_lmbda(self.magnitudes, x.shape[2], bpp and max(bpp/2, bpp - 1500/self.pixels), psnr)
-        self.samples = torch.from_numpy(reals).movedim(2, 0).contiguous().to(device or 'cpu')
+        self.first = lmbda or estimate_lmbda(
+            self.magnitudes, x.shape[2], bpp and max(bpp / 2, bpp - 1500 / self.pixels), psnr
+        )
+        self.samples = torch.from_numpy(reals).movedim(2, 0).contiguous().to(device or "cpu")
         step = seconds_per_step(self.pixels, device)
-        self.expected = steps or seconds/step   # expected number of steps
+        self.expected = steps or seconds / step  # expected number of steps
         self.begins = choose_init(self.expected, self.first)
-        if self.begins == 'nothing' and estimate_bpp(self.magnitudes, x.shape[2], self.first)*self.pixels < 8*SMALL: self.begins = 'start'
-        self.start = 'none' if self.begins == 'nothing' else start
-        self.probing = PROBING if psnr and (steps or seconds) and self.begins != 'nothing' else 0.
-        self.closing = 0 if steps else min(SHARE*seconds, (CLOSING + (MEETING if bpp or psnr else 0))*step)
-        self.overtime = math.inf if steps else max(OVERTIME*seconds, OVERTIME_S, OVERTIME_STEPS*step)
+        if (
+            self.begins == "nothing"
+            and estimate_bpp(self.magnitudes, x.shape[2], self.first) * self.pixels < 8 * SMALL
+        ):
+            self.begins = "start"
+        self.start = "none" if self.begins == "nothing" else start
+        self.probing = PROBING if psnr and (steps or seconds) and self.begins != "nothing" else 0.0
+        self.closing = (
+            0 if steps else min(SHARE * seconds, (CLOSING + (MEETING if bpp or psnr else 0)) * step)
+        )
+        self.overtime = (
+            math.inf if steps else max(OVERTIME * seconds, OVERTIME_S, OVERTIME_STEPS * step)
+        )
 
     def begun(self, lmbda, samples=None):
         "A new fit"
         samples = self.samples if samples is None else samples
-        channels,h,w = samples.shape
-        return LatentFit(plan_for((h, w, channels), lmbda, self.start), samples, lmbda, self.seed, self.threads > 1)
+        channels, h, w = samples.shape
+        return LatentFit(
+            plan_for((h, w, channels), lmbda, self.start),
+            samples,
+            lmbda,
+            self.seed,
+            self.threads > 1,
+        )
 
     def probed(self):
         "Correct `lmbda` for a quality target by a short fit; if interrupted, that is the fit"
         o = self.begun(self.first)
-        brief = o.guess() and self.begins == 'analysis'
+        brief = o.guess() and self.begins == "analysis"
         clock = self.clock(self.probing)
-        try: fit_latents(o, clock, brief=brief, stages=AT_ONCE if brief else STAGES, rounding=False)
+        try:
+            fit_latents(o, clock, brief=brief, stages=AT_ONCE if brief else STAGES, rounding=False)
         except KeyboardInterrupt:
-            if o.mats is None: o.round_weights()
-            self.o,self.stop = o,'interrupted'
+            if o.mats is None:
+                o.round_weights()
+            self.o, self.stop = o, "interrupted"
             return
-        finally: o.pool.shutdown()
-        excess = math.log(10**(-(self.psnr + ABOVE)/10)/o.cost(o.W, 'mse'))
-        self.first = min(.5, max(1e-6, self.first*math.exp(PROBED*excess)))
-        if self.begins == 'start' and choose_init((1 - self.probing)*self.expected, self.first) == 'analysis': self.begins = 'analysis'
-
-    def clock(self, share:float, **more)->Clock:
-        "A clock for a part of the budget"
-        return Clock(share*(self.seconds - self.closing), self.steps and share*self.steps, **more)
-
-    def opened(self)->bool: # were the latents initialized by the analysis networks?
-        "Initialize the fit, at a `lmbda` for the target"
-        if self.probing: self.probed()
-        if self.stop: return False
-        t0 = time.perf_counter()
-        try: return self.analysed()
         finally:
-            if self.seconds: self.used = min(time.perf_counter() - t0, OPENING*(1 - self.probing)*(self.seconds - self.closing))
+            o.pool.shutdown()
+        excess = math.log(10 ** (-(self.psnr + ABOVE) / 10) / o.cost(o.W, "mse"))
+        self.first = min(0.5, max(1e-6, self.first * math.exp(PROBED * excess)))
+        if (
+            self.begins == "start"
+            and choose_init((1 - self.probing) * self.expected, self.first) == "analysis"
+        ):
+            self.begins = "analysis"
 
-    def analysed(self)->bool: # as `opened`
+    def clock(self, share: float, **more) -> Clock:
+        "A clock for a part of the budget"
+        return Clock(
+            share * (self.seconds - self.closing), self.steps and share * self.steps, **more
+        )
+
+    def opened(self) -> bool:  # were the latents initialized by the analysis networks?
+        "Initialize the fit, at a `lmbda` for the target"
+        if self.probing:
+            self.probed()
+        if self.stop:
+            return False
+        t0 = time.perf_counter()
+        try:
+            return self.analysed()
+        finally:
+            if self.seconds:
+                self.used = min(
+                    time.perf_counter() - t0,
+                    OPENING * (1 - self.probing) * (self.seconds - self.closing),
+                )
+
+    def analysed(self) -> bool:  # as `opened`
         "Latents of the analysis networks, at a `lmbda` for which their file is close to the target"
         fitting = bool(self.steps or self.seconds)
-        if fitting and not (self.bpp and self.begins == 'analysis') or self.start == 'none' or not (self.bpp or self.psnr):
+        if (
+            fitting
+            and not (self.bpp and self.begins == "analysis")
+            or self.start == "none"
+            or not (self.bpp or self.psnr)
+        ):
             self.o = self.begun(self.first)
             return self.o.guess()
         psnr = self.psnr and self.psnr + ABOVE
-        more = min(self.bpp/2, FITTED/self.pixels) if fitting else 0.
+        more = min(self.bpp / 2, FITTED / self.pixels) if fitting else 0.0
         part = self.part() if fitting else self.samples
         whole = part.shape == self.samples.shape
         if not whole and (o := self.begun(self.first, part)).guess():
-            o = search_lmbda(o, lambda lmbda: self.begun(lmbda, part), self.bpp*self.share_of(part), None, more)
+            o = search_lmbda(
+                o, lambda lmbda: self.begun(lmbda, part), self.bpp * self.share_of(part), None, more
+            )
             o.pool.shutdown()
             self.first = o.lmbda
         o = self.begun(self.first)
         known = o.guess()
-        self.o = search_lmbda(o, self.begun, self.bpp, psnr, more, TRIES if whole else TRIES_WHOLE) if known else o
+        self.o = (
+            search_lmbda(o, self.begun, self.bpp, psnr, more, TRIES if whole else TRIES_WHOLE)
+            if known
+            else o
+        )
         return known
 
-    def part(self)->torch.Tensor: # (c,h,w)
+    def part(self) -> torch.Tensor:  # (c,h,w)
         "Center crop of a large image"
-        top,left = (max(0, (n - LARGEST)//2) for n in self.samples.shape[1:])
-        return self.samples[:, top:top + LARGEST, left:left + LARGEST].contiguous()
+        top, left = (max(0, (n - LARGEST) // 2) for n in self.samples.shape[1:])
+        return self.samples[:, top : top + LARGEST, left : left + LARGEST].contiguous()
 
-    def share_of(self, part)->float:
+    def share_of(self, part) -> float:
         "Ratio of the estimated bits per pixel of a crop and of the image, at the current `lmbda`"
         c = len(part)
-        return estimate_bpp(wavelet_magnitudes(part.movedim(0, 2).cpu().numpy()), c, self.first)/max(1e-6, estimate_bpp(self.magnitudes, c, self.first))
+        return estimate_bpp(
+            wavelet_magnitudes(part.movedim(0, 2).cpu().numpy()), c, self.first
+        ) / max(1e-6, estimate_bpp(self.magnitudes, c, self.first))
 
     def restored(self):
         "Resume from a checkpoint"
         old = self.kept.latest
-        if old['budget'] != list(self.kept.budget) and self.spent(old) >= 1: raise ValueError(f'the checkpoint has {old["fit"]["numbers"]["work"]:.0f} steps in {old["seconds"]:.0f} s behind it, all that was asked for: ask for more, or delete it')
-        scene,*rest = old['plan']
-        self.o = LatentFit(LatentSpec(SynthesisSpec(*scene), *rest), self.samples, 1., self.seed, self.threads > 1)
-        self.o.restore(old['fit'])
-        self.used,self.begins = old['seconds'],old['begins']
+        if old["budget"] != list(self.kept.budget) and self.spent(old) >= 1:
+            raise ValueError(
+                f"the checkpoint has {old['fit']['numbers']['work']:.0f} steps in {old['seconds']:.0f} s behind it, all that was asked for: ask for more, or delete it"
+            )
+        scene, *rest = old["plan"]
+        self.o = LatentFit(
+            LatentSpec(SynthesisSpec(*scene), *rest), self.samples, 1.0, self.seed, self.threads > 1
+        )
+        self.o.restore(old["fit"])
+        self.used, self.begins = old["seconds"], old["begins"]
 
-    def spent(self, old)->float: # used part of the budget
+    def spent(self, old) -> float:  # used part of the budget
         "Progress of an earlier run"
         main = 1 - self.probing
-        return old['fit']['numbers']['work']/(main*self.steps) if self.steps else old['seconds']/(main*(self.seconds - self.closing))
+        return (
+            old["fit"]["numbers"]["work"] / (main * self.steps)
+            if self.steps
+            else old["seconds"] / (main * (self.seconds - self.closing))
+        )
 
     def save(self, seconds):
         "Write a checkpoint if it is due; called before every step"
         self.used = seconds
-        if self.kept and time.perf_counter() >= self.kept.due and self.o.level is not None: self.kept.take(self.o, self.begins, seconds)
+        if self.kept and time.perf_counter() >= self.kept.due and self.o.level is not None:
+            self.kept.take(self.o, self.begins, seconds)
 
     def over(self):
         "Write a checkpoint after the fit"
-        if self.kept and self.o.level is not None: self.kept.take(self.o, self.begins, self.used)
+        if self.kept and self.o.level is not None:
+            self.kept.take(self.o, self.begins, self.used)
 
-    def fit(self, known:bool):
+    def fit(self, known: bool):
         "Fit until the budget is used or the user interrupts; `known`: the latents were initialized by the analysis networks"
         resumed = self.o.level is not None
-        brief = (known or resumed) and self.begins == 'analysis'
+        brief = (known or resumed) and self.begins == "analysis"
         dense = estimate_bpp(self.magnitudes, self.x.shape[2], self.first) > WHOLE
         clock = self.clock(1 - self.probing, show=self.progress, used=self.used, save=self.save)
-        stopped = fit_or_keep_init(self.o, clock, self.bpp, self.psnr and self.psnr + ABOVE, brief, AT_ONCE if brief or dense else STAGES, rival=brief and not resumed and not self.psnr, after=self.over)
+        stopped = fit_or_keep_init(
+            self.o,
+            clock,
+            self.bpp,
+            self.psnr and self.psnr + ABOVE,
+            brief,
+            AT_ONCE if brief or dense else STAGES,
+            rival=brief and not resumed and not self.psnr,
+            after=self.over,
+        )
         clock.done()
-        self.stop = 'interrupted' if stopped else 'steps' if self.steps else 'seconds'
+        self.stop = "interrupted" if stopped else "steps" if self.steps else "seconds"
 
-    def file(self)->File:
+    def file(self) -> File:
         "Fit, meet the target and write the file"
-        if not (self.steps or self.seconds) and self.start == 'none': raise ValueError('seconds is 0, and start \'none\' has no analysis: give seconds, or start=\'shipped\'')
+        if not (self.steps or self.seconds) and self.start == "none":
+            raise ValueError(
+                "seconds is 0, and start 'none' has no analysis: give seconds, or start='shipped'"
+            )
         if self.cpu:
             announce(self.progress)
             compile_kernels()
         resumed = self.kept and self.kept.latest
         known = self.restored() if resumed else self.opened()
-        if (self.steps or self.seconds) and not self.stop: self.fit(known)
-        depth = 8*self.x.itemsize
+        if (self.steps or self.seconds) and not self.stop:
+            self.fit(known)
+        depth = 8 * self.x.itemsize
         deadline = time.perf_counter() + self.overtime
-        if not (self.bpp or self.psnr): polish(self.o, deadline)
-        else: meet(self.o, self.x, depth, self.bpp, self.psnr, self.threads, self.alpha, deadline)
+        if not (self.bpp or self.psnr):
+            polish(self.o, deadline)
+        else:
+            meet(self.o, self.x, depth, self.bpp, self.psnr, self.threads, self.alpha, deadline)
         out = File(self.o.file(depth))
-        out.psnr,out.bpp = decoded_psnr(self.o, self.x, depth, self.threads, self.alpha),8*len(out)/self.pixels
+        out.psnr, out.bpp = (
+            decoded_psnr(self.o, self.x, depth, self.threads, self.alpha),
+            8 * len(out) / self.pixels,
+        )
         out.fit = FitRecord(self.stop, self.o.steps, self.used, out.psnr, self.o.lmbda)
         return out
 
+
 def encode_latents(
-    x, # (h,w,c) samples
-    bpp:float=None, # target size, bits per pixel; default .3
-    psnr:float=None, # or quality, dB
-    lmbda:float=None, # or the weight of rate in `mse + lmbda*bpp`: a larger one makes a smaller file
-    seconds:float=60., # budget for the fit and the work after it; without compilation; a target may take about half as long again. 0: no fit
-    steps:int=None, # or a budget in steps at full size: then the file is reproducible
-    seed:int=0, # of the noise
-    start:str='shipped', # pretrained weights, unless the budget is long enough for better ones; 'none': default weights
-    progress:bool=False, # show a progress bar?
-    threads:int=None, # default: the setting of torch
-    device=None, # device of the fit: 'cpu', 'cuda', ...
-    checkpoint=None, # file for the state of the fit; if it exists, the fit resumes from it
-    alpha=None, # (h,w,1) samples: where it is 0, `x` is invisible and does not count for a quality
-)->File:
+    x,  # (h,w,c) samples
+    bpp: float = None,  # target size, bits per pixel; default .3
+    psnr: float = None,  # or quality, dB
+    lmbda: float = None,  # or the weight of rate in `mse + lmbda*bpp`: a larger one makes a smaller file
+    seconds: float = 60.0,  # budget for the fit and the work after it; without compilation; a target may take about half as long again. 0: no fit
+    steps: int = None,  # or a budget in steps at full size: then the file is reproducible
+    seed: int = 0,  # of the noise
+    start: str = "shipped",  # pretrained weights, unless the budget is long enough for better ones; 'none': default weights
+    progress: bool = False,  # show a progress bar?
+    threads: int = None,  # default: the setting of torch
+    device=None,  # device of the fit: 'cpu', 'cuda', ...
+    checkpoint=None,  # file for the state of the fit; if it exists, the fit resumes from it
+    alpha=None,  # (h,w,1) samples: where it is 0, `x` is invisible and does not count for a quality
+) -> File:
     "Fit latents and networks to an image and write the file; the settings of torch are restored"
-    if start not in ('shipped', 'none'): raise ValueError(f"start is {start!r}: known are 'shipped', 'none'")
-    if not (psnr or lmbda or bpp): bpp = .3
+    if start not in ("shipped", "none"):
+        raise ValueError(f"start is {start!r}: known are 'shipped', 'none'")
+    if not (psnr or lmbda or bpp):
+        bpp = 0.3
     with own_torch() as before:
-        run = _Run(x, bpp, psnr, lmbda, seconds, steps, seed, start, progress, threads or before, device, checkpoint, alpha)
-        if run.kept and (done := run.kept.file()): return done
+        run = _Run(
+            x,
+            bpp,
+            psnr,
+            lmbda,
+            seconds,
+            steps,
+            seed,
+            start,
+            progress,
+            threads or before,
+            device,
+            checkpoint,
+            alpha,
+        )
+        if run.kept and (done := run.kept.file()):
+            return done
         t0 = time.perf_counter()
-        try: out = run.file()
+        try:
+            out = run.file()
         finally:
-            if run.o: run.o.pool.shutdown()
+            if run.o:
+                run.o.pool.shutdown()
             release_memory()
     out.seconds = time.perf_counter() - t0
-    if run.kept and run.stop != 'interrupted': run.kept.finish(out)
+    if run.kept and run.stop != "interrupted":
+        run.kept.finish(out)
     return out

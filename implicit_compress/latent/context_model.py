@@ -13,233 +13,344 @@ __all__ = ['CONTEXT_OFFSETS', 'TILE', 'WAVE_LAG', 'MARGIN', 'TOGETHER', 'PARENT_
 from functools import cache
 from typing import NamedTuple
 import numpy as np
-from ..entropy.coding import ROOTS, DamagedError, IicError, TruncatedError, escapes, indices, only_iic_errors, root
+from implicit_compress.entropy.coding import (
+    ROOTS,
+    DamagedError,
+    IicError,
+    TruncatedError,
+    escapes,
+    indices,
+    only_iic_errors,
+    root,
+)
 from ..siren.integer import SingleThreadedBlas
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #bdf7ae61
 class LatentGrid(NamedTuple):
     "Size of the latent grid of one scale"
-    level:int # 0 is as large as the image, each next level half of it
-    h:int # rows
-    w:int # columns
+
+    level: int  # 0 is as large as the image, each next level half of it
+    h: int  # rows
+    w: int  # columns
+
 
 def latent_grids(
-    h:int, # rows of the image
-    w:int, # columns
-    levels:int, # number of scales, omitted ones included
-    first:int=0, # the finest scale that has a grid
-)->list: # of `LatentGrid`, in the order of the file: coarse to fine
+    h: int,  # rows of the image
+    w: int,  # columns
+    levels: int,  # number of scales, omitted ones included
+    first: int = 0,  # the finest scale that has a grid
+) -> list:  # of `LatentGrid`, in the order of the file: coarse to fine
     "List the latent grids of an image"
     return [LatentGrid(l, -(-h >> l), -(-w >> l)) for l in reversed(range(first, levels))]
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #e2d57c2d
-CONTEXT_OFFSETS = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-1, 2), (-2, -1), (-2, 1), (-2, -2), (-2, 2))   # row and column offsets of the spatial context, the nearest first
-TILE,WAVE_LAG = 7,3   # a tile has 2**7 rows and columns; a row is this many columns behind the one above
-MARGIN = 2   # zeros above a tile, and to its left and right
-TOGETHER = 1 << 15   # positions that are enumerated per batch
+CONTEXT_OFFSETS = (
+    (0, -1),
+    (-1, 0),
+    (-1, -1),
+    (-1, 1),
+    (0, -2),
+    (-2, 0),
+    (-1, -2),
+    (-1, 2),
+    (-2, -1),
+    (-2, 1),
+    (-2, -2),
+    (-2, 2),
+)  # row and column offsets of the spatial context, the nearest first
+TILE, WAVE_LAG = (
+    7,
+    3,
+)  # a tile has 2**7 rows and columns; a row is this many columns behind the one above
+MARGIN = 2  # zeros above a tile, and to its left and right
+TOGETHER = 1 << 15  # positions that are enumerated per batch
+
 
 def wavefronts(
-    g:LatentGrid,
-): # yields (n,) rows, (n,) columns, and (k,) the end of each of k wavefronts
+    g: LatentGrid,
+):  # yields (n,) rows, (n,) columns, and (k,) the end of each of k wavefronts
     "Decoding order, several wavefronts at a time: latents of one wavefront are not in each other's context"
     side = 1 << TILE
-    down,right,high,wide = np.arange(0, g.h, side),np.arange(0, g.w, side),min(side, g.h),min(side, g.w)
-    r,count,some = np.arange(high),wide + WAVE_LAG*(high - 1),max(1, TOGETHER//(len(down)*len(right)*high))
+    down, right, high, wide = (
+        np.arange(0, g.h, side),
+        np.arange(0, g.w, side),
+        min(side, g.h),
+        min(side, g.w),
+    )
+    r, count, some = (
+        np.arange(high),
+        wide + WAVE_LAG * (high - 1),
+        max(1, TOGETHER // (len(down) * len(right) * high)),
+    )
     for t in range(0, count, some):
-        c = np.arange(t, min(t + some, count))[:, None, None, None] - WAVE_LAG*r
-        y,x = np.broadcast_arrays(down[:, None, None] + r, right[:, None] + c)
+        c = np.arange(t, min(t + some, count))[:, None, None, None] - WAVE_LAG * r
+        y, x = np.broadcast_arrays(down[:, None, None] + r, right[:, None] + c)
         inside = (c >= 0) & (c < wide) & (y < g.h) & (x < g.w)
-        yield y[inside],x[inside],inside.sum((1, 2, 3)).cumsum()
+        yield y[inside], x[inside], inside.sum((1, 2, 3)).cumsum()
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #e1a17968
-PARENT_OFFSETS = ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))   # positions in the parent grid: the same one, and its neighbors
-N_INTER_SCALE,INTER_SCALE_FEATURES = 3,6   # number of finest scales with inter-scale context; number of its features
-N_FEATURES,FEATURE = 23 + INTER_SCALE_FEATURES,6   # number of features; their fractional bits
-GROUPS = ((0, 4), (4, 12), (12, 18))   # ranges of features whose magnitudes are summed
-MOST = 4095   # context values are clipped to this magnitude
+PARENT_OFFSETS = (
+    (0, 0),
+    (0, 1),
+    (1, 0),
+    (0, -1),
+    (-1, 0),
+)  # positions in the parent grid: the same one, and its neighbors
+N_INTER_SCALE, INTER_SCALE_FEATURES = (
+    3,
+    6,
+)  # number of finest scales with inter-scale context; number of its features
+N_FEATURES, FEATURE = 23 + INTER_SCALE_FEATURES, 6  # number of features; their fractional bits
+GROUPS = ((0, 4), (4, 12), (12, 18))  # ranges of features whose magnitudes are summed
+MOST = 4095  # context values are clipped to this magnitude
+
 
 class PaddedGrid:
     "A zero-padded grid, by tiles or as a whole, filled as it is decoded"
+
     def __init__(self, g, tile=62):
-        self.g,self.tile = g,tile
-        self.stride = g.w + MARGIN*((g.w - 1 >> tile) + 2)
-        self.flat = np.zeros(self.stride*(g.h + MARGIN*((g.h - 1 >> tile) + 2)))
+        self.g, self.tile = g, tile
+        self.stride = g.w + MARGIN * ((g.w - 1 >> tile) + 2)
+        self.flat = np.zeros(self.stride * (g.h + MARGIN * ((g.h - 1 >> tile) + 2)))
 
     def at(self, r, c):
         "Positions in `flat`"
-        return (r + MARGIN + MARGIN*(r >> self.tile))*self.stride + c + MARGIN + MARGIN*(c >> self.tile)
+        return (
+            (r + MARGIN + MARGIN * (r >> self.tile)) * self.stride
+            + c
+            + MARGIN
+            + MARGIN * (c >> self.tile)
+        )
 
     def around(self, at, offsets):
         "(len(offsets),n) positions at these offsets"
-        return at + np.array([[dy*self.stride + dx] for dy,dx in offsets])
+        return at + np.array([[dy * self.stride + dx] for dy, dx in offsets])
 
     def seen(self, at, offsets):
         "(len(offsets),n) values at these offsets"
         return self.flat.take(self.around(at, offsets))
 
+
 def features(
-    g:LatentGrid,
-    r, # (n,) rows
-    c, # (n,) columns
-    parent:PaddedGrid=None, # the parent grid; None if there is none
-    grand:PaddedGrid=None, # the grandparent grid
-    told=None, # (6,h,w) of `inter_scale_features`, as large as `parent`
-)->np.ndarray: # (29,n) float64 holding integers with six fractional bits
+    g: LatentGrid,
+    r,  # (n,) rows
+    c,  # (n,) columns
+    parent: PaddedGrid = None,  # the parent grid; None if there is none
+    grand: PaddedGrid = None,  # the grandparent grid
+    told=None,  # (6,h,w) of `inter_scale_features`, as large as `parent`
+) -> np.ndarray:  # (29,n) float64 holding integers with six fractional bits
     "Context features from coarser grids; those of the spatial context and its sums are zero"
     out = np.zeros((N_FEATURES, len(r)))
-    if parent: out[12:17] = parent.seen(parent.at(r >> 1, c >> 1), PARENT_OFFSETS)
-    if grand: out[17] = grand.seen(grand.at(r >> 2, c >> 2), PARENT_OFFSETS[:1])
+    if parent:
+        out[12:17] = parent.seen(parent.at(r >> 1, c >> 1), PARENT_OFFSETS)
+    if grand:
+        out[17] = grand.seen(grand.at(r >> 2, c >> 2), PARENT_OFFSETS[:1])
     np.abs(out[slice(*GROUPS[2])]).sum(0, out=out[20])
     out[12:21] *= 1 << FEATURE
-    out[21],out[22] = g.level*(1 << FEATURE - 2),1 << FEATURE
-    if told is not None: out[-INTER_SCALE_FEATURES:] = told[:, r >> 1, c >> 1]
+    out[21], out[22] = g.level * (1 << FEATURE - 2), 1 << FEATURE
+    if told is not None:
+        out[-INTER_SCALE_FEATURES:] = told[:, r >> 1, c >> 1]
     return out
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #55c62ce7
-ACTIVE,BIG = 10,1 << 24   # fractional bits of an activation; limit of activations and of inter-scale features
-CONTEXT = 4 + N_INTER_SCALE   # number of matrices of the context model
-STRIP = 256   # rows per block
-SCALES,TIGHTEST = 43,18   # scales are 2**((s - 18)/4), s = 0..42
+ACTIVE, BIG = (
+    10,
+    1 << 24,
+)  # fractional bits of an activation; limit of activations and of inter-scale features
+CONTEXT = 4 + N_INTER_SCALE  # number of matrices of the context model
+STRIP = 256  # rows per block
+SCALES, TIGHTEST = 43, 18  # scales are 2**((s - 18)/4), s = 0..42
+
 
 class Matrix(NamedTuple):
     "Integer weights with a power-of-two scale"
-    Q:np.ndarray # (out,in) int64, below 2**15
-    s:int # the weights are Q/2**s, 0..15
+
+    Q: np.ndarray  # (out,in) int64, below 2**15
+    s: int  # the weights are Q/2**s, 0..15
+
 
 def rescaled(
-    a, # float64 holding integers
-    s:int, # bits to drop; negative: to add
-)->np.ndarray: # float64 holding integers
+    a,  # float64 holding integers
+    s: int,  # bits to drop; negative: to add
+) -> np.ndarray:  # float64 holding integers
     "Divide by a power of two and round"
-    return np.floor(a*2.**-s + .5)
+    return np.floor(a * 2.0**-s + 0.5)
+
 
 def inter_scale_features(
-    above, # (k,h,w) int16: all coarser grids, parent first, upsampled to the size of the parent
-    m:Matrix, # (6,k+1), the last column is the bias
-)->np.ndarray: # (6,h,w) float32 holding integers with six fractional bits
+    above,  # (k,h,w) int16: all coarser grids, parent first, upsampled to the size of the parent
+    m: Matrix,  # (6,k+1), the last column is the bias
+) -> np.ndarray:  # (6,h,w) float32 holding integers with six fractional bits
     "Features of the latents from all coarser grids"
-    W,out = m.Q*2.**FEATURE,np.empty((len(m.Q), *above.shape[1:]), np.float32)
+    W, out = m.Q * 2.0**FEATURE, np.empty((len(m.Q), *above.shape[1:]), np.float32)
     for a in range(0, above.shape[1], STRIP):
-        x = above[:, a:a + STRIP].reshape(len(above), -1).astype(np.float64)
-        out[:, a:a + STRIP] = np.clip(rescaled(W[:, :-1] @ x + W[:, -1:], m.s), -BIG, BIG).reshape(len(out), -1, above.shape[2])
+        x = above[:, a : a + STRIP].reshape(len(above), -1).astype(np.float64)
+        out[:, a : a + STRIP] = np.clip(
+            rescaled(W[:, :-1] @ x + W[:, -1:], m.s), -BIG, BIG
+        ).reshape(len(out), -1, above.shape[2])
     return out
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #982f0965
-LAST,HALF = np.array([[2.**(3 - ACTIVE)], [2.**(2 - ACTIVE)]]),np.array([[.5], [TIGHTEST + .5]])   # scale mean to eighths, scale to quarters of an octave
-LOWEST,HIGHEST = np.array([[-8.*MOST], [0]]),np.array([[8.*MOST], [SCALES - 1]])
+LAST, HALF = (
+    np.array([[2.0 ** (3 - ACTIVE)], [2.0 ** (2 - ACTIVE)]]),
+    np.array([[0.5], [TIGHTEST + 0.5]]),
+)  # scale mean to eighths, scale to quarters of an octave
+LOWEST, HIGHEST = np.array([[-8.0 * MOST], [0]]), np.array([[8.0 * MOST], [SCALES - 1]])
+
 
 def floored(a):
     "Floor in place"
     return np.floor(a, out=a)
 
+
 def bounded(a, lo, hi):
     "Clip in place"
     return np.minimum(np.maximum(a, lo, out=a), hi, out=a)
 
+
 class ContextModel:
     "Predict mean and scale of latents from their context"
-    def __init__(self,
-        net, # list of `Matrix`: (c,29), (c,c), (2,c), (2,29), then those of `inter_scale_features`
+
+    def __init__(
+        self,
+        net,  # list of `Matrix`: (c,29), (c,c), (2,c), (2,29), then those of `inter_scale_features`
     ):
-        (W1,s1),(W2,s2),(W3,s3),(L,s4) = net[:4]
-        self.A = np.concatenate([W1*2.**(ACTIVE - FEATURE - s1), L*2.**(ACTIVE - FEATURE - s4)])   # hidden layer, then mean and scale
-        sums = [self.A[:, 18 + j:19 + j].repeat(hi - lo, 1) for j,(lo,hi) in enumerate(GROUPS[:2])]
-        self.near = np.concatenate([self.A[:, :12], *sums], 1)*2.**FEATURE
-        self.width,self.W2,self.W3 = len(W1),W2*2.**-s2,W3*2.**-s3
+        (W1, s1), (W2, s2), (W3, s3), (L, s4) = net[:4]
+        self.A = np.concatenate(
+            [W1 * 2.0 ** (ACTIVE - FEATURE - s1), L * 2.0 ** (ACTIVE - FEATURE - s4)]
+        )  # hidden layer, then mean and scale
+        sums = [
+            self.A[:, 18 + j : 19 + j].repeat(hi - lo, 1) for j, (lo, hi) in enumerate(GROUPS[:2])
+        ]
+        self.near = np.concatenate([self.A[:, :12], *sums], 1) * 2.0**FEATURE
+        self.width, self.W2, self.W3 = len(W1), W2 * 2.0**-s2, W3 * 2.0**-s3
 
-    def before(self,
-        x, # (29,n) from `features`
-    )->np.ndarray: # (c+2,n) float64
+    def before(
+        self,
+        x,  # (29,n) from `features`
+    ) -> np.ndarray:  # (c+2,n) float64
         "First layer without the spatial context"
-        return self.A @ x + .5
+        return self.A @ x + 0.5
 
-    def __call__(self,
-        own, # (12,n) float64: spatial context
-        before, # (c+2,n) from `before`
-    )->np.ndarray: # (2,n) int64: means in eighths, scales 0..42
+    def __call__(
+        self,
+        own,  # (12,n) float64: spatial context
+        before,  # (c+2,n) from `before`
+    ) -> np.ndarray:  # (2,n) int64: means in eighths, scales 0..42
         "Evaluate the network"
-        x = np.empty((2*len(own), own.shape[1]))
-        x[:len(own)] = own
-        np.abs(own, out=x[len(own):])
+        x = np.empty((2 * len(own), own.shape[1]))
+        x[: len(own)] = own
+        np.abs(own, out=x[len(own) :])
         z = self.near @ x
         z += before
-        h = floored(z)[:self.width]
+        h = floored(z)[: self.width]
         bounded(h, 0, BIG)
         k = self.W2 @ h
-        k += .5
+        k += 0.5
         h += bounded(floored(k), 0, BIG)
         o = self.W3 @ h
-        o += .5
+        o += 0.5
         o = floored(o)
-        o += z[self.width:]
+        o += z[self.width :]
         o *= LAST
         o += HALF
         return bounded(floored(o), LOWEST, HIGHEST).astype(np.int64)
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #6ef1afd9
-PER_LN2 = 1549082005   # round(2**30/ln(2))
-REACHES = ((0, 12, 3), (12, 21, 15), (21, 29, 63), (29, SCALES, 511))   # first scale, last + 1, largest magnitude in their tables
+PER_LN2 = 1549082005  # round(2**30/ln(2))
+REACHES = (
+    (0, 12, 3),
+    (12, 21, 15),
+    (21, 29, 63),
+    (29, SCALES, 511),
+)  # first scale, last + 1, largest magnitude in their tables
+
 
 def exp_fixed(
-    d, # int64 distances in eighths, 0 or more
-    scale:int, # 0..42
-)->np.ndarray: # int64, the same shape
+    d,  # int64 distances in eighths, 0 or more
+    scale: int,  # 0..42
+) -> np.ndarray:  # int64, the same shape
     "2**30 times `exp(-d/8 / 2**((scale - 18)/4))`"
-    up = -((scale - TIGHTEST)//4)   # octaves, rounded up
-    part = 4*up - TIGHTEST + scale
-    x = (d*PER_LN2 >> 13)*root(4*part) >> 30
+    up = -((scale - TIGHTEST) // 4)  # octaves, rounded up
+    part = 4 * up - TIGHTEST + scale
+    x = (d * PER_LN2 >> 13) * root(4 * part) >> 30
     e = np.minimum(x << 4 + up if up > -4 else x >> -4 - up, 40 << 24)
     w = np.full(e.shape, 1 << 30)
-    for i in range(1, 25): w = np.where(e >> 24 - i & 1, w*ROOTS[i] >> 30, w)
+    for i in range(1, 25):
+        w = np.where(e >> 24 - i & 1, w * ROOTS[i] >> 30, w)
     return w >> (e >> 24)
 
+
 def laplace(
-    eighths, # (k,) means, 0..4
-    scale:int, # 0..42
-    reach:int, # largest magnitude in the tables
-)->np.ndarray: # (k,2*reach+2) int64 counts for -reach..reach, at least 1; the last is the escape
+    eighths,  # (k,) means, 0..4
+    scale: int,  # 0..42
+    reach: int,  # largest magnitude in the tables
+) -> np.ndarray:  # (k,2*reach+2) int64 counts for -reach..reach, at least 1; the last is the escape
     "Frequency tables of the Laplace distribution"
-    d = np.abs(8*np.arange(-reach, reach + 1) - np.reshape(eighths, (-1, 1)))
-    near,far = exp_fixed(np.abs(d - 4), scale),exp_fixed(d + 4, scale)
+    d = np.abs(8 * np.arange(-reach, reach + 1) - np.reshape(eighths, (-1, 1)))
+    near, far = exp_fixed(np.abs(d - 4), scale), exp_fixed(d + 4, scale)
     mass = np.where(d < 4, (2 << 30) - near - far, near - far)
     return np.maximum(np.column_stack([mass, far[:, 0] + far[:, -1]]) >> 11, 1)
 
+
 @cache
 def laplaces(
-    k:int, # index into `REACHES`
-)->np.ndarray: # (5*scales,2*reach+2) float64 holding integers
+    k: int,  # index into `REACHES`
+) -> np.ndarray:  # (5*scales,2*reach+2) float64 holding integers
     "All tables of one length; those of mean zero come first"
-    lo,hi,reach = REACHES[k]
-    return np.stack([laplace(range(5), s, reach) for s in range(lo, hi)], 1).reshape(-1, 2*reach + 2).astype(float)
+    lo, hi, reach = REACHES[k]
+    return (
+        np.stack([laplace(range(5), s, reach) for s in range(lo, hi)], 1)
+        .reshape(-1, 2 * reach + 2)
+        .astype(float)
+    )
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #423eb594
-LENGTH = np.concatenate([np.full(hi - lo, k) for k,(lo,hi,_) in enumerate(REACHES)])   # index into `REACHES` by scale
-FIRST = np.concatenate([np.arange(hi - lo) for lo,hi,_ in REACHES])   # its row there, for mean zero
-APIECE = np.concatenate([np.full(hi - lo, hi - lo) for lo,hi,_ in REACHES])   # row stride from one eighth to the next
+LENGTH = np.concatenate(
+    [np.full(hi - lo, k) for k, (lo, hi, _) in enumerate(REACHES)]
+)  # index into `REACHES` by scale
+FIRST = np.concatenate(
+    [np.arange(hi - lo) for lo, hi, _ in REACHES]
+)  # its row there, for mean zero
+APIECE = np.concatenate(
+    [np.full(hi - lo, hi - lo) for lo, hi, _ in REACHES]
+)  # row stride from one eighth to the next
+
 
 @cache
 def costs(
-    k:int, # index into `REACHES`
-)->np.ndarray: # of the shape of `laplaces`
+    k: int,  # index into `REACHES`
+) -> np.ndarray:  # of the shape of `laplaces`
     "Bits of all entries of those tables; an escape takes about 12 more"
     w = laplaces(k)
-    return np.log2(w.sum(1, keepdims=True)/w) + np.where(np.arange(w.shape[1]) == w.shape[1] - 1, 12, 0)
+    return np.log2(w.sum(1, keepdims=True) / w) + np.where(
+        np.arange(w.shape[1]) == w.shape[1] - 1, 12, 0
+    )
+
 
 def code_wavefront(
-    port, # `Writer`, or `Reader`
-    mean, # (n,) int64 eighths
-    scale, # (n,) int64 0..42
-    q=None, # (n,) int64 latents; None decodes them
-)->tuple: # (n,) int64, bits
+    port,  # `Writer`, or `Reader`
+    mean,  # (n,) int64 eighths
+    scale,  # (n,) int64 0..42
+    q=None,  # (n,) int64 latents; None decodes them
+) -> tuple:  # (n,) int64, bits
     "Encode or decode the latents of a wavefront"
     whole = mean + 4 >> 3
     off = mean - (whole << 3)
-    flip,row,length,out,bits = 1 - 2*(off < 0),FIRST[scale] + np.abs(off)*APIECE[scale],LENGTH[scale],np.empty(len(mean), np.int64),0.
-    n,v = np.bincount(length),None if q is None else flip*(q - whole)
+    flip, row, length, out, bits = (
+        1 - 2 * (off < 0),
+        FIRST[scale] + np.abs(off) * APIECE[scale],
+        LENGTH[scale],
+        np.empty(len(mean), np.int64),
+        0.0,
+    )
+    n, v = np.bincount(length), None if q is None else flip * (q - whole)
     for k in n.nonzero()[0]:
-        at,reach = slice(None) if n[k] == len(out) else (length == k).nonzero()[0],REACHES[k][2]
+        at, reach = slice(None) if n[k] == len(out) else (length == k).nonzero()[0], REACHES[k][2]
         rows = row[at]
-        i = port.rows(laplaces(k)[rows], None if q is None else indices(v[at], -reach, 2*reach + 1)).astype(np.int64)
+        i = port.rows(
+            laplaces(k)[rows], None if q is None else indices(v[at], -reach, 2 * reach + 1)
+        ).astype(np.int64)
         bits += costs(k)[rows, i].sum()
         i -= reach
         if i.max() > reach:
@@ -248,53 +359,87 @@ def code_wavefront(
         out[at] = i
     out *= flip
     out += whole
-    return out,bits
+    return out, bits
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #6f30bc0e
 def code_grids(
-    port, # `Writer`, or `Reader`
-    net, # list of `Matrix`, as for `ContextModel`
-    grids, # from `latent_grids`
-    given=None, # (h,w) int64 for each; None decodes them
-    check=lambda: None, # called after every batch of wavefronts
-): # yields (h,w) int64 and bits for each grid
+    port,  # `Writer`, or `Reader`
+    net,  # list of `Matrix`, as for `ContextModel`
+    grids,  # from `latent_grids`
+    given=None,  # (h,w) int64 for each; None decodes them
+    check=lambda: None,  # called after every batch of wavefronts
+):  # yields (h,w) int64 and bits for each grid
     "Encode or decode all grids, coarse to fine"
-    parent,grand,above,heirs = None,None,None,{m.Q.shape[1] - 1: m for m in net[4:]}   # inter-scale matrices, by their number of coarser grids
+    parent, grand, above, heirs = (
+        None,
+        None,
+        None,
+        {m.Q.shape[1] - 1: m for m in net[4:]},
+    )  # inter-scale matrices, by their number of coarser grids
     model = ContextModel(net)
-    for i,g in enumerate(grids):
+    for i, g in enumerate(grids):
         told = inter_scale_features(above, heirs[i]) if parent and i in heirs else None
-        q,own,whole,spent = np.empty((g.h, g.w), np.int64),PaddedGrid(g, TILE),PaddedGrid(g),0.
-        for r,c,ends in wavefronts(g):
-            at,before,v,a = own.at(r, c),model.before(features(g, r, c, parent, grand, told)),None if given is None else given[i][r, c],0
-            around,found = own.around(at, CONTEXT_OFFSETS),np.empty(len(at), np.int64)
+        q, own, whole, spent = (
+            np.empty((g.h, g.w), np.int64),
+            PaddedGrid(g, TILE),
+            PaddedGrid(g),
+            0.0,
+        )
+        for r, c, ends in wavefronts(g):
+            at, before, v, a = (
+                own.at(r, c),
+                model.before(features(g, r, c, parent, grand, told)),
+                None if given is None else given[i][r, c],
+                0,
+            )
+            around, found = own.around(at, CONTEXT_OFFSETS), np.empty(len(at), np.int64)
             for b in ends.tolist():
-                found[a:b],bits = code_wavefront(port, *model(own.flat.take(around[:, a:b]), before[:, a:b]), None if v is None else v[a:b])
-                own.flat[at[a:b]] = np.minimum(np.maximum(found[a:b], -MOST), MOST)   # twice as fast as np.clip
-                a,spent = b,spent + bits
+                found[a:b], bits = code_wavefront(
+                    port,
+                    *model(own.flat.take(around[:, a:b]), before[:, a:b]),
+                    None if v is None else v[a:b],
+                )
+                own.flat[at[a:b]] = np.minimum(
+                    np.maximum(found[a:b], -MOST), MOST
+                )  # twice as fast as np.clip
+                a, spent = b, spent + bits
             q[r, c] = found
             check()
-        if np.abs(q).max() > 1 << 15: raise DamagedError(f'words: a latent of {np.abs(q).max()}, at most {1 << 15} is possible')
-        yield q,spent
-        if g is grids[-1]: return   # the finest grid is no context
+        if np.abs(q).max() > 1 << 15:
+            raise DamagedError(
+                f"words: a latent of {np.abs(q).max()}, at most {1 << 15} is possible"
+            )
+        yield q, spent
+        if g is grids[-1]:
+            return  # the finest grid is no context
         q = np.clip(q, -MOST, MOST)
         whole.flat.reshape(-1, whole.stride)[MARGIN:-MARGIN, MARGIN:-MARGIN] = q
-        grown = [above.repeat(2, 1).repeat(2, 2)[:, :g.h, :g.w]] if parent else []
-        parent,grand,above = whole,parent,np.concatenate([q[None].astype(np.int16), *grown])
+        grown = [above.repeat(2, 1).repeat(2, 2)[:, : g.h, : g.w]] if parent else []
+        parent, grand, above = whole, parent, np.concatenate([q[None].astype(np.int16), *grown])
+
 
 def read_grids(
-    port, # `Reader`
-    words:bytes, # the bytes it reads
-    net, # list of `Matrix`, as for `ContextModel`
-    grids, # from `latent_grids`
-    partial:bool=False, # accept truncated data and return the complete grids, at least one
-)->tuple: # list of (h,w) int64, list of bits for each
+    port,  # `Reader`
+    words: bytes,  # the bytes it reads
+    net,  # list of `Matrix`, as for `ContextModel`
+    grids,  # from `latent_grids`
+    partial: bool = False,  # accept truncated data and return the complete grids, at least one
+) -> tuple:  # list of (h,w) int64, list of bits for each
     "Decode grids, as far as the data goes"
-    out,more = [],-2 if partial else 4   # the coder reads up to two words ahead, and at the end past the last one
+    out, more = (
+        [],
+        -2 if partial else 4,
+    )  # the coder reads up to two words ahead, and at the end past the last one
+
     def check():
-        if 4*(port.coder.num_words() - more) > len(words): raise TruncatedError(f'words: {len(words)} bytes are not enough')
+        if 4 * (port.coder.num_words() - more) > len(words):
+            raise TruncatedError(f"words: {len(words)} bytes are not enough")
+
     try:
         with only_iic_errors(), SingleThreadedBlas():
-            for v in code_grids(port, net, grids, check=check): out.append(v)
+            for v in code_grids(port, net, grids, check=check):
+                out.append(v)
     except IicError:
-        if not partial or not out: raise
-    return [q for q,_ in out],[b for _,b in out]
+        if not partial or not out:
+            raise
+    return [q for q, _ in out], [b for _, b in out]

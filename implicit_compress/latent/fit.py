@@ -19,83 +19,119 @@ from .optim import Adam, SOAP
 from ..entropy.coding import fit_model, write_model
 from ..siren.fit import set_own_threads
 from .context_model import CONTEXT, Matrix
-from .format import UNIT, LatentSpec, round_to_bits, header_for, initial_weights, write_pyramid
+from implicit_compress.latent.format import (
+    UNIT,
+    LatentSpec,
+    round_to_bits,
+    header_for,
+    initial_weights,
+    write_pyramid,
+)
 from .gradients import RateModel, synthesis_forward
 
 # %% ../../nbs/60_latent/70_fit.ipynb #8b68a1e2
 def soft_round(
-    y, # latents
-    sharp:float, # temperature: above .5 nearly the identity, near 0 hard rounding
-    noise, # of the same shape, or 0
-)->tuple: # rounded latents and their derivative by `y`
+    y,  # latents
+    sharp: float,  # temperature: above .5 nearly the identity, near 0 hard rounding
+    noise,  # of the same shape, or 0
+) -> tuple:  # rounded latents and their derivative by `y`
     "Round softly, add noise, and round softly again; and the derivative of that"
-    k = .5/math.tanh(.5/sharp)
+    k = 0.5 / math.tanh(0.5 / sharp)
+
     def soft(y):
         m = torch.floor(y)
-        t = 1 - 2/(1 + torch.exp((y - m - .5)*(2/sharp)))   # tanh by exp, which is faster
-        return m.add_(.5).add_(t, alpha=k),(1 - t*t).mul_(k/sharp)
-    y,slope = soft(y)
-    y,slope2 = soft(y + noise)
-    return y,slope.mul_(slope2)
+        t = 1 - 2 / (1 + torch.exp((y - m - 0.5) * (2 / sharp)))  # tanh by exp, which is faster
+        return m.add_(0.5).add_(t, alpha=k), (1 - t * t).mul_(k / sharp)
+
+    y, slope = soft(y)
+    y, slope2 = soft(y + noise)
+    return y, slope.mul_(slope2)
 
 # %% ../../nbs/60_latent/70_fit.ipynb #7edd5052
-WEIGHT_RATE_GAIN,NEAR = 2.,2.**-9   # weight of the rate of the weights during the fit; differences below NEAR count as zero
+WEIGHT_RATE_GAIN, NEAR = (
+    2.0,
+    2.0**-9,
+)  # weight of the rate of the weights during the fit; differences below NEAR count as zero
+
 
 def weight_rate_grad(
-    d, # differences of a matrix from its initial weights
-)->torch.Tensor: # the same shape
+    d,  # differences of a matrix from its initial weights
+) -> torch.Tensor:  # the same shape
     "Approximate gradient of the bits of weight differences"
-    return d/(d.abs() + NEAR)/(d.abs() + (d.abs().mean() + NEAR)/2)/math.log(2)
+    return d / (d.abs() + NEAR) / (d.abs() + (d.abs().mean() + NEAR) / 2) / math.log(2)
 
 # %% ../../nbs/60_latent/70_fit.ipynb #6f6afc25
-STAGES = ((3, .04), (2, .06), (1, .15), (0, .75))   # scale, and share of the budget
-AT_ONCE = ((0, 1.),)
-COARSE = 1.6   # factor of `lmbda` per coarser scale, relative to the number of pixels
-LR,LR_BRIEF,LR_SYNTHESIS,LR_CONTEXT,LR_LEARNED = .12,.05,1.35e-2,2.7e-2,1e-2   # learning rates: latents, latents with initial values, weights of each network, pretrained weights
-GUESSED = 12   # fractional bits of unchanged initial weights
-ROUND = .95   # progress of the last stage at which weights are rounded
-SPARE = 1 << 16   # number of possible offsets into the noise buffer
-TEMPERATURE,NOISE = (.35, .08),(.22, .15)   # of `soft_round`, at the start and at the end
-EXCERPT = 512   # rows and columns of the part of a large image on which weights are rounded
+STAGES = ((3, 0.04), (2, 0.06), (1, 0.15), (0, 0.75))  # scale, and share of the budget
+AT_ONCE = ((0, 1.0),)
+COARSE = 1.6  # factor of `lmbda` per coarser scale, relative to the number of pixels
+LR, LR_BRIEF, LR_SYNTHESIS, LR_CONTEXT, LR_LEARNED = (
+    0.12,
+    0.05,
+    1.35e-2,
+    2.7e-2,
+    1e-2,
+)  # learning rates: latents, latents with initial values, weights of each network, pretrained weights
+GUESSED = 12  # fractional bits of unchanged initial weights
+ROUND = 0.95  # progress of the last stage at which weights are rounded
+SPARE = 1 << 16  # number of possible offsets into the noise buffer
+TEMPERATURE, NOISE = (0.35, 0.08), (0.22, 0.15)  # of `soft_round`, at the start and at the end
+EXCERPT = 512  # rows and columns of the part of a large image on which weights are rounded
+
 
 def change(
-    w, # a matrix
-    base, # its initial weights, from `initial_weights`
-    s:int, # fractional bits
-)->np.ndarray: # int64
+    w,  # a matrix
+    base,  # its initial weights, from `initial_weights`
+    s: int,  # fractional bits
+) -> np.ndarray:  # int64
     "Quantized difference from the initial weights; differences below .65 steps become zero"
-    d = w.cpu().numpy().astype(np.float64)*2**s - round_to_bits(base, s)
-    return (np.sign(d)*np.floor(np.abs(d) + .35)).astype(np.int64)
+    d = w.cpu().numpy().astype(np.float64) * 2**s - round_to_bits(base, s)
+    return (np.sign(d) * np.floor(np.abs(d) + 0.35)).astype(np.int64)
+
 
 class LatentFit:
     "State of a fit of latents and weights to one image"
-    def __init__(self,
-        plan:LatentSpec,
-        x, # (planes,h,w) in [0,1]
-        lmbda:float, # weight of rate in `mse + lmbda*bpp`
-        seed:int=0, # of the noise
-        apart:bool=False, # compute the rate on a second core?
+
+    def __init__(
+        self,
+        plan: LatentSpec,
+        x,  # (planes,h,w) in [0,1]
+        lmbda: float,  # weight of rate in `mse + lmbda*bpp`
+        seed: int = 0,  # of the noise
+        apart: bool = False,  # compute the rate on a second core?
     ):
-        self.plan,self.lmbda,self.g = plan,lmbda,torch.Generator().manual_seed(seed)
-        self.noise = torch.randn(plan.scene.h*plan.scene.w + SPARE, generator=self.g, dtype=torch.float32).to(x.device)
-        self.base,self.pictures = initial_weights(plan),reduced(x, plan.scene.levels)
-        self.W = [torch.from_numpy(v/2.**UNIT).float().to(x.device) for v in self.base]
+        self.plan, self.lmbda, self.g = plan, lmbda, torch.Generator().manual_seed(seed)
+        self.noise = torch.randn(
+            plan.scene.h * plan.scene.w + SPARE, generator=self.g, dtype=torch.float32
+        ).to(x.device)
+        self.base, self.pictures = initial_weights(plan), reduced(x, plan.scene.levels)
+        self.W = [torch.from_numpy(v / 2.0**UNIT).float().to(x.device) for v in self.base]
         self.W0 = [w.clone() for w in self.W]
-        self.ys = [torch.zeros(g.h, g.w, dtype=torch.float32, device=x.device) for g in plan.scene.grids]
-        self.apart,self.pool = apart,ThreadPoolExecutor(1, initializer=set_own_threads, initargs=(1,))
-        self.mats = None   # integer weights, once they are rounded
-        self.free = None   # weights before rounding
-        self.level = None   # scale of the current stage
-        self.ratio = 1.   # ratio of the value with hard rounding and that of the steps, for the rate or for the error
-        self.every = 8   # steps between two evaluations of the rate
-        self.whole,self.mse,self.bpp,self.steps = RateModel(plan.scene.grids, x.device),0.,0.,0
-        self.speed,self.work = 1.,0.   # work: in steps at full size
+        self.ys = [
+            torch.zeros(g.h, g.w, dtype=torch.float32, device=x.device) for g in plan.scene.grids
+        ]
+        self.apart, self.pool = (
+            apart,
+            ThreadPoolExecutor(1, initializer=set_own_threads, initargs=(1,)),
+        )
+        self.mats = None  # integer weights, once they are rounded
+        self.free = None  # weights before rounding
+        self.level = None  # scale of the current stage
+        self.ratio = 1.0  # ratio of the value with hard rounding and that of the steps, for the rate or for the error
+        self.every = 8  # steps between two evaluations of the rate
+        self.whole, self.mse, self.bpp, self.steps = (
+            RateModel(plan.scene.grids, x.device),
+            0.0,
+            0.0,
+            0,
+        )
+        self.speed, self.work = 1.0, 0.0  # work: in steps at full size
         self.reach = LR
 
-    def guess(self)->bool:
+    def guess(self) -> bool:
         "Initialize latents by the analysis networks and weights by `initial_weights`; False if no analysis network exists for the specification"
         ys = analyze(self.plan, self.pictures)
-        if ys is None: return False
+        if ys is None:
+            return False
         self.ys = ys
         self.fix([Matrix(round_to_bits(b, GUESSED), GUESSED) for b in self.base])
         return True
@@ -103,242 +139,397 @@ class LatentFit:
     def costs(self, *args):
         "Start `RateModel`, on a second core if requested; returns a function that waits for its result"
         f = self.pool.submit(self.whole, *args)
-        if not self.apart: f.result()
+        if not self.apart:
+            f.result()
         return f.result
 
-    def count(self, level): return sum(g.level >= level for g in self.plan.scene.grids)
+    def count(self, level):
+        return sum(g.level >= level for g in self.plan.scene.grids)
 
     def enter(self, level):
         "Begin a stage"
-        self.best = math.inf,()
+        self.best = math.inf, ()
         self.level = level
         self.begin(self.count(level))
 
-    def begin(self, n): self.opts = [*(Adam(y, .8) for y in self.ys[:n]), *(SOAP(w) for w in self.W)]   # new optimizers, without moments
+    def begin(self, n):
+        self.opts = [
+            *(Adam(y, 0.8) for y in self.ys[:n]),
+            *(SOAP(w) for w in self.W),
+        ]  # new optimizers, without moments
 
     def watch(self, level, lmbda):
         "Keep the best state; if the cost diverges, restore it and halve the learning rate of the weights"
-        n,cost = self.count(level),self.mse + lmbda*self.bpp
-        if cost < self.best[0]: self.best = cost,[v.clone() for v in self.ys[:n] + self.W]
-        elif not cost < 1.6*self.best[0] and self.best[1] and self.mats is None:
-            for v,b in zip(self.ys[:n] + self.W, self.best[1]): v.copy_(b)
+        n, cost = self.count(level), self.mse + lmbda * self.bpp
+        if cost < self.best[0]:
+            self.best = cost, [v.clone() for v in self.ys[:n] + self.W]
+        elif not cost < 1.6 * self.best[0] and self.best[1] and self.mats is None:
+            for v, b in zip(self.ys[:n] + self.W, self.best[1]):
+                v.copy_(b)
             self.speed /= 2
             self.begin(n)
 
     def shaken(self, y):
         "Noise for a grid, from a buffer: new noise takes as long as a network"
         at = int(torch.randint(SPARE, (), generator=self.g))
-        return self.noise[at:at + y.numel()].view(y.shape)
+        return self.noise[at : at + y.numel()].view(y.shape)
 
     def step(self, level, part, sharp, noise, lmbda):
         "One step: soft rounding, rate and distortion, gradients, update"
-        n,x,fixed = self.count(level),self.pictures[level],self.mats is not None
-        soft,bends = zip(*(soft_round(y, sharp, self.shaken(y)*noise) for y in self.ys[:n]))
+        n, x, fixed = self.count(level), self.pictures[level], self.mats is not None
+        soft, bends = zip(*(soft_round(y, sharp, self.shaken(y) * noise) for y in self.ys[:n]))
         count = self.steps % self.every == 0
-        pixels,far = x.shape[1]*x.shape[2],part*self.reach*max(1., 1e-3/self.lmbda)**.2   # latents are larger at low `lmbda`
+        pixels, far = (
+            x.shape[1] * x.shape[2],
+            part * self.reach * max(1.0, 1e-3 / self.lmbda) ** 0.2,
+        )  # latents are larger at low `lmbda`
         costs = self.costs(soft, self.W[:CONTEXT], count)
-        leaves = [v.detach().requires_grad_(True) for v in (*soft, *([] if fixed else self.W[CONTEXT:]))]
-        mse = (synthesis_forward(self.plan.scene, leaves[:n], leaves[n:] or self.W[CONTEXT:], level) - x).square().mean()
+        leaves = [
+            v.detach().requires_grad_(True) for v in (*soft, *([] if fixed else self.W[CONTEXT:]))
+        ]
+        mse = (
+            (
+                synthesis_forward(
+                    self.plan.scene, leaves[:n], leaves[n:] or self.W[CONTEXT:], level
+                )
+                - x
+            )
+            .square()
+            .mean()
+        )
         grads = torch.autograd.grad(mse, leaves, allow_unused=True)
-        bits,slopes,gnet = costs()
-        for g,s,b,o in zip(grads, slopes, bends, self.opts): o.step(torch.add(s*(lmbda/pixels), 0 if g is None else g).mul_(b), far)
-        if not fixed and not (self.plan.start and level == STAGES[0][0]):   # pretrained weights stay fixed in the coarsest stage
-            rates = [LR_LEARNED]*2 if self.plan.start else [LR_CONTEXT, LR_SYNTHESIS*min(1., (self.lmbda/1.5e-3)**.4)]
-            bit = WEIGHT_RATE_GAIN*max(1., self.lmbda/4e-3)**.5*self.lmbda/self.pictures[0][0].numel()   # a higher weight where latents take few bits
-            for i,(g,w,w0,o) in enumerate(zip([*(v*(lmbda/pixels) for v in gnet), *grads[n:]], self.W, self.W0, self.opts[n:])):
-                if g is not None: o.step(g + bit*weight_rate_grad(w - w0), part*self.speed*rates[i >= CONTEXT])
-        if count: self.bpp = sum(bits)/pixels
-        self.mse,self.steps,self.work = float(mse.detach()),self.steps + 1,self.work + 4.**-level + .02
+        bits, slopes, gnet = costs()
+        for g, s, b, o in zip(grads, slopes, bends, self.opts):
+            o.step(torch.add(s * (lmbda / pixels), 0 if g is None else g).mul_(b), far)
+        if not fixed and not (
+            self.plan.start and level == STAGES[0][0]
+        ):  # pretrained weights stay fixed in the coarsest stage
+            rates = (
+                [LR_LEARNED] * 2
+                if self.plan.start
+                else [LR_CONTEXT, LR_SYNTHESIS * min(1.0, (self.lmbda / 1.5e-3) ** 0.4)]
+            )
+            bit = (
+                WEIGHT_RATE_GAIN
+                * max(1.0, self.lmbda / 4e-3) ** 0.5
+                * self.lmbda
+                / self.pictures[0][0].numel()
+            )  # a higher weight where latents take few bits
+            for i, (g, w, w0, o) in enumerate(
+                zip(
+                    [*(v * (lmbda / pixels) for v in gnet), *grads[n:]],
+                    self.W,
+                    self.W0,
+                    self.opts[n:],
+                )
+            ):
+                if g is not None:
+                    o.step(
+                        g + bit * weight_rate_grad(w - w0), part * self.speed * rates[i >= CONTEXT]
+                    )
+        if count:
+            self.bpp = sum(bits) / pixels
+        self.mse, self.steps, self.work = (
+            float(mse.detach()),
+            self.steps + 1,
+            self.work + 4.0**-level + 0.02,
+        )
 
     @torch.no_grad()
-    def cost(self, W, part=None)->float: # `mse + lmbda*bpp` of the latents; only one of the terms if `part` is 'rate' or 'mse'
+    def cost(
+        self, W, part=None
+    ) -> (
+        float
+    ):  # `mse + lmbda*bpp` of the latents; only one of the terms if `part` is 'rate' or 'mse'
         "Cost with hard rounding of the latents and weights `W`"
-        q,x = [y.round() for y in self.ys],self.pictures[0]
-        rate = 0 if part == 'mse' else sum(self.costs(q, W[:CONTEXT], True, False)()[0])/(x.shape[1]*x.shape[2])
-        return self.lmbda*rate + (0 if part == 'rate' else float((synthesis_forward(self.plan.scene, q, W[CONTEXT:]) - x).square().mean()))
+        q, x = [y.round() for y in self.ys], self.pictures[0]
+        rate = (
+            0
+            if part == "mse"
+            else sum(self.costs(q, W[:CONTEXT], True, False)()[0]) / (x.shape[1] * x.shape[2])
+        )
+        return self.lmbda * rate + (
+            0
+            if part == "rate"
+            else float((synthesis_forward(self.plan.scene, q, W[CONTEXT:]) - x).square().mean())
+        )
 
-    def price(self)->float: # `mse + lmbda*bpp`
+    def price(self) -> float:  # `mse + lmbda*bpp`
         "Estimated cost of the file"
-        return self.cost(self.W) + self.lmbda*self.weights_bpp()
+        return self.cost(self.W) + self.lmbda * self.weights_bpp()
 
     @property
-    def pixels(self)->int:
+    def pixels(self) -> int:
         "Pixels of the image"
         return self.pictures[0][0].numel()
 
     def excerpt(self):
         "The center of a large image with its latents and these weights, as a `LatentFit`; a small image as it is"
-        scene,image = self.plan.scene,self.pictures[0]
-        if self.pixels <= 2*EXCERPT**2: return self
-        unit = 1 << scene.levels - 1   # alignment of all grids
-        (top,rows),(left,columns) = [(0, n) if n <= EXCERPT else ((n - EXCERPT)//2//unit*unit, max(EXCERPT, unit)) for n in image.shape[1:]]
-        part = LatentFit(self.plan._replace(scene=scene._replace(h=rows, w=columns)), image[:, top:top + rows, left:left + columns].contiguous(), self.lmbda)
+        scene, image = self.plan.scene, self.pictures[0]
+        if self.pixels <= 2 * EXCERPT**2:
+            return self
+        unit = 1 << scene.levels - 1  # alignment of all grids
+        (top, rows), (left, columns) = [
+            (0, n) if n <= EXCERPT else ((n - EXCERPT) // 2 // unit * unit, max(EXCERPT, unit))
+            for n in image.shape[1:]
+        ]
+        part = LatentFit(
+            self.plan._replace(scene=scene._replace(h=rows, w=columns)),
+            image[:, top : top + rows, left : left + columns].contiguous(),
+            self.lmbda,
+        )
         part.W = self.W
-        part.ys = [y[top >> g.level:, left >> g.level:][:p.h, :p.w] for y,g,p in zip(self.ys, scene.grids, part.plan.scene.grids)]
+        part.ys = [
+            y[top >> g.level :, left >> g.level :][: p.h, : p.w]
+            for y, g, p in zip(self.ys, scene.grids, part.plan.scene.grids)
+        ]
         return part
 
     @torch.no_grad()
-    def round_weights(self,
-        most_bits:float=math.inf, # limit for all matrices together, as far as possible
+    def round_weights(
+        self,
+        most_bits: float = math.inf,  # limit for all matrices together, as far as possible
     ):
         "Choose the step of every matrix with the lowest cost: the cost increase of coarse steps is measured, that of finer ones falls by a factor of four per bit"
         part = self.excerpt()
-        before = {kind: part.cost(self.W, kind) for kind in ('rate', 'mse')}
-        options = [self.roundings(i, part, before) for i in range(len(self.W))]   # of each matrix: (harm, bits, step)
-        price = self.lmbda/self.pixels
-        picked = [self.cheapest(i, rows, part, before, price) for i,rows in enumerate(options)]
+        before = {kind: part.cost(self.W, kind) for kind in ("rate", "mse")}
+        options = [
+            self.roundings(i, part, before) for i in range(len(self.W))
+        ]  # of each matrix: (harm, bits, step)
+        price = self.lmbda / self.pixels
+        picked = [self.cheapest(i, rows, part, before, price) for i, rows in enumerate(options)]
         if sum(v[1] for v in picked) > most_bits:
-            for i,rows in enumerate(options): rows.append(self.unchanged(i, part, before))
+            for i, rows in enumerate(options):
+                rows.append(self.unchanged(i, part, before))
             while sum(v[1] for v in picked) > most_bits and price < 1e9:
                 price *= 2
-                picked = [min(rows, key=lambda v, price=price: v[0] + price*v[1]) for rows in options]
-        if part is not self: part.pool.shutdown()
+                picked = [
+                    min(rows, key=lambda v, price=price: v[0] + price * v[1]) for rows in options
+                ]
+        if part is not self:
+            part.pool.shutdown()
         self.free = [w.clone() for w in self.W]
-        self.fix([self.rounded(w, base, s) for w,base,(_,_,s) in zip(self.W, self.base, picked)])
+        self.fix(
+            [self.rounded(w, base, s) for w, base, (_, _, s) in zip(self.W, self.base, picked)]
+        )
 
-    def cheapest(self, i, rows, part, before, price)->tuple: # (harm, bits, step)
+    def cheapest(self, i, rows, part, before, price) -> tuple:  # (harm, bits, step)
         "The best option of a matrix; the estimate of the best one is replaced by a measurement, as coarse steps may cost more than estimated"
         measured = {}
         while True:
-            best = min(range(len(rows)), key=lambda k: rows[k][0] + price*rows[k][1])
-            harm,bits,s = rows[best]
-            if best in measured: return rows[best]
+            best = min(range(len(rows)), key=lambda k: rows[k][0] + price * rows[k][1])
+            harm, bits, s = rows[best]
+            if best in measured:
+                return rows[best]
             m = self.rounded(self.W[i], self.base[i], s)
-            measured[best] = max(harm, self.harm(i, torch.from_numpy(m.Q/2.**m.s).to(self.W[i]), part, before))
-            rows[best] = measured[best],bits,s
+            measured[best] = max(
+                harm, self.harm(i, torch.from_numpy(m.Q / 2.0**m.s).to(self.W[i]), part, before)
+            )
+            rows[best] = measured[best], bits, s
 
-    def harm(self, i, w, part, before)->float: # of `mse + lmbda*bpp`, for an image `part` with the cost `before`
+    def harm(
+        self, i, w, part, before
+    ) -> float:  # of `mse + lmbda*bpp`, for an image `part` with the cost `before`
         "Cost increase if matrix `i` is replaced by `w`"
-        kind = 'rate' if i < CONTEXT else 'mse'
-        return part.cost([*self.W[:i], w, *self.W[i + 1:]], kind) - before[kind]
+        kind = "rate" if i < CONTEXT else "mse"
+        return part.cost([*self.W[:i], w, *self.W[i + 1 :]], kind) - before[kind]
 
-    def roundings(self, i, part, before)->list: # of (harm, bits, step)
+    def roundings(self, i, part, before) -> list:  # of (harm, bits, step)
         "Options of matrix `i`: cost increase and bits for each step"
         w = self.W[i]
-        rough = [self.harm(i, torch.round(w*2**k)/2**k, part, before)*4.**k for k in (4, 6)]
-        harm = max(1e-3*self.lmbda*w.numel()/self.pixels, *rough)
-        fine = [s for s in range(2, 16) if float(w.abs().max())*2**s < 2**15 - 1]
-        return [(harm*4.**-s, self.weight_bits(w, self.base[i], s), s) for s in fine]
+        rough = [self.harm(i, torch.round(w * 2**k) / 2**k, part, before) * 4.0**k for k in (4, 6)]
+        harm = max(1e-3 * self.lmbda * w.numel() / self.pixels, *rough)
+        fine = [s for s in range(2, 16) if float(w.abs().max()) * 2**s < 2**15 - 1]
+        return [(harm * 4.0**-s, self.weight_bits(w, self.base[i], s), s) for s in fine]
 
-    def unchanged(self, i, part, before)->tuple: # (harm, bits, None)
+    def unchanged(self, i, part, before) -> tuple:  # (harm, bits, None)
         "The option of matrix `i` to keep the initial weights"
-        return max(0., self.harm(i, self.W0[i], part, before)),self.weight_bits(self.W0[i], self.base[i], GUESSED),None
+        return (
+            max(0.0, self.harm(i, self.W0[i], part, before)),
+            self.weight_bits(self.W0[i], self.base[i], GUESSED),
+            None,
+        )
 
-    def rounded(self, w, base, s)->Matrix:
+    def rounded(self, w, base, s) -> Matrix:
         "A matrix rounded to a step; None: its initial weights"
-        return Matrix(round_to_bits(base, GUESSED), GUESSED) if s is None else Matrix(round_to_bits(base, s) + change(w, base, s), s)
+        return (
+            Matrix(round_to_bits(base, GUESSED), GUESSED)
+            if s is None
+            else Matrix(round_to_bits(base, s) + change(w, base, s), s)
+        )
 
     def unround(self):
         "Continue the fit of the weights from before they were rounded"
-        for w,v in zip(self.W, self.free): w.copy_(v)
+        for w, v in zip(self.W, self.free):
+            w.copy_(v)
         self.mats = None
 
-    def weights_bpp(self)->float: # bits per pixel
+    def weights_bpp(self) -> float:  # bits per pixel
         "Rate of the weights, estimated before they are rounded"
-        steps = [6]*len(self.W) if self.mats is None else [m.s for m in self.mats]
+        steps = [6] * len(self.W) if self.mats is None else [m.s for m in self.mats]
         bits = sum(self.weight_bits(*v) for v in zip(self.W, self.base, steps))
-        return (bits + 400)/self.pixels
+        return (bits + 400) / self.pixels
 
-    def weight_bits(self, w, base, s)->float:
+    def weight_bits(self, w, base, s) -> float:
         "Bits of a matrix with a step"
-        model,bits = fit_model(change(w, base, s).ravel())
-        return bits + 8*len(write_model(model))
+        model, bits = fit_model(change(w, base, s).ravel())
+        return bits + 8 * len(write_model(model))
 
     def fix(self, mats):
         "Freeze the weights at these integers"
         self.mats = mats
-        for w,m in zip(self.W, mats): w.copy_(torch.from_numpy(m.Q/2.**m.s))
+        for w, m in zip(self.W, mats):
+            w.copy_(torch.from_numpy(m.Q / 2.0**m.s))
 
-    def file(self, depth)->bytes:
+    def file(self, depth) -> bytes:
         "The file of the current state"
-        steps,*coded = write_pyramid(self.plan, self.mats, [y.round().cpu().numpy().astype(np.int64) for y in self.ys])
+        steps, *coded = write_pyramid(
+            self.plan, self.mats, [y.round().cpu().numpy().astype(np.int64) for y in self.ys]
+        )
         return pack(header_for(self.plan, depth, steps), *coded)
 
-    KEPT = ('lmbda', 'mse', 'bpp', 'steps', 'work', 'speed', 'reach', 'level', 'ratio', 'every')   # scalars of a `state`
+    KEPT = (
+        "lmbda",
+        "mse",
+        "bpp",
+        "steps",
+        "work",
+        "speed",
+        "reach",
+        "level",
+        "ratio",
+        "every",
+    )  # scalars of a `state`
 
-    def state(self)->dict: # of tensors, numbers and lists
+    def state(self) -> dict:  # of tensors, numbers and lists
         "State from which the fit can resume"
-        def copies(vs): return None if vs is None else [v.detach().cpu().clone() for v in vs]
-        mats = None if self.mats is None else [[torch.from_numpy(m.Q.copy()), m.s] for m in self.mats]
-        optimizers = [{k: v for k,v in vars(o).items() if k != 'p'} for o in self.opts]
-        return dict(numbers={k: getattr(self, k) for k in self.KEPT}, latents=copies(self.ys), weights=copies(self.W), free=copies(self.free), mats=mats,
-                    best=[self.best[0], copies(self.best[1])], optimizers=deepcopy(optimizers), generator=self.g.get_state())
+
+        def copies(vs):
+            return None if vs is None else [v.detach().cpu().clone() for v in vs]
+
+        mats = (
+            None if self.mats is None else [[torch.from_numpy(m.Q.copy()), m.s] for m in self.mats]
+        )
+        optimizers = [{k: v for k, v in vars(o).items() if k != "p"} for o in self.opts]
+        return dict(
+            numbers={k: getattr(self, k) for k in self.KEPT},
+            latents=copies(self.ys),
+            weights=copies(self.W),
+            free=copies(self.free),
+            mats=mats,
+            best=[self.best[0], copies(self.best[1])],
+            optimizers=deepcopy(optimizers),
+            generator=self.g.get_state(),
+        )
 
     @torch.no_grad()
-    def restore(self,
-        old:dict, # from `state`, of a fit of the same image and specification
+    def restore(
+        self,
+        old: dict,  # from `state`, of a fit of the same image and specification
     ):
         "Resume from a state"
-        def copies(vs): return None if vs is None else [v.to(self.noise.device, copy=True) for v in vs]
-        for k in self.KEPT: setattr(self, k, old['numbers'][k])
-        self.ys,self.free = copies(old['latents']),copies(old['free'])
-        for w,v in zip(self.W, old['weights'], strict=True): w.copy_(v)
-        self.mats = None if old['mats'] is None else [Matrix(Q.numpy().copy(), s) for Q,s in old['mats']]
-        self.best = old['best'][0],copies(old['best'][1])
+
+        def copies(vs):
+            return None if vs is None else [v.to(self.noise.device, copy=True) for v in vs]
+
+        for k in self.KEPT:
+            setattr(self, k, old["numbers"][k])
+        self.ys, self.free = copies(old["latents"]), copies(old["free"])
+        for w, v in zip(self.W, old["weights"], strict=True):
+            w.copy_(v)
+        self.mats = (
+            None if old["mats"] is None else [Matrix(Q.numpy().copy(), s) for Q, s in old["mats"]]
+        )
+        self.best = old["best"][0], copies(old["best"][1])
         self.begin(self.count(self.level))
-        for o,kept in zip(self.opts, deepcopy(old['optimizers']), strict=True): vars(o).update(kept)
-        self.g.set_state(old['generator'])
+        for o, kept in zip(self.opts, deepcopy(old["optimizers"]), strict=True):
+            vars(o).update(kept)
+        self.g.set_state(old["generator"])
 
 # %% ../../nbs/60_latent/70_fit.ipynb #7bd18dc9
 def look(
-    o:LatentFit,
-    psnr:bool, # correct the error? Else the rate
+    o: LatentFit,
+    psnr: bool,  # correct the error? Else the rate
 ):
     "Measure the ratio between hard rounding and the soft rounding of the steps"
-    if psnr: o.ratio = max(1e-12, o.cost(o.W, 'mse'))/o.mse
-    elif o.bpp: o.ratio = max(1e-9, o.cost(o.W, 'rate')/o.lmbda)/o.bpp
+    if psnr:
+        o.ratio = max(1e-12, o.cost(o.W, "mse")) / o.mse
+    elif o.bpp:
+        o.ratio = max(1e-9, o.cost(o.W, "rate") / o.lmbda) / o.bpp
+
 
 def steer(
-    o:LatentFit,
-    bpp:float=None, # target size, without that of the weights
-    psnr:float=None, # or target quality, dB
-    most:float=.08, # largest change of log lmbda
+    o: LatentFit,
+    bpp: float = None,  # target size, without that of the weights
+    psnr: float = None,  # or target quality, dB
+    most: float = 0.08,  # largest change of log lmbda
 ):
     "Adapt lmbda to the target"
-    off = math.log(max(1e-9, o.ratio*o.bpp)/bpp) if bpp else math.log(10**(-psnr/10)/(o.ratio*o.mse))
-    o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(max(-most, min(most, 2.5*most*off)))))
+    off = (
+        math.log(max(1e-9, o.ratio * o.bpp) / bpp)
+        if bpp
+        else math.log(10 ** (-psnr / 10) / (o.ratio * o.mse))
+    )
+    o.lmbda = min(1.0, max(1e-7, o.lmbda * math.exp(max(-most, min(most, 2.5 * most * off)))))
 
-LOOK = 4   # changes of lmbda between two measurements with hard rounding
+
+LOOK = 4  # changes of lmbda between two measurements with hard rounding
+
 
 def controlled(
-    o:LatentFit,
-    bpp:float, # target size, or None
-    psnr:float, # or target quality, dB
-    brief:bool, # a short fit?
+    o: LatentFit,
+    bpp: float,  # target size, or None
+    psnr: float,  # or target quality, dB
+    brief: bool,  # a short fit?
 ):
     "Rate control: adapt lmbda every few steps"
     often = 2 if brief else 4
-    if o.steps % often: return
-    if o.steps % (LOOK*often) == 0: look(o, bool(psnr))
-    steer(o, bpp and max(bpp/2, bpp - o.weights_bpp()), psnr, .16 if brief else .08)
+    if o.steps % often:
+        return
+    if o.steps % (LOOK * often) == 0:
+        look(o, bool(psnr))
+    steer(o, bpp and max(bpp / 2, bpp - o.weights_bpp()), psnr, 0.16 if brief else 0.08)
+
 
 def fit_latents(
-    o:LatentFit, # a restored one resumes
-    progress, # function of a `LatentFit`: used part of the budget, 0..1
-    bpp:float=None, # target size
-    psnr:float=None, # or target quality, dB
-    brief:bool=False, # start from the present latents, with a smaller learning rate; else from zeros
-    stages=STAGES, # scales, coarse to fine, and their shares of the budget
-    rounding:bool=True, # round the weights near the end?
+    o: LatentFit,  # a restored one resumes
+    progress,  # function of a `LatentFit`: used part of the budget, 0..1
+    bpp: float = None,  # target size
+    psnr: float = None,  # or target quality, dB
+    brief: bool = False,  # start from the present latents, with a smaller learning rate; else from zeros
+    stages=STAGES,  # scales, coarse to fine, and their shares of the budget
+    rounding: bool = True,  # round the weights near the end?
 ):
     "Fit latents and weights until the progress is 1"
-    s,begun = o.plan.scene,0.
+    s, begun = o.plan.scene, 0.0
     if o.level is None:
-        o.mats,o.reach,o.every = None,LR_BRIEF if brief else LR,2 if brief else 8
+        o.mats, o.reach, o.every = None, LR_BRIEF if brief else LR, 2 if brief else 8
         if not brief:
-            for y in o.ys: y.zero_()
-    levels = [(k, share) for k,share in stages if k < s.levels]
-    scale = sum(share for _,share in levels)
-    most_bits = bpp*o.pixels/2 if bpp else math.inf   # limit for the weights
-    for k,share in levels:
-        last,end = k == 0,begun + share/scale
-        if o.level is None or o.level > k: o.enter(k)
-        while o.level == k and (p := max(0., (progress(o) - begun)/(end - begun))) < 1:
-            if last and p > ROUND and o.mats is None and rounding: o.round_weights(most_bits)
-            if p <= ROUND and o.mats is not None: o.unround()   # a fit resumed with a larger budget
+            for y in o.ys:
+                y.zero_()
+    levels = [(k, share) for k, share in stages if k < s.levels]
+    scale = sum(share for _, share in levels)
+    most_bits = bpp * o.pixels / 2 if bpp else math.inf  # limit for the weights
+    for k, share in levels:
+        last, end = k == 0, begun + share / scale
+        if o.level is None or o.level > k:
+            o.enter(k)
+        while o.level == k and (p := max(0.0, (progress(o) - begun) / (end - begun))) < 1:
+            if last and p > ROUND and o.mats is None and rounding:
+                o.round_weights(most_bits)
+            if p <= ROUND and o.mats is not None:
+                o.unround()  # a fit resumed with a larger budget
             q = p if last else 0
-            o.step(k, .02 + .98*(1 + math.cos(math.pi*p))/2 if last else 1 - .7*p, *(a + (b - a)*q for a,b in (TEMPERATURE, NOISE)), o.lmbda*4.**-k*COARSE**k)
-            if o.steps % 16 == 0: o.watch(k, o.lmbda*4.**-k*COARSE**k)
-            if last and (bpp or psnr) and p > (.05 if brief else .15): controlled(o, bpp, psnr, brief)
+            o.step(
+                k,
+                0.02 + 0.98 * (1 + math.cos(math.pi * p)) / 2 if last else 1 - 0.7 * p,
+                *(a + (b - a) * q for a, b in (TEMPERATURE, NOISE)),
+                o.lmbda * 4.0**-k * COARSE**k,
+            )
+            if o.steps % 16 == 0:
+                o.watch(k, o.lmbda * 4.0**-k * COARSE**k)
+            if last and (bpp or psnr) and p > (0.05 if brief else 0.15):
+                controlled(o, bpp, psnr, brief)
         begun = end
-    if o.mats is None and rounding: o.round_weights(most_bits)
+    if o.mats is None and rounding:
+        o.round_weights(most_bits)

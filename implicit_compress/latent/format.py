@@ -16,215 +16,336 @@ from math import log2
 from typing import NamedTuple
 import numpy as np
 from ..bitstream.container import DamagedError, Header, IicError
-from ..entropy.coding import Reader, Writer, fit_model, ideal_bits, only_iic_errors, read_model, through, write_model
+from implicit_compress.entropy.coding import (
+    Reader,
+    Writer,
+    fit_model,
+    ideal_bits,
+    only_iic_errors,
+    read_model,
+    through,
+    write_model,
+)
 from ..siren.integer import SingleThreadedBlas
-from .context_model import CONTEXT, N_INTER_SCALE, INTER_SCALE_FEATURES, N_FEATURES, Matrix, read_grids, code_grids
-from .synthesis import N_SEPARATE, CUBIC, SynthesisSpec, Synthesis, render_latents
+from implicit_compress.latent.context_model import (
+    CONTEXT,
+    N_INTER_SCALE,
+    INTER_SCALE_FEATURES,
+    N_FEATURES,
+    Matrix,
+    read_grids,
+    code_grids,
+)
+from implicit_compress.latent.synthesis import (
+    N_SEPARATE,
+    CUBIC,
+    SynthesisSpec,
+    Synthesis,
+    render_latents,
+)
 
 # %% ../../nbs/60_latent/30_format.ipynb #62a499bd
-INHERIT = range(CONTEXT - N_INTER_SCALE, CONTEXT)   # indices of matrices in a file: of the inter-scale context,
-TAPS,MLP_IN,MLP_OUT,MLP_SKIP = range(CONTEXT, CONTEXT + 4)   # upsampling and filter taps; hidden layer, output layer and skip connection of the MLP
-CONVS = CONTEXT + 4   # index of the first convolution
+INHERIT = range(
+    CONTEXT - N_INTER_SCALE, CONTEXT
+)  # indices of matrices in a file: of the inter-scale context,
+TAPS, MLP_IN, MLP_OUT, MLP_SKIP = range(
+    CONTEXT, CONTEXT + 4
+)  # upsampling and filter taps; hidden layer, output layer and skip connection of the MLP
+CONVS = CONTEXT + 4  # index of the first convolution
+
 
 class LatentSpec(NamedTuple):
     "Architecture and sizes that a decoder needs before it decodes values"
-    scene:SynthesisSpec
-    width:int # width of the two hidden layers of the context model
-    hidden:int # width of the hidden layer of the per-pixel MLP
-    convs:int # number of convolutions
-    start:int # number of the pretrained initialization; 0: the default weights
+
+    scene: SynthesisSpec
+    width: int  # width of the two hidden layers of the context model
+    hidden: int  # width of the hidden layer of the per-pixel MLP
+    convs: int  # number of convolutions
+    start: int  # number of the pretrained initialization; 0: the default weights
 
     @property
-    def shapes(self)->list: # of (rows, columns)
+    def shapes(self) -> list:  # of (rows, columns)
         "Shapes of the matrices in file order: seven of the context model, four of the synthesis network, convolutions"
-        p,c,w,n = self.scene.planes,self.scene.channels + 1,self.width,self.hidden
-        heirs = [(INTER_SCALE_FEATURES, max(1, self.scene.levels - k)) for k in range(N_INTER_SCALE)]
-        return [(w, N_FEATURES), (w, w), (2, w), (2, N_FEATURES), *heirs, np.shape(CUBIC), (n, c), (p, n), (p, c), *[(p, 9*p)]*self.convs]
+        p, c, w, n = self.scene.planes, self.scene.channels + 1, self.width, self.hidden
+        heirs = [
+            (INTER_SCALE_FEATURES, max(1, self.scene.levels - k)) for k in range(N_INTER_SCALE)
+        ]
+        return [
+            (w, N_FEATURES),
+            (w, w),
+            (2, w),
+            (2, N_FEATURES),
+            *heirs,
+            np.shape(CUBIC),
+            (n, c),
+            (p, n),
+            (p, c),
+            *[(p, 9 * p)] * self.convs,
+        ]
+
 
 def plan_of(
-    h:Header, # of a file of method `pyramid`
-)->LatentSpec:
+    h: Header,  # of a file of method `pyramid`
+) -> LatentSpec:
     "Read the specification from a header; invalid values raise `DamagedError`"
     a = h.args
-    if a['first'] >= min(a['levels'], N_SEPARATE): raise DamagedError(f'pyramid: scales {a["first"]}..{a["levels"] - 1}: that cannot be')
-    if h.channels not in (1, 3): raise DamagedError(f'pyramid: {h.channels} channels: it draws 1 or 3')
-    return LatentSpec(SynthesisSpec(h.height, h.width, h.channels, a['levels'], a['first'], a['step']), a['context'], a['hidden'], a['convs'], a['start'])
+    if a["first"] >= min(a["levels"], N_SEPARATE):
+        raise DamagedError(f"pyramid: scales {a['first']}..{a['levels'] - 1}: that cannot be")
+    if h.channels not in (1, 3):
+        raise DamagedError(f"pyramid: {h.channels} channels: it draws 1 or 3")
+    return LatentSpec(
+        SynthesisSpec(h.height, h.width, h.channels, a["levels"], a["first"], a["step"]),
+        a["context"],
+        a["hidden"],
+        a["convs"],
+        a["start"],
+    )
+
 
 def header_for(
-    plan:LatentSpec,
-    depth:int, # bits per sample
-    steps:bytes=b'', # one step for each matrix
-)->Header:
+    plan: LatentSpec,
+    depth: int,  # bits per sample
+    steps: bytes = b"",  # one step for each matrix
+) -> Header:
     "Write a specification into a header"
     s = plan.scene
-    own = dict(levels=s.levels, first=s.first, step=s.step, context=plan.width, hidden=plan.hidden, convs=plan.convs, start=plan.start, steps=steps)
-    return Header(s.h, s.w, s.planes, depth, 'pyramid', own)
+    own = dict(
+        levels=s.levels,
+        first=s.first,
+        step=s.step,
+        context=plan.width,
+        hidden=plan.hidden,
+        convs=plan.convs,
+        start=plan.start,
+        steps=steps,
+    )
+    return Header(s.h, s.w, s.planes, depth, "pyramid", own)
 
 # %% ../../nbs/60_latent/30_format.ipynb #91857bee
-UNIT = 15   # fractional bits of initial weights
-STARTS = 'pyramid_start.bin'
+UNIT = 15  # fractional bits of initial weights
+STARTS = "pyramid_start.bin"
+
 
 def pseudo_random(
-    shape, # (rows, columns)
-    most:float, # largest magnitude
-)->np.ndarray: # float64, the same on every machine
+    shape,  # (rows, columns)
+    most: float,  # largest magnitude
+) -> np.ndarray:  # float64, the same on every machine
     "Pseudo-random initial weights"
-    v = (np.arange(shape[0]*shape[1], dtype=np.uint64) + 1)*2654435761 & 0xffffffff
-    for _ in range(2): v = (v ^ v >> 15)*2246822519 & 0xffffffff
-    return ((v >> 8).astype(np.float64)/(1 << 23) - 1).reshape(shape)*most
+    v = (np.arange(shape[0] * shape[1], dtype=np.uint64) + 1) * 2654435761 & 0xFFFFFFFF
+    for _ in range(2):
+        v = (v ^ v >> 15) * 2246822519 & 0xFFFFFFFF
+    return ((v >> 8).astype(np.float64) / (1 << 23) - 1).reshape(shape) * most
+
 
 def guess(
-    plan:LatentSpec,
-)->list: # of int64 arrays, 15 fractional bits
+    plan: LatentSpec,
+) -> list:  # of int64 arrays, 15 fractional bits
     "Default weights, without pretraining"
     W = [np.zeros(v) for v in plan.shapes]
-    for i,most in ((0, .75), (1, 1.5), *((i, .75) for i in INHERIT), (MLP_IN, .09)): W[i] = pseudo_random(W[i].shape, (most/W[i].shape[1])**.5)
-    W[3][1, [18, 19, 20, 22]] = .1,.04,.05,-4.5
-    W[TAPS][:] = np.array(CUBIC)/128
+    for i, most in ((0, 0.75), (1, 1.5), *((i, 0.75) for i in INHERIT), (MLP_IN, 0.09)):
+        W[i] = pseudo_random(W[i].shape, (most / W[i].shape[1]) ** 0.5)
+    W[3][1, [18, 19, 20, 22]] = 0.1, 0.04, 0.05, -4.5
+    W[TAPS][:] = np.array(CUBIC) / 128
     W[MLP_IN][:, -1] = 0
-    W[MLP_SKIP] = .1 + pseudo_random(W[MLP_SKIP].shape, .07)
-    W[MLP_SKIP][:, -1] = .5
-    return [np.rint(v*(1 << UNIT)).astype(np.int64) for v in W]
+    W[MLP_SKIP] = 0.1 + pseudo_random(W[MLP_SKIP].shape, 0.07)
+    W[MLP_SKIP][:, -1] = 0.5
+    return [np.rint(v * (1 << UNIT)).astype(np.int64) for v in W]
+
 
 def learned_bytes(
-    name:str, # of a file in the package
-)->bytes: # empty if the file is missing
+    name: str,  # of a file in the package
+) -> bytes:  # empty if the file is missing
     "Read and decompress a file of pretrained weights"
-    try: return zlib.decompress(files('implicit_compress').joinpath(name).read_bytes())
-    except FileNotFoundError: return b''
+    try:
+        return zlib.decompress(files("implicit_compress").joinpath(name).read_bytes())
+    except FileNotFoundError:
+        return b""
+
 
 @cache
-def pretrained()->dict: # number: list of integer arrays, 12 fractional bits
+def pretrained() -> dict:  # number: list of integer arrays, 12 fractional bits
     "All pretrained weights of the package"
-    data,out,at = learned_bytes(STARTS),{},0
+    data, out, at = learned_bytes(STARTS), {}, 0
     while at < len(data):
-        number,width,hidden,convs = data[at:at + 4]
-        plan,arrays,at = LatentSpec(SynthesisSpec(1, 1, 3, N_SEPARATE, 0, 0), width, hidden, convs, 0),[],at + 4
+        number, width, hidden, convs = data[at : at + 4]
+        plan, arrays, at = (
+            LatentSpec(SynthesisSpec(1, 1, 3, N_SEPARATE, 0, 0), width, hidden, convs, 0),
+            [],
+            at + 4,
+        )
         for s in plan.shapes:
-            arrays.append(np.frombuffer(data, '<i2', s[0]*s[1], at).reshape(s).astype(np.int64))
-            at += 2*s[0]*s[1]
+            arrays.append(np.frombuffer(data, "<i2", s[0] * s[1], at).reshape(s).astype(np.int64))
+            at += 2 * s[0] * s[1]
         out[number] = arrays
     return out
 
+
 def initial_weights(
-    plan:LatentSpec,
-)->list: # of int64 arrays, 15 fractional bits
+    plan: LatentSpec,
+) -> list:  # of int64 arrays, 15 fractional bits
     "Initial weights, from which differences are coded: pretrained where shapes match the specification, else default"
-    own,c,colour = guess(plan),plan.scene.channels,plan.scene.planes > 2
-    if not plan.start: return own
-    if plan.start not in pretrained(): raise DamagedError(f'start {plan.start} is not known: it needs a newer version of implicit_compress')
+    own, c, colour = guess(plan), plan.scene.channels, plan.scene.planes > 2
+    if not plan.start:
+        return own
+    if plan.start not in pretrained():
+        raise DamagedError(
+            f"start {plan.start} is not known: it needs a newer version of implicit_compress"
+        )
     learned = [v << UNIT - 12 for v in pretrained()[plan.start]]
-    if [len(v) for v in learned[:MLP_OUT]] + [len(learned)] != [len(v) for v in own[:MLP_OUT]] + [len(own)]: raise DamagedError(f'pyramid: networks of another size than start {plan.start}')
-    for i in (MLP_IN, MLP_SKIP): learned[i] = np.concatenate([learned[i][:, N_SEPARATE - plan.scene.first - c:N_SEPARATE - plan.scene.first], learned[i][:, -1:]], 1)
-    for i in (MLP_OUT, MLP_SKIP): own[i][:] = learned[i] if colour else learned[i].sum(0)//3
+    if [len(v) for v in learned[:MLP_OUT]] + [len(learned)] != [len(v) for v in own[:MLP_OUT]] + [
+        len(own)
+    ]:
+        raise DamagedError(f"pyramid: networks of another size than start {plan.start}")
+    for i in (MLP_IN, MLP_SKIP):
+        learned[i] = np.concatenate(
+            [
+                learned[i][:, N_SEPARATE - plan.scene.first - c : N_SEPARATE - plan.scene.first],
+                learned[i][:, -1:],
+            ],
+            1,
+        )
+    for i in (MLP_OUT, MLP_SKIP):
+        own[i][:] = learned[i] if colour else learned[i].sum(0) // 3
     for i in INHERIT:
         k = min(own[i].shape[1], learned[i].shape[1]) - 1
-        own[i][:, :k],own[i][:, k:-1],own[i][:, -1] = learned[i][:, :k],0,learned[i][:, -1]
-    for i in (*range(INHERIT[0]), TAPS, MLP_IN): own[i] = learned[i]
-    if colour: own[CONVS:] = learned[CONVS:]
+        own[i][:, :k], own[i][:, k:-1], own[i][:, -1] = learned[i][:, :k], 0, learned[i][:, -1]
+    for i in (*range(INHERIT[0]), TAPS, MLP_IN):
+        own[i] = learned[i]
+    if colour:
+        own[CONVS:] = learned[CONVS:]
     return own
 
+
 def round_to_bits(
-    v, # int64, 15 fractional bits
-    s:int, # remaining fractional bits, 0..15
-)->np.ndarray: # int64
+    v,  # int64, 15 fractional bits
+    s: int,  # remaining fractional bits, 0..15
+) -> np.ndarray:  # int64
     "Round to `s` fractional bits"
     return v + (1 << UNIT - s >> 1) >> UNIT - s
 
 # %% ../../nbs/60_latent/30_format.ipynb #3dc076fc
 def write_pyramid(
-    plan:LatentSpec,
-    mats, # list of `Matrix`, as `LatentSpec.shapes`
-    latents, # (h,w) int64 for each grid
-)->tuple: # (steps, models, words), bytes
+    plan: LatentSpec,
+    mats,  # list of `Matrix`, as `LatentSpec.shapes`
+    latents,  # (h,w) int64 for each grid
+) -> tuple:  # (steps, models, words), bytes
     "Encode weights and latents"
-    port,models = Writer(),b''
-    for m,v in zip(mats, initial_weights(plan), strict=True):
+    port, models = Writer(), b""
+    for m, v in zip(mats, initial_weights(plan), strict=True):
         d = (m.Q - round_to_bits(v, m.s)).ravel()
         model = fit_model(d)[0]
         models += write_model(model)
         through(port, model, len(d), d)
     with SingleThreadedBlas():
-        for _ in code_grids(port, mats[:CONTEXT], plan.scene.grids, latents): pass
-    return bytes(m.s for m in mats),models,port.done()
+        for _ in code_grids(port, mats[:CONTEXT], plan.scene.grids, latents):
+            pass
+    return bytes(m.s for m in mats), models, port.done()
+
 
 def synthesis_of(
-    mats, # list of `Matrix`, as `LatentSpec.shapes`
-)->Synthesis:
+    mats,  # list of `Matrix`, as `LatentSpec.shapes`
+) -> Synthesis:
     "The matrices of the synthesis network"
     return Synthesis(*mats[CONTEXT:CONVS], tuple(mats[CONVS:]))
 
+
 class Read(NamedTuple):
     "Decoded content of a file"
-    plan:LatentSpec
-    mats:list # of `Matrix`
-    latents:dict # level: (h,w) int64
-    bits:dict # name of a network, or level: its bits
+
+    plan: LatentSpec
+    mats: list  # of `Matrix`
+    latents: dict  # level: (h,w) int64
+    bits: dict  # name of a network, or level: its bits
+
 
 def read_pyramid(
-    h:Header, # of a file of method `pyramid`
-    models:bytes,
-    words:bytes,
-    until:int=None, # number of grids to decode; default: all
-    partial:bool=False, # accept truncated data and return the complete grids
-)->Read:
+    h: Header,  # of a file of method `pyramid`
+    models: bytes,
+    words: bytes,
+    until: int = None,  # number of grids to decode; default: all
+    partial: bool = False,  # accept truncated data and return the complete grids
+) -> Read:
     "Decode weights and latents; raises `IicError` for invalid data"
-    plan,steps,at,port,mats = plan_of(h),h.args['steps'],0,Reader(words),[]
-    if len(steps) != len(plan.shapes) or max(steps) > UNIT: raise DamagedError(f'steps: {len(steps)} of them up to {max(steps, default=0)}: {len(plan.shapes)} are needed, 0..{UNIT}')
+    plan, steps, at, port, mats = plan_of(h), h.args["steps"], 0, Reader(words), []
+    if len(steps) != len(plan.shapes) or max(steps) > UNIT:
+        raise DamagedError(
+            f"steps: {len(steps)} of them up to {max(steps, default=0)}: {len(plan.shapes)} are needed, 0..{UNIT}"
+        )
     with only_iic_errors():
         spent = []
-        for s,shape,v in zip(steps, plan.shapes, initial_weights(plan), strict=True):
-            m,more,at = read_model(models, at)
-            if more: raise DamagedError('models: a run of several segments: here every model stands alone')
+        for s, shape, v in zip(steps, plan.shapes, initial_weights(plan), strict=True):
+            m, more, at = read_model(models, at)
+            if more:
+                raise DamagedError(
+                    "models: a run of several segments: here every model stands alone"
+                )
             d = through(port, m, v.size)
             Q = d.reshape(shape) + round_to_bits(v, s)
-            if np.abs(Q).max(initial=0) >> 15: raise DamagedError(f'words: a weight of {np.abs(Q).max()} steps cannot be')
+            if np.abs(Q).max(initial=0) >> 15:
+                raise DamagedError(f"words: a weight of {np.abs(Q).max()} steps cannot be")
             mats.append(Matrix(Q, s))
             spent.append(float(ideal_bits(d, m)[0]))
-        if at != len(models): raise DamagedError(f'models: {len(models) - at} bytes too many at offset {at}')
-    latents,bits = read_grids(port, words, mats[:CONTEXT], plan.scene.grids[:until], partial)
-    if until is None and not partial and port.done() != bytes(words): raise DamagedError('words: not as an encoder ends them')
+        if at != len(models):
+            raise DamagedError(f"models: {len(models) - at} bytes too many at offset {at}")
+    latents, bits = read_grids(port, words, mats[:CONTEXT], plan.scene.grids[:until], partial)
+    if until is None and not partial and port.done() != bytes(words):
+        raise DamagedError("words: not as an encoder ends them")
     keys = [g.level for g in plan.scene.grids]
-    return Read(plan, mats, dict(zip(keys, latents)), dict(context=sum(spent[:CONTEXT]), synthesis=sum(spent[CONTEXT:])) | dict(zip(keys, bits)))
+    return Read(
+        plan,
+        mats,
+        dict(zip(keys, latents)),
+        dict(context=sum(spent[:CONTEXT]), synthesis=sum(spent[CONTEXT:])) | dict(zip(keys, bits)),
+    )
+
 
 def scale_level(
-    scale, # output pixels per image pixel
-    levels:int, # number of scales of the file
-)->int:
+    scale,  # output pixels per image pixel
+    levels: int,  # number of scales of the file
+) -> int:
     "The level of a requested output scale"
     level = -log2(Fraction(scale)) if scale > 0 else -1
-    if level < 0 or level != int(level) or level >= levels: raise ValueError(f'scale is {scale}: a pyramid can be drawn at 1, 1/2, 1/4 ... 1/{1 << levels - 1}')
+    if level < 0 or level != int(level) or level >= levels:
+        raise ValueError(
+            f"scale is {scale}: a pyramid can be drawn at 1, 1/2, 1/4 ... 1/{1 << levels - 1}"
+        )
     return int(level)
 
+
 def box_slices(
-    box, # (top, left, bottom, right) in output pixels; None: all
-    rows:int, # of the output
-    cols:int, # of the output
-)->tuple: # (rows, columns), slices
+    box,  # (top, left, bottom, right) in output pixels; None: all
+    rows: int,  # of the output
+    cols: int,  # of the output
+) -> tuple:  # (rows, columns), slices
     "Convert a box to slices; an empty box or one outside the image raises `ValueError`"
     top, left, bottom, right = box or (0, 0, rows, cols)
     if not (0 <= top < bottom <= rows and 0 <= left < right <= cols):
-        raise ValueError(f'box {tuple(box)} is empty or outside the {rows}x{cols} image')
+        raise ValueError(f"box {tuple(box)} is empty or outside the {rows}x{cols} image")
     return slice(top, bottom), slice(left, right)
 
+
 def decode_latents(
-    h:Header, # of a file of method `pyramid`
-    models:bytes,
-    words:bytes,
-    scale=1, # 1, 1/2, 1/4 ...
-    box=None, # (top, left, bottom, right) in output pixels; None: all
-    threads:int=None, # default: one per processor; does not affect the samples
-    limits=None, # of the file; checked by the caller
-    partial:bool=False, # accept truncated data; the image is then as large as the finest complete grid
-)->np.ndarray: # (h,w,c) uint8, or uint16 above 8 bits
+    h: Header,  # of a file of method `pyramid`
+    models: bytes,
+    words: bytes,
+    scale=1,  # 1, 1/2, 1/4 ...
+    box=None,  # (top, left, bottom, right) in output pixels; None: all
+    threads: int = None,  # default: one per processor; does not affect the samples
+    limits=None,  # of the file; checked by the caller
+    partial: bool = False,  # accept truncated data; the image is then as large as the finest complete grid
+) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
     "Decode the image of a file of method `pyramid`; raises `IicError` for invalid data"
-    level,plan = scale_level(scale, h.args['levels']),plan_of(h)
+    level, plan = scale_level(scale, h.args["levels"]), plan_of(h)
     until = sum(g.level >= level for g in plan.scene.grids) if level else None
-    try: r = read_pyramid(h, models, words, until)
+    try:
+        r = read_pyramid(h, models, words, until)
     except IicError:
-        if not partial: raise
+        if not partial:
+            raise
         r = read_pyramid(h, models, words, until, True)
         level = max(level, min(r.latents))
-    H,W = -(-h.height >> level),-(-h.width >> level)
+    H, W = -(-h.height >> level), -(-h.width >> level)
     rows, cols = box_slices(box, H, W)
-    return render_latents(plan.scene, synthesis_of(r.mats), r.latents, h.depth, threads, level)[rows, cols]
+    return render_latents(plan.scene, synthesis_of(r.mats), r.latents, h.depth, threads, level)[
+        rows, cols
+    ]

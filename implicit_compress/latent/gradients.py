@@ -12,88 +12,160 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as F
-from .kernels import colour_slopes, colours, enlarge_columns, enlarge_columns_slopes, enlarge_rows, enlarge_rows_slopes, latent_bits, padded, sharpen, sharpen_slopes, spread_columns, spread_rows, spread_taps
-from .context_model import CONTEXT_OFFSETS, PARENT_OFFSETS, GROUPS, N_INTER_SCALE, INTER_SCALE_FEATURES, N_FEATURES, TIGHTEST
+from implicit_compress.latent.kernels import (
+    colour_slopes,
+    colours,
+    enlarge_columns,
+    enlarge_columns_slopes,
+    enlarge_rows,
+    enlarge_rows_slopes,
+    latent_bits,
+    padded,
+    sharpen,
+    sharpen_slopes,
+    spread_columns,
+    spread_rows,
+    spread_taps,
+)
+from implicit_compress.latent.context_model import (
+    CONTEXT_OFFSETS,
+    PARENT_OFFSETS,
+    GROUPS,
+    N_INTER_SCALE,
+    INTER_SCALE_FEATURES,
+    N_FEATURES,
+    TIGHTEST,
+)
 from .synthesis import N_SEPARATE, PLACES, VALUE, SynthesisSpec
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #79633cfb
-LIMITS = -TIGHTEST/4,6.   # bounds of log2 of a scale
+LIMITS = -TIGHTEST / 4, 6.0  # bounds of log2 of a scale
+
 
 def laplace_rate_and_grad(
-    t, # (n,) latents
-    mean, # (n,)
-    scale, # (n,) log2 of the scale
-    bits:bool=True, # False: gradients only
-)->tuple: # (n,) derivatives by latent and by scale, and bits or None
+    t,  # (n,) latents
+    mean,  # (n,)
+    scale,  # (n,) log2 of the scale
+    bits: bool = True,  # False: gradients only
+) -> tuple:  # (n,) derivatives by latent and by scale, and bits or None
     "Bits of latents under the Laplace distribution, and their gradients"
-    ls,dd = scale.clamp(*LIMITS),t - mean
+    ls, dd = scale.clamp(*LIMITS), t - mean
     inv = torch.exp2(-ls)
-    u,r = dd.abs()*inv,.5*inv
-    near,e = u < r,torch.exp(-r)
+    u, r = dd.abs() * inv, 0.5 * inv
+    near, e = u < r, torch.exp(-r)
     eu = torch.exp(torch.minimum(u, r))
-    ie,ieu = 1/e,1/eu
-    sinh,c,s = .5*(ie - e),.5*e*(eu + ieu),.5*e*(eu - ieu)
+    ie, ieu = 1 / e, 1 / eu
+    sinh, c, s = 0.5 * (ie - e), 0.5 * e * (eu + ieu), 0.5 * e * (eu - ieu)
     p = (1 - c).clamp_(min=1e-9)
-    by_number = torch.where(near, s/p, 1.).mul_(inv).mul_(torch.sign(dd)).div_(math.log(2))
-    by_scale = torch.where(near, (r*c - u*s)/p, r*.5*(ie + e)/sinh - u)
-    by_scale = torch.where((scale != ls) & ((scale > ls) != (by_scale > 0)), 0., by_scale)
-    return by_number,by_scale,(torch.where(near, 0., u) - torch.log(torch.where(near, p, sinh)))/math.log(2) if bits else None
+    by_number = torch.where(near, s / p, 1.0).mul_(inv).mul_(torch.sign(dd)).div_(math.log(2))
+    by_scale = torch.where(near, (r * c - u * s) / p, r * 0.5 * (ie + e) / sinh - u)
+    by_scale = torch.where((scale != ls) & ((scale > ls) != (by_scale > 0)), 0.0, by_scale)
+    return (
+        by_number,
+        by_scale,
+        (torch.where(near, 0.0, u) - torch.log(torch.where(near, p, sinh))) / math.log(2)
+        if bits
+        else None,
+    )
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #dd256412
-EDGE = 3   # width of the zero padding
-KNOWN = GROUPS[-1][1]   # number of features that are context values
-VARIED = [*range(KNOWN + len(GROUPS)), *range(N_FEATURES - INTER_SCALE_FEATURES, N_FEATURES)]   # features that vary within a grid
+EDGE = 3  # width of the zero padding
+KNOWN = GROUPS[-1][1]  # number of features that are context values
+VARIED = [
+    *range(KNOWN + len(GROUPS)),
+    *range(N_FEATURES - INTER_SCALE_FEATURES, N_FEATURES),
+]  # features that vary within a grid
+
 
 def here(v):
     "Is this tensor on the CPU, where the kernels run?"
-    return v.device.type == 'cpu'
+    return v.device.type == "cpu"
+
 
 def where_active(g, h):
     "Gradient of a ReLU; a boolean mask takes four times as long"
     return torch.ops.aten.threshold_backward(g, h, 0)
 
+
 def summed(
-    v, # (...,2*h,2*w)
-)->torch.Tensor: # (...,h,w)
+    v,  # (...,2*h,2*w)
+) -> torch.Tensor:  # (...,h,w)
     "Sums of 2 x 2 blocks; the library's operation takes ten times as long"
     v = v[..., ::2, :] + v[..., 1::2, :]
     return v[..., ::2] + v[..., 1::2]
 
+
 class Layer:
     "A grid, its parents and its gradients, in padded arrays of one shape"
+
     def __init__(self, g, above, device):
-        self.g,self.above,self.stride = g,above,g.w + 2*EDGE   # above: layers of all coarser grids, the parent first
-        self.own,self.up,self.up2 = [torch.zeros((g.h + 2*EDGE)*self.stride, dtype=torch.float32, device=device) for _ in '123']
-        self.slopes = [torch.zeros_like(self.own) for _ in '123']
-        self.told,self.told_slopes = torch.zeros(2, INTER_SCALE_FEATURES if above and g.level < N_INTER_SCALE else 0, len(self.own), dtype=torch.float32, device=device)
-        self.inside = F.pad(torch.ones(g.h, g.w, dtype=torch.float32, device=device), (EDGE, EDGE)).ravel()
-        self.known = [(self.own, self.slopes[0], CONTEXT_OFFSETS)] + [(v, s, [(2*a, 2*b) for a,b in o]) for v,s,o,_ in zip((self.up, self.up2), self.slopes[1:], (PARENT_OFFSETS, PARENT_OFFSETS[:1]), above)]
+        self.g, self.above, self.stride = (
+            g,
+            above,
+            g.w + 2 * EDGE,
+        )  # above: layers of all coarser grids, the parent first
+        self.own, self.up, self.up2 = [
+            torch.zeros((g.h + 2 * EDGE) * self.stride, dtype=torch.float32, device=device)
+            for _ in "123"
+        ]
+        self.slopes = [torch.zeros_like(self.own) for _ in "123"]
+        self.told, self.told_slopes = torch.zeros(
+            2,
+            INTER_SCALE_FEATURES if above and g.level < N_INTER_SCALE else 0,
+            len(self.own),
+            dtype=torch.float32,
+            device=device,
+        )
+        self.inside = F.pad(
+            torch.ones(g.h, g.w, dtype=torch.float32, device=device), (EDGE, EDGE)
+        ).ravel()
+        self.known = [(self.own, self.slopes[0], CONTEXT_OFFSETS)] + [
+            (v, s, [(2 * a, 2 * b) for a, b in o])
+            for v, s, o, _ in zip(
+                (self.up, self.up2), self.slopes[1:], (PARENT_OFFSETS, PARENT_OFFSETS[:1]), above
+            )
+        ]
 
     @cached_property
     def arrays(self):
         "The NumPy arrays for the kernel"
-        at = [[a*self.stride + b for a,b in o] for _,_,o in self.known] + [[]]*(3 - len(self.known))
-        canvases,slopes = (tuple(v.numpy() for v in vs) for vs in ((self.own, self.up, self.up2), self.slopes))
-        return canvases,slopes,tuple(np.array(v, np.int64) for v in at),self.told.numpy(),self.told_slopes.numpy(),self.inside.numpy()
+        at = [[a * self.stride + b for a, b in o] for _, _, o in self.known] + [[]] * (
+            3 - len(self.known)
+        )
+        canvases, slopes = (
+            tuple(v.numpy() for v in vs) for vs in ((self.own, self.up, self.up2), self.slopes)
+        )
+        return (
+            canvases,
+            slopes,
+            tuple(np.array(v, np.int64) for v in at),
+            self.told.numpy(),
+            self.told_slopes.numpy(),
+            self.inside.numpy(),
+        )
 
     def view(self, flat, h=None, w=None):
         "The grid in a padded array, or in several"
-        return flat.unflatten(-1, (-1, self.stride))[..., EDGE:EDGE + (h or self.g.h), EDGE:EDGE + (w or self.g.w)]
+        return flat.unflatten(-1, (-1, self.stride))[
+            ..., EDGE : EDGE + (h or self.g.h), EDGE : EDGE + (w or self.g.w)
+        ]
 
     def blocks(self, flat, a, k):
         "The same as (..., rows, k, columns, k): the k x k block of each latent of a coarser layer `a`"
-        return self.view(flat, k*a.g.h, k*a.g.w).unflatten(-2, (-1, k)).unflatten(-1, (-1, k))
+        return self.view(flat, k * a.g.h, k * a.g.w).unflatten(-2, (-1, k)).unflatten(-1, (-1, k))
 
     def put(self, y):
         "Load latents, upsample their parents and reset the gradients"
         self.view(self.own).copy_(y)
-        for flat,a,k in zip((self.up, self.up2), self.above, (2, 4)): self.blocks(flat, a, k).copy_(a.view(a.own)[:, None, :, None])
-        for s in self.slopes: s.zero_()
+        for flat, a, k in zip((self.up, self.up2), self.above, (2, 4)):
+            self.blocks(flat, a, k).copy_(a.view(a.own)[:, None, :, None])
+        for s in self.slopes:
+            s.zero_()
 
     def pass_on(self):
         "Backpropagate gradients of the upsampled grids to the parent grids"
-        for s,a,k in zip(self.slopes[1:], self.above, (2, 4)):
-            g = summed(self.view(s, k*a.g.h, k*a.g.w))
+        for s, a, k in zip(self.slopes[1:], self.above, (2, 4)):
+            g = summed(self.view(s, k * a.g.h, k * a.g.w))
             a.view(a.slopes[0]).add_(g if k == 2 else summed(g))
 
     def tell(self, m):
@@ -101,82 +173,138 @@ class Layer:
         v = None
         for a in reversed(self.above):
             own = a.view(a.own)[None]
-            v = own if v is None else torch.cat([own, v.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, :a.g.h, :a.g.w]])
+            v = (
+                own
+                if v is None
+                else torch.cat(
+                    [own, v.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, : a.g.h, : a.g.w]]
+                )
+            )
         self.heard = torch.cat([v, torch.ones_like(own)]).flatten(1)
-        self.blocks(self.told, self.above[0], 2).copy_(torch.mm(m, self.heard).view(-1, *own.shape[1:])[:, :, None, :, None])
+        self.blocks(self.told, self.above[0], 2).copy_(
+            torch.mm(m, self.heard).view(-1, *own.shape[1:])[:, :, None, :, None]
+        )
 
     def give_back(self, m, gm):
         "Backpropagate the inter-scale features to their matrix and to all coarser grids"
-        g = summed(self.view(self.told_slopes, 2*self.above[0].g.h, 2*self.above[0].g.w)).flatten(1)
+        g = summed(
+            self.view(self.told_slopes, 2 * self.above[0].g.h, 2 * self.above[0].g.w)
+        ).flatten(1)
         gm.addmm_(g, self.heard.T)
         g = torch.mm(m[:, :-1].T, g).view(-1, self.above[0].g.h, self.above[0].g.w)
-        for a,below in zip(self.above, (None, *self.above)):
-            if below: g = summed(F.pad(g[1:], (0, 2*a.g.w - below.g.w, 0, 2*a.g.h - below.g.h)))
+        for a, below in zip(self.above, (None, *self.above)):
+            if below:
+                g = summed(F.pad(g[1:], (0, 2 * a.g.w - below.g.w, 0, 2 * a.g.h - below.g.h)))
             a.view(a.slopes[0]).add_(g[0])
+
 
 class RateModel:
     "Rate of latents and its gradients, written by hand: several times faster than autograd"
-    def __init__(self,
-        grids, # from `latent_grids`, coarse to fine
-        device='cpu',
+
+    def __init__(
+        self,
+        grids,  # from `latent_grids`, coarse to fine
+        device="cpu",
     ):
         self.layers = []
-        for g in grids: self.layers.append(Layer(g, self.layers[::-1], device))
+        for g in grids:
+            self.layers.append(Layer(g, self.layers[::-1], device))
 
-    def __call__(self,
-        ys, # latents of the first grids
-        net, # matrices of the context model
-        bits:bool=True, # compute the bits?
-        slopes:bool=True, # compute the gradients?
-    )->tuple: # bits of each grid, gradients by latents, gradients by the matrices
+    def __call__(
+        self,
+        ys,  # latents of the first grids
+        net,  # matrices of the context model
+        bits: bool = True,  # compute the bits?
+        slopes: bool = True,  # compute the gradients?
+    ) -> tuple:  # bits of each grid, gradients by latents, gradients by the matrices
         "Rate of the grids and its gradients"
-        layers,gnet,spent = self.layers[:len(ys)],[torch.zeros_like(w) for w in net],[0.]*len(ys)
-        first = torch.cat([net[0], net[3]])   # from features to the hidden layer and, as skip connection, to the output
-        gfirst,grid = torch.zeros_like(first),self.by_kernel if here(first) and len(net[1]) % 4 == 0 else self.by_library   # kernels process four neurons at a time
-        heirs = {w.shape[1] - 1: (w, g) for w,g in zip(net[4:], gnet[4:])}
-        for i,(l,y) in enumerate(zip(layers, ys)):
+        layers, gnet, spent = (
+            self.layers[: len(ys)],
+            [torch.zeros_like(w) for w in net],
+            [0.0] * len(ys),
+        )
+        first = torch.cat(
+            [net[0], net[3]]
+        )  # from features to the hidden layer and, as skip connection, to the output
+        gfirst, grid = (
+            torch.zeros_like(first),
+            self.by_kernel if here(first) and len(net[1]) % 4 == 0 else self.by_library,
+        )  # kernels process four neurons at a time
+        heirs = {w.shape[1] - 1: (w, g) for w, g in zip(net[4:], gnet[4:])}
+        for i, (l, y) in enumerate(zip(layers, ys)):
             l.put(y)
-            if len(l.told): l.tell(heirs[i][0])
-        for i,l in reversed(list(enumerate(layers))):   # finer grids add to the gradients of coarser ones
+            if len(l.told):
+                l.tell(heirs[i][0])
+        for i, l in reversed(
+            list(enumerate(layers))
+        ):  # finer grids add to the gradients of coarser ones
             spent[i] = grid(l, first, *net[1:3], gfirst, *gnet[1:3], bits, slopes)
-            if slopes: l.pass_on()
-            if slopes and len(l.told): l.give_back(*heirs[i])
-        for i,v in zip((0, 3), gfirst.split((len(net[0]), 2))): gnet[i] += v
-        return spent,[l.view(l.slopes[0]) for l in layers],gnet
+            if slopes:
+                l.pass_on()
+            if slopes and len(l.told):
+                l.give_back(*heirs[i])
+        for i, v in zip((0, 3), gfirst.split((len(net[0]), 2))):
+            gnet[i] += v
+        return spent, [l.view(l.slopes[0]) for l in layers], gnet
 
     def by_kernel(self, l, first, W2, W3, gfirst, gW2, gW3, bits, slopes):
         "One grid, on the CPU"
-        F,level = first.numpy(),l.g.level/4
+        F, level = first.numpy(), l.g.level / 4
         A = padded(F[:, VARIED], 2)
-        by_A,by_bias,*by_nets = np.zeros_like(A),np.zeros(len(F), np.float32),gW2.numpy(),gW3.numpy()
-        spent = latent_bits(*l.arrays, np.array(GROUPS), KNOWN, EDGE*l.stride, A, F[:, 21]*np.float32(level) + F[:, 22], W2.numpy(), W3.numpy(), *LIMITS, by_A, by_bias, *by_nets, bits, slopes)
+        by_A, by_bias, *by_nets = (
+            np.zeros_like(A),
+            np.zeros(len(F), np.float32),
+            gW2.numpy(),
+            gW3.numpy(),
+        )
+        spent = latent_bits(
+            *l.arrays,
+            np.array(GROUPS),
+            KNOWN,
+            EDGE * l.stride,
+            A,
+            F[:, 21] * np.float32(level) + F[:, 22],
+            W2.numpy(),
+            W3.numpy(),
+            *LIMITS,
+            by_A,
+            by_bias,
+            *by_nets,
+            bits,
+            slopes,
+        )
         G = gfirst.numpy()
-        G[:, VARIED] += by_A[:, :len(VARIED)]
-        G[:, 21] += level*by_bias
+        G[:, VARIED] += by_A[:, : len(VARIED)]
+        G[:, 21] += level * by_bias
         G[:, 22] += by_bias
         return spent
 
     def by_library(self, l, first, W2, W3, gfirst, gW2, gW3, bits, slopes):
         "One grid, with operations of the library"
-        n,at,width = len(l.inside),EDGE*l.stride,len(W2)
-        runs = [(v, s, at + dy*l.stride + dx) for v,s,offsets in l.known for dy,dx in offsets]
+        n, at, width = len(l.inside), EDGE * l.stride, len(W2)
+        runs = [(v, s, at + dy * l.stride + dx) for v, s, offsets in l.known for dy, dx in offsets]
         x = torch.zeros(N_FEATURES, n, dtype=torch.float32, device=l.own.device)
-        for j,(v,_,k) in enumerate(runs): x[j] = v[k:k + n]
-        if len(l.told): x[-INTER_SCALE_FEATURES:] = l.told[:, at:at + n]
-        for j,(lo,hi) in enumerate(GROUPS): torch.sum(x[lo:hi].abs(), 0, out=x[KNOWN + j])
-        x[21],x[22] = l.g.level/4,1
+        for j, (v, _, k) in enumerate(runs):
+            x[j] = v[k : k + n]
+        if len(l.told):
+            x[-INTER_SCALE_FEATURES:] = l.told[:, at : at + n]
+        for j, (lo, hi) in enumerate(GROUPS):
+            torch.sum(x[lo:hi].abs(), 0, out=x[KNOWN + j])
+        x[21], x[22] = l.g.level / 4, 1
         z = torch.mm(first, x)
         h = z[:width].relu_()
         k = torch.mm(W2, h).relu_()
         hk = h + k
         o = z[width:].addmm_(W3, hk)
-        by_t,by_s,spent = laplace_rate_and_grad(l.own[at:at + n], o[0], o[1], bits)
-        spent = float((spent*l.inside).sum()) if bits else 0.
-        if not slopes: return spent
+        by_t, by_s, spent = laplace_rate_and_grad(l.own[at : at + n], o[0], o[1], bits)
+        spent = float((spent * l.inside).sum()) if bits else 0.0
+        if not slopes:
+            return spent
         by_t *= l.inside
         gz = torch.empty_like(z)
         g = gz[width:]
-        torch.neg(by_t, out=g[0]); torch.mul(by_s, l.inside, out=g[1])
+        torch.neg(by_t, out=g[0])
+        torch.mul(by_s, l.inside, out=g[1])
         gW3.addmm_(g, hk.T)
         gh = torch.mm(W3.T, g)
         gk = where_active(gh, k)
@@ -184,98 +312,130 @@ class RateModel:
         gz[:width] = where_active(gh.addmm_(W2.T, gk), h)
         gfirst.addmm_(gz, x.T)
         gx = torch.mm(first.T, gz)
-        for j,(lo,hi) in enumerate(GROUPS): gx[lo:hi].addcmul_(torch.sign(x[lo:hi]), gx[KNOWN + j])
-        for (_,s,k),row in zip(runs, gx): s[k:k + n] += row
-        if len(l.told): l.told_slopes[:, at:at + n] = gx[-INTER_SCALE_FEATURES:]
-        l.slopes[0][at:at + n] += by_t
+        for j, (lo, hi) in enumerate(GROUPS):
+            gx[lo:hi].addcmul_(torch.sign(x[lo:hi]), gx[KNOWN + j])
+        for (_, s, k), row in zip(runs, gx):
+            s[k : k + n] += row
+        if len(l.told):
+            l.told_slopes[:, at : at + n] = gx[-INTER_SCALE_FEATURES:]
+        l.slopes[0][at : at + n] += by_t
         return spent
-
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #d46f750a
 class UpsampleFn(torch.autograd.Function):
     "Upsampling by two along one axis: four taps, replicated edges"
+
     @staticmethod
-    def forward(ctx, x, taps, values, axis, n):   # values: the taps as Python floats
+    def forward(ctx, x, taps, values, axis, n):  # values: the taps as Python floats
         ctx.save_for_backward(x, taps)
-        ctx.values,ctx.axis,m,both = values,axis,x.shape[axis],[]
+        ctx.values, ctx.axis, m, both = values, axis, x.shape[axis], []
         if here(x):
-            out = x.new_empty(*x.shape[:axis], n, *x.shape[axis + 1:])
+            out = x.new_empty(*x.shape[:axis], n, *x.shape[axis + 1 :])
             (enlarge_rows if axis == 1 else enlarge_columns)(*UpsampleFn.lines(axis, x, taps, out))
             return out
         p = UpsampleFn.longer(x, axis)
         for side in (-1, 1):
-            y = p.narrow(axis, 2, m)*values[0]
-            for k,t in zip(PLACES[1:], values[1:]): y.add_(p.narrow(axis, 2 + k*side, m), alpha=t)
+            y = p.narrow(axis, 2, m) * values[0]
+            for k, t in zip(PLACES[1:], values[1:]):
+                y.add_(p.narrow(axis, 2 + k * side, m), alpha=t)
             both.append(y)
         return torch.stack(both, axis + 1).flatten(axis, axis + 1).narrow(axis, 0, n)
 
     @staticmethod
     def lines(axis, *vs):
         "Arrays for a kernel, as planes or as rows"
-        return [v.detach().contiguous().numpy() if axis == 1 or v.ndim == 1 else v.detach().contiguous().flatten(0, 1).numpy() for v in vs]
+        return [
+            v.detach().contiguous().numpy()
+            if axis == 1 or v.ndim == 1
+            else v.detach().contiguous().flatten(0, 1).numpy()
+            for v in vs
+        ]
 
     @staticmethod
-    def longer(x, axis): return torch.cat([x.narrow(axis, 0, 1)]*2 + [x] + [x.narrow(axis, x.shape[axis] - 1, 1)]*2, axis)
+    def longer(x, axis):
+        return torch.cat(
+            [x.narrow(axis, 0, 1)] * 2 + [x] + [x.narrow(axis, x.shape[axis] - 1, 1)] * 2, axis
+        )
 
     @staticmethod
     def backward(ctx, g):
-        (x,taps),axis = ctx.saved_tensors,ctx.axis
-        m,gx,gt = x.shape[axis],torch.zeros_like(x, memory_format=torch.contiguous_format),torch.zeros_like(taps)
+        (x, taps), axis = ctx.saved_tensors, ctx.axis
+        m, gx, gt = (
+            x.shape[axis],
+            torch.zeros_like(x, memory_format=torch.contiguous_format),
+            torch.zeros_like(taps),
+        )
         if here(x):
-            (enlarge_rows_slopes if axis == 1 else enlarge_columns_slopes)(*UpsampleFn.lines(axis, x, g, taps, gx, gt))
-            return gx,gt,None,None,None
-        if g.shape[axis] < 2*m: g = torch.cat([g, torch.zeros_like(g.narrow(axis, 0, 1))], axis)
+            (enlarge_rows_slopes if axis == 1 else enlarge_columns_slopes)(
+                *UpsampleFn.lines(axis, x, g, taps, gx, gt)
+            )
+            return gx, gt, None, None, None
+        if g.shape[axis] < 2 * m:
+            g = torch.cat([g, torch.zeros_like(g.narrow(axis, 0, 1))], axis)
         p = UpsampleFn.longer(x, axis)
         gp = torch.zeros_like(p)
-        for side,v in zip((-1, 1), g.unflatten(axis, (m, 2)).unbind(axis + 1)):
+        for side, v in zip((-1, 1), g.unflatten(axis, (m, 2)).unbind(axis + 1)):
             v = v.contiguous()
-            for j,(k,t) in enumerate(zip(PLACES, ctx.values)):
-                gp.narrow(axis, 2 + k*side, m).add_(v, alpha=t)
-                if ctx.needs_input_grad[1]: gt[j] += (v*p.narrow(axis, 2 + k*side, m)).sum()
+            for j, (k, t) in enumerate(zip(PLACES, ctx.values)):
+                gp.narrow(axis, 2 + k * side, m).add_(v, alpha=t)
+                if ctx.needs_input_grad[1]:
+                    gt[j] += (v * p.narrow(axis, 2 + k * side, m)).sum()
         gp.narrow(axis, 2, 1).add_(gp.narrow(axis, 0, 1) + gp.narrow(axis, 1, 1))
         gp.narrow(axis, m + 1, 1).add_(gp.narrow(axis, m + 2, 1) + gp.narrow(axis, m + 3, 1))
-        return gp.narrow(axis, 2, m),gt,None,None,None
+        return gp.narrow(axis, 2, m), gt, None, None, None
+
 
 class LatentFilterFn(torch.autograd.Function):
     "Symmetric latent filter: forward and backward pass are the same operation"
+
     @staticmethod
     def along(x, values, axis):
-        y,m = x*values[0],x.shape[axis]
-        for k,t in enumerate(values[1:m], 1):
+        y, m = x * values[0], x.shape[axis]
+        for k, t in enumerate(values[1:m], 1):
             y.narrow(axis, k, m - k).add_(x.narrow(axis, 0, m - k), alpha=t)
             y.narrow(axis, 0, m - k).add_(x.narrow(axis, k, m - k), alpha=t)
         return y
 
     @staticmethod
-    def both(x, taps, values, axes): # result after the first axis, and after both
+    def both(x, taps, values, axes):  # result after the first axis, and after both
         "Filter along two axes"
-        if not here(x): return (y := LatentFilterFn.along(x, values, axes[0])),LatentFilterFn.along(y, values, axes[1])
-        ways,out = (spread_rows, spread_columns),(torch.empty_like(x), torch.empty_like(x))
-        for k,v,y in zip(axes, (x, out[0]), out): ways[k](v.detach().numpy(), taps.detach().numpy(), y.numpy())
+        if not here(x):
+            return (y := LatentFilterFn.along(x, values, axes[0])), LatentFilterFn.along(
+                y, values, axes[1]
+            )
+        ways, out = (spread_rows, spread_columns), (torch.empty_like(x), torch.empty_like(x))
+        for k, v, y in zip(axes, (x, out[0]), out):
+            ways[k](v.detach().numpy(), taps.detach().numpy(), y.numpy())
         return out
 
     @staticmethod
-    def forward(ctx, x, taps, values): # (h,w); values: the taps as Python floats
-        u,y = LatentFilterFn.both(x, taps, values, (0, 1))
+    def forward(ctx, x, taps, values):  # (h,w); values: the taps as Python floats
+        u, y = LatentFilterFn.both(x, taps, values, (0, 1))
         ctx.save_for_backward(x, u, taps)
         ctx.values = values
         return y
 
     @staticmethod
     def backward(ctx, g):
-        x,u,taps = ctx.saved_tensors
-        g,gt = g.contiguous(),torch.zeros_like(taps)
-        gu,gx = LatentFilterFn.both(g, taps, ctx.values, (1, 0))
-        if here(x): spread_taps(*(v.numpy() for v in (x, gu, u, g, gt)))
+        x, u, taps = ctx.saved_tensors
+        g, gt = g.contiguous(), torch.zeros_like(taps)
+        gu, gx = LatentFilterFn.both(g, taps, ctx.values, (1, 0))
+        if here(x):
+            spread_taps(*(v.numpy() for v in (x, gu, u, g, gt)))
         elif ctx.needs_input_grad[1]:
-            for v,e,axis in ((x, gu, 0), (u, g, 1)):
+            for v, e, axis in ((x, gu, 0), (u, g, 1)):
                 m = v.shape[axis]
-                gt[0] += (e*v).sum()
-                for k in range(1, min(len(taps), m)): gt[k] += (e.narrow(axis, k, m - k)*v.narrow(axis, 0, m - k)).sum() + (e.narrow(axis, 0, m - k)*v.narrow(axis, k, m - k)).sum()
-        return gx,gt,None
+                gt[0] += (e * v).sum()
+                for k in range(1, min(len(taps), m)):
+                    gt[k] += (e.narrow(axis, k, m - k) * v.narrow(axis, 0, m - k)).sum() + (
+                        e.narrow(axis, 0, m - k) * v.narrow(axis, k, m - k)
+                    ).sum()
+        return gx, gt, None
+
 
 class PixelMLPFn(torch.autograd.Function):
     "Per-pixel MLP"
+
     @staticmethod
     def forward(ctx, x, W1, W2, L):
         ctx.save_for_backward(x, W1, W2, L)
@@ -283,76 +443,115 @@ class PixelMLPFn(torch.autograd.Function):
             out = x.new_empty(len(L), x.shape[1])
             colours(x.detach().numpy(), *(padded(w.detach()) for w in (W1, W2, L)), out.numpy())
             return out
-        return torch.addmm(L[:, -1:], W2, torch.addmm(W1[:, -1:], W1[:, :-1], x).relu_()).addmm_(L[:, :-1], x)
+        return torch.addmm(L[:, -1:], W2, torch.addmm(W1[:, -1:], W1[:, :-1], x).relu_()).addmm_(
+            L[:, :-1], x
+        )
 
     @staticmethod
     def backward(ctx, g):
-        x,*nets = ctx.saved_tensors
+        x, *nets = ctx.saved_tensors
         gx = torch.empty_like(x)
         if here(x):
             nets = [padded(w) for w in nets]
             by_nets = [np.zeros_like(w) for w in nets]
             colour_slopes(x.numpy(), g.contiguous().numpy(), *nets, gx.numpy(), *by_nets)
-            return gx,*(torch.from_numpy(v)[:w.shape[0], :w.shape[1]] for v,w in zip(by_nets, ctx.saved_tensors[1:]))
-        W1,W2,L = nets
+            return gx, *(
+                torch.from_numpy(v)[: w.shape[0], : w.shape[1]]
+                for v, w in zip(by_nets, ctx.saved_tensors[1:])
+            )
+        W1, W2, L = nets
         h = torch.addmm(W1[:, -1:], W1[:, :-1], x).relu_()
         gh = where_active(torch.mm(W2.T, g), h)
-        return torch.addmm(torch.mm(W1[:, :-1].T, gh), L[:, :-1].T, g),torch.cat([gh @ x.T, gh.sum(1, True)], 1),g @ h.T,torch.cat([g @ x.T, g.sum(1, True)], 1)
+        return (
+            torch.addmm(torch.mm(W1[:, :-1].T, gh), L[:, :-1].T, g),
+            torch.cat([gh @ x.T, gh.sum(1, True)], 1),
+            g @ h.T,
+            torch.cat([g @ x.T, g.sum(1, True)], 1),
+        )
+
 
 class ResidualConvFn(torch.autograd.Function):
     "Residual 3 x 3 convolution, replicated edges"
+
     @staticmethod
-    def around(v, n, stride): return v.as_strided((len(v), 3, 3, n), (v.shape[1], stride, 1, 1)).reshape(9*len(v), n)
+    def around(v, n, stride):
+        return v.as_strided((len(v), 3, 3, n), (v.shape[1], stride, 1, 1)).reshape(9 * len(v), n)
 
     @staticmethod
     def forward(ctx, y, c):
-        (d,h,w),p = y.shape,F.pad(y[None], (1, 1, 1, 1), mode='replicate')[0]
+        (d, h, w), p = y.shape, F.pad(y[None], (1, 1, 1, 1), mode="replicate")[0]
         ctx.save_for_backward(p, c)
         if here(y):
             out = y.detach().clone()
             sharpen(p.numpy(), c.detach().view(d, d, 3, 3).numpy(), out.numpy())
             return out
-        n,out = h*(w + 2) - 2,y.new_empty(d, h*(w + 2))
+        n, out = h * (w + 2) - 2, y.new_empty(d, h * (w + 2))
         out[:, :n] = torch.mm(c, ResidualConvFn.around(p.flatten(1), n, w + 2))
         return y + out.view(d, h, w + 2)[:, :, :w]
 
     @staticmethod
     def backward(ctx, g):
-        (p,c),(d,h,w) = ctx.saved_tensors,g.shape
+        (p, c), (d, h, w) = ctx.saved_tensors, g.shape
         if here(g):
-            gp,gc = torch.zeros_like(p),torch.zeros_like(c)
-            sharpen_slopes(p.numpy(), F.pad(g, (2, 2)).numpy(), c.view(d, d, 3, 3).numpy(), gp.numpy(), gc.view(d, d, 3, 3).numpy())
+            gp, gc = torch.zeros_like(p), torch.zeros_like(c)
+            sharpen_slopes(
+                p.numpy(),
+                F.pad(g, (2, 2)).numpy(),
+                c.view(d, d, 3, 3).numpy(),
+                gp.numpy(),
+                gc.view(d, d, 3, 3).numpy(),
+            )
         else:
-            stride,n = w + 4,(h + 2)*(w + 4) - 2
-            back,gp = c.view(d, d, 9).flip(2).transpose(0, 1).reshape(d, 9*d),g.new_empty(d, (h + 2)*stride)
-            gp[:, :n] = torch.mm(back, ResidualConvFn.around(F.pad(g, (2, 2, 2, 2)).flatten(1), n, stride))
-            gp = gp.view(d, h + 2, stride)[:, :, :w + 2]
-            n = h*(w + 2) - 2
-            gc = torch.mm(F.pad(g, (0, 2)).flatten(1)[:, :n], ResidualConvFn.around(p.flatten(1), n, w + 2).T)
-        gp[:, 1] += gp[:, 0]; gp[:, h] += gp[:, h + 1]
-        gp[:, :, 1] += gp[:, :, 0]; gp[:, :, w] += gp[:, :, w + 1]
-        return g + gp[:, 1:-1, 1:w + 1],gc
+            stride, n = w + 4, (h + 2) * (w + 4) - 2
+            back, gp = (
+                c.view(d, d, 9).flip(2).transpose(0, 1).reshape(d, 9 * d),
+                g.new_empty(d, (h + 2) * stride),
+            )
+            gp[:, :n] = torch.mm(
+                back, ResidualConvFn.around(F.pad(g, (2, 2, 2, 2)).flatten(1), n, stride)
+            )
+            gp = gp.view(d, h + 2, stride)[:, :, : w + 2]
+            n = h * (w + 2) - 2
+            gc = torch.mm(
+                F.pad(g, (0, 2)).flatten(1)[:, :n], ResidualConvFn.around(p.flatten(1), n, w + 2).T
+            )
+        gp[:, 1] += gp[:, 0]
+        gp[:, h] += gp[:, h + 1]
+        gp[:, :, 1] += gp[:, :, 0]
+        gp[:, :, w] += gp[:, :, w + 1]
+        return g + gp[:, 1:-1, 1 : w + 1], gc
+
 
 def synthesis_forward(
-    s:SynthesisSpec,
-    ys, # latents of each grid of level `level` and coarser
-    net, # matrices of the synthesis network, convolutions last
-    level:int=0, # the scale to render
-): # (planes,h,w)
+    s: SynthesisSpec,
+    ys,  # latents of each grid of level `level` and coarser
+    net,  # matrices of the synthesis network, convolutions last
+    level: int = 0,  # the scale to render
+):  # (planes,h,w)
     "Render latents in floating point, without the rounding of the decoder"
-    latents,values,f = {g.level: y for g,y in zip(s.grids, ys)},net[0].tolist(),None
+    latents, values, f = {g.level: y for g, y in zip(s.grids, ys)}, net[0].tolist(), None
     for l in reversed(range(level, s.levels)):
-        (t, v),parts = (taps[min(l, N_SEPARATE - 2)] for taps in (net[0], values)),[]
-        if f is not None: parts.append(UpsampleFn.apply(UpsampleFn.apply(f, t, v, 1, -(-s.h >> l)), t, v, 2, -(-s.w >> l)))
+        (t, v), parts = (taps[min(l, N_SEPARATE - 2)] for taps in (net[0], values)), []
+        if f is not None:
+            parts.append(
+                UpsampleFn.apply(UpsampleFn.apply(f, t, v, 1, -(-s.h >> l)), t, v, 2, -(-s.w >> l))
+            )
         if l in latents:
-            y = latents[l]*(s.unit/(1 << VALUE))
-            if l < N_SEPARATE: y = LatentFilterFn.apply(y, *(taps[N_SEPARATE - 1 + l] for taps in (net[0], values)))
-            if parts and l >= N_SEPARATE - 1: parts[0] = parts[0] + y
-            else: parts.append(y[None])
+            y = latents[l] * (s.unit / (1 << VALUE))
+            if l < N_SEPARATE:
+                y = LatentFilterFn.apply(
+                    y, *(taps[N_SEPARATE - 1 + l] for taps in (net[0], values))
+                )
+            if parts and l >= N_SEPARATE - 1:
+                parts[0] = parts[0] + y
+            else:
+                parts.append(y[None])
         f = torch.cat(parts) if len(parts) > 1 else parts[0]
-    if len(f) < s.channels: f = torch.cat([f, f.new_zeros(s.channels - len(f), *f.shape[1:])])
+    if len(f) < s.channels:
+        f = torch.cat([f, f.new_zeros(s.channels - len(f), *f.shape[1:])])
     y = PixelMLPFn.apply(f.flatten(1), *net[1:4]).unflatten(1, f.shape[1:])
-    for i,c in enumerate([] if level else net[4:]):
-        if i: y = y.relu()
+    for i, c in enumerate([] if level else net[4:]):
+        if i:
+            y = y.relu()
         y = ResidualConvFn.apply(y, c)
     return y

@@ -13,297 +13,368 @@ import numpy as np
 from numba import njit
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #b9a6afd4
-LANE = 512   # values per block: a block's working set fits a cache of a quarter of a megabyte
+LANE = 512  # values per block: a block's working set fits a cache of a quarter of a megabyte
 
-KERNELS = []   # all compiled functions
+KERNELS = []  # all compiled functions
+
 
 def kernel(f):
     "Compile a function at its first call, with an on-disk cache if a folder is writable"
-    how = dict(fastmath=True, nogil=True, error_model='numpy')
-    try: made = njit(f, cache=True, **how)
-    except RuntimeError: made = njit(f, **how)   # no writable cache folder
+    how = dict(fastmath=True, nogil=True, error_model="numpy")
+    try:
+        made = njit(f, cache=True, **how)
+    except RuntimeError:
+        made = njit(f, **how)  # no writable cache folder
     KERNELS.append(made)
     return made
 
-def cache_folder()->str: # or None if there is no cache folder
+
+def cache_folder() -> str:  # or None if there is no cache folder
     "Folder of the compiled kernels: `__pycache__` beside the package, or that of the environment variable NUMBA_CACHE_DIR"
     return KERNELS[0].stats.cache_path
 
-def compiled()->bool:
+
+def compiled() -> bool:
     "Are all kernels compiled already, in this process or in the cache?"
+
     def known(k):
-        if k.signatures: return True
-        try: return bool(k._cache._cache_file._load_index())
-        except AttributeError: return False   # there is no cache, or its layout in numba has changed
+        if k.signatures:
+            return True
+        try:
+            return bool(k._cache._cache_file._load_index())
+        except AttributeError:
+            return False  # there is no cache, or its layout in numba has changed
+
     return all(known(k) for k in KERNELS)
 
-ZERO,HALF,ONE = np.float32(0),np.float32(.5),np.float32(1)
+
+ZERO, HALF, ONE = np.float32(0), np.float32(0.5), np.float32(1)
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #950b46af
 @kernel
 def multiply(
-    W, # (k,j) float32; k is even, j a multiple of four
-    x, # (j,LANE)
-    y, # (k,LANE): the product is added to it
-    n, # how many of the LANE columns
+    W,  # (k,j) float32; k is even, j a multiple of four
+    x,  # (j,LANE)
+    y,  # (k,LANE): the product is added to it
+    n,  # how many of the LANE columns
 ):
     "y += W x"
     for k in range(0, W.shape[0], 2):
-        y0,y1 = y[k],y[k + 1]
+        y0, y1 = y[k], y[k + 1]
         for j in range(0, W.shape[1], 4):
-            a0,a1,a2,a3 = W[k, j],W[k, j + 1],W[k, j + 2],W[k, j + 3]
-            b0,b1,b2,b3 = W[k + 1, j],W[k + 1, j + 1],W[k + 1, j + 2],W[k + 1, j + 3]
-            x0,x1,x2,x3 = x[j],x[j + 1],x[j + 2],x[j + 3]
+            a0, a1, a2, a3 = W[k, j], W[k, j + 1], W[k, j + 2], W[k, j + 3]
+            b0, b1, b2, b3 = W[k + 1, j], W[k + 1, j + 1], W[k + 1, j + 2], W[k + 1, j + 3]
+            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
             for i in range(n):
-                v0,v1,v2,v3 = x0[i],x1[i],x2[i],x3[i]
-                y0[i] += a0*v0 + a1*v1 + a2*v2 + a3*v3
-                y1[i] += b0*v0 + b1*v1 + b2*v2 + b3*v3
+                v0, v1, v2, v3 = x0[i], x1[i], x2[i], x3[i]
+                y0[i] += a0 * v0 + a1 * v1 + a2 * v2 + a3 * v3
+                y1[i] += b0 * v0 + b1 * v1 + b2 * v2 + b3 * v3
+
 
 @kernel
 def correlate(
-    g, # (k,LANE)
-    x, # (j,LANE)
-    G, # (k,j) float32, k even, j a multiple of four: products are added to it
-    n, # how many of the LANE columns
+    g,  # (k,LANE)
+    x,  # (j,LANE)
+    G,  # (k,j) float32, k even, j a multiple of four: products are added to it
+    n,  # how many of the LANE columns
 ):
     "G += g x', the gradient of a matrix"
     for k in range(0, G.shape[0], 2):
-        g0,g1 = g[k],g[k + 1]
+        g0, g1 = g[k], g[k + 1]
         for j in range(0, G.shape[1], 4):
-            x0,x1,x2,x3 = x[j],x[j + 1],x[j + 2],x[j + 3]
+            x0, x1, x2, x3 = x[j], x[j + 1], x[j + 2], x[j + 3]
             a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = ZERO
             for i in range(n):
-                p,q,v0,v1,v2,v3 = g0[i],g1[i],x0[i],x1[i],x2[i],x3[i]
-                a0 += p*v0; a1 += p*v1; a2 += p*v2; a3 += p*v3
-                b0 += q*v0; b1 += q*v1; b2 += q*v2; b3 += q*v3
-            G[k, j] += a0; G[k, j + 1] += a1; G[k, j + 2] += a2; G[k, j + 3] += a3
-            G[k + 1, j] += b0; G[k + 1, j + 1] += b1; G[k + 1, j + 2] += b2; G[k + 1, j + 3] += b3
+                p, q, v0, v1, v2, v3 = g0[i], g1[i], x0[i], x1[i], x2[i], x3[i]
+                a0 += p * v0
+                a1 += p * v1
+                a2 += p * v2
+                a3 += p * v3
+                b0 += q * v0
+                b1 += q * v1
+                b2 += q * v2
+                b3 += q * v3
+            G[k, j] += a0
+            G[k, j + 1] += a1
+            G[k, j + 2] += a2
+            G[k, j + 3] += a3
+            G[k + 1, j] += b0
+            G[k + 1, j + 1] += b1
+            G[k + 1, j + 2] += b2
+            G[k + 1, j + 3] += b3
+
 
 def padded(
-    w, # (k,j)
-    rows:int=4, # the number of rows is padded to a multiple of this
-    columns:int=4, # the same for columns
-)->np.ndarray: # float32, zeros below and to the right
+    w,  # (k,j)
+    rows: int = 4,  # the number of rows is padded to a multiple of this
+    columns: int = 4,  # the same for columns
+) -> np.ndarray:  # float32, zeros below and to the right
     "Zero-pad a matrix to the shape that `multiply` needs"
-    k,j = w.shape
-    out = np.zeros((k + -k % rows, j + -j % columns), np.float32)   # faster than the library's
+    k, j = w.shape
+    out = np.zeros((k + -k % rows, j + -j % columns), np.float32)  # faster than the library's
     out[:k, :j] = w
     return out
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #2a3747e6
 @kernel
 def laplace_grad(
-    t, # (n,) float32 latents
-    mean, # (n,)
-    scale, # (n,) log2 of the scale
-    lowest, # lower bound of `scale`
-    highest, # upper bound of `scale`
-    by_mean, # (n,): receives the gradient by the mean
-    by_scale, # (n,): receives the gradient by the scale
-    inv, # (n,) work array, as are `e` and `eu`
+    t,  # (n,) float32 latents
+    mean,  # (n,)
+    scale,  # (n,) log2 of the scale
+    lowest,  # lower bound of `scale`
+    highest,  # upper bound of `scale`
+    by_mean,  # (n,): receives the gradient by the mean
+    by_scale,  # (n,): receives the gradient by the scale
+    inv,  # (n,) work array, as are `e` and `eu`
     e,
     eu,
-    n, # how many
+    n,  # how many
 ):
     "Gradient of the bits of integers under the Laplace distribution"
-    for i in range(n): inv[i] = np.exp2(-min(max(scale[i], lowest), highest))
-    for i in range(n): e[i] = np.exp(-HALF*inv[i])
-    for i in range(n): eu[i] = np.exp(min(abs(t[i] - mean[i]), HALF)*inv[i])
     for i in range(n):
-        d,s = t[i] - mean[i],min(max(scale[i], lowest), highest)
-        u,r,ie,ieu = abs(d)*inv[i],HALF*inv[i],ONE/e[i],ONE/eu[i]
+        inv[i] = np.exp2(-min(max(scale[i], lowest), highest))
+    for i in range(n):
+        e[i] = np.exp(-HALF * inv[i])
+    for i in range(n):
+        eu[i] = np.exp(min(abs(t[i] - mean[i]), HALF) * inv[i])
+    for i in range(n):
+        d, s = t[i] - mean[i], min(max(scale[i], lowest), highest)
+        u, r, ie, ieu = abs(d) * inv[i], HALF * inv[i], ONE / e[i], ONE / eu[i]
         near = u < r
-        c,sh = HALF*e[i]*(eu[i] + ieu),HALF*e[i]*(eu[i] - ieu)
+        c, sh = HALF * e[i] * (eu[i] + ieu), HALF * e[i] * (eu[i] - ieu)
         p = max(ONE - c, np.float32(1e-9))
-        m = (sh/p if near else ONE)*inv[i]*np.float32(1/np.log(2))
+        m = (sh / p if near else ONE) * inv[i] * np.float32(1 / np.log(2))
         by_mean[i] = -m if d > ZERO else (m if d < ZERO else ZERO)
-        v = (r*c - u*sh)/p if near else r*(ie + e[i])/(ie - e[i]) - u
+        v = (r * c - u * sh) / p if near else r * (ie + e[i]) / (ie - e[i]) - u
         by_scale[i] = ZERO if scale[i] != s and (scale[i] > s) != (v > ZERO) else v
+
 
 @kernel
 def laplace_bits(
-    t, # (n,) float32 latents
-    mean, # (n,)
-    inv, # (n,) reciprocal of the scale; this, `e` and `eu` are filled by `laplace_grad`
+    t,  # (n,) float32 latents
+    mean,  # (n,)
+    inv,  # (n,) reciprocal of the scale; this, `e` and `eu` are filled by `laplace_grad`
     e,
     eu,
-    weight, # (n,): 0 for positions that are not counted
-    n, # how many
-)->float: # bits
+    weight,  # (n,): 0 for positions that are not counted
+    n,  # how many
+) -> float:  # bits
     "Bits of integers under the Laplace distribution"
-    spent = 0.
+    spent = 0.0
     for i in range(n):
-        u = abs(t[i] - mean[i])*inv[i]
-        if u < HALF*inv[i]: b = -np.log(max(ONE - HALF*e[i]*(eu[i] + ONE/eu[i]), np.float32(1e-9)))
-        else: b = u - np.log(HALF*(ONE/e[i] - e[i]))
-        spent += b*weight[i]
-    return spent/np.log(2)
+        u = abs(t[i] - mean[i]) * inv[i]
+        if u < HALF * inv[i]:
+            b = -np.log(max(ONE - HALF * e[i] * (eu[i] + ONE / eu[i]), np.float32(1e-9)))
+        else:
+            b = u - np.log(HALF * (ONE / e[i] - e[i]))
+        spent += b * weight[i]
+    return spent / np.log(2)
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #7e1b8f06
 @kernel
 def latent_bits(
-    canvases, # three flat float32 arrays: the grid, its parent and grandparent upsampled
-    slopes, # the same shapes: gradients are added here
-    offsets, # three int64: offsets of the context values in each array
-    told, # (m,size of a padded array) inter-scale features
-    told_slopes, # the same shape: receives their gradients
-    inside, # (n,) 1 for a latent, 0 for padding
-    groups, # (q,2) int64: ranges of features whose magnitudes are summed
-    known:int, # number of features before those sums
-    first:int, # position of the first latent in its array
-    A, # (width+2,j) from features to the hidden layer and, as skip connection, to mean and scale; columns: context values, sums, inter-scale features, and zeros up to a multiple of four
-    bias, # (width+2,)
-    W2, # (width,width)
-    W3, # (2,width)
-    lowest, # bounds of `laplace_grad`
+    canvases,  # three flat float32 arrays: the grid, its parent and grandparent upsampled
+    slopes,  # the same shapes: gradients are added here
+    offsets,  # three int64: offsets of the context values in each array
+    told,  # (m,size of a padded array) inter-scale features
+    told_slopes,  # the same shape: receives their gradients
+    inside,  # (n,) 1 for a latent, 0 for padding
+    groups,  # (q,2) int64: ranges of features whose magnitudes are summed
+    known: int,  # number of features before those sums
+    first: int,  # position of the first latent in its array
+    A,  # (width+2,j) from features to the hidden layer and, as skip connection, to mean and scale; columns: context values, sums, inter-scale features, and zeros up to a multiple of four
+    bias,  # (width+2,)
+    W2,  # (width,width)
+    W3,  # (2,width)
+    lowest,  # bounds of `laplace_grad`
     highest,
-    by_A, # of the shapes of A, bias, W2, W3: gradients are added here
+    by_A,  # of the shapes of A, bias, W2, W3: gradients are added here
     by_bias,
     by_W2,
     by_W3,
-    count:bool, # compute the bits?
-    learn:bool, # compute the gradients?
-)->float: # bits
+    count: bool,  # compute the bits?
+    learn: bool,  # compute the gradients?
+) -> float:  # bits
     "Bits of a grid of latents under a context model of two layers, and all gradients"
-    (K,J),n,m,own = A.shape,len(inside),len(told),canvases[0]
-    width,sums,spent = K - 2,known + len(groups),0.
+    (K, J), n, m, own = A.shape, len(inside), len(told), canvases[0]
+    width, sums, spent = K - 2, known + len(groups), 0.0
     AT = np.zeros((J, K + -K % 4), np.float32)
     AT[:, :K] = A.T
     W2T = W2.T.copy()
-    x,z,z2,h = np.zeros((J, LANE), np.float32),np.empty((K, LANE), np.float32),np.empty((width, LANE), np.float32),np.empty((width, LANE), np.float32)
-    gx,gz,g2 = np.empty((J, LANE), np.float32),np.zeros((AT.shape[1], LANE), np.float32),np.empty((width, LANE), np.float32)
+    x, z, z2, h = (
+        np.zeros((J, LANE), np.float32),
+        np.empty((K, LANE), np.float32),
+        np.empty((width, LANE), np.float32),
+        np.empty((width, LANE), np.float32),
+    )
+    gx, gz, g2 = (
+        np.empty((J, LANE), np.float32),
+        np.zeros((AT.shape[1], LANE), np.float32),
+        np.empty((width, LANE), np.float32),
+    )
     work = np.empty((3, LANE), np.float32)
     for a in range(0, n, LANE):
-        c,at,j = min(LANE, n - a),first + a,0
+        c, at, j = min(LANE, n - a), first + a, 0
         for q in range(3):
             for s in offsets[q]:
-                x[j, :c] = canvases[q][at + s:at + s + c]
+                x[j, :c] = canvases[q][at + s : at + s + c]
                 j += 1
         for q in range(len(groups)):
             s = x[known + q]
             s[:c] = ZERO
             for r in range(groups[q, 0], groups[q, 1]):
                 v = x[r]
-                for i in range(c): s[i] += abs(v[i])
-        for q in range(m): x[sums + q, :c] = told[q, at:at + c]
-        for r in range(K): z[r, :c] = bias[r]
+                for i in range(c):
+                    s[i] += abs(v[i])
+        for q in range(m):
+            x[sums + q, :c] = told[q, at : at + c]
+        for r in range(K):
+            z[r, :c] = bias[r]
         multiply(A, x, z, c)
         for r in range(width):
-            v,w = z[r],z2[r]
+            v, w = z[r], z2[r]
             for i in range(c):
                 v[i] = max(v[i], ZERO)
                 w[i] = ZERO
         multiply(W2, z[:width], z2, c)
         for r in range(width):
-            u,v,w = z[r],z2[r],h[r]
+            u, v, w = z[r], z2[r], h[r]
             for i in range(c):
                 v[i] = max(v[i], ZERO)
                 w[i] = u[i] + v[i]
         multiply(W3, h, z[width:], c)
-        t,mean,weight,gm,gs = own[at:at + c],z[width],inside[a:a + c],gz[width],gz[width + 1]
+        t, mean, weight, gm, gs = (
+            own[at : at + c],
+            z[width],
+            inside[a : a + c],
+            gz[width],
+            gz[width + 1],
+        )
         laplace_grad(t, mean, z[width + 1], lowest, highest, gm, gs, work[0], work[1], work[2], c)
-        if count: spent += laplace_bits(t, mean, work[0], work[1], work[2], weight, c)
-        if not learn: continue
-        v = slopes[0][at:at + c]
+        if count:
+            spent += laplace_bits(t, mean, work[0], work[1], work[2], weight, c)
+        if not learn:
+            continue
+        v = slopes[0][at : at + c]
         for i in range(c):
             gm[i] *= weight[i]
             gs[i] *= weight[i]
             v[i] -= gm[i]
         correlate(gz[width:K], h, by_W3, c)
         for r in range(width):
-            u,v,w,a0,a1 = z2[r],gz[r],g2[r],W3[0, r],W3[1, r]
+            u, v, w, a0, a1 = z2[r], gz[r], g2[r], W3[0, r], W3[1, r]
             for i in range(c):
-                v[i] = a0*gm[i] + a1*gs[i]
+                v[i] = a0 * gm[i] + a1 * gs[i]
                 w[i] = v[i] if u[i] > ZERO else ZERO
         correlate(g2, z[:width], by_W2, c)
         multiply(W2T, g2, gz[:width], c)
         for r in range(width):
-            u,v = z[r],gz[r]
-            for i in range(c): v[i] = v[i] if u[i] > ZERO else ZERO
+            u, v = z[r], gz[r]
+            for i in range(c):
+                v[i] = v[i] if u[i] > ZERO else ZERO
         correlate(gz[:K], x, by_A, c)
         for r in range(K):
-            s,v = ZERO,gz[r]
-            for i in range(c): s += v[i]
+            s, v = ZERO, gz[r]
+            for i in range(c):
+                s += v[i]
             by_bias[r] += s
         gx[:, :c] = ZERO
         multiply(AT, gz, gx, c)
         for q in range(len(groups)):
             s = gx[known + q]
             for r in range(groups[q, 0], groups[q, 1]):
-                u,v = x[r],gx[r]
-                for i in range(c): v[i] += s[i] if u[i] > ZERO else (-s[i] if u[i] < ZERO else ZERO)
+                u, v = x[r], gx[r]
+                for i in range(c):
+                    v[i] += s[i] if u[i] > ZERO else (-s[i] if u[i] < ZERO else ZERO)
         j = 0
         for q in range(3):
             for s in offsets[q]:
-                u,v = gx[j],slopes[q][at + s:at + s + c]
-                for i in range(c): v[i] += u[i]
+                u, v = gx[j], slopes[q][at + s : at + s + c]
+                for i in range(c):
+                    v[i] += u[i]
                 j += 1
-        for q in range(m): told_slopes[q, at:at + c] = gx[sums + q, :c]
+        for q in range(m):
+            told_slopes[q, at : at + c] = gx[sums + q, :c]
     return spent
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #5ca8272d
 @kernel
 def neurons(
-    x, # (c,n) features
-    a:int, # first column
-    k:int, # number of columns
-    W1, # (H,J) from c features and a constant one to the hidden layer, `padded`
-    v, # (J,LANE) zeros and, in row c, ones: receives the features
-    h, # (H,LANE) receives the pre-activations
+    x,  # (c,n) features
+    a: int,  # first column
+    k: int,  # number of columns
+    W1,  # (H,J) from c features and a constant one to the hidden layer, `padded`
+    v,  # (J,LANE) zeros and, in row c, ones: receives the features
+    h,  # (H,LANE) receives the pre-activations
 ):
     "Compute the pre-activations of the hidden layer"
-    for j in range(len(x)): v[j, :k] = x[j, a:a + k]
-    for r in range(len(h)): h[r, :k] = ZERO
+    for j in range(len(x)):
+        v[j, :k] = x[j, a : a + k]
+    for r in range(len(h)):
+        h[r, :k] = ZERO
     multiply(W1, v, h, k)
+
 
 @kernel
 def colours(
-    x, # (c,n) features
-    W1, # (H,J) from features and a constant one to the hidden layer; all are `padded`
-    W2, # (P,H) from the hidden layer to the output
-    L, # (P,J) linear skip connection
-    out, # (p,n): receives the output
+    x,  # (c,n) features
+    W1,  # (H,J) from features and a constant one to the hidden layer; all are `padded`
+    W2,  # (P,H) from the hidden layer to the output
+    L,  # (P,J) linear skip connection
+    out,  # (p,n): receives the output
 ):
     "Forward pass of the per-pixel MLP"
-    (c,n),(H,J),P = x.shape,W1.shape,len(W2)
-    v,h,y = np.zeros((J, LANE), np.float32),np.empty((H, LANE), np.float32),np.empty((P, LANE), np.float32)
+    (c, n), (H, J), P = x.shape, W1.shape, len(W2)
+    v, h, y = (
+        np.zeros((J, LANE), np.float32),
+        np.empty((H, LANE), np.float32),
+        np.empty((P, LANE), np.float32),
+    )
     v[c] = ONE
     for a in range(0, n, LANE):
         k = min(LANE, n - a)
         neurons(x, a, k, W1, v, h)
         for r in range(H):
             u = h[r]
-            for i in range(k): u[i] = max(u[i], ZERO)
+            for i in range(k):
+                u[i] = max(u[i], ZERO)
         y[:, :k] = ZERO
         multiply(W2, h, y, k)
         multiply(L, v, y, k)
-        out[:, a:a + k] = y[:len(out), :k]
+        out[:, a : a + k] = y[: len(out), :k]
+
 
 @kernel
 def colour_slopes(
-    x, # (c,n) features
-    g, # (p,n) gradient by the output
-    W1, # weights of `colours`
+    x,  # (c,n) features
+    g,  # (p,n) gradient by the output
+    W1,  # weights of `colours`
     W2,
     L,
-    by_x, # (c,n): receives the gradient
-    by_W1, # (H,J), (P,H), (P,J): gradients of the weights are added here
+    by_x,  # (c,n): receives the gradient
+    by_W1,  # (H,J), (P,H), (P,J): gradients of the weights are added here
     by_W2,
     by_L,
 ):
     "Backward pass of the per-pixel MLP"
-    (c,n),(H,J),P = x.shape,W1.shape,len(W2)
-    v,h,e,gh,gv = np.zeros((J, LANE), np.float32),np.empty((H, LANE), np.float32),np.zeros((P, LANE), np.float32),np.empty((H, LANE), np.float32),np.empty((J, LANE), np.float32)
-    W1T,W2T,LT = W1.T.copy(),W2.T.copy(),L.T.copy()
+    (c, n), (H, J), P = x.shape, W1.shape, len(W2)
+    v, h, e, gh, gv = (
+        np.zeros((J, LANE), np.float32),
+        np.empty((H, LANE), np.float32),
+        np.zeros((P, LANE), np.float32),
+        np.empty((H, LANE), np.float32),
+        np.empty((J, LANE), np.float32),
+    )
+    W1T, W2T, LT = W1.T.copy(), W2.T.copy(), L.T.copy()
     v[c] = ONE
     for a in range(0, n, LANE):
         k = min(LANE, n - a)
         neurons(x, a, k, W1, v, h)
-        e[:len(g), :k] = g[:, a:a + k]
+        e[: len(g), :k] = g[:, a : a + k]
         gh[:, :k] = ZERO
         multiply(W2T, e, gh, k)
         for r in range(H):
-            u,w = h[r],gh[r]
+            u, w = h[r], gh[r]
             for i in range(k):
                 w[i] = w[i] if u[i] > ZERO else ZERO
                 u[i] = max(u[i], ZERO)
@@ -313,7 +384,7 @@ def colour_slopes(
         gv[:, :k] = ZERO
         multiply(W1T, gh, gv, k)
         multiply(LT, e, gv, k)
-        by_x[:, a:a + k] = gv[:c, :k]
+        by_x[:, a : a + k] = gv[:c, :k]
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #e8a15ce7
 @kernel
@@ -321,173 +392,236 @@ def at_edge(i, m):
     "Clamp an index to 0..m-1"
     return min(max(i, 0), m - 1)
 
+
 @kernel
 def enlarge_rows(
-    x, # (c,m,w) float32
-    t, # (4,) taps
-    out, # (c,n,w), n is 2m or one less
+    x,  # (c,m,w) float32
+    t,  # (4,) taps
+    out,  # (c,n,w), n is 2m or one less
 ):
     "Upsample the rows by two"
-    c,m,w = x.shape
+    c, m, w = x.shape
     for q in range(c):
         for r in range(out.shape[1]):
-            i,s = r >> 1,2*(r & 1) - 1
-            p0,p1,p2,p3,y = x[q, i],x[q, at_edge(i + s, m)],x[q, at_edge(i - s, m)],x[q, at_edge(i + 2*s, m)],out[q, r]
-            for k in range(w): y[k] = t[0]*p0[k] + t[1]*p1[k] + t[2]*p2[k] + t[3]*p3[k]
+            i, s = r >> 1, 2 * (r & 1) - 1
+            p0, p1, p2, p3, y = (
+                x[q, i],
+                x[q, at_edge(i + s, m)],
+                x[q, at_edge(i - s, m)],
+                x[q, at_edge(i + 2 * s, m)],
+                out[q, r],
+            )
+            for k in range(w):
+                y[k] = t[0] * p0[k] + t[1] * p1[k] + t[2] * p2[k] + t[3] * p3[k]
+
 
 @kernel
 def enlarge_rows_slopes(
-    x, # input of `enlarge_rows`
-    g, # (c,n,w) gradient by the output
+    x,  # input of `enlarge_rows`
+    g,  # (c,n,w) gradient by the output
     t,
-    by_x, # (c,m,w): the gradient is added here
-    by_t, # (4,): the gradient of the taps is added here
+    by_x,  # (c,m,w): the gradient is added here
+    by_t,  # (4,): the gradient of the taps is added here
 ):
     "Backward pass: gradients of `x` and of the taps"
-    c,m,w = x.shape
+    c, m, w = x.shape
     for q in range(c):
         for r in range(g.shape[1]):
-            i,s = r >> 1,2*(r & 1) - 1
-            v,b = g[q, r],ZERO
-            for j,at in enumerate((i, at_edge(i + s, m), at_edge(i - s, m), at_edge(i + 2*s, m))):
-                p,d,b = x[q, at],by_x[q, at],ZERO
+            i, s = r >> 1, 2 * (r & 1) - 1
+            v, b = g[q, r], ZERO
+            for j, at in enumerate(
+                (i, at_edge(i + s, m), at_edge(i - s, m), at_edge(i + 2 * s, m))
+            ):
+                p, d, b = x[q, at], by_x[q, at], ZERO
                 for k in range(w):
-                    b += v[k]*p[k]
-                    d[k] += t[j]*v[k]
+                    b += v[k] * p[k]
+                    d[k] += t[j] * v[k]
                 by_t[j] += b
+
 
 @kernel
 def enlarge_columns(
-    x, # (r,m) float32
-    t, # (4,) taps
-    out, # (r,n), n is 2m or one less
+    x,  # (r,m) float32
+    t,  # (4,) taps
+    out,  # (r,n), n is 2m or one less
 ):
     "Upsample the columns by two"
-    (R,m),n = x.shape,out.shape[1]
+    (R, m), n = x.shape, out.shape[1]
     p = np.empty(m + 4, np.float32)
     for r in range(R):
         y = out[r]
-        p[2:m + 2],p[:2],p[m + 2:] = x[r],x[r, 0],x[r, m - 1]
+        p[2 : m + 2], p[:2], p[m + 2 :] = x[r], x[r, 0], x[r, m - 1]
         for i in range(n >> 1):
-            y[2*i] = t[0]*p[i + 2] + t[1]*p[i + 1] + t[2]*p[i + 3] + t[3]*p[i]
-            y[2*i + 1] = t[0]*p[i + 2] + t[1]*p[i + 3] + t[2]*p[i + 1] + t[3]*p[i + 4]
-        if n & 1: y[n - 1] = t[0]*p[m + 1] + t[1]*p[m] + t[2]*p[m + 2] + t[3]*p[m - 1]
+            y[2 * i] = t[0] * p[i + 2] + t[1] * p[i + 1] + t[2] * p[i + 3] + t[3] * p[i]
+            y[2 * i + 1] = t[0] * p[i + 2] + t[1] * p[i + 3] + t[2] * p[i + 1] + t[3] * p[i + 4]
+        if n & 1:
+            y[n - 1] = t[0] * p[m + 1] + t[1] * p[m] + t[2] * p[m + 2] + t[3] * p[m - 1]
+
 
 @kernel
 def enlarge_columns_slopes(
-    x, # input of `enlarge_columns`
-    g, # (r,n) gradient by the output
+    x,  # input of `enlarge_columns`
+    g,  # (r,n) gradient by the output
     t,
-    by_x, # (r,m): receives the gradient
-    by_t, # (4,): the gradient of the taps is added here
+    by_x,  # (r,m): receives the gradient
+    by_t,  # (4,): the gradient of the taps is added here
 ):
     "Backward pass: gradients of `x` and of the taps"
-    (R,m),n = x.shape,g.shape[1]
-    p,u,v = np.empty(m + 4, np.float32),np.zeros(m + 4, np.float32),np.zeros(m + 4, np.float32)   # u, v: gradients of even and odd columns
+    (R, m), n = x.shape, g.shape[1]
+    p, u, v = (
+        np.empty(m + 4, np.float32),
+        np.zeros(m + 4, np.float32),
+        np.zeros(m + 4, np.float32),
+    )  # u, v: gradients of even and odd columns
     for r in range(R):
-        e,d = g[r],by_x[r]
-        p[2:m + 2],p[:2],p[m + 2:] = x[r],x[r, 0],x[r, m - 1]
-        for i in range(n >> 1): u[i + 2],v[i + 2] = e[2*i],e[2*i + 1]
-        if n & 1: u[m + 1],v[m + 1] = e[n - 1],ZERO
+        e, d = g[r], by_x[r]
+        p[2 : m + 2], p[:2], p[m + 2 :] = x[r], x[r, 0], x[r, m - 1]
+        for i in range(n >> 1):
+            u[i + 2], v[i + 2] = e[2 * i], e[2 * i + 1]
+        if n & 1:
+            u[m + 1], v[m + 1] = e[n - 1], ZERO
         b0 = b1 = b2 = b3 = ZERO
         for i in range(m):
-            y,z = u[i + 2],v[i + 2]
-            b0 += (y + z)*p[i + 2]; b1 += y*p[i + 1] + z*p[i + 3]; b2 += y*p[i + 3] + z*p[i + 1]; b3 += y*p[i] + z*p[i + 4]
-            d[i] = t[0]*(y + z) + t[1]*(u[i + 3] + v[i + 1]) + t[2]*(u[i + 1] + v[i + 3]) + t[3]*(u[i + 4] + v[i])
-        by_t[0] += b0; by_t[1] += b1; by_t[2] += b2; by_t[3] += b3
-        d[0] += (t[1] + t[3])*u[2] + t[2]*v[2] + t[3]*u[3]   # replicated edges
-        d[m - 1] += (t[1] + t[3])*v[m + 1] + t[2]*u[m + 1] + t[3]*v[m]
+            y, z = u[i + 2], v[i + 2]
+            b0 += (y + z) * p[i + 2]
+            b1 += y * p[i + 1] + z * p[i + 3]
+            b2 += y * p[i + 3] + z * p[i + 1]
+            b3 += y * p[i] + z * p[i + 4]
+            d[i] = (
+                t[0] * (y + z)
+                + t[1] * (u[i + 3] + v[i + 1])
+                + t[2] * (u[i + 1] + v[i + 3])
+                + t[3] * (u[i + 4] + v[i])
+            )
+        by_t[0] += b0
+        by_t[1] += b1
+        by_t[2] += b2
+        by_t[3] += b3
+        d[0] += (t[1] + t[3]) * u[2] + t[2] * v[2] + t[3] * u[3]  # replicated edges
+        d[m - 1] += (t[1] + t[3]) * v[m + 1] + t[2] * u[m + 1] + t[3] * v[m]
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #253fcccd
 @kernel
 def spread_rows(
-    x, # (h,w) float32
-    t, # (4,) taps: center, and one, two and three rows away
-    out, # (h,w)
+    x,  # (h,w) float32
+    t,  # (4,) taps: center, and one, two and three rows away
+    out,  # (h,w)
 ):
     "Filter along rows"
     for r in range(len(x)):
-        y,v = out[r],x[r]
-        for i in range(len(v)): y[i] = t[0]*v[i]
+        y, v = out[r], x[r]
+        for i in range(len(v)):
+            y[i] = t[0] * v[i]
         for k in range(1, 4):
             for s in (r - k, r + k):
                 if 0 <= s < len(x):
                     v = x[s]
-                    for i in range(len(v)): y[i] += t[k]*v[i]
+                    for i in range(len(v)):
+                        y[i] += t[k] * v[i]
+
 
 @kernel
 def spread_columns(
-    x, # (h,w) float32
-    t, # (4,) taps
-    out, # (h,w)
+    x,  # (h,w) float32
+    t,  # (4,) taps
+    out,  # (h,w)
 ):
     "Filter along columns"
-    h,w = x.shape
+    h, w = x.shape
     p = np.zeros(w + 6, np.float32)
     for r in range(h):
         y = out[r]
-        p[3:w + 3] = x[r]
-        for i in range(w): y[i] = t[0]*p[i + 3] + t[1]*(p[i + 2] + p[i + 4]) + t[2]*(p[i + 1] + p[i + 5]) + t[3]*(p[i] + p[i + 6])
+        p[3 : w + 3] = x[r]
+        for i in range(w):
+            y[i] = (
+                t[0] * p[i + 3]
+                + t[1] * (p[i + 2] + p[i + 4])
+                + t[2] * (p[i + 1] + p[i + 5])
+                + t[3] * (p[i] + p[i + 6])
+            )
+
 
 @kernel
 def spread_taps(
-    x, # (h,w) input of the row filter
-    g, # (h,w) gradient by its output
-    u, # (h,w) input of the column filter
-    e, # (h,w) gradient by its output
-    by_t, # (4,): the gradient of the taps is added here
+    x,  # (h,w) input of the row filter
+    g,  # (h,w) gradient by its output
+    u,  # (h,w) input of the column filter
+    e,  # (h,w) gradient by its output
+    by_t,  # (4,): the gradient of the taps is added here
 ):
     "Gradient of the taps of the latent filter"
-    h,w = x.shape
+    h, w = x.shape
     p = np.zeros(w + 6, np.float32)
     for r in range(h):
         v = g[r]
         for k in range(4):
             for s in (r - k, r + k):
                 if 0 <= s < h and (k or s == r):
-                    b,y = ZERO,x[s]
-                    for i in range(w): b += v[i]*y[i]
-                    by_t[k] += b if k else HALF*b
+                    b, y = ZERO, x[s]
+                    for i in range(w):
+                        b += v[i] * y[i]
+                    by_t[k] += b if k else HALF * b
         v = e[r]
-        p[3:w + 3] = u[r]
+        p[3 : w + 3] = u[r]
         b0 = b1 = b2 = b3 = ZERO
-        for i in range(w): b0 += v[i]*p[i + 3]; b1 += v[i]*(p[i + 2] + p[i + 4]); b2 += v[i]*(p[i + 1] + p[i + 5]); b3 += v[i]*(p[i] + p[i + 6])
-        by_t[0] += b0; by_t[1] += b1; by_t[2] += b2; by_t[3] += b3
+        for i in range(w):
+            b0 += v[i] * p[i + 3]
+            b1 += v[i] * (p[i + 2] + p[i + 4])
+            b2 += v[i] * (p[i + 1] + p[i + 5])
+            b3 += v[i] * (p[i] + p[i + 6])
+        by_t[0] += b0
+        by_t[1] += b1
+        by_t[2] += b2
+        by_t[3] += b3
 
 # %% ../../nbs/60_latent/00_kernels.ipynb #cc1f69f8
 @kernel
 def sharpen(
-    p, # (d,h+2,w+2) float32, edges repeated
-    C, # (d,d,3,3)
-    out, # (d,h,w): the result is added here
+    p,  # (d,h+2,w+2) float32, edges repeated
+    C,  # (d,d,3,3)
+    out,  # (d,h,w): the result is added here
 ):
     "Add a 3 x 3 convolution"
-    d,h,w = out.shape
+    d, h, w = out.shape
     for o in range(d):
         for r in range(h):
             y = out[o, r]
             for q in range(d):
                 for a in range(3):
-                    v,c0,c1,c2 = p[q, r + a],C[o, q, a, 0],C[o, q, a, 1],C[o, q, a, 2]
-                    for k in range(w): y[k] += c0*v[k] + c1*v[k + 1] + c2*v[k + 2]
+                    v, c0, c1, c2 = p[q, r + a], C[o, q, a, 0], C[o, q, a, 1], C[o, q, a, 2]
+                    for k in range(w):
+                        y[k] += c0 * v[k] + c1 * v[k + 1] + c2 * v[k + 2]
+
 
 @kernel
 def sharpen_slopes(
-    p, # input of `sharpen`
-    g, # (d,h,w+4) gradient by the output, with two zeros on both sides
+    p,  # input of `sharpen`
+    g,  # (d,h,w+4) gradient by the output, with two zeros on both sides
     C,
-    by_p, # (d,h+2,w+2): the gradient is added here
-    by_C, # (d,d,3,3): the gradient of the kernel is added here
+    by_p,  # (d,h+2,w+2): the gradient is added here
+    by_C,  # (d,d,3,3): the gradient of the kernel is added here
 ):
     "Backward pass: gradients of the image and of the convolution kernel"
-    d,H,W = p.shape
+    d, H, W = p.shape
     for o in range(d):
         for r in range(H - 2):
             e = g[o, r]
             for q in range(d):
                 for a in range(3):
-                    v,y,c0,c1,c2 = p[q, r + a],by_p[q, r + a],C[o, q, a, 0],C[o, q, a, 1],C[o, q, a, 2]
+                    v, y, c0, c1, c2 = (
+                        p[q, r + a],
+                        by_p[q, r + a],
+                        C[o, q, a, 0],
+                        C[o, q, a, 1],
+                        C[o, q, a, 2],
+                    )
                     b0 = b1 = b2 = ZERO
-                    for k in range(W - 2): b0 += e[k + 2]*v[k]; b1 += e[k + 2]*v[k + 1]; b2 += e[k + 2]*v[k + 2]
-                    for k in range(W): y[k] += c0*e[k + 2] + c1*e[k + 1] + c2*e[k]
-                    by_C[o, q, a, 0] += b0; by_C[o, q, a, 1] += b1; by_C[o, q, a, 2] += b2
+                    for k in range(W - 2):
+                        b0 += e[k + 2] * v[k]
+                        b1 += e[k + 2] * v[k + 1]
+                        b2 += e[k + 2] * v[k + 2]
+                    for k in range(W):
+                        y[k] += c0 * e[k + 2] + c1 * e[k + 1] + c2 * e[k]
+                    by_C[o, q, a, 0] += b0
+                    by_C[o, q, a, 1] += b1
+                    by_C[o, q, a, 2] += b2

@@ -11,7 +11,16 @@ import torch
 # %% ../../nbs/60_latent/50_optim.ipynb #75f2b2eb
 class Adam:
     "Adam, for one tensor"
-    def __init__(self, p, a=.9, b=.97): self.p,self.a,self.b,self.t,self.m,self.v = p,a,b,0,torch.zeros_like(p),torch.zeros_like(p)
+
+    def __init__(self, p, a=0.9, b=0.97):
+        self.p, self.a, self.b, self.t, self.m, self.v = (
+            p,
+            a,
+            b,
+            0,
+            torch.zeros_like(p),
+            torch.zeros_like(p),
+        )
 
     @torch.no_grad()
     def step(self, g, lr):
@@ -19,46 +28,53 @@ class Adam:
         self.t += 1
         self.m.lerp_(g, 1 - self.a)
         self.v.mul_(self.b).addcmul_(g, g, value=1 - self.b)
-        size = (self.v/(1 - self.b**self.t)).sqrt_().add_(1e-15)
-        self.p.addcdiv_(self.m, size, value=-lr/(1 - self.a**self.t))
+        size = (self.v / (1 - self.b**self.t)).sqrt_().add_(1e-15)
+        self.p.addcdiv_(self.m, size, value=-lr / (1 - self.a**self.t))
 
 # %% ../../nbs/60_latent/50_optim.ipynb #dd2b89ef
-PRECONDITION_EVERY = 8   # steps between two updates of the eigenbasis
-MAX_UPDATE = 2   # limit of an update along an axis, in units of `lr`: the second moment of an axis is out of date after the eigenbasis has changed
+PRECONDITION_EVERY = 8  # steps between two updates of the eigenbasis
+MAX_UPDATE = 2  # limit of an update along an axis, in units of `lr`: the second moment of an axis is out of date after the eigenbasis has changed
+
 
 def orthogonal_iteration(
-    s, # (n,n) float64, symmetric: mean product of gradients
-    a, # (n,n) previous eigenbasis
-)->torch.Tensor: # (n,n) eigenbasis closer to that of `s`
+    s,  # (n,n) float64, symmetric: mean product of gradients
+    a,  # (n,n) previous eigenbasis
+) -> torch.Tensor:  # (n,n) eigenbasis closer to that of `s`
     "One step of orthogonal iteration; the order of the axes is kept"
-    b = a.double().cpu()   # a GPU takes longer for small matrices
+    b = a.double().cpu()  # a GPU takes longer for small matrices
     v = s.cpu() @ b
-    return torch.linalg.qr(v + 1e-12*v.abs().max()*b)[0].to(a)
+    return torch.linalg.qr(v + 1e-12 * v.abs().max() * b)[0].to(a)
+
 
 class SOAP(Adam):
     "SOAP: Adam in the eigenbasis of Shampoo, for one matrix"
-    def __init__(self, p, a=.9, b=.95):
+
+    def __init__(self, p, a=0.9, b=0.95):
         super().__init__(p, a, b)
         self.axes = [torch.eye(n, dtype=p.dtype, device=p.device) for n in p.shape]
         self.sides = [torch.zeros_like(a, dtype=torch.float64) for a in self.axes]
 
     def turned(self, v, back=False):
         "Transform into the eigenbasis, or back"
-        a,b = self.axes
+        a, b = self.axes
         return a @ v @ b.T if back else a.T @ v @ b
 
     @torch.no_grad()
     def step(self, g, lr):
         "Update by about `lr` along each axis, against the gradient `g`"
         d = g.double()
-        for s,v in zip(self.sides, (d @ d.T, d.T @ d)): s.lerp_(v, 1 - self.b)
+        for s, v in zip(self.sides, (d @ d.T, d.T @ d)):
+            s.lerp_(v, 1 - self.b)
         if self.t % PRECONDITION_EVERY == 0:
             before = self.turned(self.m, True)
-            self.axes = [orthogonal_iteration(s, a) for s,a in zip(self.sides, self.axes)]
+            self.axes = [orthogonal_iteration(s, a) for s, a in zip(self.sides, self.axes)]
             self.m = self.turned(before)
         self.t += 1
         g = self.turned(g)
         self.m.lerp_(g, 1 - self.a)
         self.v.mul_(self.b).addcmul_(g, g, value=1 - self.b)
-        size = (self.v/(1 - self.b**self.t)).sqrt_().add_(1e-15)
-        self.p.sub_(self.turned((self.m/size).clamp_(-MAX_UPDATE, MAX_UPDATE), True), alpha=lr/(1 - self.a**self.t))
+        size = (self.v / (1 - self.b**self.t)).sqrt_().add_(1e-15)
+        self.p.sub_(
+            self.turned((self.m / size).clamp_(-MAX_UPDATE, MAX_UPDATE), True),
+            alpha=lr / (1 - self.a**self.t),
+        )

@@ -19,47 +19,62 @@ from ..image.alpha import hides, visible_psnr
 from .context_model import CONTEXT, GROUPS, INTER_SCALE_FEATURES, N_FEATURES
 from .fit import NOISE, TEMPERATURE, LatentFit
 from .format import synthesis_of
-from .gradients import EDGE, KNOWN, Layer, RateModel, laplace_rate_and_grad, synthesis_forward
+from implicit_compress.latent.gradients import (
+    EDGE,
+    KNOWN,
+    Layer,
+    RateModel,
+    laplace_rate_and_grad,
+    synthesis_forward,
+)
 from .synthesis import render_latents
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #47136773
-CHUNK = 1 << 16   # latents whose 29 features are in memory together: 8 MB
+CHUNK = 1 << 16  # latents whose 29 features are in memory together: 8 MB
+
 
 def _grid_prediction(
-    layer: Layer,   # a grid, loaded with its coarser grids
-    first,   # (width+2, 29) weights from features to the hidden layer, and of the skip connection
-    W2,   # (width, width) second layer
-    W3,   # (2, width) from the hidden layer to mean and scale
-) -> torch.Tensor:   # (2, h, w): means, and log2 of scales
+    layer: Layer,  # a grid, loaded with its coarser grids
+    first,  # (width+2, 29) weights from features to the hidden layer, and of the skip connection
+    W2,  # (width, width) second layer
+    W3,  # (2, width) from the hidden layer to mean and scale
+) -> torch.Tensor:  # (2, h, w): means, and log2 of scales
     "Predicted distribution of every latent of a grid, when all latents are known"
-    n, start, width = len(layer.inside), EDGE*layer.stride, len(W2)
-    runs = [(flat, start + dy*layer.stride + dx) for flat, _, offsets in layer.known for dy, dx in offsets]
+    n, start, width = len(layer.inside), EDGE * layer.stride, len(W2)
+    runs = [
+        (flat, start + dy * layer.stride + dx)
+        for flat, _, offsets in layer.known
+        for dy, dx in offsets
+    ]
     out = first.new_empty(2, n)
     for a in range(0, n, CHUNK):
         b = min(n, a + CHUNK)
         x = first.new_zeros(N_FEATURES, b - a)
         for j, (flat, at) in enumerate(runs):
-            x[j] = flat[at + a:at + b]
+            x[j] = flat[at + a : at + b]
         if len(layer.told):
-            x[-INTER_SCALE_FEATURES:] = layer.told[:, start + a:start + b]
+            x[-INTER_SCALE_FEATURES:] = layer.told[:, start + a : start + b]
         for j, (lo, hi) in enumerate(GROUPS):
             x[KNOWN + j] = x[lo:hi].abs().sum(0)
-        x[21] = layer.g.level/4
+        x[21] = layer.g.level / 4
         x[22] = 1
         z = first @ x
         h = z[:width].relu()
         out[:, a:b] = z[width:] + W3 @ (h + (W2 @ h).relu())
-    return out.view(2, layer.g.h, layer.stride)[:, :, EDGE:EDGE + layer.g.w]
+    return out.view(2, layer.g.h, layer.stride)[:, :, EDGE : EDGE + layer.g.w]
+
 
 @torch.no_grad()
 def predictions(
-    rate: RateModel,   # holds the grids in padded arrays
-    ys,   # (h,w) latents of every grid, coarse to fine
-    net,   # matrices of the context model
-) -> list[torch.Tensor]:   # (2, h, w) for each grid: means, and log2 of scales
+    rate: RateModel,  # holds the grids in padded arrays
+    ys,  # (h,w) latents of every grid, coarse to fine
+    net,  # matrices of the context model
+) -> list[torch.Tensor]:  # (2, h, w) for each grid: means, and log2 of scales
     "Predicted distribution of every latent, when all latents are known"
     first = torch.cat([net[0], net[3]])
-    inherit = {w.shape[1] - 1: w for w in net[4:]}   # inter-scale matrices, by their number of coarser grids
+    inherit = {
+        w.shape[1] - 1: w for w in net[4:]
+    }  # inter-scale matrices, by their number of coarser grids
     out = []
     for i, (layer, y) in enumerate(zip(rate.layers, ys, strict=True)):
         layer.put(y)
@@ -69,43 +84,49 @@ def predictions(
     return out
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #b8201242
-PROBED = 5   # number of finest grids whose curvature is measured; coarser ones use that of the last
+PROBED = 5  # number of finest grids whose curvature is measured; coarser ones use that of the last
+
 
 @torch.no_grad()
 def error_curvatures(
     o: LatentFit,
-    q,   # (h,w) rounded latents of every grid, coarse to fine
-) -> list[float]:   # one for each grid
+    q,  # (h,w) rounded latents of every grid, coarse to fine
+) -> list[float]:  # one for each grid
     "Second-order increase of the mean squared error if one latent changes by one: means over grids"
     scene, net = o.plan.scene, o.W[CONTEXT:]
     x = synthesis_forward(scene, q, net)
     noise = torch.Generator().manual_seed(0)
-    out, last = [], 0.
+    out, last = [], 0.0
     for k, y in enumerate(reversed(q)):
         if k < PROBED:
-            signs = torch.randint(2, y.shape, generator=noise, device='cpu').mul_(2).sub_(1).to(y)   # Hutchinson's probe
+            signs = (
+                torch.randint(2, y.shape, generator=noise, device="cpu").mul_(2).sub_(1).to(y)
+            )  # Hutchinson's probe
             i = len(q) - 1 - k
-            changed = synthesis_forward(scene, [*q[:i], y + signs, *q[i + 1:]], net)
-            last = float((changed - x).square().mean())/y.numel()
+            changed = synthesis_forward(scene, [*q[:i], y + signs, *q[i + 1 :]], net)
+            last = float((changed - x).square().mean()) / y.numel()
         out.append(last)
     return out[::-1]
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #10a655af
-SAVED = .3   # remaining part of the own bits that a change saves
-OTHERS = .65   # factor of the first-order estimate for the bits of other latents
-UNEVEN = 1.5   # curvature of the selected latents, relative to the mean
+SAVED = 0.3  # remaining part of the own bits that a change saves
+OTHERS = 0.65  # factor of the first-order estimate for the bits of other latents
+UNEVEN = 1.5  # curvature of the selected latents, relative to the mean
+
 
 class LatentChanges(NamedTuple):
     "For every latent the better change by one for an objective, and its estimated effects; flat arrays, grid by grid"
-    by: np.ndarray   # (n,) float32: -1, 0 or 1
-    bits: np.ndarray   # (n,) float32: change of the bits
-    error: np.ndarray   # (n,) float32: change of the mean squared error
+
+    by: np.ndarray  # (n,) float32: -1, 0 or 1
+    bits: np.ndarray  # (n,) float32: change of the bits
+    error: np.ndarray  # (n,) float32: change of the mean squared error
+
 
 def latent_changes(
     o: LatentFit,
-    q,   # (h,w) rounded latents of every grid, coarse to fine
-    curved,   # from `error_curvatures`
-    smaller: bool,   # True: reduce the bits; False: reduce the error
+    q,  # (h,w) rounded latents of every grid, coarse to fine
+    curved,  # from `error_curvatures`
+    smaller: bool,  # True: reduce the bits; False: reduce the error
 ) -> LatentChanges:
     "Changes of single latents and their estimated effects on bits and error"
     net = [w.detach() for w in o.W]
@@ -120,33 +141,34 @@ def latent_changes(
         own, _, bits = laplace_rate_and_grad(y, mean, scale)
         by = -torch.sign(own if smaller else g)
         more = laplace_rate_and_grad(y + by, mean, scale)[2] - bits
-        more = torch.where(more < 0, SAVED*more, more) + OTHERS*by*(slope - own)
-        out.append([v.float().cpu().numpy().ravel() for v in (by, more, by*g + UNEVEN*c)])
+        more = torch.where(more < 0, SAVED * more, more) + OTHERS * by * (slope - own)
+        out.append([v.float().cpu().numpy().ravel() for v in (by, more, by * g + UNEVEN * c)])
     return LatentChanges(*(np.concatenate(v) for v in zip(*out)))
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #ac1920b7
 def cheapest_changes(
     m: LatentChanges,
-    allowed: np.ndarray,   # (n,) bool: latents that may change in this pass
-    need: float,   # required change of the bits, or of the error
-    of_bits: bool,   # is `need` in bits? Else it is an error
-    most: float,   # limit of cost per gain: error per bit, or bits per error
-) -> np.ndarray:   # (k,) indices
+    allowed: np.ndarray,  # (n,) bool: latents that may change in this pass
+    need: float,  # required change of the bits, or of the error
+    of_bits: bool,  # is `need` in bits? Else it is an error
+    most: float,  # limit of cost per gain: error per bit, or bits per error
+) -> np.ndarray:  # (k,) indices
     "The cheapest changes that together reach `need`, or as much of it as the limit allows"
     gain, price = (m.bits, m.error) if of_bits else (m.error, m.bits)
-    gain = gain*np.float32(math.copysign(1, need))   # above zero: in the required direction
+    gain = gain * np.float32(math.copysign(1, need))  # above zero: in the required direction
     at = np.flatnonzero(allowed & (m.by != 0) & (gain > 0))
-    price = price[at]/gain[at]
-    order = np.argsort(price, kind='stable')
-    order = order[:np.searchsorted(price[order], most)]
+    price = price[at] / gain[at]
+    order = np.argsort(price, kind="stable")
+    order = order[: np.searchsorted(price[order], most)]
     at = at[order]
     total = np.cumsum(gain[at], dtype=np.float64)
-    return at[:np.searchsorted(total, abs(need)) + 1]
+    return at[: np.searchsorted(total, abs(need)) + 1]
+
 
 def changed(
-    q,   # (h,w) rounded latents of every grid
+    q,  # (h,w) rounded latents of every grid
     m: LatentChanges,
-    at: np.ndarray,   # (k,) indices from `cheapest_changes`
+    at: np.ndarray,  # (k,) indices from `cheapest_changes`
 ) -> list[torch.Tensor]:
     "Apply these changes to the latents"
     flat = np.zeros(len(m.by), np.float32)
@@ -154,67 +176,76 @@ def changed(
     parts = np.split(flat, np.cumsum([y.numel() for y in q])[:-1])
     return [y + torch.from_numpy(p).view(y.shape).to(y) for y, p in zip(q, parts, strict=True)]
 
+
 def checkerboard(
-    q,   # (h,w) rounded latents of every grid
+    q,  # (h,w) rounded latents of every grid
     odd: bool,
-) -> np.ndarray:   # (n,) bool
+) -> np.ndarray:  # (n,) bool
     "Checkerboard mask of the latents: effects of neighbors do not add up linearly"
-    return np.concatenate([((np.arange(y.shape[0])[:, None] + np.arange(y.shape[1])) % 2 == odd).ravel() for y in q])
+    return np.concatenate(
+        [((np.arange(y.shape[0])[:, None] + np.arange(y.shape[1])) % 2 == odd).ravel() for y in q]
+    )
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #019216cb
 class Measure(NamedTuple):
     "Measure of a target: size or error"
-    estimate: Callable   # latents -> value, fast
-    real: Callable   # latents -> value of the file itself
-    of_bits: bool   # bits? Else the mean squared error
-    aim: float   # value to aim at
-    low: float   # lower end of the tolerance
-    high: float   # upper limit
+
+    estimate: Callable  # latents -> value, fast
+    real: Callable  # latents -> value of the file itself
+    of_bits: bool  # bits? Else the mean squared error
+    aim: float  # value to aim at
+    low: float  # lower end of the tolerance
+    high: float  # upper limit
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #7e57bbd1
-PASSES = 6   # largest number of passes over the latents between two measurements of the file
-MEASURED = 6   # largest number of measurements of the file
-SHORTER = 6   # largest number of times that a set of changes is halved
-BISECTED = 8   # largest number of measurements in the bisection
-SHORTFALL, MOST_GAIN = .1, 32.   # a pass that brings less than such a share of its need doubles the need of the next, up to so many times
-DEARER = 2   # factor of the cost limit from one pass to the next
+PASSES = 6  # largest number of passes over the latents between two measurements of the file
+MEASURED = 6  # largest number of measurements of the file
+SHORTER = 6  # largest number of times that a set of changes is halved
+BISECTED = 8  # largest number of measurements in the bisection
+SHORTFALL, MOST_GAIN = (
+    0.1,
+    32.0,
+)  # a pass that brings less than such a share of its need doubles the need of the next, up to so many times
+DEARER = 2  # factor of the cost limit from one pass to the next
+
 
 def _nearer(
     o: LatentFit,
-    q,   # (h,w) rounded latents of every grid
-    need: float,   # required change of the measure
+    q,  # (h,w) rounded latents of every grid
+    need: float,  # required change of the measure
     of_bits: bool,
-    curved,   # of `error_curvatures`
-    turn: int,   # number of the pass: determines the checkerboard half and the cost limit
-    estimate: Callable,   # as in `Measure`
-):   # (h,w) of every grid, or None if there is no change
+    curved,  # of `error_curvatures`
+    turn: int,  # number of the pass: determines the checkerboard half and the cost limit
+    estimate: Callable,  # as in `Measure`
+):  # (h,w) of every grid, or None if there is no change
     "Latents closer to the target, by one pass over half of them"
-    smaller = (need < 0) == of_bits   # a larger error target means fewer bits
-    bit = o.lmbda/o.pictures[0][0].numel()   # error equivalent of a bit
+    smaller = (need < 0) == of_bits  # a larger error target means fewer bits
+    bit = o.lmbda / o.pictures[0][0].numel()  # error equivalent of a bit
     dear = DEARER**turn
     if of_bits:
-        most = bit*dear if smaller else -bit/dear
+        most = bit * dear if smaller else -bit / dear
     else:
-        most = -1/(bit*dear) if smaller else dear/bit
+        most = -1 / (bit * dear) if smaller else dear / bit
     found = latent_changes(o, q, curved, smaller)
     at = cheapest_changes(found, checkerboard(q, turn % 2), need, of_bits, most)
     if smaller or of_bits or not len(at):
         return changed(q, found, at) if len(at) else None
     before = estimate(q)
-    for k in range(SHORTER):   # many changes in one region overshoot together: try fewer
-        new = changed(q, found, at[:max(1, len(at) >> k)])
+    for k in range(SHORTER):  # many changes in one region overshoot together: try fewer
+        new = changed(q, found, at[: max(1, len(at) >> k)])
         if estimate(new) < before:
             return new
     return None
 
+
 def between(
-    q,   # (h,w) rounded latents of every grid
-    other,   # the same
-    part: float,   # 0..1
+    q,  # (h,w) rounded latents of every grid
+    other,  # the same
+    part: float,  # 0..1
 ) -> list[torch.Tensor]:
     "Latents that take a fraction of their differences, from the coarsest grid on, from `other`"
     changes = sum(int((a != b).sum()) for a, b in zip(q, other, strict=True))
-    left, out = round(part*changes), []
+    left, out = round(part * changes), []
     for a, b in zip(q, other, strict=True):
         differs = (a != b).flatten()
         taken = differs & (differs.cumsum(0) <= left)
@@ -222,11 +253,12 @@ def between(
         out.append(torch.where(taken.view(a.shape), b, a))
     return out
 
+
 def _bisected(m: Measure, below, above):
     "Bisect between latents below and above the limit, with a few measurements"
-    low, high, best = 0., 1., below
+    low, high, best = 0.0, 1.0, below
     for _ in range(BISECTED):
-        part = (low + high)/2
+        part = (low + high) / 2
         q = between(below, above, part)
         real = m.real(q)
         if real > m.high:
@@ -237,13 +269,18 @@ def _bisected(m: Measure, below, above):
             break
     return best
 
+
 def meet_target(
-    o: LatentFit,   # with rounded weights
+    o: LatentFit,  # with rounded weights
     m: Measure,
-) -> list[torch.Tensor]:   # (h,w) integers of every grid
+) -> list[torch.Tensor]:  # (h,w) integers of every grid
     "Rounded latents whose file meets a target, or comes as close to it as changes of single latents can"
     q = [y.round() for y in o.ys]
-    curved, below, above = error_curvatures(o, q), None, None   # (value, latents): the largest value within the limit, the smallest above it
+    curved, below, above = (
+        error_curvatures(o, q),
+        None,
+        None,
+    )  # (value, latents): the largest value within the limit, the smallest above it
     for k in range(MEASURED):
         real, value = m.real(q), m.estimate(q)
         if real <= m.high and (below is None or real > below[0]):
@@ -252,13 +289,17 @@ def meet_target(
             above = real, q
         if m.low <= real <= m.high:
             return q
-        before, correction, gain = q, real - value, 1.
-        for turn in range(k*PASSES, (k + 1)*PASSES):
+        before, correction, gain = q, real - value, 1.0
+        for turn in range(k * PASSES, (k + 1) * PASSES):
             need = m.aim - correction - value
-            new = _nearer(o, q, gain*need, m.of_bits, curved, turn, m.estimate)
+            new = _nearer(o, q, gain * need, m.of_bits, curved, turn, m.estimate)
             if new is not None:
                 last, q, value = value, new, m.estimate(new)
-                gain = min(MOST_GAIN, 2*gain) if (value - last)/need < SHORTFALL else max(1., gain/2)
+                gain = (
+                    min(MOST_GAIN, 2 * gain)
+                    if (value - last) / need < SHORTFALL
+                    else max(1.0, gain / 2)
+                )
             if m.low <= value + correction <= m.high:
                 break
         if q is before or below and above:
@@ -268,108 +309,137 @@ def meet_target(
     return (below or above)[1]
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #081baa05
-def _latents(o: LatentFit, q) -> dict:   # level: (h,w) int64
-    return {g.level: y.cpu().numpy().astype(np.int64) for g, y in zip(o.plan.scene.grids, q, strict=True)}
+def _latents(o: LatentFit, q) -> dict:  # level: (h,w) int64
+    return {
+        g.level: y.cpu().numpy().astype(np.int64)
+        for g, y in zip(o.plan.scene.grids, q, strict=True)
+    }
+
 
 def decoded_psnr(
-    o: LatentFit,   # with rounded weights
-    x: np.ndarray,   # (h,w,c) samples of the image
-    depth: int,   # bits per sample
+    o: LatentFit,  # with rounded weights
+    x: np.ndarray,  # (h,w,c) samples of the image
+    depth: int,  # bits per sample
     threads: int | None = None,
-    alpha=None,   # (h,w,1) samples: where it is 0, `x` is invisible
-) -> float:   # dB
+    alpha=None,  # (h,w,1) samples: where it is 0, `x` is invisible
+) -> float:  # dB
     "PSNR of the decoded image, over its visible pixels"
-    y = render_latents(o.plan.scene, synthesis_of(o.mats), _latents(o, [v.round() for v in o.ys]), depth, threads)
+    y = render_latents(
+        o.plan.scene, synthesis_of(o.mats), _latents(o, [v.round() for v in o.ys]), depth, threads
+    )
     return visible_psnr(y, x, alpha)
+
 
 def _size(o: LatentFit, depth: int, bits: float) -> Measure:
     "Bits of the file"
+
     def estimate(q):
         o.ys = q
-        return o.cost(o.W, 'rate')/o.lmbda*o.pixels
+        return o.cost(o.W, "rate") / o.lmbda * o.pixels
+
     def real(q):
         o.ys = q
-        return 8*len(o.file(depth))
-    return Measure(estimate, real, True, min(.996*bits, bits - 4), .99*bits, bits)
+        return 8 * len(o.file(depth))
+
+    return Measure(estimate, real, True, min(0.996 * bits, bits - 4), 0.99 * bits, bits)
+
 
 def _quality(o: LatentFit, x, depth: int, psnr: float, threads, alpha=None) -> Measure:
     "Mean squared error of the decoded image"
     peak, image = (1 << depth) - 1, o.pictures[0]
-    seen = torch.from_numpy(alpha[..., 0] > 0).to(image) if hides(alpha) else torch.ones_like(image[0])
-    n = float(seen.sum())*len(image)
+    seen = (
+        torch.from_numpy(alpha[..., 0] > 0).to(image) if hides(alpha) else torch.ones_like(image[0])
+    )
+    n = float(seen.sum()) * len(image)
+
     @torch.no_grad()
     def estimate(q):
         y = synthesis_forward(o.plan.scene, q, o.W[CONTEXT:]).clamp(0, 1)
-        return float(((y*peak).round()/peak - image).square().mul(seen).sum())/n
+        return float(((y * peak).round() / peak - image).square().mul(seen).sum()) / n
+
     def real(q):
         o.ys = q
-        return 10**(-decoded_psnr(o, x, depth, threads, alpha)/10)
-    aim, low, high = (10**(-(psnr + above)/10) for above in (.03, .09, 0.))
+        return 10 ** (-decoded_psnr(o, x, depth, threads, alpha) / 10)
+
+    aim, low, high = (10 ** (-(psnr + above) / 10) for above in (0.03, 0.09, 0.0))
     return Measure(estimate, real, False, aim, low, high)
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #66180ac8
-POLISHED = 4   # largest number of passes
-ENOUGH = 3e-4   # smallest relative saving of a pass
+POLISHED = 4  # largest number of passes
+ENOUGH = 3e-4  # smallest relative saving of a pass
+
 
 def polish(
-    o: LatentFit,   # with rounded weights
-    deadline: float = math.inf,   # of `time.perf_counter`: no pass begins after it
+    o: LatentFit,  # with rounded weights
+    deadline: float = math.inf,  # of `time.perf_counter`: no pass begins after it
 ):
     "Change single latents where that lowers `mse + lmbda*bpp`"
     q = [y.round() for y in o.ys]
-    o.ys, bit = q, o.lmbda/o.pixels
+    o.ys, bit = q, o.lmbda / o.pixels
     cost, curved = o.cost(o.W), error_curvatures(o, q)
     for turn in range(POLISHED):
         if time.perf_counter() > deadline:
             break
         m = latent_changes(o, q, curved, turn < 2)
-        at = np.flatnonzero(checkerboard(q, turn % 2) & (m.by != 0) & (m.error + bit*m.bits < 0))
+        at = np.flatnonzero(checkerboard(q, turn % 2) & (m.by != 0) & (m.error + bit * m.bits < 0))
         o.ys = changed(q, m, at)
         new = o.cost(o.W)
         if new > cost:
             o.ys = q
-        elif new > cost*(1 - ENOUGH):
+        elif new > cost * (1 - ENOUGH):
             break
         else:
             q, cost = o.ys, new
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #681b3f4b
-REFITS, REFIT_STEPS, REFIT_PART = 8, 12, .5   # largest number of rounds, steps of each, factor of the learning rate; eight rounds raise the quality by 2 to 3 dB
-FAR = .12   # log ratio of measured value and target, above which steps are better than changes of single latents
-DAMPED = 1.5   # change of log lmbda for a change of one in the logarithm of the error or of the bits
-LEAST = .3   # smallest change of log lmbda where a quality is not reached: a few steps do not converge
+REFITS, REFIT_STEPS, REFIT_PART = (
+    8,
+    12,
+    0.5,
+)  # largest number of rounds, steps of each, factor of the learning rate; eight rounds raise the quality by 2 to 3 dB
+FAR = 0.12  # log ratio of measured value and target, above which steps are better than changes of single latents
+DAMPED = 1.5  # change of log lmbda for a change of one in the logarithm of the error or of the bits
+LEAST = (
+    0.3  # smallest change of log lmbda where a quality is not reached: a few steps do not converge
+)
+
 
 def _excess(
-    o: LatentFit,   # its latents are rounded for the measurement
+    o: LatentFit,  # its latents are rounded for the measurement
     m: Measure,
 ) -> float:
     "Log ratio of the target and the measured value; below 0: too many bits, or too large an error"
     kept = o.ys
     real = m.real([y.round() for y in kept])
     o.ys = kept
-    return math.log(m.aim/max(1., real)) if m.of_bits else math.log(m.high/real)
+    return math.log(m.aim / max(1.0, real)) if m.of_bits else math.log(m.high / real)
+
 
 def _refit(
     o: LatentFit,
-    deadline: float,   # of `time.perf_counter`
+    deadline: float,  # of `time.perf_counter`
 ):
     "Steps of the latents alone at the current `lmbda`, from soft to nearly hard rounding"
     o.enter(0)
-    begin, part = time.perf_counter(), 0.
+    begin, part = time.perf_counter(), 0.0
     for i in range(REFIT_STEPS):
         if part >= 1:
             break
-        part = min(1., max((i + 1)/REFIT_STEPS, (time.perf_counter() - begin)/max(1e-3, deadline - begin)))
-        sharp, noise = (a + (b - a)*part for a, b in (TEMPERATURE, NOISE))
+        part = min(
+            1.0,
+            max((i + 1) / REFIT_STEPS, (time.perf_counter() - begin) / max(1e-3, deadline - begin)),
+        )
+        sharp, noise = (a + (b - a) * part for a, b in (TEMPERATURE, NOISE))
         o.step(0, REFIT_PART, sharp, noise, o.lmbda)
 
+
 def refit(
-    o: LatentFit,   # after a fit, with rounded weights
+    o: LatentFit,  # after a fit, with rounded weights
     m: Measure,
-    deadline: float = math.inf,   # of `time.perf_counter`: no step begins after it
+    deadline: float = math.inf,  # of `time.perf_counter`: no step begins after it
 ):
     "Run a few steps with another `lmbda` while the latents are far from a size, or a quality is not reached"
-    best = None   # (rank, latents, lmbda)
+    best = None  # (rank, latents, lmbda)
     for turn in range(REFITS + 1):
         excess = _excess(o, m)
         short = not m.of_bits and excess < 0
@@ -378,30 +448,31 @@ def refit(
             best = rank, [y.clone() for y in o.ys], o.lmbda
         if turn == REFITS or abs(excess) < FAR and not short or time.perf_counter() > deadline:
             break
-        sign = -1 if m.of_bits else 1   # more bits need a lower lmbda, more error a higher one
-        change = sign*DAMPED*max(-1., min(1., excess))
+        sign = -1 if m.of_bits else 1  # more bits need a lower lmbda, more error a higher one
+        change = sign * DAMPED * max(-1.0, min(1.0, excess))
         if short:
             change = min(change, -LEAST)
-        o.lmbda = min(1., max(1e-7, o.lmbda*math.exp(change)))
+        o.lmbda = min(1.0, max(1e-7, o.lmbda * math.exp(change)))
         _refit(o, deadline)
     _, o.ys, o.lmbda = best
 
+
 def meet(
-    o: LatentFit,   # with rounded weights
-    x: np.ndarray,   # (h,w,c) samples of the image
-    depth: int,   # bits a sample
-    bpp: float | None = None,   # target size, met within 1 % from below
-    psnr: float | None = None,   # or target quality in dB, met within 0.1 dB from above
+    o: LatentFit,  # with rounded weights
+    x: np.ndarray,  # (h,w,c) samples of the image
+    depth: int,  # bits a sample
+    bpp: float | None = None,  # target size, met within 1 % from below
+    psnr: float | None = None,  # or target quality in dB, met within 0.1 dB from above
     threads: int | None = None,
-    alpha=None,   # (h,w,1) samples: where it is 0, `x` is not seen
-    deadline: float = math.inf,   # of `time.perf_counter`: no further steps and no polishing after it
+    alpha=None,  # (h,w,1) samples: where it is 0, `x` is not seen
+    deadline: float = math.inf,  # of `time.perf_counter`: no further steps and no polishing after it
 ):
     "Change latents until the file meets its target, or is as close as possible"
-    m = _size(o, depth, bpp*o.pixels) if bpp else _quality(o, x, depth, psnr, threads, alpha)
+    m = _size(o, depth, bpp * o.pixels) if bpp else _quality(o, x, depth, psnr, threads, alpha)
     if o.level is not None:
         refit(o, m, deadline)
     kept = o.ys
     polish(o, deadline)
     if not m.of_bits and m.real([y.round() for y in o.ys]) > m.high:
-        o.ys = kept   # a lower cost at `lmbda` may miss the quality
+        o.ys = kept  # a lower cost at `lmbda` may miss the quality
     o.ys = meet_target(o, m)

@@ -15,146 +15,183 @@ from ..siren.integer import SingleThreadedBlas, run_all, step
 from .context_model import Matrix, latent_grids, rescaled
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #f945f44f
-PLACES = (0, 1, -1, 2)   # offsets of the taps, in the direction of the sample
-CUBIC_TAPS = (111, 29, -9, -3)   # taps of the cubic, in 1/128
-VALUE = 20   # fractional bits of a feature
-FAR = 1 << 30   # limit of intermediate features
+PLACES = (0, 1, -1, 2)  # offsets of the taps, in the direction of the sample
+CUBIC_TAPS = (111, 29, -9, -3)  # taps of the cubic, in 1/128
+VALUE = 20  # fractional bits of a feature
+FAR = 1 << 30  # limit of intermediate features
+
 
 def upsample(
-    x, # float64 holding integers
-    at, # (n,) positions on the fine grid, 0 or more
-    axis:int,
-    taps=CUBIC_TAPS, # four integers
-    s:int=7, # their fractional bits
-)->np.ndarray: # float64 holding integers, n on that axis
+    x,  # float64 holding integers
+    at,  # (n,) positions on the fine grid, 0 or more
+    axis: int,
+    taps=CUBIC_TAPS,  # four integers
+    s: int = 7,  # their fractional bits
+) -> np.ndarray:  # float64 holding integers, n on that axis
     "Upsample by two along an axis, at these positions"
-    side,last = 2*(at & 1) - 1,x.shape[axis] - 1
-    return np.clip(rescaled(sum(float(t)*np.take(x, np.clip((at >> 1) + k*side, 0, last), axis) for k,t in zip(PLACES, taps)), s), -FAR, FAR)
+    side, last = 2 * (at & 1) - 1, x.shape[axis] - 1
+    return np.clip(
+        rescaled(
+            sum(
+                float(t) * np.take(x, np.clip((at >> 1) + k * side, 0, last), axis)
+                for k, t in zip(PLACES, taps)
+            ),
+            s,
+        ),
+        -FAR,
+        FAR,
+    )
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #3db064aa
-IDENTITY_TAPS = (128, 0, 0, 0)   # taps of the identity, in 1/128
+IDENTITY_TAPS = (128, 0, 0, 0)  # taps of the identity, in 1/128
+
 
 def spread(
-    x, # float64 holding integers
-    at, # (n,) positions, 0 or more
-    axis:int,
-    taps=IDENTITY_TAPS, # four integers: center, and one, two and three positions away on both sides
-    s:int=7, # their fractional bits
-)->np.ndarray: # float64 holding integers, n on that axis
+    x,  # float64 holding integers
+    at,  # (n,) positions, 0 or more
+    axis: int,
+    taps=IDENTITY_TAPS,  # four integers: center, and one, two and three positions away on both sides
+    s: int = 7,  # their fractional bits
+) -> np.ndarray:  # float64 holding integers, n on that axis
     "Filter latents along an axis with a symmetric kernel, at these positions; a grid is zero-padded"
     far = len(taps) - 1
-    p,c = np.pad(x, [(far*(k == axis),)*2 for k in range(x.ndim)]),at + far
-    y = float(taps[0])*np.take(p, c, axis)
-    for k,t in enumerate(taps[1:], 1):
-        if t: y += float(t)*(np.take(p, c - k, axis) + np.take(p, c + k, axis))
+    p, c = np.pad(x, [(far * (k == axis),) * 2 for k in range(x.ndim)]), at + far
+    y = float(taps[0]) * np.take(p, c, axis)
+    for k, t in enumerate(taps[1:], 1):
+        if t:
+            y += float(t) * (np.take(p, c - k, axis) + np.take(p, c + k, axis))
     return np.clip(rescaled(y, s), -FAR, FAR)
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #899159d2
-N_SEPARATE = 7   # number of grids with a channel of their own, the finest included
-CUBIC = (CUBIC_TAPS,)*(N_SEPARATE - 1) + (IDENTITY_TAPS,)*N_SEPARATE   # taps before training, in 1/128
+N_SEPARATE = 7  # number of grids with a channel of their own, the finest included
+CUBIC = (CUBIC_TAPS,) * (N_SEPARATE - 1) + (
+    IDENTITY_TAPS,
+) * N_SEPARATE  # taps before training, in 1/128
+
 
 class SynthesisSpec(NamedTuple):
     "Size and quantization step of a set of latents"
-    h:int # rows of the image
-    w:int # columns
-    planes:int # channels, 1..4
-    levels:int # scales
-    first:int # the finest scale that has a grid
-    step:int # code of the quantization step, see `siren.integer.step`
+
+    h: int  # rows of the image
+    w: int  # columns
+    planes: int  # channels, 1..4
+    levels: int  # scales
+    first: int  # the finest scale that has a grid
+    step: int  # code of the quantization step, see `siren.integer.step`
 
     @property
-    def grids(self)->list: # of `LatentGrid`
+    def grids(self) -> list:  # of `LatentGrid`
         "The latent grids, in the order of the file"
         return latent_grids(self.h, self.w, self.levels, self.first)
 
     @property
-    def channels(self)->int:
+    def channels(self) -> int:
         "Number of features of a pixel"
         return min(N_SEPARATE, self.levels) - self.first
 
     @property
-    def unit(self)->int: # 2**-20 of full scale
+    def unit(self) -> int:  # 2**-20 of full scale
         "The quantization step of the latents"
-        return max(1, round(step(self.step)*2.**VALUE))
+        return max(1, round(step(self.step) * 2.0**VALUE))
+
 
 def features_at(
-    s:SynthesisSpec,
-    level:int, # the scale
-    coarse, # features at the next coarser scale; None if there are none
-    latents:dict, # level: (h,w) integers
-    taps:Matrix, # (13,4): one row for upsampling to each scale, the last of the six for all coarser ones; then one latent filter for each scale
-    rows=None, # (first, last+1) of the rows to compute; None: all
-)->np.ndarray: # (channels so far, rows, columns) float64 holding integers with 20 fractional bits; coarse to fine
+    s: SynthesisSpec,
+    level: int,  # the scale
+    coarse,  # features at the next coarser scale; None if there are none
+    latents: dict,  # level: (h,w) integers
+    taps: Matrix,  # (13,4): one row for upsampling to each scale, the last of the six for all coarser ones; then one latent filter for each scale
+    rows=None,  # (first, last+1) of the rows to compute; None: all
+) -> np.ndarray:  # (channels so far, rows, columns) float64 holding integers with 20 fractional bits; coarse to fine
     "Compute the features of one scale from those of the next coarser one"
-    r,c,out = np.arange(*(rows or (0, -(-s.h >> level)))),np.arange(-(-s.w >> level)),[]
-    t = taps.Q[min(level, N_SEPARATE - 2)],taps.s
-    if coarse is not None: out.append(upsample(upsample(coarse, r, 1, *t), c, 2, *t))
+    r, c, out = np.arange(*(rows or (0, -(-s.h >> level)))), np.arange(-(-s.w >> level)), []
+    t = taps.Q[min(level, N_SEPARATE - 2)], taps.s
+    if coarse is not None:
+        out.append(upsample(upsample(coarse, r, 1, *t), c, 2, *t))
     if level in latents:
-        near = slice(max(0, r[0] - len(IDENTITY_TAPS) + 1), r[-1] + len(IDENTITY_TAPS))   # rows within the support of the filter
-        v = np.clip(latents[level][None, near]*float(s.unit), -FAR, FAR)
+        near = slice(
+            max(0, r[0] - len(IDENTITY_TAPS) + 1), r[-1] + len(IDENTITY_TAPS)
+        )  # rows within the support of the filter
+        v = np.clip(latents[level][None, near] * float(s.unit), -FAR, FAR)
         if level < N_SEPARATE:
-            t = taps.Q[N_SEPARATE - 1 + level],taps.s
+            t = taps.Q[N_SEPARATE - 1 + level], taps.s
             v = spread(spread(v, r - near.start, 1, *t), c, 2, *t)
-        else: v = v[:, r - near.start]
-        if out and level >= N_SEPARATE - 1: out[0] = out[0] + v
-        else: out.append(v)
+        else:
+            v = v[:, r - near.start]
+        if out and level >= N_SEPARATE - 1:
+            out[0] = out[0] + v
+        else:
+            out.append(v)
     return np.concatenate(out)
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #931160a6
-ACTIVE,OUT = 12,16   # fractional bits of an activation and of an output
-BIG = 1 << 25   # limit of a feature
-STRIP = 1 << 13   # pixels per strip: the working set of a strip fits the cache
+ACTIVE, OUT = 12, 16  # fractional bits of an activation and of an output
+BIG = 1 << 25  # limit of a feature
+STRIP = 1 << 13  # pixels per strip: the working set of a strip fits the cache
+
 
 class Synthesis(NamedTuple):
     "Weights of the synthesis network, integers over a power of two"
-    taps:Matrix # (13,4) as in `features_at`
-    hidden:Matrix # (n,channels+1), the last column is the bias
-    out:Matrix # (planes,n)
-    linear:Matrix # (planes,channels+1): linear skip connection
-    convs:tuple # of `Matrix` (planes,9*planes): residual convolutions, with a ReLU between two of them
+
+    taps: Matrix  # (13,4) as in `features_at`
+    hidden: Matrix  # (n,channels+1), the last column is the bias
+    out: Matrix  # (planes,n)
+    linear: Matrix  # (planes,channels+1): linear skip connection
+    convs: tuple  # of `Matrix` (planes,9*planes): residual convolutions, with a ReLU between two of them
+
 
 def pixel_mlp(
-    net:Synthesis,
-    f, # (channels,n) features
-)->np.ndarray: # (planes,n) float64 holding integers with 16 fractional bits
+    net: Synthesis,
+    f,  # (channels,n) features
+) -> np.ndarray:  # (planes,n) float64 holding integers with 16 fractional bits
     "Evaluate the per-pixel MLP"
     x = np.concatenate([np.clip(f, -BIG, BIG), np.full((1, f.shape[1]), float(1 << VALUE))])
     h = np.clip(rescaled(net.hidden.Q @ x, net.hidden.s + VALUE - ACTIVE), 0, 1 << ACTIVE + 10)
-    return rescaled(net.out.Q @ h, net.out.s + ACTIVE - OUT) + rescaled(net.linear.Q @ x, net.linear.s + VALUE - OUT)
+    return rescaled(net.out.Q @ h, net.out.s + ACTIVE - OUT) + rescaled(
+        net.linear.Q @ x, net.linear.s + VALUE - OUT
+    )
+
 
 def residual_conv(
-    y, # (planes,h,w) integers
-    conv:Matrix, # (planes,9*planes)
-)->np.ndarray: # the same shape
+    y,  # (planes,h,w) integers
+    conv: Matrix,  # (planes,9*planes)
+) -> np.ndarray:  # the same shape
     "Add a 3 x 3 convolution to its input"
-    p = np.pad(y := np.clip(y, -1 << OUT + 4, 1 << OUT + 4), ((0, 0), (1, 1), (1, 1)), mode='edge')
-    around = np.stack([p[:, a:a + y.shape[1], b:b + y.shape[2]] for a in range(3) for b in range(3)], 1).reshape(9*len(y), -1)   # plane, row, column
+    p = np.pad(y := np.clip(y, -1 << OUT + 4, 1 << OUT + 4), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    around = np.stack(
+        [p[:, a : a + y.shape[1], b : b + y.shape[2]] for a in range(3) for b in range(3)], 1
+    ).reshape(9 * len(y), -1)  # plane, row, column
     return y + rescaled(conv.Q @ around, conv.s).reshape(y.shape)
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #eaa07424
 def render_latents(
-    s:SynthesisSpec,
-    net:Synthesis,
-    latents:dict, # level: (h,w) integers; missing grids are 0
-    depth:int=8, # bits per sample
-    threads:int=None, # default: one per processor; does not affect the samples
-    level:int=0, # the scale to render: 1 is half size
-)->np.ndarray: # (h,w,planes) uint8, or uint16 above 8 bits
+    s: SynthesisSpec,
+    net: Synthesis,
+    latents: dict,  # level: (h,w) integers; missing grids are 0
+    depth: int = 8,  # bits per sample
+    threads: int = None,  # default: one per processor; does not affect the samples
+    level: int = 0,  # the scale to render: 1 is half size
+) -> np.ndarray:  # (h,w,planes) uint8, or uint16 above 8 bits
     "Render the image from its latents, bit-exact on every machine"
     convs = () if level else net.convs
-    f,H,W,halo = None,-(-s.h >> level),-(-s.w >> level),len(convs)
-    rows = max(8, STRIP//W)
-    for l in reversed(range(level + 1, s.levels)): f = features_at(s, l, f, latents, net.taps)
+    f, H, W, halo = None, -(-s.h >> level), -(-s.w >> level), len(convs)
+    rows = max(8, STRIP // W)
+    for l in reversed(range(level + 1, s.levels)):
+        f = features_at(s, l, f, latents, net.taps)
     out = np.empty((H, W, s.planes), np.uint8 if depth <= 8 else np.uint16)
-    peak,half = (1 << depth) - 1,1 << OUT - 1
+    peak, half = (1 << depth) - 1, 1 << OUT - 1
+
     def strip(a):
         b = min(a + rows, H)
-        top,bottom = max(0, a - halo),min(H, b + halo)
+        top, bottom = max(0, a - halo), min(H, b + halo)
         x = features_at(s, level, f, latents, net.taps, (top, bottom))
         x = np.concatenate([x, np.zeros((s.channels - len(x), *x.shape[1:]))])
         y = pixel_mlp(net, x.reshape(len(x), -1)).reshape(s.planes, bottom - top, W)
-        for i,c in enumerate(convs): y = residual_conv(np.maximum(y, 0) if i else y, c)
+        for i, c in enumerate(convs):
+            y = residual_conv(np.maximum(y, 0) if i else y, c)
         y = np.clip(y, 0, 1 << OUT).astype(np.int64)
-        out[a:b] = np.moveaxis((y*peak + half) >> OUT, 0, 2)[a - top:b - top]
-    with SingleThreadedBlas(): run_all(strip, [(a,) for a in range(0, H, rows)], threads or os.cpu_count() or 1)
+        out[a:b] = np.moveaxis((y * peak + half) >> OUT, 0, 2)[a - top : b - top]
+
+    with SingleThreadedBlas():
+        run_all(strip, [(a,) for a in range(0, H, rows)], threads or os.cpu_count() or 1)
     return out

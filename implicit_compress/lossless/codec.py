@@ -12,294 +12,457 @@ __all__ = ['NEAR', 'NEIGHBORS', 'OCTAVES', 'SHIFT', 'FEW', 'PIECE', 'ROWS', 'lev
 import zlib
 import numpy as np
 from ..bitstream.container import inflate
-from ..entropy.coding import DamagedError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model, zigzag
+from implicit_compress.entropy.coding import (
+    DamagedError,
+    Model,
+    Reader,
+    TruncatedError,
+    Writer,
+    fit_model,
+    only_iic_errors,
+    read_model,
+    read_varint,
+    through,
+    varint,
+    write_model,
+    zigzag,
+)
 from ..image.io import rgb_to_ycocg
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #a36574f0
 def levels(
-    h:int, # rows
-    w:int, # columns
-)->int: # number of halvings: the coarsest lattice has at most eight samples on the longer side
+    h: int,  # rows
+    w: int,  # columns
+) -> int:  # number of halvings: the coarsest lattice has at most eight samples on the longer side
     "Number of halvings of the lattice"
     return max(0, (max(h, w) - 1).bit_length() - 3)
 
+
 def passes(
-    h:int, # rows
-    w:int, # columns
-)->list: # of (step of the lattice, 'A' or 'B')
+    h: int,  # rows
+    w: int,  # columns
+) -> list:  # of (step of the lattice, 'A' or 'B')
     "All passes after the coarsest lattice, in file order"
-    return [(1 << l, kind) for l in reversed(range(levels(h, w))) for kind in 'AB']
+    return [(1 << l, kind) for l in reversed(range(levels(h, w))) for kind in "AB"]
+
 
 def sites(
-    H:int, # rows of the lattice
-    W:int, # columns of the lattice
-    kind:str, # 'A': odd row and odd column; 'B': one of them odd
-)->tuple: # (rows, columns) of the samples of a pass
+    H: int,  # rows of the lattice
+    W: int,  # columns of the lattice
+    kind: str,  # 'A': odd row and odd column; 'B': one of them odd
+) -> tuple:  # (rows, columns) of the samples of a pass
     "Positions of the samples of a pass"
-    row,col = np.arange(H)[:, None] & 1,np.arange(W) & 1
-    return np.nonzero(row & col if kind == 'A' else row ^ col)
+    row, col = np.arange(H)[:, None] & 1, np.arange(W) & 1
+    return np.nonzero(row & col if kind == "A" else row ^ col)
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #b7f776e1
-NEAR = {'A': [(-1, -1), (-1, 1), (1, -1), (1, 1)], 'B': [(-1, 0), (1, 0), (0, -1), (0, 1)]}   # the four nearest known samples: (rows, columns) away
-NEIGHBORS = {'A': [*NEAR['A'], (-3, -1), (-3, 1), (3, -1), (3, 1), (-1, -3), (-1, 3), (1, -3), (1, 3)],
-          'B': [*NEAR['B'], (-2, -1), (-2, 1), (2, -1), (2, 1), (-1, -2), (-1, 2), (1, -2), (1, 2), (-3, 0), (3, 0), (0, -3), (0, 3)]}
-OCTAVES = np.array(sorted({round(2**(k/2)) for k in range(40)}))   # boundaries between contexts
+NEAR = {
+    "A": [(-1, -1), (-1, 1), (1, -1), (1, 1)],
+    "B": [(-1, 0), (1, 0), (0, -1), (0, 1)],
+}  # the four nearest known samples: (rows, columns) away
+NEIGHBORS = {
+    "A": [*NEAR["A"], (-3, -1), (-3, 1), (3, -1), (3, 1), (-1, -3), (-1, 3), (1, -3), (1, 3)],
+    "B": [
+        *NEAR["B"],
+        (-2, -1),
+        (-2, 1),
+        (2, -1),
+        (2, 1),
+        (-1, -2),
+        (-1, 2),
+        (1, -2),
+        (1, 2),
+        (-3, 0),
+        (3, 0),
+        (0, -3),
+        (0, 3),
+    ],
+}
+OCTAVES = np.array(sorted({round(2 ** (k / 2)) for k in range(40)}))  # boundaries between contexts
+
 
 class Neighborhood:
     "Neighborhood of the samples of a pass: lattices of all planes, mirrored at the edges"
-    def __init__(self,
-        planes, # list of (h,w) int32: this channel, its prediction errors, then the same pairs for earlier channels
-        drawn, # (h,w) int32 of this channel rendered by a network, or None
-        step:int, # of the lattice
-        kind:str, # 'A' or 'B'
+
+    def __init__(
+        self,
+        planes,  # list of (h,w) int32: this channel, its prediction errors, then the same pairs for earlier channels
+        drawn,  # (h,w) int32 of this channel rendered by a network, or None
+        step: int,  # of the lattice
+        kind: str,  # 'A' or 'B'
     ):
-        def padded(p): return np.pad(p[::step, ::step], 3, mode='reflect' if min(p[::step, ::step].shape) > 3 else 'edge')
-        self.kind,self.planes,self.drawn = kind,[padded(p) for p in planes],None if drawn is None else padded(drawn)
+        def padded(p):
+            return np.pad(
+                p[::step, ::step], 3, mode="reflect" if min(p[::step, ::step].shape) > 3 else "edge"
+            )
 
-    def around(self, plane, at, offsets): return np.stack([plane[at[0] + dy + 3, at[1] + dx + 3] for dy,dx in offsets]).astype(np.int64)
+        self.kind, self.planes, self.drawn = (
+            kind,
+            [padded(p) for p in planes],
+            None if drawn is None else padded(drawn),
+        )
 
-    def features(self,
-        at, # (rows, columns) of n samples
-    )->np.ndarray: # (k,n) int64
+    def around(self, plane, at, offsets):
+        return np.stack([plane[at[0] + dy + 3, at[1] + dx + 3] for dy, dx in offsets]).astype(
+            np.int64
+        )
+
+    def features(
+        self,
+        at,  # (rows, columns) of n samples
+    ) -> np.ndarray:  # (k,n) int64
         "Features of a prediction: neighbors, other channels, the rendered image, and a constant"
-        own,_,*others = self.planes
+        own, _, *others = self.planes
         near = [(0, 0), *NEAR[self.kind]]
-        return np.concatenate([self.around(own, at, NEIGHBORS[self.kind]), *(self.around(p, at, near) for p in others[::2]),
-                               *([] if self.drawn is None else [self.around(self.drawn, at, near)]), np.ones((1, len(at[0])), np.int64)])
+        return np.concatenate(
+            [
+                self.around(own, at, NEIGHBORS[self.kind]),
+                *(self.around(p, at, near) for p in others[::2]),
+                *([] if self.drawn is None else [self.around(self.drawn, at, near)]),
+                np.ones((1, len(at[0])), np.int64),
+            ]
+        )
 
-    def contexts(self,
-        at, # (rows, columns) of n samples
-    )->np.ndarray: # (n,) uint8
+    def contexts(
+        self,
+        at,  # (rows, columns) of n samples
+    ) -> np.ndarray:  # (n,) uint8
         "Context: expected prediction error, in half octaves"
-        own,off,*others = self.planes
+        own, off, *others = self.planes
         four = self.around(own, at, NEAR[self.kind])
-        doubt = np.abs(4*four - four.sum(0)).sum(0)//4 + self.around(off, at, NEAR[self.kind]).sum(0) + 4*sum(self.around(p, at, [(0, 0)])[0] for p in others[1::2])
-        return np.searchsorted(OCTAVES, doubt, side='right').astype(np.uint8)
+        doubt = (
+            np.abs(4 * four - four.sum(0)).sum(0) // 4
+            + self.around(off, at, NEAR[self.kind]).sum(0)
+            + 4 * sum(self.around(p, at, [(0, 0)])[0] for p in others[1::2])
+        )
+        return np.searchsorted(OCTAVES, doubt, side="right").astype(np.uint8)
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #b4839fe0
-SHIFT = 12   # fractional bits of a predictor's weights
-FEW = 40   # minimum number of samples per weight
+SHIFT = 12  # fractional bits of a predictor's weights
+FEW = 40  # minimum number of samples per weight
+
 
 def fit_predictor(
-    parts, # iterable of (features (k,n), samples (n,), contexts (n,)): the pieces of a pass
-): # (k,) int64 weights in units of 2**-12; None where there are too few samples
+    parts,  # iterable of (features (k,n), samples (n,), contexts (n,)): the pieces of a pass
+):  # (k,) int64 weights in units of 2**-12; None where there are too few samples
     "Weighted least squares"
     n = A = b = 0
-    for X,y,ctx in parts:
-        sure = X*(OCTAVES[np.minimum(ctx, len(OCTAVES) - 1)] + 4.)**-1.5
-        n,A,b = n + len(y),A + sure @ X.T,b + sure @ y
-    if n < FEW*len(A): return None
-    A += np.eye(len(A))*(1e-9*np.trace(A)/len(A) + 1e-9)
-    return np.rint(np.linalg.solve(A, b)*(1 << SHIFT)).clip(-(1 << 20), 1 << 20).astype(np.int64)
+    for X, y, ctx in parts:
+        sure = X * (OCTAVES[np.minimum(ctx, len(OCTAVES) - 1)] + 4.0) ** -1.5
+        n, A, b = n + len(y), A + sure @ X.T, b + sure @ y
+    if n < FEW * len(A):
+        return None
+    A += np.eye(len(A)) * (1e-9 * np.trace(A) / len(A) + 1e-9)
+    return np.rint(np.linalg.solve(A, b) * (1 << SHIFT)).clip(-(1 << 20), 1 << 20).astype(np.int64)
+
 
 def predict(
-    weights, # (k,) int64; None for the mean of the four nearest
-    X, # (k,n) features
-)->np.ndarray: # (n,) int64
+    weights,  # (k,) int64; None for the mean of the four nearest
+    X,  # (k,n) features
+) -> np.ndarray:  # (n,) int64
     "Weighted sum of the features, rounded"
-    if weights is None: weights,X = np.full(4, 1 << SHIFT - 2),X[:4]
+    if weights is None:
+        weights, X = np.full(4, 1 << SHIFT - 2), X[:4]
     return (weights @ X + (1 << SHIFT - 1)) >> SHIFT
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #6e4ccf1e
-PIECE = 1 << 17   # maximum number of samples whose features are in memory at once
+PIECE = 1 << 17  # maximum number of samples whose features are in memory at once
+
 
 def group(
-    step:int, # of the lattice
-    kind:str, # 'A' or 'B'
-)->int: # 1..5
+    step: int,  # of the lattice
+    kind: str,  # 'A' or 'B'
+) -> int:  # 1..5
     "Model group of a pass: coarse passes share one, each other pass has its own"
-    return {1: 4, 2: 2}.get(step, 1) + (kind == 'B' and step < 4)
+    return {1: 4, 2: 2}.get(step, 1) + (kind == "B" and step < 4)
+
 
 def walk(
-    z, # (h,w,c) int32 planes, filled in place
-    lo, # minimum of each channel
-    hi, # maximum of each channel
-    predictor, # function of (channel, features of a piece, pieces, their contexts, step) that returns weights or None
-    code, # function of (group, channel, contexts, predictions, sites, step) that returns residuals
-    drawn=None, # (h,w,c) int32 planes rendered by a network
+    z,  # (h,w,c) int32 planes, filled in place
+    lo,  # minimum of each channel
+    hi,  # maximum of each channel
+    predictor,  # function of (channel, features of a piece, pieces, their contexts, step) that returns weights or None
+    code,  # function of (group, channel, contexts, predictions, sites, step) that returns residuals
+    drawn=None,  # (h,w,c) int32 planes rendered by a network
 ):
     "Scan all samples, coarse to fine"
-    (h,w,channels),top = z.shape,1 << levels(*z.shape[:2])
-    off = np.zeros(z.shape, z.dtype)   # `zeros_like` would allocate all pages at once
+    (h, w, channels), top = z.shape, 1 << levels(*z.shape[:2])
+    off = np.zeros(z.shape, z.dtype)  # `zeros_like` would allocate all pages at once
+
     def put(c, step, at, p, r):
         v = p + r
-        if len(v) and not lo[c] <= v.min() <= v.max() <= hi[c]: raise DamagedError(f'a sample of channel {c} is {v.min()}..{v.max()}: {lo[c]}..{hi[c]} is possible')
-        z[::step, ::step, c][at],off[::step, ::step, c][at] = v,np.abs(r)
+        if len(v) and not lo[c] <= v.min() <= v.max() <= hi[c]:
+            raise DamagedError(
+                f"a sample of channel {c} is {v.min()}..{v.max()}: {lo[c]}..{hi[c]} is possible"
+            )
+        z[::step, ::step, c][at], off[::step, ::step, c][at] = v, np.abs(r)
+
     for c in range(channels):
         at = np.nonzero(np.ones(z[::top, ::top].shape[:2], bool))
-        p = np.full(len(at[0]), (lo[c] + hi[c] + 1)//2, np.int64)
+        p = np.full(len(at[0]), (lo[c] + hi[c] + 1) // 2, np.int64)
         put(c, top, at, p, code(0, c, np.zeros(len(p), np.uint8), p, at, top))
-    for step,kind in passes(h, w):
+    for step, kind in passes(h, w):
         at = sites(*z[::step, ::step].shape[:2], kind)
-        if not len(at[0]): continue
-        pieces = [(at[0][a:a + PIECE], at[1][a:a + PIECE]) for a in range(0, len(at[0]), PIECE)]
+        if not len(at[0]):
+            continue
+        pieces = [(at[0][a : a + PIECE], at[1][a : a + PIECE]) for a in range(0, len(at[0]), PIECE)]
         for c in range(channels):
-            sight = Neighborhood([p[..., k] for k in (c, *range(c)) for p in (z, off)], None if drawn is None else drawn[..., c], step, kind)
+            sight = Neighborhood(
+                [p[..., k] for k in (c, *range(c)) for p in (z, off)],
+                None if drawn is None else drawn[..., c],
+                step,
+                kind,
+            )
             ctx = [sight.contexts(a) for a in pieces]
             weights = predictor(c, sight.features, pieces, ctx, step)
-            p = np.concatenate([predict(weights, sight.features(a)) for a in pieces]).clip(lo[c], hi[c])
+            p = np.concatenate([predict(weights, sight.features(a)) for a in pieces]).clip(
+                lo[c], hi[c]
+            )
             put(c, step, at, p, code(group(step, kind), c, np.concatenate(ctx), p, at, step))
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #05142127
 def to_planes(
-    x, # (h,w,c) uint8 or uint16
-    ycocg:bool=True, # apply YCoCg-R?
-)->np.ndarray: # (h,w,c) int32
+    x,  # (h,w,c) uint8 or uint16
+    ycocg: bool = True,  # apply YCoCg-R?
+) -> np.ndarray:  # (h,w,c) int32
     "Planes to code"
-    if x.shape[2] < 3: return x.astype(np.int32)
-    return rgb_to_ycocg(x) if ycocg else x[..., [1, 0, 2, 3][:x.shape[2]]].astype(np.int32)
+    if x.shape[2] < 3:
+        return x.astype(np.int32)
+    return rgb_to_ycocg(x) if ycocg else x[..., [1, 0, 2, 3][: x.shape[2]]].astype(np.int32)
 
-ROWS = 256   # rows transformed at once
+
+ROWS = 256  # rows transformed at once
+
 
 def whole_rgb(
-    z, # (h,w,3) or (h,w,4) int32 of `rgb_to_ycocg`, or of a file
-)->np.ndarray: # the same shape: red, green, blue, and alpha if there is one; not clipped
+    z,  # (h,w,3) or (h,w,4) int32 of `rgb_to_ycocg`, or of a file
+) -> np.ndarray:  # the same shape: red, green, blue, and alpha if there is one; not clipped
     "Undo `rgb_to_ycocg` without clipping: values out of range reveal a damaged file"
-    y,co,cg,*alpha = np.moveaxis(z, 2, 0)
+    y, co, cg, *alpha = np.moveaxis(z, 2, 0)
     t = y - (cg >> 1)
     b = t - (co >> 1)
     return np.stack([b + co, cg + t, b, *alpha], 2)
 
+
 def from_planes(
-    z, # (h,w,c) int32
-    depth:int, # bits per sample: 8, 12 or 16
-    ycocg:bool=True, # was YCoCg-R applied?
-)->np.ndarray: # (h,w,c) uint8 or uint16
+    z,  # (h,w,c) int32
+    depth: int,  # bits per sample: 8, 12 or 16
+    ycocg: bool = True,  # was YCoCg-R applied?
+) -> np.ndarray:  # (h,w,c) uint8 or uint16
     "Invert the color transform"
     out = np.uint8 if depth <= 8 else np.uint16
-    if z.shape[2] < 3: return z.astype(out)
-    if not ycocg: return z[..., [1, 0, 2, 3][:z.shape[2]]].astype(out)
+    if z.shape[2] < 3:
+        return z.astype(out)
+    if not ycocg:
+        return z[..., [1, 0, 2, 3][: z.shape[2]]].astype(out)
     x = np.empty(z.shape, out)
     for a in range(0, len(z), ROWS):
-        rgb = whole_rgb(z[a:a + ROWS])
-        if rgb.min() < 0 or int(rgb.max()) >> depth: raise DamagedError(f'a sample is {rgb.min()}..{rgb.max()}: samples of {depth} bits are 0..{(1 << depth) - 1}')
-        x[a:a + ROWS] = rgb
+        rgb = whole_rgb(z[a : a + ROWS])
+        if rgb.min() < 0 or int(rgb.max()) >> depth:
+            raise DamagedError(
+                f"a sample is {rgb.min()}..{rgb.max()}: samples of {depth} bits are 0..{(1 << depth) - 1}"
+            )
+        x[a : a + ROWS] = rgb
     return x
 
+
 def ranges(
-    channels:int, # 1..4
-    depth:int, # bits per sample
-    ycocg:bool=True, # is YCoCg-R applied?
-)->tuple: # (minimum values, maximum values), one per channel
+    channels: int,  # 1..4
+    depth: int,  # bits per sample
+    ycocg: bool = True,  # is YCoCg-R applied?
+) -> tuple:  # (minimum values, maximum values), one per channel
     "Value range of each plane"
     peak = (1 << depth) - 1
-    return ([0, -peak, -peak, 0][:channels] if channels > 2 and ycocg else [0]*channels),[peak]*channels
+    return ([0, -peak, -peak, 0][:channels] if channels > 2 and ycocg else [0] * channels), [
+        peak
+    ] * channels
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #6873ab2e
 def write_predictor(
-    weights, # (k,) integers, or None
-)->bytes:
+    weights,  # (k,) integers, or None
+) -> bytes:
     "Encode the number of weights and the weights"
-    return varint(0) if weights is None else varint(len(weights)) + b''.join(varint(zigzag(int(v))) for v in weights)
+    return (
+        varint(0)
+        if weights is None
+        else varint(len(weights)) + b"".join(varint(zigzag(int(v))) for v in weights)
+    )
+
 
 def write_models(
-    models:dict, # (group, channel, context): Model
-    channels:int,
-)->bytes:
+    models: dict,  # (group, channel, context): Model
+    channels: int,
+) -> bytes:
     "Encode for every group and channel the first context, the number of contexts, and their models"
-    out = b''
+    out = b""
     for g in range(6):
         for c in range(channels):
-            ks = [k for a,b,k in models if (a, b) == (g, c)]
-            first,n = (min(ks), max(ks) - min(ks) + 1) if ks else (0, 0)
-            out += varint(first) + varint(n) + b''.join(write_model(models.get((g, c, first + i), Model(0))) for i in range(n))
+            ks = [k for a, b, k in models if (a, b) == (g, c)]
+            first, n = (min(ks), max(ks) - min(ks) + 1) if ks else (0, 0)
+            out += (
+                varint(first)
+                + varint(n)
+                + b"".join(write_model(models.get((g, c, first + i), Model(0))) for i in range(n))
+            )
     return out
 
+
 def encode_lossless(
-    x, # (h,w,c) uint8 or uint16
-    drawn=None, # the image rendered by a network, same shape and type
-    ycocg:bool=True, # apply YCoCg-R?
-)->tuple: # (predictors, models, words), all bytes
+    x,  # (h,w,c) uint8 or uint16
+    drawn=None,  # the image rendered by a network, same shape and type
+    ycocg: bool = True,  # apply YCoCg-R?
+) -> tuple:  # (predictors, models, words), all bytes
     "Encode samples losslessly"
-    z,(lo,hi),predictors,records = to_planes(x, ycocg),ranges(x.shape[2], 8*x.itemsize, ycocg),[],[]
+    z, (lo, hi), predictors, records = (
+        to_planes(x, ycocg),
+        ranges(x.shape[2], 8 * x.itemsize, ycocg),
+        [],
+        [],
+    )
+
     def predictor(c, features, pieces, ctx, step):
-        predictors.append(fit_predictor((features(a), z[::step, ::step, c][a], k) for a,k in zip(pieces, ctx, strict=True)))
+        predictors.append(
+            fit_predictor(
+                (features(a), z[::step, ::step, c][a], k) for a, k in zip(pieces, ctx, strict=True)
+            )
+        )
         return predictors[-1]
+
     def code(g, c, ctx, p, at, step):
         r = z[::step, ::step, c][at] - p
         records.append((g, c, ctx, r))
         return r
-    walk(np.zeros_like(z), lo, hi, predictor, code, None if drawn is None else to_planes(drawn, ycocg))
+
+    walk(
+        np.zeros_like(z),
+        lo,
+        hi,
+        predictor,
+        code,
+        None if drawn is None else to_planes(drawn, ycocg),
+    )
     runs = {}
-    for g,c,ctx,r in records:
-        for k in np.unique(ctx).tolist(): runs.setdefault((g, c, k), []).append(r[ctx == k])
-    models,port,counts = {key: fit_model(np.concatenate(q))[0] for key,q in runs.items()},Writer(),{}
-    for g,c,ctx,r in records:
+    for g, c, ctx, r in records:
+        for k in np.unique(ctx).tolist():
+            runs.setdefault((g, c, k), []).append(r[ctx == k])
+    models, port, counts = (
+        {key: fit_model(np.concatenate(q))[0] for key, q in runs.items()},
+        Writer(),
+        {},
+    )
+    for g, c, ctx, r in records:
         for k in np.unique(ctx).tolist():
             q = r[ctx == k]
             through(port, models[g, c, k], len(q), q, counts.setdefault((g, c, k), {}))
-    return b''.join(map(write_predictor, predictors)),write_models(models, x.shape[2]),port.done()
+    return b"".join(map(write_predictor, predictors)), write_models(models, x.shape[2]), port.done()
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #49645789
 def read_models(
-    data:bytes, # of `write_models`
-    channels:int,
-)->dict: # (group, channel, context): Model
+    data: bytes,  # of `write_models`
+    channels: int,
+) -> dict:  # (group, channel, context): Model
     "Decode the models of a file"
-    out,at = {},0
+    out, at = {}, 0
     for g in range(6):
         for c in range(channels):
-            first,at = read_varint(data, at, 'first context')
-            n,at = read_varint(data, at, 'contexts')
-            if first + n > len(OCTAVES) + 1: raise DamagedError(f'models: contexts {first}..{first + n - 1} before offset {at}: there are {len(OCTAVES) + 1}')
+            first, at = read_varint(data, at, "first context")
+            n, at = read_varint(data, at, "contexts")
+            if first + n > len(OCTAVES) + 1:
+                raise DamagedError(
+                    f"models: contexts {first}..{first + n - 1} before offset {at}: there are {len(OCTAVES) + 1}"
+                )
             for k in range(first, first + n):
-                out[g, c, k],more,at = read_model(data, at)
-                if more: raise DamagedError(f'models: a run of {more + 1} segments before offset {at}: here every model stands alone')
-    if at != len(data): raise DamagedError(f'models: {len(data) - at} bytes too many at offset {at}')
+                out[g, c, k], more, at = read_model(data, at)
+                if more:
+                    raise DamagedError(
+                        f"models: a run of {more + 1} segments before offset {at}: here every model stands alone"
+                    )
+    if at != len(data):
+        raise DamagedError(f"models: {len(data) - at} bytes too many at offset {at}")
     return out
 
+
 def decode_lossless(
-    parts, # (predictors, models, words) of `encode_lossless`
-    shape, # (h,w,c) of the image
-    depth:int, # bits per sample: 8, 12 or 16
-    drawn=None, # the rendered image used by the encoder
-    ycocg:bool=True, # was YCoCg-R applied?
-)->np.ndarray: # (h,w,c) uint8 or uint16
+    parts,  # (predictors, models, words) of `encode_lossless`
+    shape,  # (h,w,c) of the image
+    depth: int,  # bits per sample: 8, 12 or 16
+    drawn=None,  # the rendered image used by the encoder
+    ycocg: bool = True,  # was YCoCg-R applied?
+) -> np.ndarray:  # (h,w,c) uint8 or uint16
     "Decode the image, or raise an `IicError`"
-    predictors,models,words = parts
-    models,port,counts,at = read_models(models, shape[2]),Reader(words),{},0
+    predictors, models, words = parts
+    models, port, counts, at = read_models(models, shape[2]), Reader(words), {}, 0
+
     def predictor(c, features, pieces, ctx, step):
         nonlocal at
-        n,at = read_varint(predictors, at, 'weights of a predictor')
-        if n and n != (need := len(features((pieces[0][0][:1], pieces[0][1][:1])))): raise DamagedError(f'predictors: {n} weights before offset {at}: there are {need} features')
+        n, at = read_varint(predictors, at, "weights of a predictor")
+        if n and n != (need := len(features((pieces[0][0][:1], pieces[0][1][:1])))):
+            raise DamagedError(
+                f"predictors: {n} weights before offset {at}: there are {need} features"
+            )
         weights = []
         for _ in range(n):
-            v,at = read_varint(predictors, at, 'weight of a predictor')
+            v, at = read_varint(predictors, at, "weight of a predictor")
             weights.append(zigzag(v, back=True))
-        if n and max(map(abs, weights)) > 1 << 20: raise DamagedError(f'predictors: a weight before offset {at} is too large')
+        if n and max(map(abs, weights)) > 1 << 20:
+            raise DamagedError(f"predictors: a weight before offset {at} is too large")
         return np.array(weights, np.int64) if n else None
+
     def code(g, c, ctx, p, sites, step):
         r = np.empty(len(ctx), np.int64)
         for k in np.unique(ctx).tolist():
-            if (g, c, k) not in models: raise DamagedError(f'models: none for group {g}, channel {c}, context {k}')
-            r[i] = through(port, models[g, c, k], len(i := np.flatnonzero(ctx == k)), counts=counts.setdefault((g, c, k), {}))
-            if 4*(port.coder.num_words() - 4) > len(words): raise TruncatedError(f'words: {len(words)} bytes are not enough')
+            if (g, c, k) not in models:
+                raise DamagedError(f"models: none for group {g}, channel {c}, context {k}")
+            r[i] = through(
+                port,
+                models[g, c, k],
+                len(i := np.flatnonzero(ctx == k)),
+                counts=counts.setdefault((g, c, k), {}),
+            )
+            if 4 * (port.coder.num_words() - 4) > len(words):
+                raise TruncatedError(f"words: {len(words)} bytes are not enough")
         return r
+
     z = np.zeros(shape, np.int32)
-    with only_iic_errors(): walk(z, *ranges(shape[2], depth, ycocg), predictor, code, None if drawn is None else to_planes(drawn, ycocg))
-    if at != len(predictors): raise DamagedError(f'predictors: {len(predictors) - at} bytes too many at offset {at}')
-    if port.done() != bytes(words): raise DamagedError('words: not as an encoder ends them')
+    with only_iic_errors():
+        walk(
+            z,
+            *ranges(shape[2], depth, ycocg),
+            predictor,
+            code,
+            None if drawn is None else to_planes(drawn, ycocg),
+        )
+    if at != len(predictors):
+        raise DamagedError(f"predictors: {len(predictors) - at} bytes too many at offset {at}")
+    if port.done() != bytes(words):
+        raise DamagedError("words: not as an encoder ends them")
     return from_planes(z, depth, ycocg)
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #5ta9e102
 def index_values(
-    x, # (h,w,c) uint8 or uint16
-)->tuple: # values (bytes; empty if half of all are used), and for every sample the index of its value
+    x,  # (h,w,c) uint8 or uint16
+) -> (
+    tuple
+):  # values (bytes; empty if half of all are used), and for every sample the index of its value
     "Replace samples by indices into the used values, if those are few"
     used = np.unique(x)
-    if 2*len(used) > 1 << 8*x.itemsize: return b'',x
-    there = np.zeros(1 << 8*x.itemsize, np.uint8)
+    if 2 * len(used) > 1 << 8 * x.itemsize:
+        return b"", x
+    there = np.zeros(1 << 8 * x.itemsize, np.uint8)
     there[used] = 1
-    return zlib.compress(np.packbits(there).tobytes(), 9),np.searchsorted(used, x).astype(x.dtype)
+    return zlib.compress(np.packbits(there).tobytes(), 9), np.searchsorted(used, x).astype(x.dtype)
+
 
 def restore_values(
-    values:bytes, # of `index_values`
-    z, # (h,w,c) indices
-    depth:int, # bits per sample: 8, 12 or 16
-)->np.ndarray: # (h,w,c) samples, of the type of `z`
+    values: bytes,  # of `index_values`
+    z,  # (h,w,c) indices
+    depth: int,  # bits per sample: 8, 12 or 16
+) -> np.ndarray:  # (h,w,c) samples, of the type of `z`
     "Invert `index_values`, or raise an `IicError`"
-    there = inflate(values, 1 << depth - 3, 'values')
-    if len(there) != 1 << depth - 3: raise DamagedError(f'values: {len(there)} bytes, {1 << depth - 3} are needed')
+    there = inflate(values, 1 << depth - 3, "values")
+    if len(there) != 1 << depth - 3:
+        raise DamagedError(f"values: {len(there)} bytes, {1 << depth - 3} are needed")
     used = np.flatnonzero(np.unpackbits(np.frombuffer(there, np.uint8)))
-    if z.max() >= len(used): raise DamagedError(f'values: a sample has number {z.max()}, there are {len(used)}')
+    if z.max() >= len(used):
+        raise DamagedError(f"values: a sample has number {z.max()}, there are {len(used)}")
     return used[z].astype(z.dtype)

@@ -29,259 +29,469 @@ BITS = 4.4  # bits per weight at the best rate-distortion trade-off
 OVERHEAD_BYTES = 75  # bytes of a file besides the weights: header, step codes, models, checksum
 WEIGHTS_PER_TILE = 4000  # weights per tile
 
+
 def architecture_for(
-    n_bytes:float, # target size of the file
-    channels:int=3,
-    n_pixels:int=1 << 40, # of the image: a tile has at least 1,024
-    zeros:float=0., # fraction of pruned weights
-    pool:float=0., # pool size relative to the number of hidden weights; 0: no pool
-)->tuple: # (width, depth, tiles) of a `Siren`
+    n_bytes: float,  # target size of the file
+    channels: int = 3,
+    n_pixels: int = 1 << 40,  # of the image: a tile has at least 1,024
+    zeros: float = 0.0,  # fraction of pruned weights
+    pool: float = 0.0,  # pool size relative to the number of hidden weights; 0: no pool
+) -> tuple:  # (width, depth, tiles) of a `Siren`
     "Choose networks whose weights fill a file of `n_bytes`"
-    bits = BITS if not zeros else BITS*(1 - zeros) - zeros*math.log2(zeros) - (1 - zeros)*math.log2(1 - zeros)
-    n = max(0., n_bytes - OVERHEAD_BYTES)*8/bits
-    tiles = min(max(1, round(n/(pool or 1)/WEIGHTS_PER_TILE)), max(1, n_pixels//1024), 4096)
-    n = max(0., n - (tiles - 1)*8/bits)/tiles
+    bits = (
+        BITS
+        if not zeros
+        else BITS * (1 - zeros) - zeros * math.log2(zeros) - (1 - zeros) * math.log2(1 - zeros)
+    )
+    n = max(0.0, n_bytes - OVERHEAD_BYTES) * 8 / bits
+    tiles = min(max(1, round(n / (pool or 1) / WEIGHTS_PER_TILE)), max(1, n_pixels // 1024), 4096)
+    n = max(0.0, n - (tiles - 1) * 8 / bits) / tiles
     for depth in range(10, 0, -1):  # (depth-1) w^2 + (depth+2+channels) w + channels = n
-        a,b,c = (depth - 1)*(pool or 1),depth + 2 + channels,channels - n
-        w = (math.sqrt(max(b*b - 4*a*c, 0)) - b)/(2*a) if a else -c/b
-        if w >= 12: break
-    return max(1, round(w)),depth,tiles
+        a, b, c = (depth - 1) * (pool or 1), depth + 2 + channels, channels - n
+        w = (math.sqrt(max(b * b - 4 * a * c, 0)) - b) / (2 * a) if a else -c / b
+        if w >= 12:
+            break
+    return max(1, round(w)), depth, tiles
 
 # %% ../../nbs/40_siren/70_codec.ipynb #bd5d9f77
 def guess(
-    shape, # (width, depth) of each network
-    x, # (h,w,c) samples
-    seed:int, # of the initial weights
-    boxes:list=None, # tiles with one network each
-    sharing=None, # (kind, size) of `siren.hashing`
-    skips:bool=False, # use skip connections?
-)->tuple: # (Siren, settings of `fit`)
+    shape,  # (width, depth) of each network
+    x,  # (h,w,c) samples
+    seed: int,  # of the initial weights
+    boxes: list = None,  # tiles with one network each
+    sharing=None,  # (kind, size) of `siren.hashing`
+    skips: bool = False,  # use skip connections?
+) -> tuple:  # (Siren, settings of `fit`)
     "Initial network for an image, and settings of its fit"
     from implicit_compress.siren.fit import cosine_schedule
     from implicit_compress.siren.network import Siren, count_weights
+
     n = count_weights(*shape, x.shape[2])
-    w0 = min(60., max(15., 20*math.sqrt(n/7500)))
-    mean = np.stack([to_float(x[t:b, l:r]).mean((0, 1)) for t,l,b,r in boxes or [(0, 0, *x.shape[:2])]])
-    net = Siren(*shape, x.shape[2], w0=w0, mean=mean if boxes else mean[0], seed=seed, boxes=boxes, skips=skips)
+    w0 = min(60.0, max(15.0, 20 * math.sqrt(n / 7500)))
+    mean = np.stack(
+        [to_float(x[t:b, l:r]).mean((0, 1)) for t, l, b, r in boxes or [(0, 0, *x.shape[:2])]]
+    )
+    net = Siren(
+        *shape,
+        x.shape[2],
+        w0=w0,
+        mean=mean if boxes else mean[0],
+        seed=seed,
+        boxes=boxes,
+        skips=skips,
+    )
     if sharing:
         from implicit_compress.siren.hashing import pooled
+
         net = pooled(net, sharing)
-    return net,dict(seed=seed, batch=max(16384, 1024*len(mean)), lr=.038/w0, schedule=partial(cosine_schedule, knee=(.7, .15)), chunk=8192 if shape[0] < 48 else 4096)
+    return net, dict(
+        seed=seed,
+        batch=max(16384, 1024 * len(mean)),
+        lr=0.038 / w0,
+        schedule=partial(cosine_schedule, knee=(0.7, 0.15)),
+        chunk=8192 if shape[0] < 48 else 4096,
+    )
 
 # %% ../../nbs/40_siren/70_codec.ipynb #623d138d
-INKS = dict(header='#7f7f7f', steps='#bcbd22', tiles='#17becf', icc='#e377c2', exif='#f7b6d2', xmp='#dbdb8d', unknown='#c5b0d5', alpha='#393b79', base='#1f77b4', chroma='#9467bd', details='#8c564b', sparse='#c7c7c7', models='#ff7f0e', words='#2ca02c', checksum='#d62728')   # colors of the parts of a file
+INKS = dict(
+    header="#7f7f7f",
+    steps="#bcbd22",
+    tiles="#17becf",
+    icc="#e377c2",
+    exif="#f7b6d2",
+    xmp="#dbdb8d",
+    unknown="#c5b0d5",
+    alpha="#393b79",
+    base="#1f77b4",
+    chroma="#9467bd",
+    details="#8c564b",
+    sparse="#c7c7c7",
+    models="#ff7f0e",
+    words="#2ca02c",
+    checksum="#d62728",
+)  # colors of the parts of a file
 
-ROWS = 128   # largest number of rows of `FitRecord.history`: about 2 kB
+ROWS = 128  # largest number of rows of `FitRecord.history`: about 2 kB
+
 
 @dataclass(eq=False)
 class FitRecord:
     "Record of a fit: scalars and a short history, a few kB"
-    stop:str=None # stop reason: steps, seconds, psnr, interrupted
-    step:int=0 # steps taken
-    seconds:float=0. # from the first step to the last
-    psnr:float=None # of the whole image at the end of the fit, before writing, dB
-    lmbda:float=None # weight of rate at the end; None: a fit without one
-    history:np.ndarray=field(default=None, repr=False) # (n,4) float32 rows (step, pixel evaluations, seconds, loss), evenly spread, the last one included
+
+    stop: str = None  # stop reason: steps, seconds, psnr, interrupted
+    step: int = 0  # steps taken
+    seconds: float = 0.0  # from the first step to the last
+    psnr: float = None  # of the whole image at the end of the fit, before writing, dB
+    lmbda: float = None  # weight of rate at the end; None: a fit without one
+    history: np.ndarray = field(
+        default=None, repr=False
+    )  # (n,4) float32 rows (step, pixel evaluations, seconds, loss), evenly spread, the last one included
 
     @classmethod
-    def of(cls,
-        fit, # a `Fit`, or any object with some of these attributes
+    def of(
+        cls,
+        fit,  # a `Fit`, or any object with some of these attributes
     ):
         "Make the record of a fit"
-        rows = np.asarray(getattr(fit, 'history', ()), np.float32).reshape(-1, 4)
+        rows = np.asarray(getattr(fit, "history", ()), np.float32).reshape(-1, 4)
         kept = np.linspace(0, len(rows) - 1, min(ROWS, len(rows))).round().astype(int)
-        step = getattr(fit, 'step', 0)
-        step = getattr(fit, 'steps', 0) if callable(step) else step
-        return cls(getattr(fit, 'stop', None), step, getattr(fit, 'seconds', 0.), getattr(fit, 'psnr', None), getattr(fit, 'lmbda', None), rows[kept])
+        step = getattr(fit, "step", 0)
+        step = getattr(fit, "steps", 0) if callable(step) else step
+        return cls(
+            getattr(fit, "stop", None),
+            step,
+            getattr(fit, "seconds", 0.0),
+            getattr(fit, "psnr", None),
+            getattr(fit, "lmbda", None),
+            rows[kept],
+        )
+
 
 class File(bytes):
     "The bytes of an `.iic` file, with quality, size and time of its encoding; can be copied and pickled"
-    psnr:float=None # of the decoded color samples where alpha is above 0 (alpha is lossless), dB; infinite if lossless
-    bpp:float=None # bits per pixel of the whole file
-    seconds:float=None # encoding time
-    fit:FitRecord=None # record of the fit, if there is one
-    remark:str='' # a note of the encoder
+
+    psnr: float = None  # of the decoded color samples where alpha is above 0 (alpha is lossless), dB; infinite if lossless
+    bpp: float = None  # bits per pixel of the whole file
+    seconds: float = None  # encoding time
+    fit: FitRecord = None  # record of the fit, if there is one
+    remark: str = ""  # a note of the encoder
 
     def __reduce__(self):
         known = dict(self.__dict__)
-        if not isinstance(self.fit, FitRecord | None): known['fit'] = FitRecord.of(self.fit)   # a fit may hold threads and queues
+        if not isinstance(self.fit, FitRecord | None):
+            known["fit"] = FitRecord.of(self.fit)  # a fit may hold threads and queues
         return type(self), (bytes(self),), known
 
     @property
-    def mse(self)->float: # on [0,1], of rounded samples
+    def mse(self) -> float:  # on [0,1], of rounded samples
         "Mean squared error that corresponds to `psnr`"
-        return 10**(-self.psnr/10)
+        return 10 ** (-self.psnr / 10)
 
     @property
-    def facts(self)->str:
+    def facts(self) -> str:
         "Size, quality and time in one line"
-        quality = 'lossless' if self.psnr == math.inf else f'{self.psnr:.2f} dB'
-        return f'{self.bpp:.3f} bpp, {quality}, {self.seconds:.1f} s' + (f'; {self.remark}' if self.remark else '')
+        quality = "lossless" if self.psnr == math.inf else f"{self.psnr:.2f} dB"
+        return f"{self.bpp:.3f} bpp, {quality}, {self.seconds:.1f} s" + (
+            f"; {self.remark}" if self.remark else ""
+        )
 
-    def __repr__(self): return f'<.iic, {len(self)} bytes, {self.facts}>'
+    def __repr__(self):
+        return f"<.iic, {len(self)} bytes, {self.facts}>"
 
     __str__ = __repr__
 
     def _repr_markdown_(self):
-        return f'**{len(self):,} bytes**, {escape(self.facts)}  \n' + ', '.join(f'{k} {v}' for k,v in ledger(self).items())
+        return f"**{len(self):,} bytes**, {escape(self.facts)}  \n" + ", ".join(
+            f"{k} {v}" for k, v in ledger(self).items()
+        )
 
     def _repr_html_(self):
         book = ledger(self)
-        bar = ''.join(f'<span title="{k}: {n:,} bytes" style="width:{100*n/len(self):.2f}%; background:{INKS.get(k, "#aec7e8")}"></span>' for k,n in book.items())
-        words = ', '.join(f'<span style="color:{INKS.get(k, "#aec7e8")}">&#9632;</span> {k} {n:,}' for k,n in book.items())
+        bar = "".join(
+            f'<span title="{k}: {n:,} bytes" style="width:{100 * n / len(self):.2f}%; background:{INKS.get(k, "#aec7e8")}"></span>'
+            for k, n in book.items()
+        )
+        words = ", ".join(
+            f'<span style="color:{INKS.get(k, "#aec7e8")}">&#9632;</span> {k} {n:,}'
+            for k, n in book.items()
+        )
         return f'<b>{len(self):,} bytes</b>, {escape(self.facts)}<div style="display:flex; height:.7em; width:400px; max-width:100%">{bar}</div>{words}'
 
 # %% ../../nbs/40_siren/70_codec.ipynb #75f8577c
-ROUND = .65   # progress at which rounding starts
-BUDGET = ('steps', 'seconds', 'progress', 'threads', 'device')   # settings that are not part of the hash
+ROUND = 0.65  # progress at which rounding starts
+BUDGET = (
+    "steps",
+    "seconds",
+    "progress",
+    "threads",
+    "device",
+)  # settings that are not part of the hash
+
 
 def settings_hash(
-    x, # (h,w,c) samples
-    **settings, # settings of the fit
-)->str:
+    x,  # (h,w,c) samples
+    **settings,  # settings of the fit
+) -> str:
     "Hash of an image and settings"
-    said = [(k, 'a function' if callable(v) else float(v) if isinstance(v, (int, float)) else v) for k,v in sorted(settings.items())]
-    return sha256(repr((implicit_compress.__version__, x.shape, x.dtype.str, said)).encode() + x.tobytes()).hexdigest()
+    said = [
+        (k, "a function" if callable(v) else float(v) if isinstance(v, (int, float)) else v)
+        for k, v in sorted(settings.items())
+    ]
+    return sha256(
+        repr((implicit_compress.__version__, x.shape, x.dtype.str, said)).encode() + x.tobytes()
+    ).hexdigest()
+
 
 class ResumedFit:
     "Earlier work from a checkpoint: `state` to resume, `start` of rounding, and whether the budget is used up (`enough`)"
-    def __init__(self,
-        path, # of the checkpoint
-        key:str, # from `settings_hash`
-        steps:int=None, # budget in all
-        seconds:float=None, # budget in all
-        every_s:float=30., # seconds between two writes
+
+    def __init__(
+        self,
+        path,  # of the checkpoint
+        key: str,  # from `settings_hash`
+        steps: int = None,  # budget in all
+        seconds: float = None,  # budget in all
+        every_s: float = 30.0,  # seconds between two writes
     ):
         from implicit_compress.siren.fit import Checkpoint
-        self.point = Checkpoint(path, key, every_s, ROUND)
-        self.state,self.start,self.enough,self.before = self.point.latest,ROUND,False,0.
-        if not self.state: return
-        s,self.before = self.state,self.state['seconds']
-        used = max(s['step']/steps if steps else 0, s['seconds']/seconds if seconds else 0)
-        same,kept = s['budget'] == [steps, seconds],self.point.kept
-        self.enough = kept.get('done', False) if same else used > .9 and 'file' in kept
-        if self.enough: return
-        kept['done'] = False
-        if same: return
-        if used > .9: raise ValueError(f'{path} has {s["step"]} steps in {s["seconds"]:.0f} s behind it, all that was asked for: ask for more, or delete it')
-        self.start,origin = max(ROUND, used),s if s['progress'] < ROUND else kept['opened']
-        self.state = origin | dict(step=s['step'], seconds=s['seconds'], callbacks=[c for c in origin['callbacks'] if c[0] not in ('Freeze', 'Linear', 'Range', 'Cluster')])
 
-    def file(self)->File: # or None
+        self.point = Checkpoint(path, key, every_s, ROUND)
+        self.state, self.start, self.enough, self.before = self.point.latest, ROUND, False, 0.0
+        if not self.state:
+            return
+        s, self.before = self.state, self.state["seconds"]
+        used = max(s["step"] / steps if steps else 0, s["seconds"] / seconds if seconds else 0)
+        same, kept = s["budget"] == [steps, seconds], self.point.kept
+        self.enough = kept.get("done", False) if same else used > 0.9 and "file" in kept
+        if self.enough:
+            return
+        kept["done"] = False
+        if same:
+            return
+        if used > 0.9:
+            raise ValueError(
+                f"{path} has {s['step']} steps in {s['seconds']:.0f} s behind it, all that was asked for: ask for more, or delete it"
+            )
+        self.start, origin = max(ROUND, used), s if s["progress"] < ROUND else kept["opened"]
+        self.state = origin | dict(
+            step=s["step"],
+            seconds=s["seconds"],
+            callbacks=[
+                c
+                for c in origin["callbacks"]
+                if c[0] not in ("Freeze", "Linear", "Range", "Cluster")
+            ],
+        )
+
+    def file(self) -> File:  # or None
         "The best file so far, if any"
-        if 'file' not in (kept := self.point.kept): return None
-        out = File(kept['file'].numpy().tobytes())
+        if "file" not in (kept := self.point.kept):
+            return None
+        out = File(kept["file"].numpy().tobytes())
         h = peek(out)
-        out.psnr,out.bpp,out.seconds = kept['psnr'],8*len(out)/(h.height*h.width),self.before
+        out.psnr, out.bpp, out.seconds = (
+            kept["psnr"],
+            8 * len(out) / (h.height * h.width),
+            self.before,
+        )
         return out
 
-    def better(self,
-        new:File,
-        most:float, # size limit, bytes; None: a twentieth more than the old file
-        done:bool, # is the budget used up?
-    )->File:
+    def better(
+        self,
+        new: File,
+        most: float,  # size limit, bytes; None: a twentieth more than the old file
+        done: bool,  # is the budget used up?
+    ) -> File:
         "Return the better of the new file and the best so far, and store it in the checkpoint"
         import torch
+
         old = self.file()
-        stays = old is not None and (old.psnr >= new.psnr or len(new) > max(1.01*most if most else 1.05*len(old), len(old)))
-        if stays: new,old.seconds,old.fit,old.remark = old,new.seconds,new.fit,f'an earlier file, better than {new.psnr:.2f} dB now'
-        self.point.kept |= dict(file=torch.frombuffer(bytearray(new), dtype=torch.uint8), psnr=new.psnr, done=done)
+        stays = old is not None and (
+            old.psnr >= new.psnr
+            or len(new) > max(1.01 * most if most else 1.05 * len(old), len(old))
+        )
+        if stays:
+            new, old.seconds, old.fit, old.remark = (
+                old,
+                new.seconds,
+                new.fit,
+                f"an earlier file, better than {new.psnr:.2f} dB now",
+            )
+        self.point.kept |= dict(
+            file=torch.frombuffer(bytearray(new), dtype=torch.uint8), psnr=new.psnr, done=done
+        )
         self.point.write()
         return new
 
 # %% ../../nbs/40_siren/70_codec.ipynb #f7663fb5
 def fitted(
-    net, # initial network
-    x, # (h,w,c) samples
-    rounding:list, # callbacks that quantize the weights
-    others:list, # further callbacks
-    resume:dict, # state to resume from, or None
-    **how, # arguments of `fit`
-): # `Fit`, all weights rounded
+    net,  # initial network
+    x,  # (h,w,c) samples
+    rounding: list,  # callbacks that quantize the weights
+    others: list,  # further callbacks
+    resume: dict,  # state to resume from, or None
+    **how,  # arguments of `fit`
+):  # `Fit`, all weights rounded
     "Fit; after an interrupt, finish the quantization"
     from implicit_compress.siren.fit import fit
+
     s = fit(net, x, callbacks=[*rounding, *others], resume=resume, **how)
-    if s.stop != 'interrupted': return s
-    end = fit(net, x, callbacks=rounding, **how | dict(steps=None, seconds=min(20., max(1., s.seconds/5)), lr=s.lr))
-    if end.stop == 'interrupted': raise KeyboardInterrupt
+    if s.stop != "interrupted":
+        return s
+    end = fit(
+        net,
+        x,
+        callbacks=rounding,
+        **how | dict(steps=None, seconds=min(20.0, max(1.0, s.seconds / 5)), lr=s.lr),
+    )
+    if end.stop == "interrupted":
+        raise KeyboardInterrupt
     end.stop = s.stop
     return end
 
+
 def frees_memory(
-    f, # function that encodes an image
+    f,  # function that encodes an image
 ):
     "Decorator: release the memory of the fit after the call"
+
     @wraps(f)
     def freeing(*args, **kw):
         from implicit_compress.siren.fit import release_memory
-        try: return f(*args, **kw)
-        finally: release_memory()
+
+        try:
+            return f(*args, **kw)
+        finally:
+            release_memory()
+
     return freeing
 
+
 def in_spite_of_interrupt(
-    f, # short function without arguments, called after a fit; may be repeated
+    f,  # short function without arguments, called after a fit; may be repeated
 ):
     "Call `f`; if Ctrl-C interrupts it, call it again. A second interrupt is raised"
-    try: return f()
-    except KeyboardInterrupt: return f()
+    try:
+        return f()
+    except KeyboardInterrupt:
+        return f()
+
 
 @frees_memory
 def encode_siren(
-    x, # (h,w,c) samples
-    n_bytes:float=None, # target size
-    shape=None, # (width, depth) or (width, depth, tiles) of the networks; None: chosen by `n_bytes`
-    seed:int=0, # of the initial weights and of the order of pixels
-    skips:bool=False, # use skip connections?
-    prune:float=0., # fraction of the hidden weights to prune, 0..1
-    pruning:str='magnitude', # pruning method, a name of `siren.prune`
-    pool:float=0., # pool size relative to the number of hidden weights; 0: no pool
-    hashing:str='multi-hash', # hashing method, a name of `siren.hashing`
-    quantizer:str='graded', # quantizer, a name of `siren.quantize`
-    coder:str='range', # entropy coder; any other one makes a larger file
-    checkpoint=None, # file for the state; if it exists, the fit resumes from it
-    every_s:float=30., # seconds between two writes of it
-    callbacks=(), # further callbacks of `fit`
-    **kw, # arguments of `fit`: steps, seconds, progress, threads, device
-)->File:
+    x,  # (h,w,c) samples
+    n_bytes: float = None,  # target size
+    shape=None,  # (width, depth) or (width, depth, tiles) of the networks; None: chosen by `n_bytes`
+    seed: int = 0,  # of the initial weights and of the order of pixels
+    skips: bool = False,  # use skip connections?
+    prune: float = 0.0,  # fraction of the hidden weights to prune, 0..1
+    pruning: str = "magnitude",  # pruning method, a name of `siren.prune`
+    pool: float = 0.0,  # pool size relative to the number of hidden weights; 0: no pool
+    hashing: str = "multi-hash",  # hashing method, a name of `siren.hashing`
+    quantizer: str = "graded",  # quantizer, a name of `siren.quantize`
+    coder: str = "range",  # entropy coder; any other one makes a larger file
+    checkpoint=None,  # file for the state; if it exists, the fit resumes from it
+    every_s: float = 30.0,  # seconds between two writes of it
+    callbacks=(),  # further callbacks of `fit`
+    **kw,  # arguments of `fit`: steps, seconds, progress, threads, device
+) -> File:
     "Fit the networks of an image with quantization, and write the file"
     from implicit_compress.siren.fit import own_torch
     from implicit_compress.image.metrics import bpp, psnr
     from implicit_compress.siren.prune import pruner
     from implicit_compress.siren.quantize import QUANTIZERS
+
     t0 = time.perf_counter()
-    width,depth,tiles = (*shape, 1)[:3] if shape else architecture_for(n_bytes, x.shape[2], x.shape[0]*x.shape[1], prune, pool)
-    if pool and prune: raise ValueError('prune and pool: zeros in a pool are no zeros in a network; give one of them')
-    if pool and depth < 2: raise ValueError('pool: a network of one layer has no hidden weights; give more bytes, or a shape')
+    width, depth, tiles = (
+        (*shape, 1)[:3]
+        if shape
+        else architecture_for(n_bytes, x.shape[2], x.shape[0] * x.shape[1], prune, pool)
+    )
+    if pool and prune:
+        raise ValueError(
+            "prune and pool: zeros in a pool are no zeros in a network; give one of them"
+        )
+    if pool and depth < 2:
+        raise ValueError(
+            "pool: a network of one layer has no hidden weights; give more bytes, or a shape"
+        )
     sharing = sharing_of(hidden_weights(width, depth, tiles), pool, hashing) if pool else None
     plan = split(x, tiles)
-    args = dict(hidden=width, layers=depth) | (dict(tiles=plan) if plan else {}) | (dict(coder=coder) if coder != 'range' else {}) | (dict(hashing=sharing[0], pool=sharing[1]) if sharing else {}) | (dict(skips=True) if skips else {})
-    def header(**stored): return Header(*x.shape, 8*x.itemsize, args=args | dict(steps=b'') | stored)
-    if x.shape[2] > 3: raise ValueError(f'{x.shape[2]} channels: a network draws 1 to 3; alpha is coded apart, as `compress` does')
-    pack(header(), b'', b'')   # invalid or unreadable files raise an error
-    Limits().check(header())   # before the fit
-    boxes,bits = header().boxes,None if shape or n_bytes < 2*OVERHEAD_BYTES else 8*(n_bytes - OVERHEAD_BYTES - len(plan))
-    key = settings_hash(x, **args, bits=bits, seed=seed, prune=prune, pruning=prune and pruning, quantizer=quantizer, **{k: v for k,v in kw.items() if k not in BUDGET})
+    args = (
+        dict(hidden=width, layers=depth)
+        | (dict(tiles=plan) if plan else {})
+        | (dict(coder=coder) if coder != "range" else {})
+        | (dict(hashing=sharing[0], pool=sharing[1]) if sharing else {})
+        | (dict(skips=True) if skips else {})
+    )
+
+    def header(**stored):
+        return Header(*x.shape, 8 * x.itemsize, args=args | dict(steps=b"") | stored)
+
+    if x.shape[2] > 3:
+        raise ValueError(
+            f"{x.shape[2]} channels: a network draws 1 to 3; alpha is coded apart, as `compress` does"
+        )
+    pack(header(), b"", b"")  # invalid or unreadable files raise an error
+    Limits().check(header())  # before the fit
+    boxes, bits = (
+        header().boxes,
+        None
+        if shape or n_bytes < 2 * OVERHEAD_BYTES
+        else 8 * (n_bytes - OVERHEAD_BYTES - len(plan)),
+    )
+    key = settings_hash(
+        x,
+        **args,
+        bits=bits,
+        seed=seed,
+        prune=prune,
+        pruning=prune and pruning,
+        quantizer=quantizer,
+        **{k: v for k, v in kw.items() if k not in BUDGET},
+    )
     with own_torch() as torch_threads:
-        past = ResumedFit(checkpoint, key, kw.get('steps'), kw.get('seconds'), every_s) if checkpoint else None
-        if past and past.enough: return past.file()
-        net,how = guess((width, depth), x, seed, boxes, sharing, skips)
-        how |= kw | dict(threads=kw.get('threads') or torch_threads)
+        past = (
+            ResumedFit(checkpoint, key, kw.get("steps"), kw.get("seconds"), every_s)
+            if checkpoint
+            else None
+        )
+        if past and past.enough:
+            return past.file()
+        net, how = guess((width, depth), x, seed, boxes, sharing, skips)
+        how |= kw | dict(threads=kw.get("threads") or torch_threads)
         freeze = QUANTIZERS[quantizer](start=past.start if past else ROUND, bits=bits)
-        s = fitted(net, x, [*([pruner(prune, pruning)] if prune else []), freeze], [*callbacks, *([past.point] if past else [])], past and past.state, **how)
+        s = fitted(
+            net,
+            x,
+            [*([pruner(prune, pruning)] if prune else []), freeze],
+            [*callbacks, *([past.point] if past else [])],
+            past and past.state,
+            **how,
+        )
+
         def written():
             out = File(pack(header(**freeze.args()), *encode_symbols(coder, freeze.segments())))
-            y = render_integer(freeze.layers(), *x.shape[:2], 8*x.itemsize, threads=kw.get('threads'), boxes=boxes, skips=skips)
-            out.psnr,out.bpp = psnr(y, x),bpp(out, x.shape)
+            y = render_integer(
+                freeze.layers(),
+                *x.shape[:2],
+                8 * x.itemsize,
+                threads=kw.get("threads"),
+                boxes=boxes,
+                skips=skips,
+            )
+            out.psnr, out.bpp = psnr(y, x), bpp(out, x.shape)
             out.seconds = time.perf_counter() - t0 + (past.before if past else 0)
             out.fit = FitRecord.of(s)
             return out
+
         out = in_spite_of_interrupt(written)
-        return past.better(out, n_bytes, s.stop != 'interrupted') if past else out
+        return past.better(out, n_bytes, s.stop != "interrupted") if past else out
 
 # %% ../../nbs/40_siren/70_codec.ipynb #3711c4cb
 def drawn(h, models, words, scale, box, threads, limits):
     "Decode the image of a SIREN file"
-    a,boxes = h.args,h.boxes
-    width,depth,codes,sharing = a['hidden'],a['layers'],a['steps'],(a['hashing'], a['pool']) if 'pool' in a else None
-    segments = decode_symbols(a.get('coder', 'range'), (models, words), sizes_of(width, depth, h.channels, len(codes) - 6, h.tiles, sharing), limits.weights)
-    return render_integer(layers_from_segments(segments, codes, width, depth, h.tiles, sharing, a.get('codebook')), h.height, h.width, h.depth, scale, box, threads, boxes=boxes, skips='skips' in a)
+    a, boxes = h.args, h.boxes
+    width, depth, codes, sharing = (
+        a["hidden"],
+        a["layers"],
+        a["steps"],
+        (a["hashing"], a["pool"]) if "pool" in a else None,
+    )
+    segments = decode_symbols(
+        a.get("coder", "range"),
+        (models, words),
+        sizes_of(width, depth, h.channels, len(codes) - 6, h.tiles, sharing),
+        limits.weights,
+    )
+    return render_integer(
+        layers_from_segments(segments, codes, width, depth, h.tiles, sharing, a.get("codebook")),
+        h.height,
+        h.width,
+        h.depth,
+        scale,
+        box,
+        threads,
+        boxes=boxes,
+        skips="skips" in a,
+    )

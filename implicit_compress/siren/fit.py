@@ -33,33 +33,48 @@ from .network import draw
 # %% ../../nbs/40_siren/10_fit.ipynb #8821a274
 def _glibc():
     "The C library, if it is glibc; else None"
-    try: libc = ctypes.CDLL('libc.so.6') if sys.platform == 'linux' else None
-    except OSError: return None
-    return libc if hasattr(libc, 'gnu_get_libc_version') else None
+    try:
+        libc = ctypes.CDLL("libc.so.6") if sys.platform == "linux" else None
+    except OSError:
+        return None
+    return libc if hasattr(libc, "gnu_get_libc_version") else None
+
 
 @functools.cache
-def keep_memory()->bool: # was the setting accepted? Only glibc supports it
+def keep_memory() -> bool:  # was the setting accepted? Only glibc supports it
     "Make glibc keep freed memory for the rest of the process: fits are faster, and the process does not shrink"
     libc = _glibc()
-    if libc is None: return False
-    M_TRIM_THRESHOLD,M_TOP_PAD,M_MMAP_MAX = -1,-2,-4
-    return all([libc.mallopt(k, v) for k,v in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 1 << 30), (M_TOP_PAD, 1 << 26))])
+    if libc is None:
+        return False
+    M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
+    return all(
+        [
+            libc.mallopt(k, v)
+            for k, v in ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, 1 << 30), (M_TOP_PAD, 1 << 26))
+        ]
+    )
 
-def release_memory()->bool: # was memory released?
+
+def release_memory() -> bool:  # was memory released?
     "Return freed memory to the system, unless `keep_memory` was called; changes no setting"
-    if keep_memory.cache_info().currsize: return False
+    if keep_memory.cache_info().currsize:
+        return False
     libc = _glibc()
     return libc is not None and bool(libc.malloc_trim(0))
 
 # %% ../../nbs/40_siren/10_fit.ipynb #5a4b378d
-_SETTING = Lock()   # held while torch's process-wide thread count differs from the host's setting
+_SETTING = Lock()  # held while torch's process-wide thread count differs from the host's setting
+
 
 def _after_fork():
     "New lock for a forked child: one that another thread held at the fork is never released there"
     global _SETTING
     _SETTING = Lock()
 
-if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=_after_fork)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 
 def _in_new_thread(f, *args):
     "The result of `f(*args)` in a thread that begins with torch's process-wide settings"
@@ -69,15 +84,19 @@ def _in_new_thread(f, *args):
     thread.join()
     return out[0]
 
+
 def set_own_threads(
-    n:int, # threads inside each torch operation, 1 or more
+    n: int,  # threads inside each torch operation, 1 or more
 ):
     "Set torch's thread count for the calling thread only"
-    torch.get_num_threads()   # a thread that has not used torch yet would take the process-wide count later
+    torch.get_num_threads()  # a thread that has not used torch yet would take the process-wide count later
     with _SETTING:
         for_others = _in_new_thread(torch.get_num_threads)
-        try: torch.set_num_threads(n)
-        finally: _in_new_thread(torch.set_num_threads, for_others)
+        try:
+            torch.set_num_threads(n)
+        finally:
+            _in_new_thread(torch.set_num_threads, for_others)
+
 
 @contextmanager
 def own_torch():
@@ -90,323 +109,442 @@ def own_torch():
             set_own_threads(1)
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        for kind in ('cpu', 'cuda'):
-            if torch.is_autocast_enabled(kind): stack.enter_context(torch.autocast(kind, enabled=False))
-        if torch.get_default_device().type != 'cpu': stack.enter_context(torch.device('cpu'))
+        for kind in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
         yield before
+
 
 @contextmanager
 def python_threads(
-    n:int, # Python threads, 1 or more
+    n: int,  # Python threads, 1 or more
 ):
     "A `map` on `n` Python threads, each with torch on one thread"
     with own_torch():
         if n == 1:
             yield map
             return
-        with ThreadPoolExecutor(n, initializer=set_own_threads, initargs=(1,)) as pool: yield pool.map
+        with ThreadPoolExecutor(n, initializer=set_own_threads, initargs=(1,)) as pool:
+            yield pool.map
 
 # %% ../../nbs/40_siren/10_fit.ipynb #1adfbb17
 class PixelSampler:
     "An image as coordinates `at` (2,n) and colors `colour` (c,n), tile by tile, sampled in random batches; `flat` is the error of a constant color"
-    def __init__(self,
-        x, # image, as accepted by `as_samples`
-        seed:int=0, # of the order
-        device='cpu', # device of the pixels
-        boxes:list=None, # tiles (top, left, bottom, right) in pixels; None: the whole image is one
+
+    def __init__(
+        self,
+        x,  # image, as accepted by `as_samples`
+        seed: int = 0,  # of the order
+        device="cpu",  # device of the pixels
+        boxes: list = None,  # tiles (top, left, bottom, right) in pixels; None: the whole image is one
     ):
         y = to_float(as_samples(x, 16))
-        tiles = [y[t:b, l:r] for t,l,b,r in boxes or [(0, 0, *y.shape[:2])]]
-        self.shape,self.boxes,self.g = y.shape,boxes,torch.Generator().manual_seed(seed)
-        def features_first(rows): return torch.from_numpy(np.concatenate(rows).T.copy()).to(device)   # each one contiguous
-        self.at,self.colour = features_first([coords(*p.shape[:2]) for p in tiles]),features_first([p.reshape(-1, p.shape[2]) for p in tiles])
-        self.ends = np.cumsum([p.shape[0]*p.shape[1] for p in tiles]).tolist()
+        tiles = [y[t:b, l:r] for t, l, b, r in boxes or [(0, 0, *y.shape[:2])]]
+        self.shape, self.boxes, self.g = y.shape, boxes, torch.Generator().manual_seed(seed)
+
+        def features_first(rows):
+            return torch.from_numpy(np.concatenate(rows).T.copy()).to(device)  # each one contiguous
+
+        self.at, self.colour = (
+            features_first([coords(*p.shape[:2]) for p in tiles]),
+            features_first([p.reshape(-1, p.shape[2]) for p in tiles]),
+        )
+        self.ends = np.cumsum([p.shape[0] * p.shape[1] for p in tiles]).tolist()
         self.left = [torch.empty(0, dtype=torch.long) for _ in tiles]
-        self.weight = 1. if boxes is None else torch.tensor(self.ends, device=device).diff(prepend=torch.zeros(1, dtype=torch.float32, device=device))[:, None]*len(tiles)/len(self)
+        self.weight = (
+            1.0
+            if boxes is None
+            else torch.tensor(self.ends, device=device).diff(
+                prepend=torch.zeros(1, dtype=torch.float32, device=device)
+            )[:, None]
+            * len(tiles)
+            / len(self)
+        )
         self.flat = float(self.colour.var(1, unbiased=False).mean())
 
-    def __len__(self): return self.at.shape[1]
+    def __len__(self):
+        return self.at.shape[1]
 
-    def batch(self,
-        n:int, # pixels per tile
-    ): # (n,) int64 indices, or (tiles,n)
+    def batch(
+        self,
+        n: int,  # pixels per tile
+    ):  # (n,) int64 indices, or (tiles,n)
         "The next `n` pixels"
         return self.side_by_side([self.deal(k, n) for k in range(len(self.ends))])
 
-    def deal(self, k, n):   # the next `n` pixels of tile `k`
-        a,b = [0, *self.ends][k:k+2]
-        while len(self.left[k]) < n: self.left[k] = torch.cat([self.left[k], torch.randperm(b - a, generator=self.g).add_(a)])
-        out,self.left[k] = self.left[k][:n],self.left[k][n:]
+    def deal(self, k, n):  # the next `n` pixels of tile `k`
+        a, b = [0, *self.ends][k : k + 2]
+        while len(self.left[k]) < n:
+            self.left[k] = torch.cat(
+                [self.left[k], torch.randperm(b - a, generator=self.g).add_(a)]
+            )
+        out, self.left[k] = self.left[k][:n], self.left[k][n:]
         return out
 
-    def side_by_side(self, rows):   # one row for each tile
+    def side_by_side(self, rows):  # one row for each tile
         return (rows[0] if self.boxes is None else torch.stack(rows)).to(self.at.device)
 
-    def spread(self,
-        n:int, # pixels per tile
-    ): # (n,) int64 indices, or (tiles,n)
+    def spread(
+        self,
+        n: int,  # pixels per tile
+    ):  # (n,) int64 indices, or (tiles,n)
         "A fixed set of pixels, evenly distributed over the image"
-        return self.side_by_side([torch.linspace(a, b - 1, n, dtype=torch.float64).long() for a,b in zip([0, *self.ends], self.ends)])
+        return self.side_by_side(
+            [
+                torch.linspace(a, b - 1, n, dtype=torch.float64).long()
+                for a, b in zip([0, *self.ends], self.ends)
+            ]
+        )
 
-    def error(self,
-        y, # (n,c) colors, or (tiles,n,c)
-        i, # (n,) indices of their pixels, or (tiles,n)
-    ): # sum of squared errors; tiles are weighted by their area
+    def error(
+        self,
+        y,  # (n,c) colors, or (tiles,n,c)
+        i,  # (n,) indices of their pixels, or (tiles,n)
+    ):  # sum of squared errors; tiles are weighted by their area
         "Squared error of `y` against the image"
         e = y.mT - self.colour.index_select(1, i.flatten()).unflatten(1, i.shape).movedim(0, -2)
-        return (e.square().sum(-2)*self.weight).sum()
+        return (e.square().sum(-2) * self.weight).sum()
 
-    def places(self,
-        i, # (n,) indices of pixels, or (tiles,n)
-    ): # (n,2) or (tiles,n,2)
+    def places(
+        self,
+        i,  # (n,) indices of pixels, or (tiles,n)
+    ):  # (n,2) or (tiles,n,2)
         "The coordinates of these pixels"
         return self.at.index_select(1, i.flatten()).unflatten(1, i.shape).movedim(0, -1)
 
-    def state(self)->dict: # of the order
+    def state(self) -> dict:  # of the order
         "State of the sampler"
         return dict(ends=self.ends, random=self.g.get_state(), left=[i.int() for i in self.left])
 
-    def restore(self, state:dict):
+    def restore(self, state: dict):
         "Restore the state of the sampler"
-        if state['ends'] != self.ends: raise ValueError(f'this is the order of other pixels: {state["ends"]} in all, here are {self.ends}')
-        self.g.set_state(state['random'])
-        self.left = [i.long() for i in state['left']]
-
+        if state["ends"] != self.ends:
+            raise ValueError(
+                f"this is the order of other pixels: {state['ends']} in all, here are {self.ends}"
+            )
+        self.g.set_state(state["random"])
+        self.left = [i.long() for i in state["left"]]
 
 # %% ../../nbs/40_siren/10_fit.ipynb #2db5c7e1
 def orthogonalize(
-    G, # (...,m,n) matrices
-    steps:int=5, # iterations
-): # same shape, singular values about 1
+    G,  # (...,m,n) matrices
+    steps: int = 5,  # iterations
+):  # same shape, singular values about 1
     "Approximate the nearest orthogonal matrices by the quintic Newton-Schulz iteration of Jordan et al. (2024)"
-    X = G/(G.norm(dim=(-2, -1), keepdim=True) + 1e-30)
-    if tall := G.shape[-2] > G.shape[-1]: X = X.mT
+    X = G / (G.norm(dim=(-2, -1), keepdim=True) + 1e-30)
+    if tall := G.shape[-2] > G.shape[-1]:
+        X = X.mT
     for _ in range(steps):
         A = X @ X.mT
-        X = 3.4445*X + (2.0315*(A @ A) - 4.7750*A) @ X
+        X = 3.4445 * X + (2.0315 * (A @ A) - 4.7750 * A) @ X
     return X.mT if tall else X
 
 # %% ../../nbs/40_siren/10_fit.ipynb #fc3dcad2
 def groups(
-    net, # a `CoordNet`
-)->list: # of dicts: params, hidden, scale
+    net,  # a `CoordNet`
+) -> list:  # of dicts: params, hidden, scale
     "Parameters in three groups: hidden matrices; the first matrix and the biases; the last layer"
-    (*W,last),(*b,bias) = net.W,net.b
-    return [dict(params=W[1:], hidden=True, scale=net.unit*net.stride), dict(params=[W[0], *b], hidden=False, scale=net.unit),
-            dict(params=[last, bias], hidden=False, scale=1.)]
+    (*W, last), (*b, bias) = net.W, net.b
+    return [
+        dict(params=W[1:], hidden=True, scale=net.unit * net.stride),
+        dict(params=[W[0], *b], hidden=False, scale=net.unit),
+        dict(params=[last, bias], hidden=False, scale=1.0),
+    ]
 
 # %% ../../nbs/40_siren/10_fit.ipynb #e0e2e29e
 class Adam:
     "Adam (Kingma and Ba 2015), with the interface of `torch.optim`"
-    def __init__(self,
-        groups, # from `groups`; each gets its own `lr`
-        lr:float=1e-3, # learning rate, times the `scale` of a group
-        betas=(.9, .999), # decay rates of the first and the second moment
-    ):
-        self.param_groups,self.betas = [dict(g, lr=lr*g.get('scale', 1.)) for g in groups],betas
-        self.state,self.t = {p: {} for g in groups for p in g['params']},0
 
-    def state_dict(self)->dict: # of numbers and tensors
+    def __init__(
+        self,
+        groups,  # from `groups`; each gets its own `lr`
+        lr: float = 1e-3,  # learning rate, times the `scale` of a group
+        betas=(0.9, 0.999),  # decay rates of the first and the second moment
+    ):
+        self.param_groups, self.betas = (
+            [dict(g, lr=lr * g.get("scale", 1.0)) for g in groups],
+            betas,
+        )
+        self.state, self.t = {p: {} for g in groups for p in g["params"]}, 0
+
+    def state_dict(self) -> dict:  # of numbers and tensors
         "State of the optimizer"
         return dict(t=self.t, state=list(self.state.values()))
 
-    def load_state_dict(self, old:dict):
+    def load_state_dict(self, old: dict):
         "Restore a state"
-        self.t = old['t']
-        for p,s in zip(self.state, old['state'], strict=True): self.state[p] = {k: v.to(p.device, copy=True) for k,v in s.items()}
+        self.t = old["t"]
+        for p, s in zip(self.state, old["state"], strict=True):
+            self.state[p] = {k: v.to(p.device, copy=True) for k, v in s.items()}
 
     @torch.no_grad()
     def step(self):
         "Update all parameters"
         self.t += 1
-        for g in self.param_groups: self.move(g, [p for p in g['params'] if p.grad is not None])
+        for g in self.param_groups:
+            self.move(g, [p for p in g["params"] if p.grad is not None])
 
     def move(self, g, ps):
-        a,b = self.betas
+        a, b = self.betas
         for p in ps:
             s = self.state[p]
-            if not s: s['m'],s['v'] = torch.zeros_like(p),torch.zeros_like(p)
-            s['m'].lerp_(p.grad, 1 - a)
-            s['v'].lerp_(p.grad.square(), 1 - b)
-            p.addcdiv_(s['m'], (s['v']/(1 - b**self.t)).sqrt_().add_(1e-10), value=-g['lr']/(1 - a**self.t))
+            if not s:
+                s["m"], s["v"] = torch.zeros_like(p), torch.zeros_like(p)
+            s["m"].lerp_(p.grad, 1 - a)
+            s["v"].lerp_(p.grad.square(), 1 - b)
+            p.addcdiv_(
+                s["m"],
+                (s["v"] / (1 - b**self.t)).sqrt_().add_(1e-10),
+                value=-g["lr"] / (1 - a**self.t),
+            )
 
 # %% ../../nbs/40_siren/10_fit.ipynb #a4312276
 class Muon(Adam):
     "Muon (Jordan et al. 2024) for groups with `hidden` set, Adam for the others"
-    def __init__(self,
-        groups, # from `groups`; each gets its own `lr`
-        lr:float=2e-3, # learning rate, times the `scale` of a group
-        betas=(.9, .95), # of Adam
-        momentum:float=.95, # of Muon, Nesterov's
+
+    def __init__(
+        self,
+        groups,  # from `groups`; each gets its own `lr`
+        lr: float = 2e-3,  # learning rate, times the `scale` of a group
+        betas=(0.9, 0.95),  # of Adam
+        momentum: float = 0.95,  # of Muon, Nesterov's
     ):
         super().__init__(groups, lr, betas)
         self.momentum = momentum
 
     def move(self, g, ps):
-        if not g.get('hidden') or not ps: return super().move(g, ps)
+        if not g.get("hidden") or not ps:
+            return super().move(g, ps)
         us = []
         for p in ps:
-            m = self.state[p].setdefault('m', torch.zeros_like(p)).mul_(self.momentum).add_(p.grad)
-            us.append(p.grad + self.momentum*m)
-        for p,u in zip(ps, orthogonalize(torch.stack(us)), strict=True): p.sub_(u, alpha=1.06*g['lr'])
+            m = self.state[p].setdefault("m", torch.zeros_like(p)).mul_(self.momentum).add_(p.grad)
+            us.append(p.grad + self.momentum * m)
+        for p, u in zip(ps, orthogonalize(torch.stack(us)), strict=True):
+            p.sub_(u, alpha=1.06 * g["lr"])
 
-OPTIMIZERS = {'muon': (Muon, 2e-3), 'adam': (Adam, 1e-3)}   # name: (class, default learning rate)
+
+OPTIMIZERS = {"muon": (Muon, 2e-3), "adam": (Adam, 1e-3)}  # name: (class, default learning rate)
 
 # %% ../../nbs/40_siren/10_fit.ipynb #ad156f94
 def cosine_schedule(
-    lr:float, # at the start
-    progress:float, # 0..1
-    last:float=.02, # fraction of `lr` at the end
-    knee:tuple=(1., .02), # (progress, fraction of `lr`): end of the cosine; from there the decay to `last` is linear
-)->float: # learning rate
+    lr: float,  # at the start
+    progress: float,  # 0..1
+    last: float = 0.02,  # fraction of `lr` at the end
+    knee: tuple = (
+        1.0,
+        0.02,
+    ),  # (progress, fraction of `lr`): end of the cosine; from there the decay to `last` is linear
+) -> float:  # learning rate
     "Half a cosine from `lr` to the breakpoint, then linear to the end"
-    p,(at,share) = min(progress, 1),knee
-    if p > at: return lr*(share + (last - share)*(p - at)/(1 - at))
-    return lr*(share + (1 - share)*(1 + math.cos(math.pi*p/at))/2)
+    p, (at, share) = min(progress, 1), knee
+    if p > at:
+        return lr * (share + (last - share) * (p - at) / (1 - at))
+    return lr * (share + (1 - share) * (1 + math.cos(math.pi * p / at)) / 2)
 
 # %% ../../nbs/40_siren/10_fit.ipynb #630c1176
 @dataclass
 class Fit:
     "State of a running fit, and its result"
-    net:nn.Module # the network being fitted
-    x:object # the image, as given
-    pixels:PixelSampler # the image as coordinates and colors
-    params:list # all parameters: W0, b0, W1, b1, ...
-    optimizer:object # its `param_groups` get a new `lr` before every step
-    batch:int # pixels per step
-    lr_start:float # learning rate at the start
-    schedule:object=cosine_schedule # function of (`lr_start`, `progress`): learning rate of a step
-    steps:int=None # budget of steps; None: no limit
-    budget_s:float=None # budget of seconds; None: no limit
-    target_db:float=None # PSNR to stop at; None: no target
-    lr:float=0. # learning rate of this step
-    step:int=0 # steps taken
-    progress:float=0. # 0..1, used fraction of the budget
-    seconds:float=0. # since the start
-    loss:float=math.inf # mean squared error of the last batch
-    level:float=None # `loss`, smoothed
-    lowest:float=math.inf # smallest `level` so far
-    stop:str=None # stop reason: steps, seconds, psnr, interrupted, diverged; a callback may set its own reason
-    psnr:float=None # of the whole image at the end, dB
-    history:list=field(default_factory=list, repr=False) # rows (step, pixel evaluations, seconds, loss)
-    callbacks:list=field(default_factory=list, repr=False) # objects like `Callback`
-    bar:float=None # PSNR that the next check must reach, dB
-    KEPT = ('step', 'seconds', 'progress', 'loss', 'level', 'lowest', 'bar')   # scalars of a `state`
 
-    def used(self)->float: # 0..1
+    net: nn.Module  # the network being fitted
+    x: object  # the image, as given
+    pixels: PixelSampler  # the image as coordinates and colors
+    params: list  # all parameters: W0, b0, W1, b1, ...
+    optimizer: object  # its `param_groups` get a new `lr` before every step
+    batch: int  # pixels per step
+    lr_start: float  # learning rate at the start
+    schedule: object = (
+        cosine_schedule  # function of (`lr_start`, `progress`): learning rate of a step
+    )
+    steps: int = None  # budget of steps; None: no limit
+    budget_s: float = None  # budget of seconds; None: no limit
+    target_db: float = None  # PSNR to stop at; None: no target
+    lr: float = 0.0  # learning rate of this step
+    step: int = 0  # steps taken
+    progress: float = 0.0  # 0..1, used fraction of the budget
+    seconds: float = 0.0  # since the start
+    loss: float = math.inf  # mean squared error of the last batch
+    level: float = None  # `loss`, smoothed
+    lowest: float = math.inf  # smallest `level` so far
+    stop: str = None  # stop reason: steps, seconds, psnr, interrupted, diverged; a callback may set its own reason
+    psnr: float = None  # of the whole image at the end, dB
+    history: list = field(
+        default_factory=list, repr=False
+    )  # rows (step, pixel evaluations, seconds, loss)
+    callbacks: list = field(default_factory=list, repr=False)  # objects like `Callback`
+    bar: float = None  # PSNR that the next check must reach, dB
+    KEPT = ("step", "seconds", "progress", "loss", "level", "lowest", "bar")  # scalars of a `state`
+
+    def used(self) -> float:  # 0..1
         "The used fraction of the budget"
-        return min(1., max(self.step/self.steps if self.steps else 0., self.seconds/self.budget_s if self.budget_s else 0.))
+        return min(
+            1.0,
+            max(
+                self.step / self.steps if self.steps else 0.0,
+                self.seconds / self.budget_s if self.budget_s else 0.0,
+            ),
+        )
 
     @torch.no_grad()
-    def check(self)->float: # dB
+    def check(self) -> float:  # dB
         "PSNR of a fixed set of about 8,192 pixels, without rounding to samples"
-        i = self.pixels.spread(max(1, min(8192, len(self.pixels))//len(self.pixels.ends)))
-        e = self.pixels.error(self.net(self.pixels.places(i)).clamp(0, 1), i).item()/(i.numel()*self.pixels.shape[2])
-        return -10*math.log10(max(e, 1e-12))
+        i = self.pixels.spread(max(1, min(8192, len(self.pixels)) // len(self.pixels.ends)))
+        e = self.pixels.error(self.net(self.pixels.places(i)).clamp(0, 1), i).item() / (
+            i.numel() * self.pixels.shape[2]
+        )
+        return -10 * math.log10(max(e, 1e-12))
 
-    def measure(self)->float: # dB
+    def measure(self) -> float:  # dB
         "PSNR of the whole image, on rounded samples"
         return psnr_of(np.clip(np.nan_to_num(draw(self.net, *self.pixels.shape[:2])), 0, 1), self.x)
 
-    def state(self)->dict: # of tensors, numbers and names
+    def state(self) -> dict:  # of tensors, numbers and names
         "State from which the fit can resume"
-        watched = [[type(c).__name__, deepcopy(c.state())] for c in self.callbacks if hasattr(c, 'state')]
-        return dict(budget=[self.steps, self.budget_s], params=[p.detach().clone() for p in self.params], optimizer=deepcopy(self.optimizer.state_dict()), pixels=self.pixels.state(),
-                    history=torch.tensor(self.history, dtype=torch.float64).view(-1, 4), callbacks=watched, **{k: getattr(self, k) for k in self.KEPT})
+        watched = [
+            [type(c).__name__, deepcopy(c.state())] for c in self.callbacks if hasattr(c, "state")
+        ]
+        return dict(
+            budget=[self.steps, self.budget_s],
+            params=[p.detach().clone() for p in self.params],
+            optimizer=deepcopy(self.optimizer.state_dict()),
+            pixels=self.pixels.state(),
+            history=torch.tensor(self.history, dtype=torch.float64).view(-1, 4),
+            callbacks=watched,
+            **{k: getattr(self, k) for k in self.KEPT},
+        )
 
     @torch.no_grad()
-    def restore(self, old:dict):
+    def restore(self, old: dict):
         "Resume from a state; callbacks without a saved state start anew"
-        if (a := [tuple(p.shape) for p in old['params']]) != (b := [tuple(p.shape) for p in self.params]): raise ValueError(f'this is the state of a network with weights of {a}, not of {b}')
-        self.pixels.restore(old['pixels'])
-        for p,q in zip(self.params, old['params'], strict=True): p.copy_(q)
-        self.optimizer.load_state_dict(deepcopy(old['optimizer']))
-        for k in self.KEPT: setattr(self, k, old[k])
-        self.progress,self.history = self.used(),[(int(n), int(e), t, l) for n,e,t,l in old['history'].tolist()]
-        left = deepcopy(old['callbacks'])
+        if (a := [tuple(p.shape) for p in old["params"]]) != (
+            b := [tuple(p.shape) for p in self.params]
+        ):
+            raise ValueError(f"this is the state of a network with weights of {a}, not of {b}")
+        self.pixels.restore(old["pixels"])
+        for p, q in zip(self.params, old["params"], strict=True):
+            p.copy_(q)
+        self.optimizer.load_state_dict(deepcopy(old["optimizer"]))
+        for k in self.KEPT:
+            setattr(self, k, old[k])
+        self.progress, self.history = (
+            self.used(),
+            [(int(n), int(e), t, l) for n, e, t, l in old["history"].tolist()],
+        )
+        left = deepcopy(old["callbacks"])
         for c in self.callbacks:
-            k = next((k for k,(name,_) in enumerate(left) if name == type(c).__name__), None)
-            if hasattr(c, 'restore') and k is not None: c.restore(left.pop(k)[1])
-
+            k = next((k for k, (name, _) in enumerate(left) if name == type(c).__name__), None)
+            if hasattr(c, "restore") and k is not None:
+                c.restore(left.pop(k)[1])
 
 # %% ../../nbs/40_siren/10_fit.ipynb #b3390120
 def gradients(
-    s:Fit, # the running fit; sets its `loss`, and the `grad` of each parameter
-    run, # `map`, or that of `python_threads`
-    chunk:int, # pixels per chunk, of all tiles together
+    s: Fit,  # the running fit; sets its `loss`, and the `grad` of each parameter
+    run,  # `map`, or that of `python_threads`
+    chunk: int,  # pixels per chunk, of all tiles together
 ):
     "Mean squared error of the next batch, and its gradients"
+
     def piece(i):
-        loss = s.pixels.error(s.net(s.pixels.places(i)), i)/(s.batch*s.pixels.shape[2])
-        return loss.detach(),torch.autograd.grad(loss, s.params)
+        loss = s.pixels.error(s.net(s.pixels.places(i)), i) / (s.batch * s.pixels.shape[2])
+        return loss.detach(), torch.autograd.grad(loss, s.params)
+
     tiles = len(s.pixels.ends)
-    losses,grads = zip(*run(piece, s.pixels.batch(s.batch//tiles).split(max(1, chunk//tiles), -1)), strict=True)
+    losses, grads = zip(
+        *run(piece, s.pixels.batch(s.batch // tiles).split(max(1, chunk // tiles), -1)), strict=True
+    )
     s.loss = float(sum(losses))
-    for p,g,*more in zip(s.params, *grads, strict=True): p.grad = functools.reduce(torch.Tensor.add_, more, g)
+    for p, g, *more in zip(s.params, *grads, strict=True):
+        p.grad = functools.reduce(torch.Tensor.add_, more, g)
 
 # %% ../../nbs/40_siren/10_fit.ipynb #9b1d3020
 class Callback:
     "Interface of a callback; any object with some of these methods is accepted"
-    def before_fit(self, s): "Called before the first step"
-    def before_step(self, s): "Called after the gradients are computed (`p.grad`), before the optimizer step"
-    def after_step(self, s): "Called after the optimizer step"
-    def after_fit(self, s): "Called at the end, whatever the stop reason"   # optional `state` and `restore` let a fit resume later
+
+    def before_fit(self, s):
+        "Called before the first step"
+
+    def before_step(self, s):
+        "Called after the gradients are computed (`p.grad`), before the optimizer step"
+
+    def after_step(self, s):
+        "Called after the optimizer step"
+
+    def after_fit(self, s):
+        "Called at the end, whatever the stop reason"  # optional `state` and `restore` let a fit resume later
 
 # %% ../../nbs/40_siren/10_fit.ipynb #558d1380
 class KeepBest(Callback):
     "Restore the best weights, by `Fit.check`, if the last ones are worse by a margin"
-    def __init__(self,
-        checks:int=20, # number of checks, evenly over the budget
-        margin_db:float=.1, # smallest advantage over the last weights, dB
-    ):
-        self.checks,self.margin_db = checks,margin_db
 
-    def before_fit(self, s): self.best,self.next,self.saved = -math.inf,0.,None
+    def __init__(
+        self,
+        checks: int = 20,  # number of checks, evenly over the budget
+        margin_db: float = 0.1,  # smallest advantage over the last weights, dB
+    ):
+        self.checks, self.margin_db = checks, margin_db
+
+    def before_fit(self, s):
+        self.best, self.next, self.saved = -math.inf, 0.0, None
 
     def look(self, s):
-        if (db := s.check()) > self.best: self.best,self.saved = db,[p.detach().clone() for p in s.params]
+        if (db := s.check()) > self.best:
+            self.best, self.saved = db, [p.detach().clone() for p in s.params]
 
     def after_step(self, s):
-        if s.progress >= self.next: self.next = s.progress + 1/self.checks; self.look(s)
+        if s.progress >= self.next:
+            self.next = s.progress + 1 / self.checks
+            self.look(s)
 
     @torch.no_grad()
     def after_fit(self, s):
         if self.saved and not s.check() > self.best - self.margin_db:
-            for p,q in zip(s.params, self.saved, strict=True): p.copy_(q)
+            for p, q in zip(s.params, self.saved, strict=True):
+                p.copy_(q)
 
-    def state(self)->dict: # for `Fit.state`
+    def state(self) -> dict:  # for `Fit.state`
         "State: the best weights and their PSNR"
         return dict(best=self.best, next=self.next, saved=self.saved)
 
-    def restore(self, state:dict):
+    def restore(self, state: dict):
         "Restore a state"
-        self.best,self.next,self.saved = state['best'],state['next'],state['saved']
-
+        self.best, self.next, self.saved = state["best"], state["next"], state["saved"]
 
 # %% ../../nbs/40_siren/10_fit.ipynb #51a928a0
 class Progress(Callback):
     "Progress bar with the remaining time and the PSNR of the last batches"
+
     def before_fit(self, s):
         from tqdm.auto import tqdm
-        self.bar = tqdm(total=100, bar_format='{l_bar}{bar}| {elapsed}<{remaining}{postfix}', leave=False)
+
+        self.bar = tqdm(
+            total=100, bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}", leave=False
+        )
 
     def after_step(self, s):
-        if (new := int(100*s.progress)) > self.bar.n:
-            self.bar.set_postfix_str(f'{-10*math.log10(max(s.level, 1e-12)):.2f} dB', refresh=False)
+        if (new := int(100 * s.progress)) > self.bar.n:
+            self.bar.set_postfix_str(
+                f"{-10 * math.log10(max(s.level, 1e-12)):.2f} dB", refresh=False
+            )
             self.bar.update(new - self.bar.n)
 
-    def after_fit(self, s): self.bar.close()
+    def after_fit(self, s):
+        self.bar.close()
+
 
 class Snapshots(Callback):
     "Render the image during the fit, into `pictures`, with their `steps`"
-    def __init__(self,
-        at, # when: progress values, 0..1, ascending
-        scale:float=1, # samples per pixel
+
+    def __init__(
+        self,
+        at,  # when: progress values, 0..1, ascending
+        scale: float = 1,  # samples per pixel
     ):
-        self.at,self.scale = list(at),scale
+        self.at, self.scale = list(at), scale
 
     def before_fit(self, s):
-        self.pictures,self.steps = [],[]
+        self.pictures, self.steps = [], []
         self.after_step(s)
 
     def after_step(self, s):
@@ -415,152 +553,235 @@ class Snapshots(Callback):
             self.steps.append(s.step)
 
 # %% ../../nbs/40_siren/10_fit.ipynb #10312ef4
-CHECKPOINT_MAGIC = b'implicit_compress checkpoint 1\n'
+CHECKPOINT_MAGIC = b"implicit_compress checkpoint 1\n"
+
 
 def read_checkpoint(
-    path, # of a checkpoint
-)->dict: # content of a `Checkpoint`
+    path,  # of a checkpoint
+) -> dict:  # content of a `Checkpoint`
     "Read and validate a checkpoint"
     data = Path(path).read_bytes()
-    if not data.startswith(CHECKPOINT_MAGIC): raise ValueError(f'{path} is not a checkpoint: name another file')
-    body = data[len(CHECKPOINT_MAGIC) + 32:]
-    if sha256(body).digest() != data[len(CHECKPOINT_MAGIC):len(CHECKPOINT_MAGIC) + 32]: raise ValueError(f'{path} is a damaged checkpoint: delete it to begin anew, or name another file')
-    try: kept = torch.load(io.BytesIO(body), 'cpu', weights_only=True)
-    except Exception as e: raise ValueError(f'{path} is not a checkpoint ({type(e).__name__}): name another file') from None   # any error of torch
-    if not isinstance(kept, dict) or not isinstance(kept.get('latest'), dict): raise ValueError(f'{path} is not the checkpoint of a fit: name another file')
+    if not data.startswith(CHECKPOINT_MAGIC):
+        raise ValueError(f"{path} is not a checkpoint: name another file")
+    body = data[len(CHECKPOINT_MAGIC) + 32 :]
+    if sha256(body).digest() != data[len(CHECKPOINT_MAGIC) : len(CHECKPOINT_MAGIC) + 32]:
+        raise ValueError(
+            f"{path} is a damaged checkpoint: delete it to begin anew, or name another file"
+        )
+    try:
+        kept = torch.load(io.BytesIO(body), "cpu", weights_only=True)
+    except Exception as e:
+        raise ValueError(
+            f"{path} is not a checkpoint ({type(e).__name__}): name another file"
+        ) from None  # any error of torch
+    if not isinstance(kept, dict) or not isinstance(kept.get("latest"), dict):
+        raise ValueError(f"{path} is not the checkpoint of a fit: name another file")
     return kept
+
 
 class Checkpoint(Callback):
     "Callback of `fit`, the last in the list: writes the state for a restart after a crash; `latest` is the state of an earlier fit"
-    def __init__(self,
-        path, # file to write; if it exists, it must be a checkpoint
-        key:str='', # hash of the image and the settings; another key raises `ValueError`
-        every_s:float=30., # seconds between two writes
-        opens:float=1., # progress up to which the state is also stored as `opened`
+
+    def __init__(
+        self,
+        path,  # file to write; if it exists, it must be a checkpoint
+        key: str = "",  # hash of the image and the settings; another key raises `ValueError`
+        every_s: float = 30.0,  # seconds between two writes
+        opens: float = 1.0,  # progress up to which the state is also stored as `opened`
     ):
-        self.path,self.every_s,self.opens,self.kept = Path(path),every_s,opens,dict(key=key)
-        self.warned = False   # was a write error reported?
-        if self.path.is_dir(): raise ValueError(f'{path} is a folder: name a file for the checkpoint')
-        if not self.path.resolve().parent.is_dir(): raise ValueError(f'{path}: there is no folder {self.path.parent}')
-        if self.path.exists(): self.kept = read_checkpoint(path)
-        if self.kept.get('key') != key: raise ValueError(f'{path} belongs to another picture or other settings: repeat those, delete it to begin anew, or name another file')
+        self.path, self.every_s, self.opens, self.kept = Path(path), every_s, opens, dict(key=key)
+        self.warned = False  # was a write error reported?
+        if self.path.is_dir():
+            raise ValueError(f"{path} is a folder: name a file for the checkpoint")
+        if not self.path.resolve().parent.is_dir():
+            raise ValueError(f"{path}: there is no folder {self.path.parent}")
+        if self.path.exists():
+            self.kept = read_checkpoint(path)
+        if self.kept.get("key") != key:
+            raise ValueError(
+                f"{path} belongs to another picture or other settings: repeat those, delete it to begin anew, or name another file"
+            )
 
     @property
-    def latest(self)->dict: # `state`, or None
+    def latest(self) -> dict:  # `state`, or None
         "The last state written"
-        return self.kept.get('latest')
+        return self.kept.get("latest")
 
     def before_fit(self, s):
-        self.due,self.near = time.perf_counter() + self.every_s,False
-        if not self.latest: self.take(s)
+        self.due, self.near = time.perf_counter() + self.every_s, False
+        if not self.latest:
+            self.take(s)
 
     def after_step(self, s):
-        if s.progress < self.opens <= s.progress + max(.02, 3*s.progress/s.step) and not self.near: self.near,self.kept['opened'] = True,s.state()
-        if time.perf_counter() >= self.due: self.take(s)
+        if (
+            s.progress < self.opens <= s.progress + max(0.02, 3 * s.progress / s.step)
+            and not self.near
+        ):
+            self.near, self.kept["opened"] = True, s.state()
+        if time.perf_counter() >= self.due:
+            self.take(s)
 
     def after_fit(self, s):
-        if s.stop != 'diverged': self.take(s)
+        if s.stop != "diverged":
+            self.take(s)
 
     def take(self, s):
-        self.kept['latest'] = s.state()
-        if s.progress < self.opens: self.kept['opened'] = self.kept['latest']
+        self.kept["latest"] = s.state()
+        if s.progress < self.opens:
+            self.kept["opened"] = self.kept["latest"]
         self.write()
 
     def write(self):
         "Write the file; if that fails, the fit continues, and the next write tries again"
         f = io.BytesIO()
         torch.save(self.kept, f)
-        try: atomic_write(self.path, CHECKPOINT_MAGIC + sha256(f.getvalue()).digest() + f.getvalue())
-        except OSError as e: self.failed(e)
+        try:
+            atomic_write(self.path, CHECKPOINT_MAGIC + sha256(f.getvalue()).digest() + f.getvalue())
+        except OSError as e:
+            self.failed(e)
         self.due = time.perf_counter() + self.every_s
 
     def failed(self, e):
-        if not self.warned: warnings.warn(f'the checkpoint {self.path} cannot be written ({e.strerror or e}): the fit goes on without it', stacklevel=2)
+        if not self.warned:
+            warnings.warn(
+                f"the checkpoint {self.path} cannot be written ({e.strerror or e}): the fit goes on without it",
+                stacklevel=2,
+            )
         self.warned = True
 
 # %% ../../nbs/40_siren/10_fit.ipynb #6c762918
-class DivergedError(ValueError): "The fit diverged; the network holds the weights that the callbacks restored"
+class DivergedError(ValueError):
+    "The fit diverged; the network holds the weights that the callbacks restored"
+
 
 def _step(s, run, chunk, call, t0):
     "One step of a fit"
     s.lr = s.schedule(s.lr_start, s.progress)
-    for g in s.optimizer.param_groups: g['lr'] = s.lr*g.get('scale', 1.)
+    for g in s.optimizer.param_groups:
+        g["lr"] = s.lr * g.get("scale", 1.0)
     gradients(s, run, chunk)
-    s.level = s.loss if s.level is None else .95*s.level + .05*s.loss
+    s.level = s.loss if s.level is None else 0.95 * s.level + 0.05 * s.loss
     s.lowest = min(s.lowest, s.level)
-    if not s.level < 100 or s.level > s.pixels.flat > 2*s.lowest: s.stop = 'diverged'; return
-    call('before_step')
+    if not s.level < 100 or s.level > s.pixels.flat > 2 * s.lowest:
+        s.stop = "diverged"
+        return
+    call("before_step")
     s.optimizer.step()
     s.step += 1
     s.seconds = time.perf_counter() - t0
     s.progress = s.used()
-    s.history.append((s.step, s.step*s.batch, s.seconds, s.loss))
-    call('after_step')
+    s.history.append((s.step, s.step * s.batch, s.seconds, s.loss))
+    call("after_step")
+
 
 def _ended(s):
     "Check the stop conditions"
-    if s.stop: return
-    if s.target_db is not None and (s.step % 20 == 0 or s.progress >= 1) and (db := s.check()) >= s.bar:
-        if s.measure() >= s.target_db: s.stop = 'psnr'
-        else: s.bar = db + .02
-    if s.progress >= 1 and not s.stop: s.stop = 'steps' if s.steps and s.step >= s.steps else 'seconds'
+    if s.stop:
+        return
+    if (
+        s.target_db is not None
+        and (s.step % 20 == 0 or s.progress >= 1)
+        and (db := s.check()) >= s.bar
+    ):
+        if s.measure() >= s.target_db:
+            s.stop = "psnr"
+        else:
+            s.bar = db + 0.02
+    if s.progress >= 1 and not s.stop:
+        s.stop = "steps" if s.steps and s.step >= s.steps else "seconds"
+
 
 def _loop(s, run, chunk, resume):
     "Run steps until a stop reason is set"
+
     def call(when):
-        for c in s.callbacks: getattr(c, when, lambda s: None)(s)
-    call('before_fit')
-    if resume: s.restore(resume); _ended(s)
+        for c in s.callbacks:
+            getattr(c, when, lambda s: None)(s)
+
+    call("before_fit")
+    if resume:
+        s.restore(resume)
+        _ended(s)
     t0 = time.perf_counter() - s.seconds
     try:
         while not s.stop:
             _step(s, run, chunk, call, t0)
             _ended(s)
-    except KeyboardInterrupt: s.stop = 'interrupted'
-    call('after_fit')
-    for p in s.params: p.grad = None
-
+    except KeyboardInterrupt:
+        s.stop = "interrupted"
+    call("after_fit")
+    for p in s.params:
+        p.grad = None
 
 # %% ../../nbs/40_siren/10_fit.ipynb #11adf45c
 def _refuse(optimizer, **numbers):
     "Validate arguments of `fit`"
-    for name,v in numbers.items():
-        if v is not None and not v > 0: raise ValueError(f'{name} is {v}: give a number above 0')
-    if isinstance(optimizer, str) and optimizer not in OPTIMIZERS: raise ValueError(f'optimizer is {optimizer!r}: known are {", ".join(OPTIMIZERS)}')
+    for name, v in numbers.items():
+        if v is not None and not v > 0:
+            raise ValueError(f"{name} is {v}: give a number above 0")
+    if isinstance(optimizer, str) and optimizer not in OPTIMIZERS:
+        raise ValueError(f"optimizer is {optimizer!r}: known are {', '.join(OPTIMIZERS)}")
 
 # %% ../../nbs/40_siren/10_fit.ipynb #31b8c9b9
 def fit(
-    net, # a `CoordNet`; changed in place
-    x, # image, as accepted by `as_samples`
-    steps:int=None, # budget in steps; 1,000 if there is neither a budget nor a target
-    seconds:float=None, # budget in seconds
-    psnr:float=None, # PSNR of the whole image at which to stop, dB; without a budget the limit is 4,000 steps
-    batch:int=16384, # pixels per step; at most those of the image
-    optimizer='muon', # a name in `OPTIMIZERS`, or a function that makes one from `groups(net)`
-    lr:float=None, # learning rate at the start; None: the default of the optimizer, 1e-3 for a custom one
-    schedule=cosine_schedule, # function of (lr, progress): the learning rate of a step
-    callbacks=None, # list of objects like `Callback`; None: only `KeepBest`
-    seed:int=0, # of the order of pixels
-    progress:bool=True, # show a progress bar?
-    device=None, # 'cpu', 'cuda', ...; None: the device of `net`
-    threads:int=None, # Python threads on a CPU; None: the setting of torch. Does not affect the result
-    chunk:int=8192, # pixels per chunk on a CPU; less for more than two threads
-    resume:dict=None, # `state` of an earlier fit to resume from; its steps and seconds count towards the budget
-)->Fit: # with the net, the history, the PSNR and the stop reason
+    net,  # a `CoordNet`; changed in place
+    x,  # image, as accepted by `as_samples`
+    steps: int = None,  # budget in steps; 1,000 if there is neither a budget nor a target
+    seconds: float = None,  # budget in seconds
+    psnr: float = None,  # PSNR of the whole image at which to stop, dB; without a budget the limit is 4,000 steps
+    batch: int = 16384,  # pixels per step; at most those of the image
+    optimizer="muon",  # a name in `OPTIMIZERS`, or a function that makes one from `groups(net)`
+    lr: float = None,  # learning rate at the start; None: the default of the optimizer, 1e-3 for a custom one
+    schedule=cosine_schedule,  # function of (lr, progress): the learning rate of a step
+    callbacks=None,  # list of objects like `Callback`; None: only `KeepBest`
+    seed: int = 0,  # of the order of pixels
+    progress: bool = True,  # show a progress bar?
+    device=None,  # 'cpu', 'cuda', ...; None: the device of `net`
+    threads: int = None,  # Python threads on a CPU; None: the setting of torch. Does not affect the result
+    chunk: int = 8192,  # pixels per chunk on a CPU; less for more than two threads
+    resume: dict = None,  # `state` of an earlier fit to resume from; its steps and seconds count towards the budget
+) -> Fit:  # with the net, the history, the PSNR and the stop reason
     "Fit `net` to `x`: mean squared error on [0,1], random batches, learning rate annealed over the budget"
-    _refuse(optimizer, steps=steps, seconds=seconds, batch=batch, lr=lr, threads=threads, chunk=chunk)
-    if steps is None and seconds is None: steps = 1000 if psnr is None else 4000
-    make,liked = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else (optimizer, 1e-3)
+    _refuse(
+        optimizer, steps=steps, seconds=seconds, batch=batch, lr=lr, threads=threads, chunk=chunk
+    )
+    if steps is None and seconds is None:
+        steps = 1000 if psnr is None else 4000
+    make, liked = OPTIMIZERS[optimizer] if isinstance(optimizer, str) else (optimizer, 1e-3)
     with own_torch() as torch_threads:
         pixels = PixelSampler(x, seed, net.to(device).W[0].device, net.boxes)
-        if pixels.shape[2] != net.channels: raise ValueError(f'the picture has {pixels.shape[2]} channels and the network {net.channels}')
+        if pixels.shape[2] != net.channels:
+            raise ValueError(
+                f"the picture has {pixels.shape[2]} channels and the network {net.channels}"
+            )
         tiles = len(pixels.ends)
-        batch = max(1, min(batch, len(pixels))//tiles)*tiles
-        if pixels.at.device.type != 'cpu': threads,chunk = 1,batch
-        watching = [*([KeepBest()] if callbacks is None else callbacks), *([Progress()] if progress else [])]
-        s = Fit(net, x, pixels, net.free(), make(groups(net)), batch, lr or liked, schedule, steps, seconds, psnr, callbacks=watching, bar=psnr)
-        with python_threads(min(threads or torch_threads, -(-batch//chunk))) as run:
+        batch = max(1, min(batch, len(pixels)) // tiles) * tiles
+        if pixels.at.device.type != "cpu":
+            threads, chunk = 1, batch
+        watching = [
+            *([KeepBest()] if callbacks is None else callbacks),
+            *([Progress()] if progress else []),
+        ]
+        s = Fit(
+            net,
+            x,
+            pixels,
+            net.free(),
+            make(groups(net)),
+            batch,
+            lr or liked,
+            schedule,
+            steps,
+            seconds,
+            psnr,
+            callbacks=watching,
+            bar=psnr,
+        )
+        with python_threads(min(threads or torch_threads, -(-batch // chunk))) as run:
             _loop(s, run, chunk, resume)
             s.psnr = s.measure()
-    if s.stop == 'diverged': raise DivergedError(f'the loss is {s.loss:.3g} at step {s.step}: use an lr below {s.lr_start:.2g}')
+    if s.stop == "diverged":
+        raise DivergedError(
+            f"the loss is {s.loss:.3g} at step {s.step}: use an lr below {s.lr_start:.2g}"
+        )
     return s

@@ -11,62 +11,71 @@ import numpy as np
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #b88c2baf
 def splitmix64(
-    n:int, # number of values
-)->np.ndarray: # (n,) uint64
+    n: int,  # number of values
+) -> np.ndarray:  # (n,) uint64
     "The first `n` values of SplitMix64 (Steele et al. 2014), from a fixed seed"
-    z = np.arange(1, n + 1, dtype=np.uint64)*np.uint64(0x9E3779B97F4A7C15)
-    for shift,m in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)): z = (z ^ z >> np.uint64(shift))*np.uint64(m)
+    z = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, m in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ z >> np.uint64(shift)) * np.uint64(m)
     return z ^ z >> np.uint64(31)
 
+
 def hash_indices(
-    n:int, # number of weights
-    size:int, # of the pool
-)->tuple: # (n,) int64 indices into the pool, and (n,) signs -1 or 1
+    n: int,  # number of weights
+    size: int,  # of the pool
+) -> tuple:  # (n,) int64 indices into the pool, and (n,) signs -1 or 1
     "Pool index and sign of each weight"
     z = splitmix64(n)
-    return (z % np.uint64(size)).astype(np.int64),1 - 2*(z >> np.uint64(63)).astype(np.int64)
+    return (z % np.uint64(size)).astype(np.int64), 1 - 2 * (z >> np.uint64(63)).astype(np.int64)
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #7c9977f0
-HASHINGS = ('multi-hash', 'hash')
+HASHINGS = ("multi-hash", "hash")
+
 
 def side(
-    n:int, # number of weights
-)->int: # side of the square matrix that holds them all
+    n: int,  # number of weights
+) -> int:  # side of the square matrix that holds them all
     "The smallest integer whose square is at least `n`"
     s = int(np.sqrt(n))
-    return s + (s*s < n)
+    return s + (s * s < n)
+
 
 def numbers(
-    n:int, # hidden weights of all networks
-    sharing=None, # (kind, size): kind in `HASHINGS`; None: no sharing
-)->int:
+    n: int,  # hidden weights of all networks
+    sharing=None,  # (kind, size): kind in `HASHINGS`; None: no sharing
+) -> int:
     "Number of parameters that a file holds for the hidden weights"
-    if sharing is None: return n
-    kind,size = sharing
-    most = side(n) if kind == 'multi-hash' else n
-    if not 1 <= size <= most: raise ValueError(f'pool: {size} for {n} hidden weights: {kind} takes 1..{most}')
-    return 2*side(n)*size if kind == 'multi-hash' else size
+    if sharing is None:
+        return n
+    kind, size = sharing
+    most = side(n) if kind == "multi-hash" else n
+    if not 1 <= size <= most:
+        raise ValueError(f"pool: {size} for {n} hidden weights: {kind} takes 1..{most}")
+    return 2 * side(n) * size if kind == "multi-hash" else size
+
 
 def sharing_of(
-    n:int, # hidden weights of all networks
-    pool:float, # pool size relative to the number of weights, 0..1
-    hashing:str, # in `HASHINGS`
-)->tuple: # (kind, size)
+    n: int,  # hidden weights of all networks
+    pool: float,  # pool size relative to the number of weights, 0..1
+    hashing: str,  # in `HASHINGS`
+) -> tuple:  # (kind, size)
     "The pool closest to a relative size"
-    size = round(pool*n/(2*side(n))) if hashing == 'multi-hash' else round(pool*n)
-    return hashing,max(1, size)
+    size = round(pool * n / (2 * side(n))) if hashing == "multi-hash" else round(pool * n)
+    return hashing, max(1, size)
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #199cc2aa
-FINE = 128   # step code of the weights of a product: step 2**-16
+FINE = 128  # step code of the weights of a product: step 2**-16
 
-HALF = 13   # bits of the lower half of a factor below 2**26
+HALF = 13  # bits of the lower half of a factor below 2**26
+
 
 def exact_product(
-    U, # (s,size) int64, below 2**26 in magnitude, size at most 2**13
-    V, # (s,size) int64, the same
-)->np.ndarray: # (s,s) int64
+    U,  # (s,size) int64, below 2**26 in magnitude, size at most 2**13
+    V,  # (s,size) int64, the same
+) -> np.ndarray:  # (s,s) int64
     "Exact `U @ V.T` in float64, by splitting `U` into two halves: all partial sums are integers below 2**53"
-    if U.shape[1] > 1 << HALF: return U @ V.T
+    if U.shape[1] > 1 << HALF:
+        return U @ V.T
     high = U >> HALF
     low = U - (high << HALF)
     W = V.T.astype(np.float64)
@@ -74,36 +83,42 @@ def exact_product(
     product += (low.astype(np.float64) @ W).astype(np.int64)
     return product
 
+
 def spread(
-    q, # (p,) int64 symbols of the pool
-    k, # (p,) int64 their step codes
-    n:int, # hidden weights of all networks
-    sharing:tuple, # (kind, size)
-    mantissas, # eight integers below 2**16: steps are these, shifted
-)->tuple: # (n,) int64 symbols of the weights, and (n,) step codes
+    q,  # (p,) int64 symbols of the pool
+    k,  # (p,) int64 their step codes
+    n: int,  # hidden weights of all networks
+    sharing: tuple,  # (kind, size)
+    mantissas,  # eight integers below 2**16: steps are these, shifted
+) -> tuple:  # (n,) int64 symbols of the weights, and (n,) step codes
     "Expand a pool into the hidden weights"
-    kind,size = sharing
-    if kind == 'hash':
-        at,sign = hash_indices(n, size)
-        return sign*q[at],k[at]
+    kind, size = sharing
+    if kind == "hash":
+        at, sign = hash_indices(n, size)
+        return sign * q[at], k[at]
     s = side(n)
-    if 2*s*s*size > 1 << 33: raise ValueError(f'pool: a product of {2*s*s*size} multiplications: at most 2^33')
-    if len(q) and np.abs(q).max() >= 1 << 21: raise ValueError('pool: a number of more than 21 bits')
-    v = (q*np.asarray(mantissas, np.int64)[k % 8] << 9) >> k//8
-    if len(v) and np.abs(v).max() >= 1 << 26: raise ValueError('pool: a number above 4 cannot be')
-    U,V = v[:s*size].reshape(s, size),v[s*size:].reshape(s, size)
-    return (exact_product(U, V).ravel()[:n] + (1 << 31)) >> 32,np.full(n, FINE)
+    if 2 * s * s * size > 1 << 33:
+        raise ValueError(f"pool: a product of {2 * s * s * size} multiplications: at most 2^33")
+    if len(q) and np.abs(q).max() >= 1 << 21:
+        raise ValueError("pool: a number of more than 21 bits")
+    v = (q * np.asarray(mantissas, np.int64)[k % 8] << 9) >> k // 8
+    if len(v) and np.abs(v).max() >= 1 << 26:
+        raise ValueError("pool: a number above 4 cannot be")
+    U, V = v[: s * size].reshape(s, size), v[s * size :].reshape(s, size)
+    return (exact_product(U, V).ravel()[:n] + (1 << 31)) >> 32, np.full(n, FINE)
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #0160c8e2
 def pooled(
-    net, # a fresh `Siren`
-    sharing:tuple, # (kind, size), from `sharing_of`
-): # a `Siren` of the same shape
+    net,  # a fresh `Siren`
+    sharing: tuple,  # (kind, size), from `sharing_of`
+):  # a `Siren` of the same shape
     "Replace the hidden weights of a network by a pool"
     import torch
     from implicit_compress.siren.network import Siren
-    kind,size = sharing
-    if net.depth < 2: raise ValueError('a network of one layer has no hidden weights that could share')
+
+    kind, size = sharing
+    if net.depth < 2:
+        raise ValueError("a network of one layer has no hidden weights that could share")
     shape = (net.depth - 1, *net.W[1].shape)
     n = int(np.prod(shape))
     numbers(n, sharing)
@@ -111,30 +126,66 @@ def pooled(
     class Shared(Siren):
         def hidden(self):
             "All hidden weights, layer by layer"
-            if kind == 'multi-hash': return (self.W[1] @ self.W[2].mT).flatten()[:n].view(shape)
-            return (self.sign*self.W[1].flatten()[self.at]).view(shape)
+            if kind == "multi-hash":
+                return (self.W[1] @ self.W[2].mT).flatten()[:n].view(shape)
+            return (self.sign * self.W[1].flatten()[self.at]).view(shape)
+
         def layers(self):
-            if not hasattr(self, 'sharing'): return super().layers()   # during construction
-            return [(self.W[0], self.b[0]), *zip(self.hidden(), self.b[1:-1], strict=True), (self.W[-1], self.b[-1])]
-        def free(self): return [self.W[0], self.b[0], *self.W[1:-1], *self.b[1:-1], self.W[-1], self.b[-1]]
+            if not hasattr(self, "sharing"):
+                return super().layers()  # during construction
+            return [
+                (self.W[0], self.b[0]),
+                *zip(self.hidden(), self.b[1:-1], strict=True),
+                (self.W[-1], self.b[-1]),
+            ]
+
+        def free(self):
+            return [self.W[0], self.b[0], *self.W[1:-1], *self.b[1:-1], self.W[-1], self.b[-1]]
+
         def one(self, k):
-            if self.boxes is None: return self
-            out = Siren(self.width, self.depth, self.channels, self.w0, self.w0_first, skips=self.skips)
+            if self.boxes is None:
+                return self
+            out = Siren(
+                self.width, self.depth, self.channels, self.w0, self.w0_first, skips=self.skips
+            )
             with torch.no_grad():
-                for (W,b),(V,c) in zip(out.layers(), self.layers(), strict=True): W.copy_(V[k]); b.copy_(c[k])
+                for (W, b), (V, c) in zip(out.layers(), self.layers(), strict=True):
+                    W.copy_(V[k])
+                    b.copy_(c[k])
             return out
 
-    g,spread = torch.Generator().manual_seed(net.seed + 1),(2/net.width)**.5
-    def uniform(*s): return torch.nn.Parameter(2*torch.rand(s, generator=g, dtype=torch.float32) - 1)
-    if kind == 'multi-hash': pool = [uniform(side(n), size) for _ in range(2)]; reach = 3**.5*size**-.25*spread**.5
-    else: pool,reach = [uniform(1, size)],3**.5*spread
-    out = Shared(net.width, net.depth, net.channels, net.w0, net.w0_first, net.seed, boxes=net.boxes, skips=net.skips)
+    g, spread = torch.Generator().manual_seed(net.seed + 1), (2 / net.width) ** 0.5
+
+    def uniform(*s):
+        return torch.nn.Parameter(2 * torch.rand(s, generator=g, dtype=torch.float32) - 1)
+
+    if kind == "multi-hash":
+        pool = [uniform(side(n), size) for _ in range(2)]
+        reach = 3**0.5 * size**-0.25 * spread**0.5
+    else:
+        pool, reach = [uniform(1, size)], 3**0.5 * spread
+    out = Shared(
+        net.width,
+        net.depth,
+        net.channels,
+        net.w0,
+        net.w0_first,
+        net.seed,
+        boxes=net.boxes,
+        skips=net.skips,
+    )
     with torch.no_grad():
-        for p in pool: p *= reach
-        for p,q in zip(out.b, net.b, strict=True): p.copy_(q)
+        for p in pool:
+            p *= reach
+        for p, q in zip(out.b, net.b, strict=True):
+            p.copy_(q)
     out.W = torch.nn.ParameterList([out.W[0], *pool, out.W[-1]])
-    out.sharing,out.stride = sharing,2. if kind == 'multi-hash' else 8.   # the factors with the best fits
-    if kind == 'hash':
-        at,sign = hash_indices(n, size)
-        out.register_buffer('at', torch.from_numpy(at)); out.register_buffer('sign', torch.from_numpy(sign.astype(np.float32)))
+    out.sharing, out.stride = (
+        sharing,
+        2.0 if kind == "multi-hash" else 8.0,
+    )  # the factors with the best fits
+    if kind == "hash":
+        at, sign = hash_indices(n, size)
+        out.register_buffer("at", torch.from_numpy(at))
+        out.register_buffer("sign", torch.from_numpy(sign.astype(np.float32)))
     return out

@@ -21,268 +21,386 @@ from ..image.io import scaled_side
 from ..image.tiling import parts
 
 # %% ../../nbs/40_siren/40_integer.ipynb #ab89ecc4
-MANT = (32768, 30048, 27554, 25268, 23170, 21247, 19484, 17867)  # round(2**15 * 2**(-j/8)), j = 0..7
-STEPS = np.array([MANT[k % 8] * 2.0**-(15 + k//8) for k in range(256)])  # every one exact in float64
+MANT = (
+    32768,
+    30048,
+    27554,
+    25268,
+    23170,
+    21247,
+    19484,
+    17867,
+)  # round(2**15 * 2**(-j/8)), j = 0..7
+STEPS = np.array(
+    [MANT[k % 8] * 2.0 ** -(15 + k // 8) for k in range(256)]
+)  # every one exact in float64
+
 
 def step(
-    k:int, # step code, 0..255: eight per octave, larger is finer
-)->float: # the step, exact in float64
+    k: int,  # step code, 0..255: eight per octave, larger is finer
+) -> float:  # the step, exact in float64
     "The quantization step of code `k`, about `2**(-k/8)`"
     return float(STEPS[k])
 
 # %% ../../nbs/40_siren/40_integer.ipynb #4923c279
-COORD_BITS,PHASE_BITS,VALUE = 20,14,24  # fractional bits of a coordinate, of a phase and an activation, of an output value
+COORD_BITS, PHASE_BITS, VALUE = (
+    20,
+    14,
+    24,
+)  # fractional bits of a coordinate, of a phase and an activation, of an output value
+
 
 def arccot(
-    n:int, # argument, an integer above 1
-    p:int, # fractional bits
-)->int: # arctan(1/n) in units of 2**-p
+    n: int,  # argument, an integer above 1
+    p: int,  # fractional bits
+) -> int:  # arctan(1/n) in units of 2**-p
     "Gregory's series for the arctangent of `1/n`"
-    x,total,k = (1 << p)//n,0,0
-    while x: total,x,k = total + (-1)**k * (x//(2*k + 1)),x//(n*n),k + 1
+    x, total, k = (1 << p) // n, 0, 0
+    while x:
+        total, x, k = total + (-1) ** k * (x // (2 * k + 1)), x // (n * n), k + 1
     return total
 
 # %% ../../nbs/40_siren/40_integer.ipynb #6a6bde3f
-def sine_table()->np.ndarray: # (2**14,) int16, values -2**14..2**14
+def sine_table() -> np.ndarray:  # (2**14,) int16, values -2**14..2**14
     "One turn of `round(2**14 * sin(2*pi*i / 2**14))`, in integer arithmetic"
-    p,one = 80,1 << 80
-    angle = 4*(4*arccot(5, p) - arccot(239, p)) >> (PHASE_BITS - 1)
-    c,s,t,k = 0,0,one,0
+    p, one = 80, 1 << 80
+    angle = 4 * (4 * arccot(5, p) - arccot(239, p)) >> (PHASE_BITS - 1)
+    c, s, t, k = 0, 0, one, 0
     while t:
         sign = 1 - (k & 2)
-        c,s = (c,s + sign*t) if k % 2 else (c + sign*t,s)
+        c, s = (c, s + sign * t) if k % 2 else (c + sign * t, s)
         k += 1
-        t = t*angle//(k << p)
-    x,y,quarter = one,0,[]
+        t = t * angle // (k << p)
+    x, y, quarter = one, 0, []
     for _ in range((1 << PHASE_BITS - 2) + 1):
         quarter.append((y + (1 << p - PHASE_BITS - 1)) >> (p - PHASE_BITS))
-        x,y = (x*c - y*s) >> p,(x*s + y*c) >> p
+        x, y = (x * c - y * s) >> p, (x * s + y * c) >> p
     half = quarter + quarter[-2::-1]
-    return np.array(half + [-v for v in half[1:-1]], dtype='<i2')
+    return np.array(half + [-v for v in half[1:-1]], dtype="<i2")
 
 # %% ../../nbs/40_siren/40_integer.ipynb #ae1402b9
 SINE = sine_table()
-if sha256(SINE.tobytes()).hexdigest() != 'c580515a4281de4c23f3cd579c307e8dd1b6e016daf2adeddb8ebec77c1a3959':
-    raise RuntimeError('the sine table came out wrong: this Python cannot decode .iic files')
+if (
+    sha256(SINE.tobytes()).hexdigest()
+    != "c580515a4281de4c23f3cd579c307e8dd1b6e016daf2adeddb8ebec77c1a3959"
+):
+    raise RuntimeError("the sine table came out wrong: this Python cannot decode .iic files")
 SINE = SINE.astype(np.float64)
-INV_SQRT2_Q15 = 23170   # round(2**15/sqrt(2))
+INV_SQRT2_Q15 = 23170  # round(2**15/sqrt(2))
 
 # %% ../../nbs/40_siren/40_integer.ipynb #55288aed
 def places(
-    n:int, # pixels of the image on this side
-    longer:int, # pixels of the image, or of the tile, on its longer side
-    N:int, # samples to render on this side
-    lo:int=0, # first pixel of the tile on this side
-    hi:int=None, # end of the tile (exclusive); None: n
-    first:int=0, # first sample to compute
-    stop:int=None, # end (exclusive); None: N
-)->np.ndarray: # (stop-first,) float64 holding integers, units of 2**-20 of half the longer side, from the center of the tile
+    n: int,  # pixels of the image on this side
+    longer: int,  # pixels of the image, or of the tile, on its longer side
+    N: int,  # samples to render on this side
+    lo: int = 0,  # first pixel of the tile on this side
+    hi: int = None,  # end of the tile (exclusive); None: n
+    first: int = 0,  # first sample to compute
+    stop: int = None,  # end (exclusive); None: N
+) -> np.ndarray:  # (stop-first,) float64 holding integers, units of 2**-20 of half the longer side, from the center of the tile
     "Integer coordinates of the pixel centers of one side"
-    middle = (lo + (n if hi is None else hi))*N
+    middle = (lo + (n if hi is None else hi)) * N
     i = np.arange(first, N if stop is None else stop, dtype=np.int64)
-    return (((2*i + 1)*n - middle << COORD_BITS)//(N*longer)).astype(np.float64)
+    return (((2 * i + 1) * n - middle << COORD_BITS) // (N * longer)).astype(np.float64)
 
 # %% ../../nbs/40_siren/40_integer.ipynb #afd287c3
 class Layer(NamedTuple):
     "One layer of an integer network: weights `Q*step(k)`, biases `B*step(kb)`; several networks have a leading dimension of tiles"
-    Q:np.ndarray # (out,in) integers
-    B:np.ndarray # (out,) integers
-    k:int # step code of the weights, 0..255; or an array of codes that broadcasts to `Q`
-    kb:int # step code of the biases, 0..255
+
+    Q: np.ndarray  # (out,in) integers
+    B: np.ndarray  # (out,) integers
+    k: int  # step code of the weights, 0..255; or an array of codes that broadcasts to `Q`
+    kb: int  # step code of the biases, 0..255
 
 # %% ../../nbs/40_siren/40_integer.ipynb #77e5de64
 def render_reference(
-    layers:list, # of `Layer` or (Q, B, k, kb)
-    h:int, # image height, pixels
-    w:int, # image width, pixels
-    depth:int=8, # bits per sample, 1..16
-    scale=1, # output pixels per image pixel
-    boxes:list=None, # tiles (top, left, bottom, right) in pixels, if each has a network of its own
-    skips:bool=False, # does the network have skip connections?
-)->list: # rows of pixels of samples, nested lists of int
+    layers: list,  # of `Layer` or (Q, B, k, kb)
+    h: int,  # image height, pixels
+    w: int,  # image width, pixels
+    depth: int = 8,  # bits per sample, 1..16
+    scale=1,  # output pixels per image pixel
+    boxes: list = None,  # tiles (top, left, bottom, right) in pixels, if each has a network of its own
+    skips: bool = False,  # does the network have skip connections?
+) -> list:  # rows of pixels of samples, nested lists of int
     "The normative decoder in Python integers, for small images and for ports to other languages"
     table = [int(v) for v in SINE]
-    N,peak = [scaled_side(n, scale) for n in (h, w)],(1 << depth) - 1
-    def floored(x, s): return x << -s if s < 0 else (x + (1 << s >> 1)) >> s
+    N, peak = [scaled_side(n, scale) for n in (h, w)], (1 << depth) - 1
+
+    def floored(x, s):
+        return x << -s if s < 0 else (x + (1 << s >> 1)) >> s
+
     def layer(h, l, f, g):
         ks = np.broadcast_to(l[2], np.shape(l[0])).tolist()
-        K = max(max(r) for r in ks)//8
-        b = [floored(int(x)*MANT[l[3] % 8], l[3]//8 - f - K) for x in l[1]]
-        acc = [sum(int(q)*MANT[k % 8]*(1 << K - k//8)*x for q,k,x in zip(*r, h)) for r in zip(l[0], ks)]
-        return [floored(a + c, f + 15 + K - g) for a,c in zip(acc, b)]
+        K = max(max(r) for r in ks) // 8
+        b = [floored(int(x) * MANT[l[3] % 8], l[3] // 8 - f - K) for x in l[1]]
+        acc = [
+            sum(int(q) * MANT[k % 8] * (1 << K - k // 8) * x for q, k, x in zip(*r, h))
+            for r in zip(l[0], ks)
+        ]
+        return [floored(a + c, f + 15 + K - g) for a, c in zip(acc, b)]
+
     nets = networks(layers, len(boxes)) if boxes else [layers]
+
     def pixel(i, j):
-        k = next(k for k,(t,l,b,r) in enumerate(boxes or [(0, 0, h, w)]) if 2*t*N[0] <= (2*i + 1)*h < 2*b*N[0] and 2*l*N[1] <= (2*j + 1)*w < 2*r*N[1])
-        (t,l,b,r),layers = (boxes or [(0, 0, h, w)])[k],nets[k]
-        a,f = [((2*p + 1)*n - (lo + hi)*M << COORD_BITS)//(M*max(b - t, r - l)) for p,M,n,lo,hi in ((i, N[0], h, t, b), (j, N[1], w, l, r))],COORD_BITS
-        for i,l in enumerate(layers[:-1]):
+        k = next(
+            k
+            for k, (t, l, b, r) in enumerate(boxes or [(0, 0, h, w)])
+            if 2 * t * N[0] <= (2 * i + 1) * h < 2 * b * N[0]
+            and 2 * l * N[1] <= (2 * j + 1) * w < 2 * r * N[1]
+        )
+        (t, l, b, r), layers = (boxes or [(0, 0, h, w)])[k], nets[k]
+        a, f = (
+            [
+                ((2 * p + 1) * n - (lo + hi) * M << COORD_BITS) // (M * max(b - t, r - l))
+                for p, M, n, lo, hi in ((i, N[0], h, t, b), (j, N[1], w, l, r))
+            ],
+            COORD_BITS,
+        )
+        for i, l in enumerate(layers[:-1]):
             s = [table[z % (1 << PHASE_BITS)] for z in layer(a, l, f, PHASE_BITS)]
-            a,f = [(x + y)*INV_SQRT2_Q15 + (1 << 14) >> 15 for x,y in zip(s, a)] if skips and i else s,PHASE_BITS
+            a, f = (
+                [(x + y) * INV_SQRT2_Q15 + (1 << 14) >> 15 for x, y in zip(s, a)]
+                if skips and i
+                else s,
+                PHASE_BITS,
+            )
         v = [min(max(z + (1 << VALUE - 1), 0), 1 << VALUE) for z in layer(a, layers[-1], f, VALUE)]
-        return [(x*peak + (1 << VALUE - 1)) >> VALUE for x in v]
+        return [(x * peak + (1 << VALUE - 1)) >> VALUE for x in v]
+
     return [[pixel(i, j) for j in range(N[1])] for i in range(N[0])]
 
 # %% ../../nbs/40_siren/40_integer.ipynb #01baeb95
 def fold_layer(
-    l:Layer, # one layer
-    f:int, # fractional bits of its inputs, whose magnitude is at most `most*2**f`
-    g:int, # fractional bits of its outputs
-    most:float=1., # largest magnitude of an input
-)->np.ndarray: # (out, in+1) float64; floor(result @ [h, 1]) is the layer's output z
+    l: Layer,  # one layer
+    f: int,  # fractional bits of its inputs, whose magnitude is at most `most*2**f`
+    g: int,  # fractional bits of its outputs
+    most: float = 1.0,  # largest magnitude of an input
+) -> np.ndarray:  # (out, in+1) float64; floor(result @ [h, 1]) is the layer's output z
     "Fold weights, bias and rounding into one matrix whose products are exact"
-    K = int(np.max(l.k))//8
-    s,t = f + 15 + K - g,f + K - l.kb//8
-    W = l.Q*STEPS[l.k]*2.0**(g - f)
-    b = [int(x)*MANT[l.kb % 8] for x in l.B]
+    K = int(np.max(l.k)) // 8
+    s, t = f + 15 + K - g, f + K - l.kb // 8
+    W = l.Q * STEPS[l.k] * 2.0 ** (g - f)
+    b = [int(x) * MANT[l.kb % 8] for x in l.B]
     b = [(x << t if t >= 0 else (x + (1 << -t >> 1)) >> -t) + (1 << s - 1) for x in b]
-    reach = np.abs(W).sum(1)*most*2.0**(f + s) + [abs(x) for x in b]
+    reach = np.abs(W).sum(1) * most * 2.0 ** (f + s) + [abs(x) for x in b]
     if reach.max() >= 2.0**52:
-        raise LimitError(f'sums reach 2^{np.log2(reach.max()):.1f}, exact is below 2^52: use smaller weights or coarser steps (code {np.max(l.k)} now)')
-    return np.column_stack([W, [float(x)*2.0**-s for x in b]])
+        raise LimitError(
+            f"sums reach 2^{np.log2(reach.max()):.1f}, exact is below 2^52: use smaller weights or coarser steps (code {np.max(l.k)} now)"
+        )
+    return np.column_stack([W, [float(x) * 2.0**-s for x in b]])
 
 # %% ../../nbs/40_siren/40_integer.ipynb #71e43f30
 def checked(
-    layers, # of `Layer` or (Q, B, k, kb)
-)->list: # of `Layer`, int64 arrays
+    layers,  # of `Layer` or (Q, B, k, kb)
+) -> list:  # of `Layer`, int64 arrays
     "Convert layers to int64 arrays; an invalid one raises `ValueError`"
-    out,fan = [],2
-    for i,(Q,B,k,kb) in enumerate(layers):
-        Q,B,k = np.asarray(Q),np.asarray(B),np.asarray(k)
-        if Q.dtype.kind not in 'iu' or B.dtype.kind not in 'iu' or k.dtype.kind not in 'iu': raise ValueError(f'layer {i}: Q, B and k must be integers, not {Q.dtype}, {B.dtype}, {k.dtype}')
-        if Q.ndim != 2 or Q.shape[1] != fan or B.shape != Q.shape[:1] or not len(B): raise ValueError(f'layer {i}: Q {Q.shape} and B {B.shape} do not fit {fan} inputs')
-        if k.min() < 0 or k.max() > 255 or not 0 <= kb <= 255: raise ValueError(f'layer {i}: step codes are 0..255, not {k.max()}, {kb}')
-        if max(abs(int(x)) for v in (Q, B) for x in (v.min(), v.max())) >= 1 << 31: raise LimitError(f'layer {i}: weights must fit 32 bits')
-        out.append(Layer(Q.astype(np.int64), B.astype(np.int64), np.broadcast_to(k, Q.shape), operator.index(kb)))
+    out, fan = [], 2
+    for i, (Q, B, k, kb) in enumerate(layers):
+        Q, B, k = np.asarray(Q), np.asarray(B), np.asarray(k)
+        if Q.dtype.kind not in "iu" or B.dtype.kind not in "iu" or k.dtype.kind not in "iu":
+            raise ValueError(
+                f"layer {i}: Q, B and k must be integers, not {Q.dtype}, {B.dtype}, {k.dtype}"
+            )
+        if Q.ndim != 2 or Q.shape[1] != fan or B.shape != Q.shape[:1] or not len(B):
+            raise ValueError(f"layer {i}: Q {Q.shape} and B {B.shape} do not fit {fan} inputs")
+        if k.min() < 0 or k.max() > 255 or not 0 <= kb <= 255:
+            raise ValueError(f"layer {i}: step codes are 0..255, not {k.max()}, {kb}")
+        if max(abs(int(x)) for v in (Q, B) for x in (v.min(), v.max())) >= 1 << 31:
+            raise LimitError(f"layer {i}: weights must fit 32 bits")
+        out.append(
+            Layer(
+                Q.astype(np.int64),
+                B.astype(np.int64),
+                np.broadcast_to(k, Q.shape),
+                operator.index(kb),
+            )
+        )
         fan = len(B)
-    if not out or fan > 4: raise ValueError(f'the last of {len(out)} layers has {fan} outputs: a picture has 1..4 channels')
+    if not out or fan > 4:
+        raise ValueError(
+            f"the last of {len(out)} layers has {fan} outputs: a picture has 1..4 channels"
+        )
     return out
 
 # %% ../../nbs/40_siren/40_integer.ipynb #f6ece8fe
 def networks(
-    layers, # of `Layer` or (Q, B, k, kb), with a leading dimension of tiles
-    n:int, # number of tiles
-)->list: # of lists of `Layer`
+    layers,  # of `Layer` or (Q, B, k, kb), with a leading dimension of tiles
+    n: int,  # number of tiles
+) -> list:  # of lists of `Layer`
     "Split the layers into one network per tile"
-    if any(np.ndim(Q) != 3 or len(Q) != n or len(B) != n for Q,B,*_ in layers): raise ValueError(f'there are {n} tiles: every layer needs an axis of that length in front')
-    return [[Layer(Q[t], B[t], k[t] if np.ndim(k) > 2 else k, kb) for Q,B,k,kb in layers] for t in range(n)]
+    if any(np.ndim(Q) != 3 or len(Q) != n or len(B) != n for Q, B, *_ in layers):
+        raise ValueError(f"there are {n} tiles: every layer needs an axis of that length in front")
+    return [
+        [Layer(Q[t], B[t], k[t] if np.ndim(k) > 2 else k, kb) for Q, B, k, kb in layers]
+        for t in range(n)
+    ]
+
 
 def fold_all(
-    layers, # of `Layer` or (Q, B, k, kb)
-    skips:bool=False, # as for `render_integer`
-)->list: # of float64 matrices (out, in+1), first to last
+    layers,  # of `Layer` or (Q, B, k, kb)
+    skips: bool = False,  # as for `render_integer`
+) -> list:  # of float64 matrices (out, in+1), first to last
     "Validate and fold every layer of a network"
     layers = checked(layers)
-    if skips and len({len(l.B) for l in layers[:-1]}) > 1: raise ValueError('skips: all sine layers must be of one width')
-    return [fold_layer(l, PHASE_BITS if i else COORD_BITS, PHASE_BITS if i < len(layers) - 1 else VALUE, 2.5 if skips and i else 1.) for i,l in enumerate(layers)]
+    if skips and len({len(l.B) for l in layers[:-1]}) > 1:
+        raise ValueError("skips: all sine layers must be of one width")
+    return [
+        fold_layer(
+            l,
+            PHASE_BITS if i else COORD_BITS,
+            PHASE_BITS if i < len(layers) - 1 else VALUE,
+            2.5 if skips and i else 1.0,
+        )
+        for i, l in enumerate(layers)
+    ]
 
 # %% ../../nbs/40_siren/40_integer.ipynb #9d19f62d
 class IntegerRenderer:
     "Renders runs of at most `n` pixels with one set of buffers"
-    def __init__(self,
-        mats, # from `fold_all`
-        n:int, # largest number of pixels per call
-        skips:bool=False, # as for `render_integer`
+
+    def __init__(
+        self,
+        mats,  # from `fold_all`
+        n: int,  # largest number of pixels per call
+        skips: bool = False,  # as for `render_integer`
     ):
         wide = max(map(len, mats))
-        self.mats,self.skips,self.h,self.x,self.z = mats,skips,np.empty((wide + 1)*n),np.empty(wide*n),np.empty(wide*n, np.int64)
+        self.mats, self.skips, self.h, self.x, self.z = (
+            mats,
+            skips,
+            np.empty((wide + 1) * n),
+            np.empty(wide * n),
+            np.empty(wide * n, np.int64),
+        )
 
-    def __call__(self,
-        row, # (n,) row coordinates
-        col, # (n,) column coordinates
-        peak:int, # largest sample
-    )->np.ndarray: # (n,c) int64 samples
+    def __call__(
+        self,
+        row,  # (n,) row coordinates
+        col,  # (n,) column coordinates
+        peak: int,  # largest sample
+    ) -> np.ndarray:  # (n,c) int64 samples
         "The samples of one run of pixels"
         n = len(row)
         h = np.stack([row, col, np.ones(n)])
-        for i,m in enumerate(self.mats[:-1]):
-            x,z = (b[:len(m)*n].reshape(-1, n) for b in (self.x, self.z))
+        for i, m in enumerate(self.mats[:-1]):
+            x, z = (b[: len(m) * n].reshape(-1, n) for b in (self.x, self.z))
             np.matmul(m, h, out=x)
             np.floor(x, out=x)
-            np.copyto(z, x, casting='unsafe')
+            np.copyto(z, x, casting="unsafe")
             np.bitwise_and(z, len(SINE) - 1, out=z)
             if self.skips and i:
-                np.take(SINE, z, out=x, mode='clip')
-                h[:-1] = np.floor((h[:-1] + x)*(INV_SQRT2_Q15*2.**-15) + .5)
+                np.take(SINE, z, out=x, mode="clip")
+                h[:-1] = np.floor((h[:-1] + x) * (INV_SQRT2_Q15 * 2.0**-15) + 0.5)
                 continue
-            h = self.h[:(len(m) + 1)*n].reshape(-1, n)
+            h = self.h[: (len(m) + 1) * n].reshape(-1, n)
             h[-1] = 1
-            np.take(SINE, z, out=h[:-1], mode='clip')
-        half,v = 1 << VALUE - 1,np.floor(self.mats[-1] @ h).astype(np.int64)
-        return ((np.clip(v + half, 0, 2*half)*peak + half) >> VALUE).T
+            np.take(SINE, z, out=h[:-1], mode="clip")
+        half, v = 1 << VALUE - 1, np.floor(self.mats[-1] @ h).astype(np.int64)
+        return ((np.clip(v + half, 0, 2 * half) * peak + half) >> VALUE).T
 
 # %% ../../nbs/40_siren/40_integer.ipynb #abe8f936
 class SingleThreadedBlas:
     "Limit BLAS to one thread while any image is rendered"
-    lock,users,limits = Lock(),0,None
+
+    lock, users, limits = Lock(), 0, None
 
     def __enter__(self):
         with SingleThreadedBlas.lock:
-            if not SingleThreadedBlas.users: SingleThreadedBlas.limits = threadpool_limits(1, 'blas')
+            if not SingleThreadedBlas.users:
+                SingleThreadedBlas.limits = threadpool_limits(1, "blas")
             SingleThreadedBlas.users += 1
 
     def __exit__(self, *_):
         with SingleThreadedBlas.lock:
             SingleThreadedBlas.users -= 1
-            if not SingleThreadedBlas.users: SingleThreadedBlas.limits.restore_original_limits()
+            if not SingleThreadedBlas.users:
+                SingleThreadedBlas.limits.restore_original_limits()
 
     @staticmethod
     def after_fork():
         "Reset the state in a forked child, where no image is being rendered"
         users = SingleThreadedBlas.users
-        SingleThreadedBlas.lock,SingleThreadedBlas.users = Lock(),0
-        if users: SingleThreadedBlas.limits.restore_original_limits()
+        SingleThreadedBlas.lock, SingleThreadedBlas.users = Lock(), 0
+        if users:
+            SingleThreadedBlas.limits.restore_original_limits()
 
-if hasattr(os, 'register_at_fork'): os.register_at_fork(after_in_child=SingleThreadedBlas.after_fork)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=SingleThreadedBlas.after_fork)
 
 # %% ../../nbs/40_siren/40_integer.ipynb #338c3756
-LONGEST = 31   # log2 of the multiplications per job, about half a second, so that it can be interrupted
+LONGEST = (
+    31  # log2 of the multiplications per job, about half a second, so that it can be interrupted
+)
+
 
 def run_all(
-    f, # function
-    jobs, # of tuples of its arguments
-    threads:int, # 1 or more
+    f,  # function
+    jobs,  # of tuples of its arguments
+    threads: int,  # 1 or more
 ):
     "Call `f` for every job in a pool of threads; an error or an interrupt cancels pending jobs"
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for done in [pool.submit(f, *job) for job in jobs]: done.result()
+            for done in [pool.submit(f, *job) for job in jobs]:
+                done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
+
 def render_integer(
-    layers:list, # of `Layer` or (Q, B, k, kb)
-    h:int, # image height, pixels
-    w:int, # image width, pixels
-    depth:int=8, # bits per sample, 1..16
-    scale=1, # output pixels per image pixel: any positive number or Fraction
-    box=None, # (top, left, bottom, right) in pixels of the output; default all of it
-    threads:int=None, # default: one per processor; does not affect the samples
-    chunk:int=1024, # pixels per chunk; does not affect the samples
-    boxes:list=None, # tiles (top, left, bottom, right) in pixels, if each has a network of its own
-    skips:bool=False, # does the network have skip connections?
-)->np.ndarray: # (H,W,c) uint8, or uint16 above 8 bits
+    layers: list,  # of `Layer` or (Q, B, k, kb)
+    h: int,  # image height, pixels
+    w: int,  # image width, pixels
+    depth: int = 8,  # bits per sample, 1..16
+    scale=1,  # output pixels per image pixel: any positive number or Fraction
+    box=None,  # (top, left, bottom, right) in pixels of the output; default all of it
+    threads: int = None,  # default: one per processor; does not affect the samples
+    chunk: int = 1024,  # pixels per chunk; does not affect the samples
+    boxes: list = None,  # tiles (top, left, bottom, right) in pixels, if each has a network of its own
+    skips: bool = False,  # does the network have skip connections?
+) -> np.ndarray:  # (H,W,c) uint8, or uint16 above 8 bits
     "Render an integer network, bit-exact on every machine"
     nets = [fold_all(l, skips) for l in (networks(layers, len(boxes)) if boxes else [layers])]
-    if not 1 <= depth <= 16: raise ValueError(f'depth is {depth}: give 1..16 bits')
-    if not 1 <= min(h, w) <= max(h, w) <= 1 << 20: raise ValueError(f'a picture of {h}x{w} cannot be drawn: sides are 1..2^20')
-    H,W = scaled_side(h, scale),scaled_side(w, scale)
-    if max(H, W) > 1 << 20: raise LimitError(f'{H}x{W} samples at scale {scale}: sides are at most 2^20')
-    top,left,bottom,right = map(operator.index, box or (0, 0, H, W))
-    if not (0 <= top < bottom <= H and 0 <= left < right <= W): raise ValueError(f'box {tuple(box)} is empty or outside the {H}x{W} output')
-    boxes,threads = boxes or [(0, 0, h, w)],threads or os.cpu_count() or 1
-    out = np.empty((bottom - top, right - left, len(nets[0][-1])), np.uint8 if depth <= 8 else np.uint16)
+    if not 1 <= depth <= 16:
+        raise ValueError(f"depth is {depth}: give 1..16 bits")
+    if not 1 <= min(h, w) <= max(h, w) <= 1 << 20:
+        raise ValueError(f"a picture of {h}x{w} cannot be drawn: sides are 1..2^20")
+    H, W = scaled_side(h, scale), scaled_side(w, scale)
+    if max(H, W) > 1 << 20:
+        raise LimitError(f"{H}x{W} samples at scale {scale}: sides are at most 2^20")
+    top, left, bottom, right = map(operator.index, box or (0, 0, H, W))
+    if not (0 <= top < bottom <= H and 0 <= left < right <= W):
+        raise ValueError(f"box {tuple(box)} is empty or outside the {H}x{W} output")
+    boxes, threads = boxes or [(0, 0, h, w)], threads or os.cpu_count() or 1
+    out = np.empty(
+        (bottom - top, right - left, len(nets[0][-1])), np.uint8 if depth <= 8 else np.uint16
+    )
+
     def run(k, part, lo, hi):
-        (t,l,b,r),(T,L,B,R),paint = part,boxes[k],IntegerRenderer(nets[k], min(chunk, hi - lo), skips)
-        longer,wide,own = max(B - T, R - L),r - l,out[t - top:b - top, l - left:r - left]
-        row,col = places(h, longer, H, T, B, t, b),places(w, longer, W, L, R, l, r)
+        (t, l, b, r), (T, L, B, R), paint = (
+            part,
+            boxes[k],
+            IntegerRenderer(nets[k], min(chunk, hi - lo), skips),
+        )
+        longer, wide, own = max(B - T, R - L), r - l, out[t - top : b - top, l - left : r - left]
+        row, col = places(h, longer, H, T, B, t, b), places(w, longer, W, L, R, l, r)
         for a in range(lo, hi, chunk):
-            i,j = divmod(np.arange(a, min(a + chunk, hi)), wide)
+            i, j = divmod(np.arange(a, min(a + chunk, hi)), wide)
             own[i, j] = paint(row[i], col[j], (1 << depth) - 1)
+
     jobs = []
-    for k,part in parts(boxes, h, w, H, W, (top, left, bottom, right)):
-        n = (part[2] - part[0])*(part[3] - part[1])
-        pieces = min(n, max(-(-4*threads*n//(out.shape[0]*out.shape[1])), n*sum(m.size for m in nets[k]) >> LONGEST))
-        jobs += [(k, part, n*i//pieces, n*(i + 1)//pieces) for i in range(pieces)]
-    with SingleThreadedBlas(): run_all(run, jobs, threads)
+    for k, part in parts(boxes, h, w, H, W, (top, left, bottom, right)):
+        n = (part[2] - part[0]) * (part[3] - part[1])
+        pieces = min(
+            n,
+            max(
+                -(-4 * threads * n // (out.shape[0] * out.shape[1])),
+                n * sum(m.size for m in nets[k]) >> LONGEST,
+            ),
+        )
+        jobs += [(k, part, n * i // pieces, n * (i + 1) // pieces) for i in range(pieces)]
+    with SingleThreadedBlas():
+        run_all(run, jobs, threads)
     return out

@@ -19,91 +19,112 @@ from ..image.tiling import parts
 
 # %% ../../nbs/40_siren/00_network.ipynb #cba90759
 def count_weights(
-    width:int, # width of a hidden layer
-    depth:int, # hidden layers, at least 1
-    channels:int=3, # 1..4
-)->int: # weights and biases
+    width: int,  # width of a hidden layer
+    depth: int,  # hidden layers, at least 1
+    channels: int = 3,  # 1..4
+) -> int:  # weights and biases
     "Number of weights and biases of a network with inputs (row, col)"
-    return 3*width + (depth-1)*(width+1)*width + (width+1)*channels
+    return 3 * width + (depth - 1) * (width + 1) * width + (width + 1) * channels
 
 # %% ../../nbs/40_siren/00_network.ipynb #45246a48
 class CoordNet(nn.Module):
     "Base class of coordinate networks: weights `W`, biases `b`, and a call from coordinates to colors"
-    unit = 1.   # scale of the weights relative to the usual units, the last layer excepted
-    stride = 1.   # factor of the learning rate of hidden matrices
 
-    def __init__(self,
-        sizes:list, # width of each layer, inputs first, channels last
-        boxes:list=None, # one network for each of these tiles (top, left, bottom, right); None: one for all
+    unit = 1.0  # scale of the weights relative to the usual units, the last layer excepted
+    stride = 1.0  # factor of the learning rate of hidden matrices
+
+    def __init__(
+        self,
+        sizes: list,  # width of each layer, inputs first, channels last
+        boxes: list = None,  # one network for each of these tiles (top, left, bottom, right); None: one for all
     ):
         super().__init__()
-        self.channels,self.depth,self.width = sizes[-1],len(sizes) - 2,sizes[1]
-        if self.depth < 1 or min(sizes) < 1: raise ValueError(f'depth {self.depth} and width {self.width}: at least 1 is needed of each')
-        if self.channels > 4: raise ValueError(f'{self.channels} channels: a picture has 1..4')
-        self.boxes,many = boxes,() if boxes is None else (len(boxes),)
-        self.W = nn.ParameterList([torch.zeros(*many, o, i, dtype=torch.float32) for i,o in pairwise(sizes)])
+        self.channels, self.depth, self.width = sizes[-1], len(sizes) - 2, sizes[1]
+        if self.depth < 1 or min(sizes) < 1:
+            raise ValueError(
+                f"depth {self.depth} and width {self.width}: at least 1 is needed of each"
+            )
+        if self.channels > 4:
+            raise ValueError(f"{self.channels} channels: a picture has 1..4")
+        self.boxes, many = boxes, () if boxes is None else (len(boxes),)
+        self.W = nn.ParameterList(
+            [torch.zeros(*many, o, i, dtype=torch.float32) for i, o in pairwise(sizes)]
+        )
         self.b = nn.ParameterList([torch.zeros(*many, o, dtype=torch.float32) for o in sizes[1:]])
 
-    def layers(self)->list: # of pairs: weights (out,in), biases (out,); with a leading dimension of tiles, if there are any
+    def layers(
+        self,
+    ) -> list:  # of pairs: weights (out,in), biases (out,); with a leading dimension of tiles, if there are any
         "The layers, first to last"
         return list(zip(self.W, self.b, strict=True))
 
-    def free(self)->list: # of tensors: W0, b0, W1, b1, ...
+    def free(self) -> list:  # of tensors: W0, b0, W1, b1, ...
         "The trainable parameters"
         return [p for l in self.layers() for p in l]
 
-    def paint(self,
-        mean, # float, or one value per channel, or (tiles,channels)
+    def paint(
+        self,
+        mean,  # float, or one value per channel, or (tiles,channels)
     ):
         "Set the output biases: the initial color"
-        with torch.no_grad(): self.b[-1].copy_(torch.as_tensor(mean, dtype=self.b[-1].dtype).expand(self.b[-1].shape))
+        with torch.no_grad():
+            self.b[-1].copy_(torch.as_tensor(mean, dtype=self.b[-1].dtype).expand(self.b[-1].shape))
 
-    def forward(self,
-        coords, # (n,2) coordinates, each (row, col); or (tiles,n,2)
-    ): # (n,channels), or (tiles,n,channels)
+    def forward(
+        self,
+        coords,  # (n,2) coordinates, each (row, col); or (tiles,n,2)
+    ):  # (n,channels), or (tiles,n,channels)
         "The colors at `coords`"
         h = self.enter(coords)
-        for W,b in self.layers()[:-1]: h = self.bend(h @ W.mT + b[..., None, :])
+        for W, b in self.layers()[:-1]:
+            h = self.bend(h @ W.mT + b[..., None, :])
         return h @ self.W[-1].mT + self.b[-1][..., None, :]
 
-    def enter(self, coords): return coords
+    def enter(self, coords):
+        return coords
 
 # %% ../../nbs/40_siren/00_network.ipynb #685b570b
 def _sine_(z):
     "Sine in place; on a CPU by NumPy, which is faster in float32"
-    if z.device.type != 'cpu': return z.sin_()
+    if z.device.type != "cpu":
+        return z.sin_()
     np.sin(z.numpy(), out=z.numpy())
     return z
 
+
 def _cosine(z):
     "Cosine; on a CPU by NumPy"
-    if z.device.type != 'cpu': return z.cos()
+    if z.device.type != "cpu":
+        return z.cos()
     c = torch.empty_like(z)
     np.cos(z.numpy(), out=c.numpy())
     return c
 
 # %% ../../nbs/40_siren/00_network.ipynb #11f4a4b0
 def affine(
-    W, # (out,in), or (tiles,out,in)
-    b, # (out,), or (tiles,out)
-    h, # (in,n), or (tiles,in,n)
-): # (out,n), or (tiles,out,n)
+    W,  # (out,in), or (tiles,out,in)
+    b,  # (out,), or (tiles,out)
+    h,  # (in,n), or (tiles,in,n)
+):  # (out,n), or (tiles,out,n)
     "Pre-activations of a layer"
     return (torch.addmm if W.dim() == 2 else torch.baddbmm)(b[..., None], W, h)
 
+
 def carried(
-    s, # sines of a layer
-    h, # input of the layer
-): # the same shape
+    s,  # sines of a layer
+    h,  # input of the layer
+):  # the same shape
     "Skip connection in place: `(s + h)/sqrt(2)`"
-    return s.add_(h).mul_(.5**.5)
+    return s.add_(h).mul_(0.5**0.5)
+
 
 class SirenFunction(torch.autograd.Function):
     "A whole SIREN as one autograd function of `skips`, `x` (2,n), then W0, b0, W1, b1, ...; returns (channels,n). All optionally with a leading dimension of tiles"
+
     @staticmethod
     def forward(ctx, skips, x, *p):
-        ctx.skips,ctx.p,ctx.h,ctx.slope = skips,p,[x],[]
-        for W,b in zip(p[:-2:2], p[1:-2:2], strict=True):
+        ctx.skips, ctx.p, ctx.h, ctx.slope = skips, p, [x], []
+        for W, b in zip(p[:-2:2], p[1:-2:2], strict=True):
             z = affine(W, b, ctx.h[-1])
             ctx.slope.append(_cosine(z))
             s = _sine_(z)
@@ -113,160 +134,219 @@ class SirenFunction(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, g):
-        grads,around = [],None   # gradient of the skip connection
+        grads, around = [], None  # gradient of the skip connection
         for l in reversed(range(len(ctx.h))):
             grads += [g.sum(-1), g @ ctx.h[l].mT]
-            if not l: break
-            g = ctx.p[2*l].mT @ g
-            if around is not None: g += around
-            if ctx.skips and l > 1: around = g.mul_(.5**.5); g = around*ctx.slope[l-1]
-            else: around = None; g.mul_(ctx.slope[l-1])
+            if not l:
+                break
+            g = ctx.p[2 * l].mT @ g
+            if around is not None:
+                g += around
+            if ctx.skips and l > 1:
+                around = g.mul_(0.5**0.5)
+                g = around * ctx.slope[l - 1]
+            else:
+                around = None
+                g.mul_(ctx.slope[l - 1])
         return None, None, *reversed(grads)
 
 # %% ../../nbs/40_siren/00_network.ipynb #787d2b6c
 class Siren(CoordNet):
     "Sine network of Sitzmann et al. (2020), with `w0` folded into the weights: layer by layer `sin(W h + b)`, with `skips` `(h + sin(W h + b))/sqrt(2)` from the second on"
+
     bend = staticmethod(torch.sin)
 
-    def __init__(self,
-        width:int=28, # width of a sine layer
-        depth:int=10, # number of sine layers
-        channels:int=3, # 1..4
-        w0:float=30., # frequency of the sines, radians
-        w0_first:float=None, # that of the first layer; None: `w0`
-        seed:int=0, # of the initial weights
-        mean=.5, # initial color: a float, or one value per channel, or (tiles,channels)
-        boxes:list=None, # tiles (top, left, bottom, right) in pixels, with a network each; None: one for the whole image
-        skips:bool=False, # use skip connections?
+    def __init__(
+        self,
+        width: int = 28,  # width of a sine layer
+        depth: int = 10,  # number of sine layers
+        channels: int = 3,  # 1..4
+        w0: float = 30.0,  # frequency of the sines, radians
+        w0_first: float = None,  # that of the first layer; None: `w0`
+        seed: int = 0,  # of the initial weights
+        mean=0.5,  # initial color: a float, or one value per channel, or (tiles,channels)
+        boxes: list = None,  # tiles (top, left, bottom, right) in pixels, with a network each; None: one for the whole image
+        skips: bool = False,  # use skip connections?
     ):
-        super().__init__([2] + [width]*depth + [channels], boxes)
+        super().__init__([2] + [width] * depth + [channels], boxes)
         first = w0 if w0_first is None else w0_first
-        if not (0 < w0 < math.inf and 0 < first < math.inf): raise ValueError(f'w0 is {w0} and w0_first {first}: both are positive numbers')
-        self.w0,self.w0_first,self.seed,self.unit,self.skips = w0,first,seed,w0,skips
-        reach = [(first/2, first/2**.5)] + [((6/width)**.5, w0/width**.5)]*(depth-1) + [((6/width)**.5/w0, 0)]
+        if not (0 < w0 < math.inf and 0 < first < math.inf):
+            raise ValueError(f"w0 is {w0} and w0_first {first}: both are positive numbers")
+        self.w0, self.w0_first, self.seed, self.unit, self.skips = w0, first, seed, w0, skips
+        reach = (
+            [(first / 2, first / 2**0.5)]
+            + [((6 / width) ** 0.5, w0 / width**0.5)] * (depth - 1)
+            + [((6 / width) ** 0.5 / w0, 0)]
+        )
         g = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for (W,b),(a,c) in zip(self.layers(), reach, strict=True):
-                W.copy_((2*torch.rand(W.shape, generator=g, dtype=torch.float32) - 1)*a)
-                b.copy_((2*torch.rand(b.shape, generator=g, dtype=torch.float32) - 1)*c)
+            for (W, b), (a, c) in zip(self.layers(), reach, strict=True):
+                W.copy_((2 * torch.rand(W.shape, generator=g, dtype=torch.float32) - 1) * a)
+                b.copy_((2 * torch.rand(b.shape, generator=g, dtype=torch.float32) - 1) * c)
         self.paint(mean)
 
-    def plain(self,
-        coords, # (n,2) or (tiles,n,2)
-    ): # (n,channels) or (tiles,n,channels)
+    def plain(
+        self,
+        coords,  # (n,2) or (tiles,n,2)
+    ):  # (n,channels) or (tiles,n,channels)
         "The same with autograd, for derivatives of any order"
         h = coords
-        for l,(W,b) in enumerate(self.layers()[:-1]):
+        for l, (W, b) in enumerate(self.layers()[:-1]):
             s = torch.sin(h @ W.mT + b[..., None, :])
-            h = (s + h)*.5**.5 if self.skips and l else s
+            h = (s + h) * 0.5**0.5 if self.skips and l else s
         return h @ self.W[-1].mT + self.b[-1][..., None, :]
 
-    def forward(self,
-        coords, # (n,2) or (tiles,n,2)
-    ): # (n,channels) or (tiles,n,channels)
+    def forward(
+        self,
+        coords,  # (n,2) or (tiles,n,2)
+    ):  # (n,channels) or (tiles,n,channels)
         "The colors at `coords`, computed features first, with handwritten first derivatives"
-        if torch.is_grad_enabled(): return SirenFunction.apply(self.skips, coords.mT, *chain(*self.layers())).mT
+        if torch.is_grad_enabled():
+            return SirenFunction.apply(self.skips, coords.mT, *chain(*self.layers())).mT
         h = coords.mT
-        for l,(W,b) in enumerate(self.layers()[:-1]):
+        for l, (W, b) in enumerate(self.layers()[:-1]):
             s = _sine_(affine(W, b, h))
             h = carried(s, h) if self.skips and l else s
         return affine(self.W[-1], self.b[-1], h).mT
 
-    def one(self,
-        k:int, # index of a tile
-    ): # `Siren` without tiles that shares the weights
+    def one(
+        self,
+        k: int,  # index of a tile
+    ):  # `Siren` without tiles that shares the weights
         "The network of one tile"
-        if self.boxes is None: return self
-        net = Siren(self.width, self.depth, self.channels, self.w0, self.w0_first, self.seed, skips=self.skips)
-        for p,q in zip(net.parameters(), self.parameters(), strict=True): p.data = q.data[k]
+        if self.boxes is None:
+            return self
+        net = Siren(
+            self.width,
+            self.depth,
+            self.channels,
+            self.w0,
+            self.w0_first,
+            self.seed,
+            skips=self.skips,
+        )
+        for p, q in zip(net.parameters(), self.parameters(), strict=True):
+            p.data = q.data[k]
         return net
 
 # %% ../../nbs/40_siren/00_network.ipynb #a291e62c
 @torch.no_grad()
 def draw(
-    net, # a `CoordNet`, on any device
-    h:int, # image height, pixels
-    w:int, # image width, pixels
-    scale=1, # samples per pixel along each side, > 0
-    box=None, # (top, left, bottom, right) in samples of the scaled image; None for all of it
-    chunk:int=16384, # coordinates per chunk
-)->np.ndarray: # (H,W,c) float32, not clipped
+    net,  # a `CoordNet`, on any device
+    h: int,  # image height, pixels
+    w: int,  # image width, pixels
+    scale=1,  # samples per pixel along each side, > 0
+    box=None,  # (top, left, bottom, right) in samples of the scaled image; None for all of it
+    chunk: int = 16384,  # coordinates per chunk
+) -> np.ndarray:  # (H,W,c) float32, not clipped
     "Render the image, or a part of it, at any scale"
-    if chunk < 1: raise ValueError(f'chunk is {chunk}: at least one place at a time')
-    H,W = grid_size(h, w, scale)
-    top,left,bottom,right = box or (0, 0, H, W)
-    if not (0 <= top < bottom <= H and 0 <= left < right <= W): raise ValueError(f'box {box} is not inside the {H}x{W} samples at scale {scale}')
-    out,boxes = np.empty((bottom - top, right - left, net.channels), np.float32),net.boxes or [(0, 0, h, w)]
-    if (size := tuple(max(b[i] for b in boxes) for i in (2, 3))) != (h, w): raise ValueError(f'the tiles of this network make a picture of {size[0]}x{size[1]}, not {h}x{w}')
-    for k,(t,l,b,r) in parts(boxes, h, w, H, W, (top, left, bottom, right)):
-        at,one = torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k])),net.one(k) if net.boxes else net
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}: at least one place at a time")
+    H, W = grid_size(h, w, scale)
+    top, left, bottom, right = box or (0, 0, H, W)
+    if not (0 <= top < bottom <= H and 0 <= left < right <= W):
+        raise ValueError(f"box {box} is not inside the {H}x{W} samples at scale {scale}")
+    out, boxes = (
+        np.empty((bottom - top, right - left, net.channels), np.float32),
+        net.boxes or [(0, 0, h, w)],
+    )
+    if (size := tuple(max(b[i] for b in boxes) for i in (2, 3))) != (h, w):
+        raise ValueError(
+            f"the tiles of this network make a picture of {size[0]}x{size[1]}, not {h}x{w}"
+        )
+    for k, (t, l, b, r) in parts(boxes, h, w, H, W, (top, left, bottom, right)):
+        at, one = (
+            torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k])),
+            net.one(k) if net.boxes else net,
+        )
         y = torch.cat([one(a.to(net.W[0])).float().cpu() for a in at.split(chunk)])
-        out[t-top:b-top, l-left:r-left] = y.reshape(b - t, r - l, -1).numpy()
+        out[t - top : b - top, l - left : r - left] = y.reshape(b - t, r - l, -1).numpy()
     return out
 
 # %% ../../nbs/40_siren/00_network.ipynb #9cb949e6
 @torch.no_grad()
 def _jets(net, coords):
     "First derivatives (2,...,c,n) and Laplacian (...,c,n) of the colors, by the chain rule, layer by layer"
-    if not isinstance(net, Siren): raise ValueError(f'derivatives are worked out for Siren only, not for {type(net).__name__}')
+    if not isinstance(net, Siren):
+        raise ValueError(f"derivatives are worked out for Siren only, not for {type(net).__name__}")
     h = coords.mT.to(net.W[0])
-    d,lap = torch.eye(2).to(h).view(2, *[1]*(h.dim() - 2), 2, 1).expand(2, *h.shape),torch.zeros_like(h)
-    for l,(W,b) in enumerate(net.layers()[:-1]):
-        around,(z,d,lap) = (h, d, lap),(affine(W, b, h), W @ d, W @ lap)
-        h,c = z.sin(),z.cos()
-        lap,d = c*lap - h*d.square().sum(0),c*d
-        if net.skips and l: h,d,lap = ((new + old)*.5**.5 for new,old in zip((h, d, lap), around, strict=True))
-    return net.W[-1] @ d,net.W[-1] @ lap
+    d, lap = (
+        torch.eye(2).to(h).view(2, *[1] * (h.dim() - 2), 2, 1).expand(2, *h.shape),
+        torch.zeros_like(h),
+    )
+    for l, (W, b) in enumerate(net.layers()[:-1]):
+        around, (z, d, lap) = (h, d, lap), (affine(W, b, h), W @ d, W @ lap)
+        h, c = z.sin(), z.cos()
+        lap, d = c * lap - h * d.square().sum(0), c * d
+        if net.skips and l:
+            h, d, lap = (
+                (new + old) * 0.5**0.5 for new, old in zip((h, d, lap), around, strict=True)
+            )
+    return net.W[-1] @ d, net.W[-1] @ lap
+
 
 def derivatives(
-    net:Siren, # any weights
-    coords, # (n,2) coordinates, or (tiles,n,2)
-): # (n,c,2): by row, by col; or (tiles,n,c,2)
+    net: Siren,  # any weights
+    coords,  # (n,2) coordinates, or (tiles,n,2)
+):  # (n,c,2): by row, by col; or (tiles,n,c,2)
     "First derivatives of the colors with respect to the coordinates, in closed form"
     return _jets(net, coords)[0].movedim(0, -1).transpose(-3, -2)
 
+
 def laplacian(
-    net:Siren, # any weights
-    coords, # (n,2) coordinates, or (tiles,n,2)
-): # (n,c), or (tiles,n,c)
+    net: Siren,  # any weights
+    coords,  # (n,2) coordinates, or (tiles,n,2)
+):  # (n,c), or (tiles,n,c)
     "Sum of the two second derivatives of the colors with respect to the coordinates, in closed form"
     return _jets(net, coords)[1].mT
 
 # %% ../../nbs/40_siren/00_network.ipynb #15e61acc
 class ReluNet(CoordNet):
     "Network of rectified linear units, initialized by He et al. (2015)"
+
     bend = staticmethod(F.relu)
 
-    def __init__(self,
-        width:int=28, # width of a hidden layer
-        depth:int=10, # number of hidden layers
-        channels:int=3, # 1..4
-        seed:int=0, # of the initial weights
-        mean=.5, # initial color: a float, or one value per channel
-        inputs:int=2, # number of inputs of the first layer
+    def __init__(
+        self,
+        width: int = 28,  # width of a hidden layer
+        depth: int = 10,  # number of hidden layers
+        channels: int = 3,  # 1..4
+        seed: int = 0,  # of the initial weights
+        mean=0.5,  # initial color: a float, or one value per channel
+        inputs: int = 2,  # number of inputs of the first layer
     ):
-        super().__init__([inputs] + [width]*depth + [channels])
+        super().__init__([inputs] + [width] * depth + [channels])
         g = torch.Generator().manual_seed(seed)
         with torch.no_grad():
-            for W in self.W: W.copy_((2*torch.rand(W.shape, generator=g, dtype=torch.float32) - 1)*(6/W.shape[1])**.5)
-            self.W[-1] *= .1
+            for W in self.W:
+                W.copy_(
+                    (2 * torch.rand(W.shape, generator=g, dtype=torch.float32) - 1)
+                    * (6 / W.shape[1]) ** 0.5
+                )
+            self.W[-1] *= 0.1
         self.paint(mean)
 
 # %% ../../nbs/40_siren/00_network.ipynb #c5cbf717
 class FourierNet(ReluNet):
     "Sines and cosines of fixed random frequencies, then a `ReluNet` (Tancik et al. 2020)"
-    def __init__(self,
-        width:int=28, # width of a hidden layer
-        depth:int=10, # number of hidden layers
-        channels:int=3, # 1..4
-        features:int=128, # sines and cosines together; an even number
-        sigma:float=10., # standard deviation of the frequencies, cycles from -1 to 1
-        seed:int=0, # of the frequencies and the initial weights
-        mean=.5, # initial color: a float, or one value per channel
+
+    def __init__(
+        self,
+        width: int = 28,  # width of a hidden layer
+        depth: int = 10,  # number of hidden layers
+        channels: int = 3,  # 1..4
+        features: int = 128,  # sines and cosines together; an even number
+        sigma: float = 10.0,  # standard deviation of the frequencies, cycles from -1 to 1
+        seed: int = 0,  # of the frequencies and the initial weights
+        mean=0.5,  # initial color: a float, or one value per channel
     ):
-        if features < 2 or features % 2: raise ValueError(f'{features} features: sines and cosines come in pairs')
+        if features < 2 or features % 2:
+            raise ValueError(f"{features} features: sines and cosines come in pairs")
         super().__init__(width, depth, channels, seed, mean, features)
         g = torch.Generator().manual_seed(seed + 1)
-        self.register_buffer('B', torch.randn(features//2, 2, generator=g, dtype=torch.float32)*sigma*math.pi)
+        self.register_buffer(
+            "B", torch.randn(features // 2, 2, generator=g, dtype=torch.float32) * sigma * math.pi
+        )
 
-    def enter(self, coords): return torch.cat([(z := F.linear(coords, self.B)).sin(), z.cos()], 1)
+    def enter(self, coords):
+        return torch.cat([(z := F.linear(coords, self.B)).sin(), z.cos()], 1)

@@ -13,135 +13,172 @@ from .fit import Callback
 
 # %% ../../nbs/40_siren/20_prune.ipynb #00e579ea
 def gradual(
-    t:float, # current time, in any unit
-    start:float, # start of pruning
-    end:float, # end of pruning
-    final:float, # sparsity at the end, 0..1
-    first:float=0., # sparsity at the start
-)->float: # sparsity
+    t: float,  # current time, in any unit
+    start: float,  # start of pruning
+    end: float,  # end of pruning
+    final: float,  # sparsity at the end, 0..1
+    first: float = 0.0,  # sparsity at the start
+) -> float:  # sparsity
     "The cubic schedule of Zhu and Gupta (2018)"
-    left = 1 - min(max((t - start)/(end - start), 0.), 1.)
-    return final + (first - final)*left**3
+    left = 1 - min(max((t - start) / (end - start), 0.0), 1.0)
+    return final + (first - final) * left**3
 
 # %% ../../nbs/40_siren/20_prune.ipynb #d7194e22
 class Prune(Callback):
     "Callback of `fit`: gradual pruning of hidden weights; pruned weights stay zero"
-    def __init__(self,
-        sparsity:float=.5, # fraction of zeros at the end, 0..1
-        start:float=.1, # progress at which pruning starts
-        end:float=.55, # progress at which pruning ends
-        every:float=.01, # progress between two rounds
-        scope:str='global', # 'global': rank all hidden weights together; 'layer': the same sparsity in every matrix
-        saliency:str='magnitude', # or 'damage': squared weight times mean squared gradient
+
+    def __init__(
+        self,
+        sparsity: float = 0.5,  # fraction of zeros at the end, 0..1
+        start: float = 0.1,  # progress at which pruning starts
+        end: float = 0.55,  # progress at which pruning ends
+        every: float = 0.01,  # progress between two rounds
+        scope: str = "global",  # 'global': rank all hidden weights together; 'layer': the same sparsity in every matrix
+        saliency: str = "magnitude",  # or 'damage': squared weight times mean squared gradient
     ):
-        if not 0 <= sparsity < 1: raise ValueError(f'sparsity is {sparsity}: a share of zeros below 1 is needed')
-        if not 0 <= start < end <= 1: raise ValueError(f'pruning from {start} to {end}: 0 <= start < end <= 1 is needed')
-        if scope not in ('global', 'layer'): raise ValueError(f"scope is {scope!r}: 'global' and 'layer' are known")
-        if saliency not in ('magnitude', 'damage'): raise ValueError(f"saliency is {saliency!r}: 'magnitude' and 'damage' are known")
-        self.sparsity,self.start,self.end,self.every,self.scope,self.saliency,self.net = sparsity,start,end,every,scope,saliency,None
+        if not 0 <= sparsity < 1:
+            raise ValueError(f"sparsity is {sparsity}: a share of zeros below 1 is needed")
+        if not 0 <= start < end <= 1:
+            raise ValueError(f"pruning from {start} to {end}: 0 <= start < end <= 1 is needed")
+        if scope not in ("global", "layer"):
+            raise ValueError(f"scope is {scope!r}: 'global' and 'layer' are known")
+        if saliency not in ("magnitude", "damage"):
+            raise ValueError(f"saliency is {saliency!r}: 'magnitude' and 'damage' are known")
+        self.sparsity, self.start, self.end, self.every, self.scope, self.saliency, self.net = (
+            sparsity,
+            start,
+            end,
+            every,
+            scope,
+            saliency,
+            None,
+        )
 
     def before_fit(self, s):
-        if self.net is s.net: self.next = math.inf; return   # a fit continued after an interrupt keeps its zeros
-        self.net,self.hidden,self.next = s.net,list(s.net.W[1:-1]),self.start
+        if self.net is s.net:
+            self.next = math.inf
+            return  # a fit continued after an interrupt keeps its zeros
+        self.net, self.hidden, self.next = s.net, list(s.net.W[1:-1]), self.start
         self.kept = [torch.ones_like(p, dtype=torch.bool) for p in self.hidden]
         self.curvature = [torch.zeros_like(p) for p in self.hidden]
 
     def before_step(self, s):
-        for p,k,c in zip(self.hidden, self.kept, self.curvature, strict=True):
-            c.lerp_(p.grad.square(), .02)
-            p.grad.masked_fill_(~k, 0.)
+        for p, k, c in zip(self.hidden, self.kept, self.curvature, strict=True):
+            c.lerp_(p.grad.square(), 0.02)
+            p.grad.masked_fill_(~k, 0.0)
 
     @torch.no_grad()
     def after_step(self, s):
         if self.hidden and self.next <= s.progress <= self.end + self.every:
-            while self.next <= s.progress: self.next += self.every
+            while self.next <= s.progress:
+                self.next += self.every
             self.round(s)
-        for p,k in zip(self.hidden, self.kept, strict=True): p.mul_(k)
+        for p, k in zip(self.hidden, self.kept, strict=True):
+            p.mul_(k)
 
-    def scores(self)->list: # of tensors
+    def scores(self) -> list:  # of tensors
         "Saliency of each weight"
-        if self.saliency == 'magnitude': return [p.abs() for p in self.hidden]
-        return [p.square()*c for p,c in zip(self.hidden, self.curvature, strict=True)]
+        if self.saliency == "magnitude":
+            return [p.abs() for p in self.hidden]
+        return [p.square() * c for p, c in zip(self.hidden, self.curvature, strict=True)]
 
     def round(self, s):
         "Prune to the sparsity of the schedule"
-        share,scores = gradual(s.progress, self.start, self.end, self.sparsity),self.scores()
-        groups = [scores] if self.scope == 'global' else [[v] for v in scores]
+        share, scores = gradual(s.progress, self.start, self.end, self.sparsity), self.scores()
+        groups = [scores] if self.scope == "global" else [[v] for v in scores]
         kept = []
         for g in groups:
             flat = torch.cat([v.flatten() for v in g])
             gone = torch.zeros_like(flat, dtype=torch.bool)
-            gone[flat.argsort()[:round(share*len(flat))]] = True
-            kept += [~m.view(v.shape) for m,v in zip(gone.split([v.numel() for v in g]), g, strict=True)]
+            gone[flat.argsort()[: round(share * len(flat))]] = True
+            kept += [
+                ~m.view(v.shape) for m, v in zip(gone.split([v.numel() for v in g]), g, strict=True)
+            ]
         self.kept = kept
 
-    MASKS = ('kept', 'curvature')   # attributes with one tensor per hidden matrix
+    MASKS = ("kept", "curvature")  # attributes with one tensor per hidden matrix
 
-    def state(self)->dict: # for `Fit.state`
+    def state(self) -> dict:  # for `Fit.state`
         "State: masks and squared gradients"
         return dict(next=self.next, **{k: getattr(self, k) for k in self.MASKS})
 
-    def restore(self, state:dict):
+    def restore(self, state: dict):
         "Restore a state"
-        self.next = state['next']
-        for k in self.MASKS: setattr(self, k, [v.to(p.device) for v,p in zip(state[k], self.hidden, strict=True)])
+        self.next = state["next"]
+        for k in self.MASKS:
+            setattr(self, k, [v.to(p.device) for v, p in zip(state[k], self.hidden, strict=True)])
 
     @property
-    def density(self)->float:
+    def density(self) -> float:
         "Fraction of hidden weights that are not pruned"
-        return sum(int(k.sum()) for k in self.kept)/max(1, sum(k.numel() for k in self.kept))
+        return sum(int(k.sum()) for k in self.kept) / max(1, sum(k.numel() for k in self.kept))
 
 # %% ../../nbs/40_siren/20_prune.ipynb #ab5fafce
 class RigLPruner(Prune):
     "Callback of `fit`: constant sparsity with changing positions (RigL, SNFS)"
-    MASKS = ('kept', 'curvature', 'slope')
 
-    def __init__(self,
-        sparsity:float=.5, # fraction of zeros, 0..1
-        end:float=.55, # progress after which the positions are fixed
-        every:float=.02, # progress between two rounds
-        share:float=.3, # fraction of the remaining weights dropped in the first round; it falls to 0 like a cosine
-        grow:str='gradient', # growth criterion: largest gradient (RigL), or 'momentum', largest averaged gradient (SNFS)
-        seed:int=0, # of the initial zeros
+    MASKS = ("kept", "curvature", "slope")
+
+    def __init__(
+        self,
+        sparsity: float = 0.5,  # fraction of zeros, 0..1
+        end: float = 0.55,  # progress after which the positions are fixed
+        every: float = 0.02,  # progress between two rounds
+        share: float = 0.3,  # fraction of the remaining weights dropped in the first round; it falls to 0 like a cosine
+        grow: str = "gradient",  # growth criterion: largest gradient (RigL), or 'momentum', largest averaged gradient (SNFS)
+        seed: int = 0,  # of the initial zeros
     ):
-        super().__init__(sparsity, 0., end, every)
-        if grow not in ('gradient', 'momentum'): raise ValueError(f"grow is {grow!r}: 'gradient' and 'momentum' are known")
-        self.share,self.grow,self.seed = share,grow,seed
+        super().__init__(sparsity, 0.0, end, every)
+        if grow not in ("gradient", "momentum"):
+            raise ValueError(f"grow is {grow!r}: 'gradient' and 'momentum' are known")
+        self.share, self.grow, self.seed = share, grow, seed
 
     def before_fit(self, s):
-        if self.net is s.net: return super().before_fit(s)
+        if self.net is s.net:
+            return super().before_fit(s)
         super().before_fit(s)
-        g,self.next = torch.Generator().manual_seed(self.seed),self.every
-        self.kept = [(torch.rand(p.shape, generator=g, dtype=torch.float32) >= self.sparsity).to(p.device) for p in self.hidden]
+        g, self.next = torch.Generator().manual_seed(self.seed), self.every
+        self.kept = [
+            (torch.rand(p.shape, generator=g, dtype=torch.float32) >= self.sparsity).to(p.device)
+            for p in self.hidden
+        ]
         self.slope = [torch.zeros_like(p) for p in self.hidden]
         with torch.no_grad():
-            for p,k in zip(self.hidden, self.kept, strict=True): p.mul_(k)
+            for p, k in zip(self.hidden, self.kept, strict=True):
+                p.mul_(k)
 
     def before_step(self, s):
-        for p,m in zip(self.hidden, self.slope, strict=True): m.lerp_(p.grad, 1. if self.grow == 'gradient' else .05)
+        for p, m in zip(self.hidden, self.slope, strict=True):
+            m.lerp_(p.grad, 1.0 if self.grow == "gradient" else 0.05)
         super().before_step(s)
 
     def round(self, s):
         "Drop the smallest weights and grow the same number"
-        share = self.share*(1 + math.cos(math.pi*min(1., s.progress/self.end)))/2
-        for p,k,m in zip(self.hidden, self.kept, self.slope, strict=True):
-            size,slope = p.abs().flatten(),m.abs().flatten()
+        share = self.share * (1 + math.cos(math.pi * min(1.0, s.progress / self.end))) / 2
+        for p, k, m in zip(self.hidden, self.kept, self.slope, strict=True):
+            size, slope = p.abs().flatten(), m.abs().flatten()
             left = k.flatten()
-            n = min(round(share*int(left.sum())), int((~left).sum()))
+            n = min(round(share * int(left.sum())), int((~left).sum()))
             old = left.clone()
             left[size.masked_fill(~old, math.inf).argsort()[:n]] = False
-            left[slope.masked_fill(old, -1.).argsort(descending=True)[:n]] = True
+            left[slope.masked_fill(old, -1.0).argsort(descending=True)[:n]] = True
             k.copy_(left.view(k.shape))
 
 # %% ../../nbs/40_siren/20_prune.ipynb #1af7cb65
-PRUNERS = { # name: function of the sparsity that returns a callback
-    'magnitude': Prune, 'layer': partial(Prune, scope='layer'), 'damage': partial(Prune, saliency='damage'),
-    'rigl': RigLPruner, 'snfs': partial(RigLPruner, grow='momentum')}
+PRUNERS = {  # name: function of the sparsity that returns a callback
+    "magnitude": Prune,
+    "layer": partial(Prune, scope="layer"),
+    "damage": partial(Prune, saliency="damage"),
+    "rigl": RigLPruner,
+    "snfs": partial(RigLPruner, grow="momentum"),
+}
+
 
 def pruner(
-    share:float, # sparsity of the hidden weights, 0..1
-    name:str='magnitude', # in `PRUNERS`
-): # callback of `fit`
+    share: float,  # sparsity of the hidden weights, 0..1
+    name: str = "magnitude",  # in `PRUNERS`
+):  # callback of `fit`
     "Make the pruning callback of this name"
-    if name not in PRUNERS: raise ValueError(f'pruning is {name!r}: known are {", ".join(PRUNERS)}')
+    if name not in PRUNERS:
+        raise ValueError(f"pruning is {name!r}: known are {', '.join(PRUNERS)}")
     return PRUNERS[name](share)

@@ -12,295 +12,479 @@ import warnings
 import numpy as np
 import torch
 from .integer import STEPS
-from .weight_layout import FINEST, MOST, initial_step_codes, hidden_weights, kinds, layers_from_segments, shuffle_ranks, write_codebook
+from implicit_compress.siren.weight_layout import (
+    FINEST,
+    MOST,
+    initial_step_codes,
+    hidden_weights,
+    kinds,
+    layers_from_segments,
+    shuffle_ranks,
+    write_codebook,
+)
 from .hashing import FINE, numbers
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #28eac6c1
 def gaussian_rate(
-    w, # weights, tensor
-    step, # their step, in the same unit: tensor or float
-)->float: # bits
+    w,  # weights, tensor
+    step,  # their step, in the same unit: tensor or float
+) -> float:  # bits
     "Ideal bits of rounded weights under a normal distribution of their own mean and variance; zeros are coded separately where that is shorter"
+
     def bell(v):
         s = v.double().std().clamp_min(1e-9)
-        a,b = [torch.special.ndtr((v.double() - v.double().mean() + sign*step/2)/s) for sign in (1, -1)]
+        a, b = [
+            torch.special.ndtr((v.double() - v.double().mean() + sign * step / 2) / s)
+            for sign in (1, -1)
+        ]
         return float(-(a - b).clamp_min(1e-12).log2().sum())
-    n,left = w.numel(),w[w != 0]
-    if left.numel() < 2: return 8.*n
-    p = left.numel()/n
-    if p == 1: return bell(w)
-    return min(bell(w), bell(left) - n*(p*math.log2(p) + (1 - p)*math.log2(1 - p)))
+
+    n, left = w.numel(), w[w != 0]
+    if left.numel() < 2:
+        return 8.0 * n
+    p = left.numel() / n
+    if p == 1:
+        return bell(w)
+    return min(bell(w), bell(left) - n * (p * math.log2(p) + (1 - p) * math.log2(1 - p)))
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #edfd1b6c
 def unit_steps(
-    codes, # from `initial_step_codes`
-    sharing=None, # (kind, size) of a pool
-): # (G+6,) float64
+    codes,  # from `initial_step_codes`
+    sharing=None,  # (kind, size) of a pool
+):  # (G+6,) float64
     "The steps of all kinds in the units of a network: radians, and color in the last layer"
-    unit = torch.full((len(codes),), 2*math.pi, dtype=torch.float64)
-    if sharing and sharing[0] == 'multi-hash': unit[:-5] = math.sqrt(2*math.pi)   # of a factor
-    unit[[-4, -1]] = 1.   # last weights, last biases
-    return torch.from_numpy(STEPS[np.array(codes)])*unit
+    unit = torch.full((len(codes),), 2 * math.pi, dtype=torch.float64)
+    if sharing and sharing[0] == "multi-hash":
+        unit[:-5] = math.sqrt(2 * math.pi)  # of a factor
+    unit[[-4, -1]] = 1.0  # last weights, last biases
+    return torch.from_numpy(STEPS[np.array(codes)]) * unit
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #2ebc0292
 def places(
-    width:int, # neurons per layer
-    depth:int, # number of sine layers
-    channels:int, # 1..4
-    late=(.1, .4), # fractions of the ramp between which all but the hidden weights are rounded
-    tiles:int=1, # number of networks
-    sharing=None, # (kind, size) of a pool
-): # (n,) float32, 0..1: weights and biases of the first layer, of the second, ...
+    width: int,  # neurons per layer
+    depth: int,  # number of sine layers
+    channels: int,  # 1..4
+    late=(0.1, 0.4),  # fractions of the ramp between which all but the hidden weights are rounded
+    tiles: int = 1,  # number of networks
+    sharing=None,  # (kind, size) of a pool
+):  # (n,) float32, 0..1: weights and biases of the first layer, of the second, ...
     "Position of each parameter in the rounding order, 0..1: hidden weights in the shuffle of `siren.weight_layout`, others at random"
-    g,n = torch.Generator().manual_seed(0),tiles*width*width
-    hidden = torch.from_numpy((shuffle_ranks((depth - 1)*n) + .5)/max(1, (depth - 1)*n)).float().split(n)
-    def some(k): return late[0] + (late[1] - late[0])*torch.rand(tiles*k, generator=g, dtype=torch.float32)
+    g, n = torch.Generator().manual_seed(0), tiles * width * width
+    hidden = (
+        torch.from_numpy((shuffle_ranks((depth - 1) * n) + 0.5) / max(1, (depth - 1) * n))
+        .float()
+        .split(n)
+    )
+
+    def some(k):
+        return late[0] + (late[1] - late[0]) * torch.rand(
+            tiles * k, generator=g, dtype=torch.float32
+        )
+
     if sharing:
         P = numbers(hidden_weights(width, depth, tiles), sharing)
-        return torch.cat([some(2*width), some(width), torch.from_numpy((shuffle_ranks(P) + .5)/P).float(), *(some(width) for _ in range(depth - 1)), some(channels*width), some(channels)])
-    layers = [(hidden[l - 1] if 0 < l < depth else some(width*(channels if l else 2)), some(width if l < depth else channels)) for l in range(depth + 1)]
+        return torch.cat(
+            [
+                some(2 * width),
+                some(width),
+                torch.from_numpy((shuffle_ranks(P) + 0.5) / P).float(),
+                *(some(width) for _ in range(depth - 1)),
+                some(channels * width),
+                some(channels),
+            ]
+        )
+    layers = [
+        (
+            hidden[l - 1] if 0 < l < depth else some(width * (channels if l else 2)),
+            some(width if l < depth else channels),
+        )
+        for l in range(depth + 1)
+    ]
     return torch.cat([t for pair in layers for t in pair])
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #d8886c40
 def round_to(
-    w, # (n,) float64 parameters, radians or color units
-    step, # (n,) float64
-    turns, # (n,) bool: parameters of period one turn
-): # (n,) int64 symbols
+    w,  # (n,) float64 parameters, radians or color units
+    step,  # (n,) float64
+    turns,  # (n,) bool: parameters of period one turn
+):  # (n,) int64 symbols
     "Nearest multiples of `step`; phases of sines are first reduced to within half a turn of 0"
-    return (torch.where(turns, w - 2*math.pi*(w/(2*math.pi)).round(), w)/step).round().long()
+    return (
+        (torch.where(turns, w - 2 * math.pi * (w / (2 * math.pi)).round(), w) / step).round().long()
+    )
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #c7004c63
-def _row(params): return torch.cat([p.detach().flatten() for p in params])
-def _like(v, params): return [a.view(p.shape) for a,p in zip(v.split([p.numel() for p in params]), params, strict=True)]
+def _row(params):
+    return torch.cat([p.detach().flatten() for p in params])
+
+
+def _like(v, params):
+    return [
+        a.view(p.shape) for a, p in zip(v.split([p.numel() for p in params]), params, strict=True)
+    ]
+
 
 class Rounding:
     "Quantization state of all parameters of a network: which are rounded, and to which values"
-    def __init__(self,
-        net, # a `Siren`
-        G:int=7, # finest grade, half octaves
-        late=(.1, .4), # as in `places`
-    ):
-        self.params,self.sharing,self.clip,self.centroids,self.G = net.free(),getattr(net, 'sharing', None),None,None,G
-        shape,self.tiles,dev = (net.width, net.depth, net.channels),len(net.boxes or [0]),self.params[0].device
-        self.shape,self.when,self.held = shape,places(*shape, late, self.tiles, self.sharing).to(dev),_row(self.params)
-        self.kind = torch.from_numpy(np.concatenate([k.ravel() for k in kinds(*shape, G, self.tiles, self.sharing)])).long().to(dev)
-        self.turns = (self.kind == G + 3) | (self.kind == G + 4)   # biases of sine layers
-        self.zero = (self.kind == G + 5)*.5                        # output biases are relative to mid-gray
-        self.done,self.Q = torch.zeros_like(self.turns),torch.zeros_like(self.kind)
 
-    def values(self): return _row(self.params).double() - self.zero
+    def __init__(
+        self,
+        net,  # a `Siren`
+        G: int = 7,  # finest grade, half octaves
+        late=(0.1, 0.4),  # as in `places`
+    ):
+        self.params, self.sharing, self.clip, self.centroids, self.G = (
+            net.free(),
+            getattr(net, "sharing", None),
+            None,
+            None,
+            G,
+        )
+        shape, self.tiles, dev = (
+            (net.width, net.depth, net.channels),
+            len(net.boxes or [0]),
+            self.params[0].device,
+        )
+        self.shape, self.when, self.held = (
+            shape,
+            places(*shape, late, self.tiles, self.sharing).to(dev),
+            _row(self.params),
+        )
+        self.kind = (
+            torch.from_numpy(
+                np.concatenate([k.ravel() for k in kinds(*shape, G, self.tiles, self.sharing)])
+            )
+            .long()
+            .to(dev)
+        )
+        self.turns = (self.kind == G + 3) | (self.kind == G + 4)  # biases of sine layers
+        self.zero = (self.kind == G + 5) * 0.5  # output biases are relative to mid-gray
+        self.done, self.Q = torch.zeros_like(self.turns), torch.zeros_like(self.kind)
+
+    def values(self):
+        return _row(self.params).double() - self.zero
 
     def still(self):
         "Set the gradients of rounded parameters to zero"
-        for p,f in zip(self.params, _like(self.done, self.params), strict=True): p.grad.masked_fill_(f, 0.)
+        for p, f in zip(self.params, _like(self.done, self.params), strict=True):
+            p.grad.masked_fill_(f, 0.0)
 
     def hold(self):
         "Restore the rounded values"
-        for p,f,h in zip(self.params, _like(self.done, self.params), _like(self.held, self.params), strict=True): torch.where(f, h, p, out=p.data)
+        for p, f, h in zip(
+            self.params, _like(self.done, self.params), _like(self.held, self.params), strict=True
+        ):
+            torch.where(f, h, p, out=p.data)
 
-    def round(self,
-        share:float, # 0..1, position in the order of `places`
-        codes, # step codes
+    def round(
+        self,
+        share: float,  # 0..1, position in the order of `places`
+        codes,  # step codes
     ):
         "Round all parameters up to this position"
         new = (self.when <= share) & ~self.done
-        if not new.any(): return
+        if not new.any():
+            return
         kind = self.kind[new]
         step = unit_steps(codes, self.sharing).to(new.device)[kind]
         q = round_to(self.values()[new], step, self.turns[new])
-        if self.clip is not None: q = q.clamp(self.clip[0][kind], self.clip[1][kind])
-        v = q*step
+        if self.clip is not None:
+            q = q.clamp(self.clip[0][kind], self.clip[1][kind])
+        v = q * step
         if self.centroids is not None:
             hidden = kind <= self.G
             i = (self.values()[new][hidden, None] - self.centroids).abs().argmin(1)
-            q[hidden],v[hidden] = i - len(self.centroids)//2,self.centroids[i]
-        self.Q[new],self.held[new] = q,(v + self.zero[new]).float()
+            q[hidden], v[hidden] = i - len(self.centroids) // 2, self.centroids[i]
+        self.Q[new], self.held[new] = q, (v + self.zero[new]).float()
         self.done |= new
         self.hold()
 
-    def segments(self)->list: # of int64 arrays
+    def segments(self) -> list:  # of int64 arrays
         "Symbols in file order, sorted by kind"
-        if not self.done.all(): raise ValueError(f'{self.done.double().mean():.0%} of the weights are rounded: let the fit come to its end first')
-        q,kind = self.Q.cpu().numpy(),self.kind.cpu().numpy()
-        return np.split(q[np.argsort(kind, kind='stable')], np.cumsum(np.bincount(kind, minlength=self.G + 6))[:-1])
+        if not self.done.all():
+            raise ValueError(
+                f"{self.done.double().mean():.0%} of the weights are rounded: let the fit come to its end first"
+            )
+        q, kind = self.Q.cpu().numpy(), self.kind.cpu().numpy()
+        return np.split(
+            q[np.argsort(kind, kind="stable")],
+            np.cumsum(np.bincount(kind, minlength=self.G + 6))[:-1],
+        )
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #307f1491
 def afford(
-    codes:list, # step codes
-    groups:list, # of tensors: the parameters of each kind
-    still_open:list, # kinds whose code may change
-    bits:float, # target for all parameters together
-    sharing=None, # (kind, size) of a pool
-)->list: # step codes
+    codes: list,  # step codes
+    groups: list,  # of tensors: the parameters of each kind
+    still_open: list,  # kinds whose code may change
+    bits: float,  # target for all parameters together
+    sharing=None,  # (kind, size) of a pool
+) -> list:  # step codes
     "Shift the open codes equally so that all parameters take about `bits`; by two octaves at most"
-    spent = sum(gaussian_rate(w, d) for w,d in zip(groups, unit_steps(codes, sharing), strict=True))
+    spent = sum(
+        gaussian_rate(w, d) for w, d in zip(groups, unit_steps(codes, sharing), strict=True)
+    )
     n = sum(groups[k].numel() for k in still_open)
-    shift = max(-16, min(16, round(8*(bits - spent)/n))) if n else 0
-    return [min(FINEST, max(0, c + shift)) if k in still_open else c for k,c in enumerate(codes)]
+    shift = max(-16, min(16, round(8 * (bits - spent) / n))) if n else 0
+    return [min(FINEST, max(0, c + shift)) if k in still_open else c for k, c in enumerate(codes)]
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #1ba3b8dd
 class Freeze:
     "Callback of `fit`: round weights while the others are still fitted, coarse grades first; `layers` returns the integer network"
-    def __init__(self,
-        phi:float=.2, # noise of the coarsest grade, radians rms; with `bits` only an initial value
-        G:int=7, # finest grade, half octaves, 1..34
-        start:float=.5, # progress at which rounding starts
-        end:float=.98, # progress at which all weights are rounded
-        decay:float=.1, # weight decay of hidden matrices, times the learning rate
-        late=(.1, .4), # fractions of the ramp between which all but the hidden weights are rounded
-        bits:float=None, # target size of all weights, by adapting the steps; None: fixed steps
+
+    def __init__(
+        self,
+        phi: float = 0.2,  # noise of the coarsest grade, radians rms; with `bits` only an initial value
+        G: int = 7,  # finest grade, half octaves, 1..34
+        start: float = 0.5,  # progress at which rounding starts
+        end: float = 0.98,  # progress at which all weights are rounded
+        decay: float = 0.1,  # weight decay of hidden matrices, times the learning rate
+        late=(
+            0.1,
+            0.4,
+        ),  # fractions of the ramp between which all but the hidden weights are rounded
+        bits: float = None,  # target size of all weights, by adapting the steps; None: fixed steps
     ):
-        if not (0 < phi < math.inf and 1 <= G <= MOST): raise ValueError(f'phi is {phi} and G {G}: phi is above 0, G is 1..{MOST}')
-        if not 0 <= start < end <= 1: raise ValueError(f'rounding from {start} to {end}: 0 <= start < end <= 1 is needed')
-        if bits is not None and not bits > 0: raise ValueError(f'bits is {bits}: give a number above 0, or None')
-        self.phi,self.G,self.start,self.end,self.decay,self.late,self.bits = phi,G,start,end,decay,late,bits
-        self.net,self.share = None,0.
+        if not (0 < phi < math.inf and 1 <= G <= MOST):
+            raise ValueError(f"phi is {phi} and G {G}: phi is above 0, G is 1..{MOST}")
+        if not 0 <= start < end <= 1:
+            raise ValueError(f"rounding from {start} to {end}: 0 <= start < end <= 1 is needed")
+        if bits is not None and not bits > 0:
+            raise ValueError(f"bits is {bits}: give a number above 0, or None")
+        self.phi, self.G, self.start, self.end, self.decay, self.late, self.bits = (
+            phi,
+            G,
+            start,
+            end,
+            decay,
+            late,
+            bits,
+        )
+        self.net, self.share = None, 0.0
 
     def before_fit(self, s):
         "Reset the state, or continue the interrupted fit of the same network"
-        self.ramp = (0., self.share) if self.net is s.net else (self.start, 0.)
-        if self.net is s.net: return
-        self.net,self.share,self.settled = s.net,0.,0   # grades 0..settled-1 keep their steps
+        self.ramp = (0.0, self.share) if self.net is s.net else (self.start, 0.0)
+        if self.net is s.net:
+            return
+        self.net, self.share, self.settled = s.net, 0.0, 0  # grades 0..settled-1 keep their steps
         self.rounding = Rounding(s.net, self.G, self.late)
         self.codes = self.first(s.net)
 
-    def first(self, net)->list: # step codes
+    def first(self, net) -> list:  # step codes
         "Initial step codes; the noise of a product comes from both factors"
-        codes,sharing = initial_step_codes(net.width, self.phi, self.G),self.rounding.sharing
-        if not sharing or sharing[0] == 'hash': return codes
-        m,spread = sharing[1],(2/net.width)**.5/(2*math.pi)
-        finer = round(8*math.log2(math.sqrt(2*m)*math.sqrt(spread/math.sqrt(m))))
-        return [min(FINEST, max(0, c + finer*(k <= self.G))) for k,c in enumerate(codes)]
+        codes, sharing = initial_step_codes(net.width, self.phi, self.G), self.rounding.sharing
+        if not sharing or sharing[0] == "hash":
+            return codes
+        m, spread = sharing[1], (2 / net.width) ** 0.5 / (2 * math.pi)
+        finer = round(8 * math.log2(math.sqrt(2 * m) * math.sqrt(spread / math.sqrt(m))))
+        return [min(FINEST, max(0, c + finer * (k <= self.G))) for k, c in enumerate(codes)]
 
-    def before_step(self, s): self.rounding.still()
+    def before_step(self, s):
+        self.rounding.still()
 
     @torch.no_grad()
     def after_step(self, s):
-        for p in s.net.W[1:-1]: p.mul_(1 - self.decay*s.lr*s.net.unit)
+        for p in s.net.W[1:-1]:
+            p.mul_(1 - self.decay * s.lr * s.net.unit)
         self.rounding.hold()
-        start,done = self.ramp
-        if s.progress >= start: self.advance(done + (1 - done)*min(1., (s.progress - start)/(self.end - start)))
+        start, done = self.ramp
+        if s.progress >= start:
+            self.advance(done + (1 - done) * min(1.0, (s.progress - start) / (self.end - start)))
 
     def after_fit(self, s):
-        if s.stop not in ('interrupted', 'diverged'): self.advance(1.)
+        if s.stop not in ("interrupted", "diverged"):
+            self.advance(1.0)
 
     @torch.no_grad()
-    def advance(self,
-        share:float, # 0..1
+    def advance(
+        self,
+        share: float,  # 0..1
     ):
         "Round all parameters up to position `share`"
-        self.share,begun = share,round(self.G*share**1.5)
-        if self.settled <= min(begun, self.G): self.settle(begun)
+        self.share, begun = share, round(self.G * share**1.5)
+        if self.settled <= min(begun, self.G):
+            self.settle(begun)
         self.rounding.round(share, self.codes)
 
-    def settle(self,
-        begun:int, # the finest grade that has started
+    def settle(
+        self,
+        begun: int,  # the finest grade that has started
     ):
         "Choose the steps of the grades that start"
-        still_open = range(self.settled, self.G + 1 if self.settled else self.G + 6)   # the kinds without grades only once
-        if self.bits: self.codes = afford(self.codes, self.numbers(), still_open, self.bits, self.rounding.sharing)
+        still_open = range(
+            self.settled, self.G + 1 if self.settled else self.G + 6
+        )  # the kinds without grades only once
+        if self.bits:
+            self.codes = afford(
+                self.codes, self.numbers(), still_open, self.bits, self.rounding.sharing
+            )
         self.settled = begun + 1
 
-    def numbers(self)->list: # of tensors
+    def numbers(self) -> list:  # of tensors
         "The parameters of each kind"
-        w,kind = self.rounding.values(),self.rounding.kind
+        w, kind = self.rounding.values(), self.rounding.kind
         return [w[kind == k] for k in range(self.G + 6)]
 
-    def args(self)->dict: # fields of the header
+    def args(self) -> dict:  # fields of the header
         "Header fields that describe the symbols"
         return dict(steps=bytes(self.codes))
 
-    def segments(self)->list: # of int64 arrays
+    def segments(self) -> list:  # of int64 arrays
         "Symbols in file order"
-        if self.net is None: raise ValueError('nothing is rounded yet: fit a network with this callback first')
+        if self.net is None:
+            raise ValueError("nothing is rounded yet: fit a network with this callback first")
         return self.rounding.segments()
 
-    def layers(self)->list: # of `Layer`, first to last
+    def layers(self) -> list:  # of `Layer`, first to last
         "The integer network, as the decoder builds it"
-        q,r,a = self.segments(),self.rounding,self.args()
-        return layers_from_segments(q, a['steps'], *r.shape[:2], r.tiles, r.sharing, a.get('codebook'))
+        q, r, a = self.segments(), self.rounding, self.args()
+        return layers_from_segments(
+            q, a["steps"], *r.shape[:2], r.tiles, r.sharing, a.get("codebook")
+        )
 
-    def state(self)->dict: # of numbers, lists and tensors
+    def state(self) -> dict:  # of numbers, lists and tensors
         "State from which another process can resume"
         r = self.rounding
-        return dict(share=self.share, settled=self.settled, codes=[int(c) for c in self.codes], ramp=list(self.ramp), rounded=[r.done, r.Q, r.held], clip=r.clip, centroids=r.centroids)
+        return dict(
+            share=self.share,
+            settled=self.settled,
+            codes=[int(c) for c in self.codes],
+            ramp=list(self.ramp),
+            rounded=[r.done, r.Q, r.held],
+            clip=r.clip,
+            centroids=r.centroids,
+        )
 
     def restore(self, old):
         "Resume from a `state`"
         r = self.rounding
-        self.share,self.settled,self.codes,self.ramp = old['share'],old['settled'],list(old['codes']),tuple(old['ramp'])
-        def here(v): return v if v is None else [here(t) for t in v] if isinstance(v, (list, tuple)) else v.to(r.held.device)
-        (r.done,r.Q,r.held),r.clip,r.centroids = here(old['rounded']),here(old['clip']),here(old['centroids'])
+        self.share, self.settled, self.codes, self.ramp = (
+            old["share"],
+            old["settled"],
+            list(old["codes"]),
+            tuple(old["ramp"]),
+        )
+
+        def here(v):
+            return (
+                v
+                if v is None
+                else [here(t) for t in v]
+                if isinstance(v, (list, tuple))
+                else v.to(r.held.device)
+            )
+
+        (r.done, r.Q, r.held), r.clip, r.centroids = (
+            here(old["rounded"]),
+            here(old["clip"]),
+            here(old["centroids"]),
+        )
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #qa000002
 class Linear(Freeze):
     "One step for each kind of parameter"
-    def __init__(self,
-        **kw, # arguments of `Freeze`
-    ): super().__init__(**{**kw, 'G': 1})
+
+    def __init__(
+        self,
+        **kw,  # arguments of `Freeze`
+    ):
+        super().__init__(**{**kw, "G": 1})
 
     def first(self, net):
         codes = super().first(net)
-        return [min(FINEST, c + 9) for c in [codes[0] + 2]*2 + codes[2:]]   # between its two grades; all finer, for the same bits as with seven grades
+        return [
+            min(FINEST, c + 9) for c in [codes[0] + 2] * 2 + codes[2:]
+        ]  # between its two grades; all finer, for the same bits as with seven grades
 
     def settle(self, begun):
-        if not self.settled: super().settle(self.G)
+        if not self.settled:
+            super().settle(self.G)
+
 
 class Range(Linear):
     "One step for each kind of parameter, clipped to an asymmetric range between two quantiles"
-    def __init__(self,
-        share:float=.002, # clipped fraction at each end
-        **kw, # arguments of `Freeze`
+
+    def __init__(
+        self,
+        share: float = 0.002,  # clipped fraction at each end
+        **kw,  # arguments of `Freeze`
     ):
         super().__init__(**kw)
         self.left_out = share
 
     def settle(self, begun):
-        if self.settled: return
+        if self.settled:
+            return
         super().settle(begun)
         steps = unit_steps(self.codes, self.rounding.sharing)
-        ends = [[math.floor(float(torch.quantile(w[:1 << 20], q))/float(d)) if w.numel() else 0 for w,d in zip(self.numbers(), steps, strict=True)] for q in (self.left_out, 1 - self.left_out)]
-        lo,hi = torch.tensor(ends, device=self.rounding.held.device)
+        ends = [
+            [
+                math.floor(float(torch.quantile(w[: 1 << 20], q)) / float(d)) if w.numel() else 0
+                for w, d in zip(self.numbers(), steps, strict=True)
+            ]
+            for q in (self.left_out, 1 - self.left_out)
+        ]
+        lo, hi = torch.tensor(ends, device=self.rounding.held.device)
         self.rounding.clip = [lo, hi + 1]
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #qa000003
 def fit_codebook(
-    w, # (n,) float64 tensor
-    bits:float, # for indices and codebook
-    zero:bool=False, # include 0 as an entry?
-): # (K,) float64 tensor, ascending
+    w,  # (n,) float64 tensor
+    bits: float,  # for indices and codebook
+    zero: bool = False,  # include 0 as an entry?
+):  # (K,) float64 tensor, ascending
     "The largest codebook within the bits: k-means, initialized at equal distances"
     from scipy.cluster.vq import kmeans2
-    v,best = w.cpu().numpy(),None
+
+    v, best = w.cpu().numpy(), None
     left = v[v != 0] if zero else v
     for k in (2, 3, 4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 256):
-        if k > len(np.unique(left)): break
+        if k > len(np.unique(left)):
+            break
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')   # warning about an unused entry, which is dropped
-            c = np.unique(np.append(kmeans2(left, np.linspace(left.min(), left.max(), k), iter=15, minit='matrix', seed=0)[0], [0.] if zero else []))
+            warnings.simplefilter("ignore")  # warning about an unused entry, which is dropped
+            c = np.unique(
+                np.append(
+                    kmeans2(
+                        left,
+                        np.linspace(left.min(), left.max(), k),
+                        iter=15,
+                        minit="matrix",
+                        seed=0,
+                    )[0],
+                    [0.0] if zero else [],
+                )
+            )
         n = np.bincount(np.abs(v[:, None] - c).argmin(1))
-        if best is not None and 16*len(c) - float(n[n > 0] @ np.log2(n[n > 0]/n.sum())) > bits: break
+        if best is not None and 16 * len(c) - float(n[n > 0] @ np.log2(n[n > 0] / n.sum())) > bits:
+            break
         best = c
     return torch.from_numpy(np.zeros(1) if best is None else best)
 
+
 class Cluster(Linear):
     "Hidden weights from a codebook (Han et al. 2016), which is fitted after all are assigned; the others as in `Linear`"
-    def __init__(self,
-        end:float=.9, # progress at which every weight is assigned
-        **kw, # arguments of `Freeze`
-    ): super().__init__(end=end, **kw)
+
+    def __init__(
+        self,
+        end: float = 0.9,  # progress at which every weight is assigned
+        **kw,  # arguments of `Freeze`
+    ):
+        super().__init__(end=end, **kw)
 
     def settle(self, begun):
-        if self.settled: return
+        if self.settled:
+            return
         super().settle(begun)
         r = self.rounding
         w = torch.cat(self.numbers()[:2])
-        self.unit = float(unit_steps([0]*7, r.sharing)[0])
+        self.unit = float(unit_steps([0] * 7, r.sharing)[0])
         spent = gaussian_rate(w, float(unit_steps(self.codes, r.sharing)[0]))
         r.centroids = fit_codebook(w, spent, bool((w == 0).any())).to(w)
-        self.codes[:2] = [FINE]*2
-        self.moments = torch.zeros(3, len(r.centroids), dtype=torch.float64, device=w.device)   # first and second moment of the gradients, and their number
+        self.codes[:2] = [FINE] * 2
+        self.moments = torch.zeros(
+            3, len(r.centroids), dtype=torch.float64, device=w.device
+        )  # first and second moment of the gradients, and their number
 
     def before_step(self, s):
         r = self.rounding
@@ -308,43 +492,60 @@ class Cluster(Linear):
         if self.learning:
             hidden = r.kind <= self.G
             g = torch.cat([p.grad.flatten() for p in r.params])[hidden].double()
-            self.slope = torch.zeros_like(r.centroids).index_add(0, r.Q[hidden] + len(r.centroids)//2, g)*(r.centroids != 0)
+            self.slope = torch.zeros_like(r.centroids).index_add(
+                0, r.Q[hidden] + len(r.centroids) // 2, g
+            ) * (r.centroids != 0)
         super().before_step(s)
 
     @torch.no_grad()
     def after_step(self, s):
         super().after_step(s)
-        if not self.learning: return
-        r,(m,v,t) = self.rounding,self.moments
-        m.lerp_(self.slope, .1); v.lerp_(self.slope.square(), .05); t += 1
-        self.move(r.centroids - s.lr*s.net.unit*(m/(1 - .9**t))/((v/(1 - .95**t)).sqrt() + 1e-12))
+        if not self.learning:
+            return
+        r, (m, v, t) = self.rounding, self.moments
+        m.lerp_(self.slope, 0.1)
+        v.lerp_(self.slope.square(), 0.05)
+        t += 1
+        self.move(
+            r.centroids
+            - s.lr * s.net.unit * (m / (1 - 0.9**t)) / ((v / (1 - 0.95**t)).sqrt() + 1e-12)
+        )
 
     def move(self, centroids):
         "Set the weights to their codebook entries"
         r = self.rounding
         hidden = r.kind <= self.G
         r.centroids = centroids
-        r.held[hidden] = centroids[r.Q[hidden] + len(centroids)//2].float()
+        r.held[hidden] = centroids[r.Q[hidden] + len(centroids) // 2].float()
         r.hold()
 
     @torch.no_grad()
     def after_fit(self, s):
         super().after_fit(s)
         r = self.rounding
-        if r.centroids is None or not r.done.all(): return
-        fine = self.unit/65536
-        values,places = torch.unique((r.centroids/fine).round(), return_inverse=True)
+        if r.centroids is None or not r.done.all():
+            return
+        fine = self.unit / 65536
+        values, places = torch.unique((r.centroids / fine).round(), return_inverse=True)
         hidden = r.kind <= self.G
-        r.Q[hidden] = places[r.Q[hidden] + len(r.centroids)//2] - len(values)//2
-        self.move(values*fine)
+        r.Q[hidden] = places[r.Q[hidden] + len(r.centroids) // 2] - len(values) // 2
+        self.move(values * fine)
 
-    def args(self): return super().args() | dict(codebook=write_codebook((self.rounding.centroids/self.unit*65536).round().long().tolist()))
+    def args(self):
+        return super().args() | dict(
+            codebook=write_codebook(
+                (self.rounding.centroids / self.unit * 65536).round().long().tolist()
+            )
+        )
 
-    def state(self): return super().state() | dict(moments=getattr(self, 'moments', None))
+    def state(self):
+        return super().state() | dict(moments=getattr(self, "moments", None))
 
     def restore(self, old):
         super().restore(old)
-        self.unit = float(unit_steps([0]*7, self.rounding.sharing)[0])
-        if old['moments'] is not None: self.moments = old['moments'].to(self.rounding.held.device)
+        self.unit = float(unit_steps([0] * 7, self.rounding.sharing)[0])
+        if old["moments"] is not None:
+            self.moments = old["moments"].to(self.rounding.held.device)
 
-QUANTIZERS = {'graded': Freeze, 'linear': Linear, 'range': Range, 'cluster': Cluster}
+
+QUANTIZERS = {"graded": Freeze, "linear": Linear, "range": Range, "cluster": Cluster}

@@ -18,199 +18,311 @@ from .integer import MANT, Layer
 from .hashing import splitmix64, numbers, spread
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #f0d24208
-FINEST = 175   # largest step code of a file
+FINEST = 175  # largest step code of a file
+
 
 def code_of(
-    step:float, # quantization step, above 0
-)->int: # step code, 0..175
+    step: float,  # quantization step, above 0
+) -> int:  # step code, 0..175
     "The code of the step nearest to `step`, on a logarithmic scale"
-    if not 0 < step < math.inf: raise ValueError(f'step is {step}: give a number above 0')
-    return int(min(max(round(-8*math.log2(step)), 0), FINEST))
+    if not 0 < step < math.inf:
+        raise ValueError(f"step is {step}: give a number above 0")
+    return int(min(max(round(-8 * math.log2(step)), 0), FINEST))
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #3380cd7f
 def shuffle_ranks(
-    n:int, # number of weights
-)->np.ndarray: # (n,) int64, a permutation of 0..n-1
+    n: int,  # number of weights
+) -> np.ndarray:  # (n,) int64, a permutation of 0..n-1
     "Rank of every weight in a fixed shuffle, in integer arithmetic: the mixing function of SplitMix64 (Steele et al. 2014)"
     out = np.empty(n, np.int64)
-    out[np.argsort(splitmix64(n), kind='stable')] = np.arange(n)
+    out[np.argsort(splitmix64(n), kind="stable")] = np.arange(n)
     return out
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #61e39520
-MOST = 34   # finest grade of a file: 17 octaves
+MOST = 34  # finest grade of a file: 17 octaves
+
 
 def grade_bounds(
-    n:int, # number of weights
-    G:int, # finest grade, half octaves
-)->list: # of G ranks, ascending: first ranks of grades 1..G
+    n: int,  # number of weights
+    G: int,  # finest grade, half octaves
+) -> list:  # of G ranks, ascending: first ranks of grades 1..G
     "First rank `r` of every grade `j`: the first with `G*((2r+1)/2n)**1.5 >= j - 1/2`"
-    return [bisect_left(range(n), (2*j - 1)**2*(2*n)**3, key=lambda r: (2*r + 1)**3*4*G*G) for j in range(1, G + 1)]
+    return [
+        bisect_left(
+            range(n), (2 * j - 1) ** 2 * (2 * n) ** 3, key=lambda r: (2 * r + 1) ** 3 * 4 * G * G
+        )
+        for j in range(1, G + 1)
+    ]
+
 
 def grades(
-    n:int, # number of weights
-    G:int, # finest grade, half octaves
-)->np.ndarray: # (n,) int64 grades 0..G
+    n: int,  # number of weights
+    G: int,  # finest grade, half octaves
+) -> np.ndarray:  # (n,) int64 grades 0..G
     "The grade of every weight: nearest to `G*t**1.5`, where `t` in 0..1 is its relative rank in the shuffle"
-    return np.searchsorted(np.array(grade_bounds(n, G), np.int64), shuffle_ranks(n), side='right')
+    return np.searchsorted(np.array(grade_bounds(n, G), np.int64), shuffle_ranks(n), side="right")
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #f8a8a32f
 def phase_step(
-    phi:float, # noise in the phase of a neuron if all its weights are rounded, radians rms
-    fan_in:int, # number of inputs of the layer
-    rms:float, # rms of one input
-)->float: # step in turns
+    phi: float,  # noise in the phase of a neuron if all its weights are rounded, radians rms
+    fan_in: int,  # number of inputs of the layer
+    rms: float,  # rms of one input
+) -> float:  # step in turns
     "The weight step that gives `phi` radians rms of uniform rounding noise in a phase"
-    return phi*math.sqrt(12)/(rms*math.sqrt(fan_in))/(2*math.pi)
+    return phi * math.sqrt(12) / (rms * math.sqrt(fan_in)) / (2 * math.pi)
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #2c019dab
 def initial_step_codes(
-    width:int, # neurons per layer
-    phi:float=.2, # noise of the coarsest grade, radians rms
-    G:int=7, # finest grade, half octaves
-)->list: # G+6 step codes: of grades 0..G of the hidden weights, of first and last weights, of first, hidden and last biases
+    width: int,  # neurons per layer
+    phi: float = 0.2,  # noise of the coarsest grade, radians rms
+    G: int = 7,  # finest grade, half octaves
+) -> list:  # G+6 step codes: of grades 0..G of the hidden weights, of first and last weights, of first, hidden and last biases
     "Steps that give equal phase noise in every layer"
-    mid,hidden = round(G*.8**1.5),code_of(phase_step(phi, width, math.sqrt(.5)))
-    last = .3*phi*math.sqrt(12/width)*math.sqrt(2)
-    others = [phase_step(phi, 2, .57), last, phase_step(phi, 1, 1), phase_step(phi, 1, 1), .3*phi]
-    return [min(c, FINEST) for c in (*(hidden + 4*g for g in range(G + 1)), *(code_of(s) + 4*mid for s in others))]
+    mid, hidden = round(G * 0.8**1.5), code_of(phase_step(phi, width, math.sqrt(0.5)))
+    last = 0.3 * phi * math.sqrt(12 / width) * math.sqrt(2)
+    others = [
+        phase_step(phi, 2, 0.57),
+        last,
+        phase_step(phi, 1, 1),
+        phase_step(phi, 1, 1),
+        0.3 * phi,
+    ]
+    return [
+        min(c, FINEST)
+        for c in (*(hidden + 4 * g for g in range(G + 1)), *(code_of(s) + 4 * mid for s in others))
+    ]
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #3bb4b18e
 def _sizes(width, depth, channels=1, G=1, tiles=1):
     "Validate the size of a network"
-    for name,v,most in (('width', width, 1024), ('depth', depth, 64), ('channels', channels, 4), ('tiles', tiles, 4096)):
-        if not 1 <= v <= most: raise ValueError(f'{name} is {v}: a network has 1..{most}')
-    if not 1 <= G <= MOST: raise DamagedError(f'the finest grade is {G}, of {G + 6} step codes: it is 1..{MOST}, of 7..{MOST + 6}')
+    for name, v, most in (
+        ("width", width, 1024),
+        ("depth", depth, 64),
+        ("channels", channels, 4),
+        ("tiles", tiles, 4096),
+    ):
+        if not 1 <= v <= most:
+            raise ValueError(f"{name} is {v}: a network has 1..{most}")
+    if not 1 <= G <= MOST:
+        raise DamagedError(
+            f"the finest grade is {G}, of {G + 6} step codes: it is 1..{MOST}, of 7..{MOST + 6}"
+        )
 
-def _many(tiles): return (tiles,) if tiles > 1 else ()   # leading dimension of tiles, if there are several
+
+def _many(tiles):
+    return (tiles,) if tiles > 1 else ()  # leading dimension of tiles, if there are several
+
+
 @contextmanager
 def as_format_error():
     "Convert a `ValueError` of a pool to a `DamagedError`"
-    try: yield
-    except ValueError as e: raise DamagedError(str(e)) from None
+    try:
+        yield
+    except ValueError as e:
+        raise DamagedError(str(e)) from None
+
 
 def hidden_weights(width, depth, tiles=1):
     "Number of weights between hidden layers"
-    return tiles*(depth - 1)*width*width
-def _hidden_grades(width, depth, tiles, G): return grades(hidden_weights(width, depth, tiles), G).reshape(depth - 1, *_many(tiles), width, width)
+    return tiles * (depth - 1) * width * width
+
+
+def _hidden_grades(width, depth, tiles, G):
+    return grades(hidden_weights(width, depth, tiles), G).reshape(
+        depth - 1, *_many(tiles), width, width
+    )
+
 
 def check_codes(codes):
     "Validate step codes"
-    if not 0 <= min(codes) <= max(codes) <= FINEST: raise DamagedError(f'step codes are {min(codes)}..{max(codes)}: they are 0..{FINEST}')
+    if not 0 <= min(codes) <= max(codes) <= FINEST:
+        raise DamagedError(f"step codes are {min(codes)}..{max(codes)}: they are 0..{FINEST}")
+
 
 def code_arrays(
-    codes, # from `initial_step_codes`, or the bytes of a file
-    width:int, # neurons per layer
-    depth:int, # number of sine layers
-    tiles:int=1, # number of networks
-)->list: # (k, kb) of every layer, first to last; k is an int or a (width,width) array, (tiles,width,width) if there are several
+    codes,  # from `initial_step_codes`, or the bytes of a file
+    width: int,  # neurons per layer
+    depth: int,  # number of sine layers
+    tiles: int = 1,  # number of networks
+) -> list:  # (k, kb) of every layer, first to last; k is an int or a (width,width) array, (tiles,width,width) if there are several
     "Assign the step codes to the layers"
     _sizes(width, depth, G=len(codes) - 6, tiles=tiles)
     check_codes(codes)
-    *hidden,first,last,b_first,b_hidden,b_last = codes
+    *hidden, first, last, b_first, b_hidden, b_last = codes
     k = np.array(hidden, np.int64)[_hidden_grades(width, depth, tiles, len(hidden) - 1)]
     return [(first, b_first), *((m, b_hidden) for m in k), (last, b_last)]
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #350bcd4c
 def kinds(
-    width:int, # neurons per layer
-    depth:int, # number of sine layers
-    channels:int, # 1..4
-    G:int, # finest grade, half octaves
-    tiles:int=1, # number of networks
-    sharing=None, # (kind, size) of `siren.hashing`: the hidden weights come from a pool
-)->list: # of uint8 arrays, shaped like weights and biases, first layer to last
+    width: int,  # neurons per layer
+    depth: int,  # number of sine layers
+    channels: int,  # 1..4
+    G: int,  # finest grade, half octaves
+    tiles: int = 1,  # number of networks
+    sharing=None,  # (kind, size) of `siren.hashing`: the hidden weights come from a pool
+) -> list:  # of uint8 arrays, shaped like weights and biases, first layer to last
     "Kind of every parameter: 0..G a hidden weight of that grade, then first and last weights, then first, hidden and last biases; in the order of `CoordNet.free`"
     _sizes(width, depth, channels, G, tiles)
-    first,last,b_first,b_hidden,b_last = range(G + 1, G + 6)
-    def full(kind, *shape): return np.full((*_many(tiles), *shape), kind)
+    first, last, b_first, b_hidden, b_last = range(G + 1, G + 6)
+
+    def full(kind, *shape):
+        return np.full((*_many(tiles), *shape), kind)
+
     if sharing:
         pool = grades(numbers(hidden_weights(width, depth, tiles), sharing), G)
-        parts = [full(first, width, 2), full(b_first, width), pool, *[full(b_hidden, width)]*(depth - 1), full(last, channels, width), full(b_last, channels)]
+        parts = [
+            full(first, width, 2),
+            full(b_first, width),
+            pool,
+            *[full(b_hidden, width)] * (depth - 1),
+            full(last, channels, width),
+            full(b_last, channels),
+        ]
         return [a.astype(np.uint8) for a in parts]
-    W = [full(first, width, 2), *_hidden_grades(width, depth, tiles, G), full(last, channels, width)]
-    b = [full(b_first, width), *[full(b_hidden, width)]*(depth - 1), full(b_last, channels)]
+    W = [
+        full(first, width, 2),
+        *_hidden_grades(width, depth, tiles, G),
+        full(last, channels, width),
+    ]
+    b = [full(b_first, width), *[full(b_hidden, width)] * (depth - 1), full(b_last, channels)]
     return [a.astype(np.uint8) for pair in zip(W, b, strict=True) for a in pair]
 
-def _flat(arrays): return np.concatenate([np.ravel(a) for a in arrays])
+
+def _flat(arrays):
+    return np.concatenate([np.ravel(a) for a in arrays])
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #18e28d80
 def sizes_of(
-    width:int, # neurons per layer
-    depth:int, # number of sine layers
-    channels:int, # 1..4
-    G:int, # finest grade, half octaves
-    tiles:int=1, # number of networks
-    sharing=None, # (kind, size) of a pool
-)->list: # of G+6 ints
+    width: int,  # neurons per layer
+    depth: int,  # number of sine layers
+    channels: int,  # 1..4
+    G: int,  # finest grade, half octaves
+    tiles: int = 1,  # number of networks
+    sharing=None,  # (kind, size) of a pool
+) -> list:  # of G+6 ints
     "Number of symbols of each kind; fast for any size, as it is called before the symbols are validated"
     _sizes(width, depth, channels, G, tiles)
-    with as_format_error(): n = numbers(hidden_weights(width, depth, tiles), sharing)
+    with as_format_error():
+        n = numbers(hidden_weights(width, depth, tiles), sharing)
     ends = [0, *grade_bounds(n, G), n]
-    return [*(b - a for a,b in pairwise(ends)), *(tiles*m for m in (2*width, channels*width, width, (depth - 1)*width, channels))]
+    return [
+        *(b - a for a, b in pairwise(ends)),
+        *(tiles * m for m in (2 * width, channels * width, width, (depth - 1) * width, channels)),
+    ]
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #3a74adb2
 def segments_from_layers(
-    layers, # of `Layer`, first to last
-    G:int, # finest grade, half octaves
-)->list: # of G+6 int64 arrays: the symbols of each kind
+    layers,  # of `Layer`, first to last
+    G: int,  # finest grade, half octaves
+) -> list:  # of G+6 int64 arrays: the symbols of each kind
     "Symbols in file order, sorted by kind"
-    width,depth,channels,tiles = layers[0].B.shape[-1],len(layers) - 1,layers[-1].B.shape[-1],len(np.atleast_2d(layers[0].B))
-    kind,q = _flat(kinds(width, depth, channels, G, tiles)),_flat([a for l in layers for a in (l.Q, l.B)])
-    if len(q) != len(kind): raise ValueError(f'{len(q)} numbers in the layers: {depth} sine layers of width {width} have {len(kind)}')
-    return np.split(q[np.argsort(kind, kind='stable')].astype(np.int64), np.cumsum(sizes_of(width, depth, channels, G, tiles))[:-1])
+    width, depth, channels, tiles = (
+        layers[0].B.shape[-1],
+        len(layers) - 1,
+        layers[-1].B.shape[-1],
+        len(np.atleast_2d(layers[0].B)),
+    )
+    kind, q = (
+        _flat(kinds(width, depth, channels, G, tiles)),
+        _flat([a for l in layers for a in (l.Q, l.B)]),
+    )
+    if len(q) != len(kind):
+        raise ValueError(
+            f"{len(q)} numbers in the layers: {depth} sine layers of width {width} have {len(kind)}"
+        )
+    return np.split(
+        q[np.argsort(kind, kind="stable")].astype(np.int64),
+        np.cumsum(sizes_of(width, depth, channels, G, tiles))[:-1],
+    )
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #c0deb002
 def write_codebook(
-    values, # ascending int64, in units of step code `FINE`
-)->bytes:
+    values,  # ascending int64, in units of step code `FINE`
+) -> bytes:
     "Encode a codebook: the smallest value, then the differences"
-    return varint(zigzag(int(values[0]))) + b''.join(varint(int(d)) for d in np.diff(values))
+    return varint(zigzag(int(values[0]))) + b"".join(varint(int(d)) for d in np.diff(values))
+
 
 def read_codebook(
-    data:bytes, # from `write_codebook`
-)->np.ndarray: # int64
+    data: bytes,  # from `write_codebook`
+) -> np.ndarray:  # int64
     "Decode a codebook"
-    v,at = read_varint(data, 0, 'least value of the codebook')
+    v, at = read_varint(data, 0, "least value of the codebook")
     out = [zigzag(v, back=True)]
     while at < len(data):
-        d,at = read_varint(data, at, 'value of the codebook')
-        if not d: raise DamagedError(f'codebook: two equal values before offset {at}')
+        d, at = read_varint(data, at, "value of the codebook")
+        if not d:
+            raise DamagedError(f"codebook: two equal values before offset {at}")
         out.append(out[-1] + d)
-    if max(abs(out[0]), abs(out[-1])) >= 1 << 24: raise DamagedError(f'codebook: values {out[0]}..{out[-1]} are too large')
+    if max(abs(out[0]), abs(out[-1])) >= 1 << 24:
+        raise DamagedError(f"codebook: values {out[0]}..{out[-1]} are too large")
     return np.array(out, np.int64)
 
+
 def from_codebook(
-    q, # symbols
-    values, # from `read_codebook`
-)->np.ndarray: # int64
+    q,  # symbols
+    values,  # from `read_codebook`
+) -> np.ndarray:  # int64
     "Values of symbols; 0 is the middle of the list"
-    i = np.asarray(q, np.int64) + len(values)//2
-    if len(i) and not 0 <= i.min() <= i.max() < len(values): raise DamagedError(f'codebook: symbols {q.min()}..{q.max()} in a list of {len(values)}')
+    i = np.asarray(q, np.int64) + len(values) // 2
+    if len(i) and not 0 <= i.min() <= i.max() < len(values):
+        raise DamagedError(f"codebook: symbols {q.min()}..{q.max()} in a list of {len(values)}")
     return values[i]
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #f3941f8a
 def layers_from_segments(
-    segments, # from `segments_from_layers`
-    codes, # of the file, one for each segment
-    width:int, # neurons per layer
-    depth:int, # number of sine layers
-    tiles:int=1, # number of networks
-    sharing=None, # (kind, size) of a pool
-    codebook:bytes=None, # from `write_codebook`: values of the symbols of hidden weights
-)->list: # of `Layer`, first to last; with a leading dimension of tiles, if there are several
+    segments,  # from `segments_from_layers`
+    codes,  # of the file, one for each segment
+    width: int,  # neurons per layer
+    depth: int,  # number of sine layers
+    tiles: int = 1,  # number of networks
+    sharing=None,  # (kind, size) of a pool
+    codebook: bytes = None,  # from `write_codebook`: values of the symbols of hidden weights
+) -> list:  # of `Layer`, first to last; with a leading dimension of tiles, if there are several
     "Rebuild the network from its symbols"
-    if len(segments) != len(codes): raise ValueError(f'{len(segments)} segments and {len(codes)} step codes: give one for each')
-    channels,G = len(segments[-1])//tiles,len(codes) - 6
-    if (got := [len(s) for s in segments]) != (want := sizes_of(width, depth, channels, G, tiles, sharing)): raise ValueError(f'segments of {got} symbols: {want} are needed')
-    if codebook is not None: segments = [*(from_codebook(s, read_codebook(codebook)) for s in segments[:G + 1]), *segments[G + 1:]]
+    if len(segments) != len(codes):
+        raise ValueError(f"{len(segments)} segments and {len(codes)} step codes: give one for each")
+    channels, G = len(segments[-1]) // tiles, len(codes) - 6
+    if (got := [len(s) for s in segments]) != (
+        want := sizes_of(width, depth, channels, G, tiles, sharing)
+    ):
+        raise ValueError(f"segments of {got} symbols: {want} are needed")
+    if codebook is not None:
+        segments = [
+            *(from_codebook(s, read_codebook(codebook)) for s in segments[: G + 1]),
+            *segments[G + 1 :],
+        ]
     shapes = kinds(width, depth, channels, G, tiles, sharing)
     q = np.empty(sum(want), np.int64)
-    q[np.argsort(_flat(shapes), kind='stable')] = np.concatenate(segments)
-    parts = [p.reshape(a.shape) for a,p in zip(shapes, np.split(q, np.cumsum([a.size for a in shapes])[:-1]), strict=True)]
-    if not sharing: return [Layer(Q, B, *k) for Q,B,k in zip(parts[::2], parts[1::2], code_arrays(codes, width, depth, tiles), strict=True)]
+    q[np.argsort(_flat(shapes), kind="stable")] = np.concatenate(segments)
+    parts = [
+        p.reshape(a.shape)
+        for a, p in zip(shapes, np.split(q, np.cumsum([a.size for a in shapes])[:-1]), strict=True)
+    ]
+    if not sharing:
+        return [
+            Layer(Q, B, *k)
+            for Q, B, k in zip(
+                parts[::2], parts[1::2], code_arrays(codes, width, depth, tiles), strict=True
+            )
+        ]
     check_codes(codes)
-    *_,first,last,b_first,b_hidden,b_last = codes
-    W,b,pool,*B,V,c = parts
+    *_, first, last, b_first, b_hidden, b_last = codes
+    W, b, pool, *B, V, c = parts
     shape = (depth - 1, *_many(tiles), width, width)
-    with as_format_error(): Q,k = [a.reshape(shape) for a in spread(pool, np.asarray(list(codes), np.int64)[shapes[2]], hidden_weights(width, depth, tiles), sharing, MANT)]
-    return [Layer(W, b, first, b_first), *(Layer(*l, b_hidden) for l in zip(Q, B, k, strict=True)), Layer(V, c, last, b_last)]
+    with as_format_error():
+        Q, k = [
+            a.reshape(shape)
+            for a in spread(
+                pool,
+                np.asarray(list(codes), np.int64)[shapes[2]],
+                hidden_weights(width, depth, tiles),
+                sharing,
+                MANT,
+            )
+        ]
+    return [
+        Layer(W, b, first, b_first),
+        *(Layer(*l, b_hidden) for l in zip(Q, B, k, strict=True)),
+        Layer(V, c, last, b_last),
+    ]

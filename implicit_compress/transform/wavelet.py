@@ -13,187 +13,259 @@ import numpy as np
 import pywt
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #36097a59
-WAVELETS = ['9/7', *(w for w in pywt.wavelist(kind='discrete') if w != 'dmey')]   # dmey is truncated and not invertible
+WAVELETS = [
+    "9/7",
+    *(w for w in pywt.wavelist(kind="discrete") if w != "dmey"),
+]  # dmey is truncated and not invertible
+
 
 class Band(NamedTuple):
     "One band of a decomposition: name, level and coefficients"
-    name:str # 'll', 'lh' (high along rows' axis 0), 'hl' (high along columns' axis 1), 'hh'
-    level:int # number of halvings, 1 is the finest
-    data:np.ndarray # (h',w',c)
+
+    name: str  # 'll', 'lh' (high along rows' axis 0), 'hl' (high along columns' axis 1), 'hh'
+    level: int  # number of halvings, 1 is the finest
+    data: np.ndarray  # (h',w',c)
+
 
 def decompose(
-    x, # (h,w,c) reals
-    wavelet:str='haar', # one of `WAVELETS`: haar, db3, sym4, bior2.2, bior4.4, ...
-    levels:int=1, # number of halvings, 0 or more
-)->list: # of `Band`, coarse to fine: ll, then lh, hl, hh of every level
+    x,  # (h,w,c) reals
+    wavelet: str = "haar",  # one of `WAVELETS`: haar, db3, sym4, bior2.2, bior4.4, ...
+    levels: int = 1,  # number of halvings, 0 or more
+) -> list:  # of `Band`, coarse to fine: ll, then lh, hl, hh of every level
     "Decompose an image by a discrete wavelet transform"
-    if wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4')
-    if levels < 0 or (levels and (max if wavelet == '9/7' else min)(np.shape(x)[:2]) >> levels - 1 < 1): raise ValueError(f'{levels} levels of a picture of {np.shape(x)[0]}x{np.shape(x)[1]}: its sides cannot be halved so often')
-    ll,details = np.asarray(x, np.float64),[]
+    if wavelet not in WAVELETS:
+        raise ValueError(
+            f"wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4"
+        )
+    if levels < 0 or (
+        levels and (max if wavelet == "9/7" else min)(np.shape(x)[:2]) >> levels - 1 < 1
+    ):
+        raise ValueError(
+            f"{levels} levels of a picture of {np.shape(x)[0]}x{np.shape(x)[1]}: its sides cannot be halved so often"
+        )
+    ll, details = np.asarray(x, np.float64), []
     for _ in range(levels):
-        if wavelet == '9/7': (ll,hl),(lh,hh) = [dwt97(v, 1) for v in dwt97(ll, 0)]
-        else: ll,(lh,hl,hh) = pywt.dwt2(ll, wavelet, mode='periodization', axes=(0, 1))
+        if wavelet == "9/7":
+            (ll, hl), (lh, hh) = [dwt97(v, 1) for v in dwt97(ll, 0)]
+        else:
+            ll, (lh, hl, hh) = pywt.dwt2(ll, wavelet, mode="periodization", axes=(0, 1))
         details = [(lh, hl, hh), *details]
-    return [Band('ll', levels, ll), *(Band(n, levels - i, d) for i,ds in enumerate(details) for n,d in zip(('lh', 'hl', 'hh'), ds, strict=True))]
+    return [
+        Band("ll", levels, ll),
+        *(
+            Band(n, levels - i, d)
+            for i, ds in enumerate(details)
+            for n, d in zip(("lh", "hl", "hh"), ds, strict=True)
+        ),
+    ]
+
 
 def recompose(
-    bands:list, # of `decompose`
-    shape, # (h,w,c) of the image
-    wavelet:str='haar', # as for `decompose`
-)->np.ndarray: # (h,w,c) float64
+    bands: list,  # of `decompose`
+    shape,  # (h,w,c) of the image
+    wavelet: str = "haar",  # as for `decompose`
+) -> np.ndarray:  # (h,w,c) float64
     "Invert `decompose`"
-    ll,*rest = [b.data for b in bands]
-    for level,(lh,hl,hh) in zip(range(bands[0].level, 0, -1), zip(*[iter(rest)]*3, strict=True), strict=True):
-        if wavelet == '9/7': ll = idwt97(idwt97(ll, hl, 1), idwt97(lh, hh, 1), 0)
-        else: ll = pywt.idwt2((ll, (lh, hl, hh)), wavelet, mode='periodization', axes=(0, 1))
-        ll = ll[:-(-shape[0] >> level - 1), :-(-shape[1] >> level - 1)]
+    ll, *rest = [b.data for b in bands]
+    for level, (lh, hl, hh) in zip(
+        range(bands[0].level, 0, -1), zip(*[iter(rest)] * 3, strict=True), strict=True
+    ):
+        if wavelet == "9/7":
+            ll = idwt97(idwt97(ll, hl, 1), idwt97(lh, hh, 1), 0)
+        else:
+            ll = pywt.idwt2((ll, (lh, hl, hh)), wavelet, mode="periodization", axes=(0, 1))
+        ll = ll[: -(-shape[0] >> level - 1), : -(-shape[1] >> level - 1)]
     return ll
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #a6d10002
-LIFTS = (('d', -1.586134342059924), ('s', -.052980118572961), ('d', .882911075530934), ('s', .443506852043971))
-GAIN97 = 1.149604398860241   # low band times this, high band divided by it: then the transform is nearly orthonormal
+LIFTS = (
+    ("d", -1.586134342059924),
+    ("s", -0.052980118572961),
+    ("d", 0.882911075530934),
+    ("s", 0.443506852043971),
+)
+GAIN97 = 1.149604398860241  # low band times this, high band divided by it: then the transform is nearly orthonormal
+
 
 def times(v, k):
     "Multiply reals by a factor; integers by a factor with 16 fractional bits"
-    return (v*round(k*65536) + 32768) >> 16 if v.dtype.kind == 'i' else v*k
+    return (v * round(k * 65536) + 32768) >> 16 if v.dtype.kind == "i" else v * k
+
 
 def lift(s, d, lifts):
     "Apply lifting steps to even and odd samples along the first axis"
-    n,m = len(s),len(d)
-    right,left,here = np.minimum(np.arange(1, m + 1), n - 1),np.maximum(np.arange(n) - 1, 0),np.minimum(np.arange(n), m - 1)
-    for kind,k in lifts:
-        if kind == 'd': d = d + times(s[:m] + s[right], k)
-        else: s = s + times(d[left] + d[here], k)
-    return s,d
+    n, m = len(s), len(d)
+    right, left, here = (
+        np.minimum(np.arange(1, m + 1), n - 1),
+        np.maximum(np.arange(n) - 1, 0),
+        np.minimum(np.arange(n), m - 1),
+    )
+    for kind, k in lifts:
+        if kind == "d":
+            d = d + times(s[:m] + s[right], k)
+        else:
+            s = s + times(d[left] + d[here], k)
+    return s, d
+
 
 def dwt97(
-    x, # reals
-    axis:int,
-)->tuple: # low and high frequencies, ceil(n/2) and floor(n/2) of them
+    x,  # reals
+    axis: int,
+) -> tuple:  # low and high frequencies, ceil(n/2) and floor(n/2) of them
     "9/7 wavelet transform along an axis, edges mirrored"
     x = np.moveaxis(x, axis, 0)
-    s,d = (x, x[:0]) if len(x) < 2 else lift(x[::2], x[1::2], LIFTS)
-    if len(d): s,d = times(s, GAIN97),times(d, 1/GAIN97)
-    return np.moveaxis(s, 0, axis),np.moveaxis(d, 0, axis)
+    s, d = (x, x[:0]) if len(x) < 2 else lift(x[::2], x[1::2], LIFTS)
+    if len(d):
+        s, d = times(s, GAIN97), times(d, 1 / GAIN97)
+    return np.moveaxis(s, 0, axis), np.moveaxis(d, 0, axis)
+
 
 def idwt97(
-    s, # low frequencies
-    d, # high frequencies
-    axis:int,
-)->np.ndarray:
+    s,  # low frequencies
+    d,  # high frequencies
+    axis: int,
+) -> np.ndarray:
     "Invert `dwt97`, in integers if the input is integer"
-    s,d = np.moveaxis(s, axis, 0),np.moveaxis(d, axis, 0)
-    if not len(d): return np.moveaxis(s, 0, axis)
-    s,d = lift(times(s, 1/GAIN97), times(d, GAIN97), [(kind, -k) for kind,k in reversed(LIFTS)])
+    s, d = np.moveaxis(s, axis, 0), np.moveaxis(d, axis, 0)
+    if not len(d):
+        return np.moveaxis(s, 0, axis)
+    s, d = lift(times(s, 1 / GAIN97), times(d, GAIN97), [(kind, -k) for kind, k in reversed(LIFTS)])
     out = np.empty((len(s) + len(d), *s.shape[1:]), s.dtype)
-    out[::2],out[1::2] = s,d
+    out[::2], out[1::2] = s, d
     return np.moveaxis(out, 0, axis)
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #a6d10005
 def band_sizes(
-    h:int, # image height
-    w:int, # image width
-    wavelet:str, # one of `WAVELETS`
-    levels:int, # number of halvings
-)->list: # of (name, level, rows, columns), in the order of `decompose`
+    h: int,  # image height
+    w: int,  # image width
+    wavelet: str,  # one of `WAVELETS`
+    levels: int,  # number of halvings
+) -> list:  # of (name, level, rows, columns), in the order of `decompose`
     "Sizes of the bands of an image"
     out = []
     for level in range(1, levels + 1):
-        a,b = -(-h//2),-(-w//2)
-        c,d = (h - a, w - b) if wavelet == '9/7' else (a, b)
-        out,h,w = [('lh', level, c, b), ('hl', level, a, d), ('hh', level, c, d), *out],a,b
-    return [('ll', levels, h, w), *out]
+        a, b = -(-h // 2), -(-w // 2)
+        c, d = (h - a, w - b) if wavelet == "9/7" else (a, b)
+        out, h, w = [("lh", level, c, b), ("hl", level, a, d), ("hh", level, c, d), *out], a, b
+    return [("ll", levels, h, w), *out]
+
 
 def synthesis(lo, hi, wavelet, axis):
     "Inverse transform of two integer bands, periodic edges as in PyWavelets"
     w = pywt.Wavelet(wavelet)
-    lo,hi = np.moveaxis(lo, axis, 0),np.moveaxis(hi, axis, 0)
-    out,at = np.zeros((2*len(lo), *lo.shape[1:]), np.int64),2*np.arange(len(lo)) + 1 - w.rec_len//2
-    for j,(a,b) in enumerate(zip(w.rec_lo, w.rec_hi, strict=True)): out[(at + j) % len(out)] += lo*round(a*65536) + hi*round(b*65536)   # no index occurs twice
+    lo, hi = np.moveaxis(lo, axis, 0), np.moveaxis(hi, axis, 0)
+    out, at = (
+        np.zeros((2 * len(lo), *lo.shape[1:]), np.int64),
+        2 * np.arange(len(lo)) + 1 - w.rec_len // 2,
+    )
+    for j, (a, b) in enumerate(zip(w.rec_lo, w.rec_hi, strict=True)):
+        out[(at + j) % len(out)] += lo * round(a * 65536) + hi * round(
+            b * 65536
+        )  # no index occurs twice
     return np.moveaxis(out + 32768 >> 16, 0, axis)
 
+
 def recompose_exact(
-    bands:list, # of `Band`, integers below 2^40: the low-pass band, and the nonzero detail bands
-    shape, # (h,w) of the image
-    wavelet:str='9/7', # one of `WAVELETS`
-)->np.ndarray: # (h,w,c) int64
+    bands: list,  # of `Band`, integers below 2^40: the low-pass band, and the nonzero detail bands
+    shape,  # (h,w) of the image
+    wavelet: str = "9/7",  # one of `WAVELETS`
+) -> np.ndarray:  # (h,w,c) int64
     "Inverse transform in integers, identical on every machine"
-    ll,given = bands[0].data,{(b.level, b.name): b.data for b in bands[1:]}
-    for _,level,*_ in band_sizes(*shape, wavelet, bands[0].level)[1::3]:
-        lh,hl,hh = [given.get((level, n), np.zeros((a, b, ll.shape[2]), np.int64)) for n,l,a,b in band_sizes(*shape, wavelet, bands[0].level)[1:] if l == level]
-        if wavelet == '9/7': ll = idwt97(idwt97(ll, hl, 1), idwt97(lh, hh, 1), 0)
-        else: ll = synthesis(synthesis(ll, hl, wavelet, 1), synthesis(lh, hh, wavelet, 1), wavelet, 0)
-        ll = ll[:-(-shape[0] >> level - 1), :-(-shape[1] >> level - 1)]
+    ll, given = bands[0].data, {(b.level, b.name): b.data for b in bands[1:]}
+    for _, level, *_ in band_sizes(*shape, wavelet, bands[0].level)[1::3]:
+        lh, hl, hh = [
+            given.get((level, n), np.zeros((a, b, ll.shape[2]), np.int64))
+            for n, l, a, b in band_sizes(*shape, wavelet, bands[0].level)[1:]
+            if l == level
+        ]
+        if wavelet == "9/7":
+            ll = idwt97(idwt97(ll, hl, 1), idwt97(lh, hh, 1), 0)
+        else:
+            ll = synthesis(synthesis(ll, hl, wavelet, 1), synthesis(lh, hh, wavelet, 1), wavelet, 0)
+        ll = ll[: -(-shape[0] >> level - 1), : -(-shape[1] >> level - 1)]
     return ll
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #851230f5
 def haar(
-    x, # (h,w,c) integers
-    levels:int=1, # number of halvings
-)->list: # of `Band`, coarse to fine, integers
+    x,  # (h,w,c) integers
+    levels: int = 1,  # number of halvings
+) -> list:  # of `Band`, coarse to fine, integers
     "Integer Haar transform (S-transform)"
+
     def halves(v, axis):
         v = np.moveaxis(v, axis, 0)
-        a,b = v[::2],v[1::2]
-        d = b - a[:len(b)]
-        s = a.copy(); s[:len(b)] += d >> 1
-        return np.moveaxis(s, 0, axis),np.moveaxis(d, 0, axis)
-    ll,out = np.asarray(x, np.int64),[]
+        a, b = v[::2], v[1::2]
+        d = b - a[: len(b)]
+        s = a.copy()
+        s[: len(b)] += d >> 1
+        return np.moveaxis(s, 0, axis), np.moveaxis(d, 0, axis)
+
+    ll, out = np.asarray(x, np.int64), []
     for level in range(1, levels + 1):
-        (l,h),parts = halves(ll, 0),{}
-        (ll,parts['hl']),(parts['lh'],parts['hh']) = halves(l, 1),halves(h, 1)
-        out = [Band(n, level, parts[n]) for n in ('lh', 'hl', 'hh')] + out
-    return [Band('ll', levels, ll), *out]
+        (l, h), parts = halves(ll, 0), {}
+        (ll, parts["hl"]), (parts["lh"], parts["hh"]) = halves(l, 1), halves(h, 1)
+        out = [Band(n, level, parts[n]) for n in ("lh", "hl", "hh")] + out
+    return [Band("ll", levels, ll), *out]
+
 
 def ihaar(
-    bands:list, # of `haar`
-)->np.ndarray: # (h,w,c) int64
+    bands: list,  # of `haar`
+) -> np.ndarray:  # (h,w,c) int64
     "Invert `haar`"
+
     def whole(s, d, axis):
-        s,d = np.moveaxis(s, axis, 0),np.moveaxis(d, axis, 0)
+        s, d = np.moveaxis(s, axis, 0), np.moveaxis(d, axis, 0)
         out = np.empty((len(s) + len(d), *s.shape[1:]), np.int64)
-        out[::2] = s; out[::2][:len(d)] -= d >> 1
-        out[1::2] = d + out[::2][:len(d)]
+        out[::2] = s
+        out[::2][: len(d)] -= d >> 1
+        out[1::2] = d + out[::2][: len(d)]
         return np.moveaxis(out, 0, axis)
-    ll,*rest = [b.data for b in bands]
-    for lh,hl,hh in zip(*[iter(rest)]*3, strict=True): ll = whole(whole(ll, hl, 1), whole(lh, hh, 1), 0)
+
+    ll, *rest = [b.data for b in bands]
+    for lh, hl, hh in zip(*[iter(rest)] * 3, strict=True):
+        ll = whole(whole(ll, hl, 1), whole(lh, hh, 1), 0)
     return ll
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #be60b6bc
-TAPS = np.array([1, 4, 6, 4, 1])/16
+TAPS = np.array([1, 4, 6, 4, 1]) / 16
+
 
 def blurred(
-    x, # (h,w,c) reals
-)->np.ndarray: # the same shape
+    x,  # (h,w,c) reals
+) -> np.ndarray:  # the same shape
     "Five binomial taps along rows and columns, edges mirrored"
     for axis in (0, 1):
         p = np.take(x, np.clip(np.arange(-2, x.shape[axis] + 2), 0, x.shape[axis] - 1), axis)
-        x = sum(t*np.take(p, np.arange(k, k + x.shape[axis]), axis) for k,t in enumerate(TAPS))
+        x = sum(t * np.take(p, np.arange(k, k + x.shape[axis]), axis) for k, t in enumerate(TAPS))
     return x
 
+
 def laplacian_upsample(
-    x, # (ceil(h/2),ceil(w/2),c) reals
-    h:int, # rows of the output
-    w:int, # columns of the output
-)->np.ndarray: # (h,w,c)
+    x,  # (ceil(h/2),ceil(w/2),c) reals
+    h: int,  # rows of the output
+    w: int,  # columns of the output
+) -> np.ndarray:  # (h,w,c)
     "Upsample by 2 with a smooth filter"
     return blurred(x.repeat(2, 0).repeat(2, 1)[:h, :w])
 
+
 def pyramid(
-    x, # (h,w,c) reals
-    levels:int=1, # number of halvings
-)->list: # of arrays, coarse to fine: a low-resolution image, then the residual of every level
+    x,  # (h,w,c) reals
+    levels: int = 1,  # number of halvings
+) -> list:  # of arrays, coarse to fine: a low-resolution image, then the residual of every level
     "Laplacian pyramid (Burt and Adelson 1983)"
-    x,out = np.asarray(x, np.float64),[]
+    x, out = np.asarray(x, np.float64), []
     for _ in range(levels):
         small = blurred(x)[::2, ::2]
-        out,x = [x - laplacian_upsample(small, *x.shape[:2]), *out],small
+        out, x = [x - laplacian_upsample(small, *x.shape[:2]), *out], small
     return [x, *out]
 
+
 def laplacian_reconstruct(
-    levels:list, # of `pyramid`
-)->np.ndarray: # (h,w,c)
+    levels: list,  # of `pyramid`
+) -> np.ndarray:  # (h,w,c)
     "Invert `laplacian_pyramid`"
-    x,*rest = levels
-    for d in rest: x = laplacian_upsample(x, *d.shape[:2]) + d
+    x, *rest = levels
+    for d in rest:
+        x = laplacian_upsample(x, *d.shape[:2]) + d
     return x

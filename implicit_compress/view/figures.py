@@ -25,231 +25,414 @@ from ..bench.report import LABELS, plot_curves, quality, read_rows
 
 # %% ../../nbs/80_view/00_figures.ipynb #256366fb
 def window(
-    shape, # (h,w,...) of the images
-    zoom:float=1., # 1: the whole image, 2: half of each side, ...
-    down:float=.5, # center, 0 at the top, 1 at the bottom
-    right:float=.5, # center, 0 at the left, 1 at the right
-)->tuple: # (top, left, bottom, right) in pixels, inside the image
+    shape,  # (h,w,...) of the images
+    zoom: float = 1.0,  # 1: the whole image, 2: half of each side, ...
+    down: float = 0.5,  # center, 0 at the top, 1 at the bottom
+    right: float = 0.5,  # center, 0 at the left, 1 at the right
+) -> tuple:  # (top, left, bottom, right) in pixels, inside the image
     "The box of a zoom factor and a center"
-    if not zoom >= 1: raise ValueError(f'zoom is {zoom}: give 1 or more')
+    if not zoom >= 1:
+        raise ValueError(f"zoom is {zoom}: give 1 or more")
     out = []
-    for n,at in zip(shape, (down, right)):
-        m = max(1, round(n/zoom))
-        lo = min(max(round(at*n - m/2), 0), n - m)
+    for n, at in zip(shape, (down, right)):
+        m = max(1, round(n / zoom))
+        lo = min(max(round(at * n - m / 2), 0), n - m)
         out.append((lo, lo + m))
-    return out[0][0],out[1][0],out[0][1],out[1][1]
+    return out[0][0], out[1][0], out[0][1], out[1][1]
+
 
 def plain(
-    x, # (h,w,c) uint8 or uint16, 1..4 channels
-)->np.ndarray: # (h,w,3) uint8
+    x,  # (h,w,c) uint8 or uint16, 1..4 channels
+) -> np.ndarray:  # (h,w,3) uint8
     "Convert to 8-bit RGB: gray repeated, transparent parts over white"
     x = x if x.dtype == np.uint8 else to_samples(to_float(x))
     rgb = np.repeat(x[..., :1], 3, 2) if x.shape[2] < 3 else x[..., :3]
-    if x.shape[2] in (1, 3): return rgb
+    if x.shape[2] in (1, 3):
+        return rgb
     a = to_float(x[..., -1:])
-    return to_samples(to_float(rgb)*a + 1 - a)
+    return to_samples(to_float(rgb) * a + 1 - a)
+
 
 def part(
-    x, # (h,w,c) samples
-    box=None, # of `window`; None for all
-    width:int=288, # approximate width of the result, pixels
-)->np.ndarray: # (H,W,3) uint8
+    x,  # (h,w,c) samples
+    box=None,  # of `window`; None for all
+    width: int = 288,  # approximate width of the result, pixels
+) -> np.ndarray:  # (H,W,3) uint8
     "Crop an image to a box, and enlarge it by an integer factor or reduce it"
     from PIL import Image
-    t,l,b,r = box or (0, 0, *x.shape[:2])
+
+    t, l, b, r = box or (0, 0, *x.shape[:2])
     y = plain(x[t:b, l:r])
-    k = max(1, width//(r - l))
-    if k > 1 or r - l <= width: return y.repeat(k, 0).repeat(k, 1)
-    return np.array(Image.fromarray(y).resize((width, max(1, round(width*(b - t)/(r - l)))), Image.Resampling.BOX))
+    k = max(1, width // (r - l))
+    if k > 1 or r - l <= width:
+        return y.repeat(k, 0).repeat(k, 1)
+    return np.array(
+        Image.fromarray(y).resize(
+            (width, max(1, round(width * (b - t) / (r - l)))), Image.Resampling.BOX
+        )
+    )
+
 
 def png(
-    y, # (H,W,3) uint8
-)->bytes: # of a PNG file
+    y,  # (H,W,3) uint8
+) -> bytes:  # of a PNG file
     "Encode an image as PNG"
     from PIL import Image
+
     f = BytesIO()
-    Image.fromarray(y).save(f, 'PNG', compress_level=3)
+    Image.fromarray(y).save(f, "PNG", compress_level=3)
     return f.getvalue()
 
 # %% ../../nbs/80_view/00_figures.ipynb #4c3ce38b
 def wiped(
-    a, # (H,W,3) uint8, shown on the left
-    b, # the same shape, shown on the right
-    at:float, # position of the dividing line, 0..1
-)->np.ndarray: # (H,W,3) uint8
+    a,  # (H,W,3) uint8, shown on the left
+    b,  # the same shape, shown on the right
+    at: float,  # position of the dividing line, 0..1
+) -> np.ndarray:  # (H,W,3) uint8
     "Combine two images at a vertical line"
     n = a.shape[1]
-    k = round(min(max(at, 0), 1)*n)
+    k = round(min(max(at, 0), 1) * n)
     out = np.concatenate([a[:, :k], b[:, k:]], 1)
-    if 0 < k < n: out[:, max(0, k - 1):k + 1] = 255
+    if 0 < k < n:
+        out[:, max(0, k - 1) : k + 1] = 255
     return out
 
+
 def tinted(
-    v, # (h,w) reals
-    lo:float, # mapped to the first color
-    hi:float, # mapped to the last color
-    colours:str='inferno', # name of a matplotlib colormap
-)->np.ndarray: # (h,w,3) uint8
+    v,  # (h,w) reals
+    lo: float,  # mapped to the first color
+    hi: float,  # mapped to the last color
+    colours: str = "inferno",  # name of a matplotlib colormap
+) -> np.ndarray:  # (h,w,3) uint8
     "Apply a colormap"
     from matplotlib import colormaps
-    return colormaps[colours](np.clip((v - lo)/max(hi - lo, 1e-12), 0, 1), bytes=True)[..., :3]
+
+    return colormaps[colours](np.clip((v - lo) / max(hi - lo, 1e-12), 0, 1), bytes=True)[..., :3]
+
 
 def error_map(
-    y, # (h,w,c) samples
-    x, # (h,w,c) samples, the original
-    most:float=.15, # error shown in yellow; full scale is 1
-)->np.ndarray: # (h,w,3) uint8
+    y,  # (h,w,c) samples
+    x,  # (h,w,c) samples, the original
+    most: float = 0.15,  # error shown in yellow; full scale is 1
+) -> np.ndarray:  # (h,w,3) uint8
     "RMSE of every pixel over its channels, as colors"
-    return tinted(np.sqrt(((to_float(y) - to_float(x))**2).mean(2)), 0, most)
+    return tinted(np.sqrt(((to_float(y) - to_float(x)) ** 2).mean(2)), 0, most)
 
 # %% ../../nbs/80_view/00_figures.ipynb #0c17528c
 def figure(
-    width:float, # inches
-    height:float, # inches
-    dpi:int=100, # pixels per inch
-): # a matplotlib `Figure`
+    width: float,  # inches
+    height: float,  # inches
+    dpi: int = 100,  # pixels per inch
+):  # a matplotlib `Figure`
     "A figure without pyplot"
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    fig = Figure((width, height), dpi=dpi, layout='constrained')
+
+    fig = Figure((width, height), dpi=dpi, layout="constrained")
     FigureCanvasAgg(fig)
     return fig
 
+
 def image_of(
-    fig, # of `figure`
-    kind:str='png', # or 'jpg'
-)->bytes:
+    fig,  # of `figure`
+    kind: str = "png",  # or 'jpg'
+) -> bytes:
     "Encode a figure as an image file"
     f = BytesIO()
-    fig.savefig(f, format=kind, **(dict(pil_kwargs=dict(quality=72)) if kind == 'jpg' else {}))
+    fig.savefig(f, format=kind, **(dict(pil_kwargs=dict(quality=72)) if kind == "jpg" else {}))
     return f.getvalue()
 
+
 def draw_ledger(
-    books:dict, # name -> ledger (field name -> bytes)
-    ax, # axes to plot into
+    books: dict,  # name -> ledger (field name -> bytes)
+    ax,  # axes to plot into
 ):
     "Plot bars of bytes, one per file"
-    for row,book in enumerate(books.values()):
-        at,total = 0,sum(book.values())
-        for k,n in book.items():
-            ax.barh(row, n, left=at, color=INKS.get(k, '#aec7e8'), edgecolor='white', height=.6, label=k if row == 0 else None)
-            if n > .09*total: ax.text(at + n/2, row, f'{k}\n{n:,}', ha='center', va='center', fontsize=8, color='white')
+    for row, book in enumerate(books.values()):
+        at, total = 0, sum(book.values())
+        for k, n in book.items():
+            ax.barh(
+                row,
+                n,
+                left=at,
+                color=INKS.get(k, "#aec7e8"),
+                edgecolor="white",
+                height=0.6,
+                label=k if row == 0 else None,
+            )
+            if n > 0.09 * total:
+                ax.text(
+                    at + n / 2,
+                    row,
+                    f"{k}\n{n:,}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white",
+                )
             at += n
-        ax.text(at, row, f'  {total:,} bytes', va='center', fontsize=8)
+        ax.text(at, row, f"  {total:,} bytes", va="center", fontsize=8)
     ax.set_yticks(range(len(books)), list(books))
-    ax.set(xlabel='bytes', xlim=(0, 1.25*max(sum(b.values()) for b in books.values())), ylim=(len(books) - .5, -.5))
-    ax.spines[['top', 'right']].set_visible(False)
-    ax.legend(fontsize=7, ncols=6, loc='upper left', bbox_to_anchor=(-.01, 1.02 + .12/len(books)), frameon=False)
+    ax.set(
+        xlabel="bytes",
+        xlim=(0, 1.25 * max(sum(b.values()) for b in books.values())),
+        ylim=(len(books) - 0.5, -0.5),
+    )
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(
+        fontsize=7,
+        ncols=6,
+        loc="upper left",
+        bbox_to_anchor=(-0.01, 1.02 + 0.12 / len(books)),
+        frameon=False,
+    )
+
 
 def draw_fit(
-    lines:dict, # index of a network -> list of (seconds, dB)
-    ax, # axes to plot into
+    lines: dict,  # index of a network -> list of (seconds, dB)
+    ax,  # axes to plot into
 ):
     "Plot PSNR over time; values more than 20 dB below the maximum are cut off"
-    for k,points in lines.items(): ax.plot(*zip(*points), lw=1.6, label=f'network {k}')
-    if dbs := [db for points in lines.values() for _,db in points]: ax.set_ylim(max(min(dbs), max(dbs) - 20) - .5, max(dbs) + .5)
-    ax.set(xlabel='seconds', ylabel='PSNR of batches, dB')
-    ax.grid(alpha=.3)
-    if len(lines) > 1: ax.legend(fontsize=7)
+    for k, points in lines.items():
+        ax.plot(*zip(*points), lw=1.6, label=f"network {k}")
+    if dbs := [db for points in lines.values() for _, db in points]:
+        ax.set_ylim(max(min(dbs), max(dbs) - 20) - 0.5, max(dbs) + 0.5)
+    ax.set(xlabel="seconds", ylabel="PSNR of batches, dB")
+    ax.grid(alpha=0.3)
+    if len(lines) > 1:
+        ax.legend(fontsize=7)
 
 # %% ../../nbs/80_view/00_figures.ipynb #74006620
 def rivals(
-    x, # (h,w,c) samples
-    data, # our file
-)->list: # of dicts: codec, bytes, bpp, psnr_db, note, picture; the original first
+    x,  # (h,w,c) samples
+    data,  # our file
+) -> list:  # of dicts: codec, bytes, bpp, psnr_db, note, picture; the original first
     "The original, our file, and those of other codecs at the same size"
-    own = dict(codec='original', bytes=x.nbytes, bpp=8*x.nbytes/(x.shape[0]*x.shape[1]), psnr_db=math.inf, note='', picture=x)
-    if x.dtype == np.uint8 and x.shape[2] in (1, 3): return [own, *(r | dict(codec={'implicit': 'ours', 'JPEG 2000, bare': 'JPEG 2000'}.get(r['codec'], r['codec'])) for r in compare_at_size(x, data))]
+    own = dict(
+        codec="original",
+        bytes=x.nbytes,
+        bpp=8 * x.nbytes / (x.shape[0] * x.shape[1]),
+        psnr_db=math.inf,
+        note="",
+        picture=x,
+    )
+    if x.dtype == np.uint8 and x.shape[2] in (1, 3):
+        return [
+            own,
+            *(
+                r
+                | dict(
+                    codec={"implicit": "ours", "JPEG 2000, bare": "JPEG 2000"}.get(
+                        r["codec"], r["codec"]
+                    )
+                )
+                for r in compare_at_size(x, data)
+            ),
+        ]
     y = decompress(data)
-    return [own, dict(codec='ours', bytes=len(data), bpp=8*len(data)/(x.shape[0]*x.shape[1]), psnr_db=psnr(y, x), note='', picture=y)]
+    return [
+        own,
+        dict(
+            codec="ours",
+            bytes=len(data),
+            bpp=8 * len(data) / (x.shape[0] * x.shape[1]),
+            psnr_db=psnr(y, x),
+            note="",
+            picture=y,
+        ),
+    ]
+
 
 def caption(
-    r:dict, # of `rivals`
-)->str:
+    r: dict,  # of `rivals`
+) -> str:
     "Caption with codec, size and PSNR"
-    if r['codec'] == 'original': return f'original, {r["picture"].shape[1]} x {r["picture"].shape[0]}'
-    return f'{r["codec"]}, {r["bytes"]:,} bytes, ' + (f'{r["psnr_db"]:.2f} dB' if r['psnr_db'] < math.inf else 'lossless') + (f' ({r["note"]})' if r['note'] else '')
+    if r["codec"] == "original":
+        return f"original, {r['picture'].shape[1]} x {r['picture'].shape[0]}"
+    return (
+        f"{r['codec']}, {r['bytes']:,} bytes, "
+        + (f"{r['psnr_db']:.2f} dB" if r["psnr_db"] < math.inf else "lossless")
+        + (f" ({r['note']})" if r["note"] else "")
+    )
+
 
 def comparison_figure(
-    rows:list, # of `rivals`
-    data, # our file
-    lines:dict=None, # curves of a `Job`
-    box=None, # of `window`
-): # a matplotlib `Figure`
+    rows: list,  # of `rivals`
+    data,  # our file
+    lines: dict = None,  # curves of a `Job`
+    box=None,  # of `window`
+):  # a matplotlib `Figure`
     "Figure of a file: images, errors, ledger, and PSNR during the fit"
     n = len(rows)
-    fig = figure(2.1*n, 2.1*2*rows[0]['picture'].shape[0]/rows[0]['picture'].shape[1] + 2.6, 78)
-    top,low = fig.subfigures(2, 1, height_ratios=[2*rows[0]['picture'].shape[0]/rows[0]['picture'].shape[1]*2 + .8, 2])
+    fig = figure(
+        2.1 * n, 2.1 * 2 * rows[0]["picture"].shape[0] / rows[0]["picture"].shape[1] + 2.6, 78
+    )
+    top, low = fig.subfigures(
+        2,
+        1,
+        height_ratios=[2 * rows[0]["picture"].shape[0] / rows[0]["picture"].shape[1] * 2 + 0.8, 2],
+    )
     axs = top.subplots(2, n, squeeze=False)
-    for k,r in enumerate(rows):
-        axs[0, k].imshow(part(r['picture'], box)); axs[0, k].set_title(caption(r).replace(', ', '\n', 1).replace(' (', '\n('), fontsize=8)
-        if k: axs[1, k].imshow(part(error_map(r['picture'], rows[0]['picture']), box)); axs[1, k].set_title('error', fontsize=7)
-    for ax in axs.flat: ax.set_axis_off()
+    for k, r in enumerate(rows):
+        axs[0, k].imshow(part(r["picture"], box))
+        axs[0, k].set_title(caption(r).replace(", ", "\n", 1).replace(" (", "\n("), fontsize=8)
+        if k:
+            axs[1, k].imshow(part(error_map(r["picture"], rows[0]["picture"]), box))
+            axs[1, k].set_title("error", fontsize=7)
+    for ax in axs.flat:
+        ax.set_axis_off()
     axs = low.subplots(1, 2, width_ratios=[2, 3]) if lines else [None, low.subplots()]
-    if lines: draw_fit(lines, axs[0])
-    draw_ledger({'ours': ledger(data)}, axs[1])
+    if lines:
+        draw_fit(lines, axs[0])
+    draw_ledger({"ours": ledger(data)}, axs[1])
     return fig
 
 # %% ../../nbs/80_view/00_figures.ipynb #86683116
 def bench_rows(
-    results, # a TSV, the results folder of a sweep, or a list of rows
-)->tuple: # (rows, folder of the files or None)
+    results,  # a TSV, the results folder of a sweep, or a list of rows
+) -> tuple:  # (rows, folder of the files or None)
     "Rows with a rate or an error, with the column names of `curves`, and the folder of their files"
-    if isinstance(results, (str, Path)): rows,home,name = read_rows(results),Path(results) if Path(results).is_dir() else Path(results).parent,Path(results).stem
-    else: rows,home,name = list(results),None,'results'
-    def asked(r): return next((f'{k}={r[n]:g}' for n,k in (('target_bpp', 'bpp'), ('target_psnr', 'psnr'), ('quality', 'quality')) if isinstance(r.get(n), (int, float))), '')
-    def first(r, *names): return next((str(r[n]) for n in names if n in r), name)
-    out = [r | dict(picture=first(r, 'picture', 'image'), codec=first(r, 'codec', 'way', 'run'), asked=r.get('asked', asked(r))) for r in rows if 'bpp' in r or 'error' in r]
-    if not any('bpp' in r for r in out): raise ValueError(f'{name}: no row has a rate; a column bpp is needed')
-    return out,home if home and (home/'files').is_dir() else None
+    if isinstance(results, (str, Path)):
+        rows, home, name = (
+            read_rows(results),
+            Path(results) if Path(results).is_dir() else Path(results).parent,
+            Path(results).stem,
+        )
+    else:
+        rows, home, name = list(results), None, "results"
+
+    def asked(r):
+        return next(
+            (
+                f"{k}={r[n]:g}"
+                for n, k in (("target_bpp", "bpp"), ("target_psnr", "psnr"), ("quality", "quality"))
+                if isinstance(r.get(n), (int, float))
+            ),
+            "",
+        )
+
+    def first(r, *names):
+        return next((str(r[n]) for n in names if n in r), name)
+
+    out = [
+        r
+        | dict(
+            picture=first(r, "picture", "image"),
+            codec=first(r, "codec", "way", "run"),
+            asked=r.get("asked", asked(r)),
+        )
+        for r in rows
+        if "bpp" in r or "error" in r
+    ]
+    if not any("bpp" in r for r in out):
+        raise ValueError(f"{name}: no row has a rate; a column bpp is needed")
+    return out, home if home and (home / "files").is_dir() else None
+
 
 def held(
-    row:dict, # of the bench
-    folder, # of its results, or None
-)->np.ndarray: # (h,w,c) samples, or None without a file
+    row: dict,  # of the bench
+    folder,  # of its results, or None
+) -> np.ndarray:  # (h,w,c) samples, or None without a file
     "Decode the file of a point"
-    path = Path(folder or '')/'files'/str(row.get('file', ''))
-    if not folder or not row.get('file') or not path.is_file(): return None
-    name,data = parsed(row['codec'])[0],path.read_bytes()
-    if name == 'coin': return coin_decompress(data)
-    return decompress(data) if name in OWN_CODECS else CODECS[name].decompress(data, row.get('channels'))
+    path = Path(folder or "") / "files" / str(row.get("file", ""))
+    if not folder or not row.get("file") or not path.is_file():
+        return None
+    name, data = parsed(row["codec"])[0], path.read_bytes()
+    if name == "coin":
+        return coin_decompress(data)
+    return (
+        decompress(data)
+        if name in OWN_CODECS
+        else CODECS[name].decompress(data, row.get("channels"))
+    )
+
 
 def draw_curves(
-    found:dict, # of `curves`
-    metric:str, # as for `quality`
-    across:str, # the horizontal axis
-    mark, # (codec, index of the point) to mark with a circle, or None
-    ax, # axes to plot into
-)->list: # of (codec, index, horizontal, vertical)
+    found: dict,  # of `curves`
+    metric: str,  # as for `quality`
+    across: str,  # the horizontal axis
+    mark,  # (codec, index of the point) to mark with a circle, or None
+    ax,  # axes to plot into
+) -> list:  # of (codec, index, horizontal, vertical)
     "Plot curves and mark a point; returns the coordinates of all points"
-    if found: plot_curves(found, metric, None, (), ax, across)
-    has = [(c, k, p) for c,ps in found.items() if all(metric in p and across in p for p in ps) for k,p in enumerate(ps)]
-    at = [(c, k, p[across], quality([p], metric)[0]) for c,k,p in has]
-    for c,k,u,v in at:
-        if (c, k) == mark: ax.plot([u], [v], 'o', ms=15, mfc='none', mec='#d62728', mew=2.2, zorder=9)
-    if all(p['pictures'] == 1 for *_,p in has): ax.set_ylabel(LABELS[metric].replace(', mean of pictures', ''))
+    if found:
+        plot_curves(found, metric, None, (), ax, across)
+    has = [
+        (c, k, p)
+        for c, ps in found.items()
+        if all(metric in p and across in p for p in ps)
+        for k, p in enumerate(ps)
+    ]
+    at = [(c, k, p[across], quality([p], metric)[0]) for c, k, p in has]
+    for c, k, u, v in at:
+        if (c, k) == mark:
+            ax.plot([u], [v], "o", ms=15, mfc="none", mec="#d62728", mew=2.2, zorder=9)
+    if all(p["pictures"] == 1 for *_, p in has):
+        ax.set_ylabel(LABELS[metric].replace(", mean of pictures", ""))
     return at
 
+
 def curves_figure(
-    found:dict, # of `curves`
-    metric:str='psnr_db', # as for `quality`
-    across:str='bpp', # the horizontal axis
-    mark:tuple=None, # (codec, index of the point) to mark with a circle
-    size=(6.4, 4.4), # inches
-)->tuple: # (figure, list of (codec, index, left, top) in pixels)
+    found: dict,  # of `curves`
+    metric: str = "psnr_db",  # as for `quality`
+    across: str = "bpp",  # the horizontal axis
+    mark: tuple = None,  # (codec, index of the point) to mark with a circle
+    size=(6.4, 4.4),  # inches
+) -> tuple:  # (figure, list of (codec, index, left, top) in pixels)
     "Figure of curves, and the position of every point in it"
     fig = figure(*size)
     ax = fig.subplots()
     at = draw_curves(found, metric, across, mark, ax)
     fig.draw_without_rendering()
-    to,high = ax.transData.transform,fig.bbox.height
-    return fig,[(c, k, *(float(z) for z in (p[0], high - p[1]))) for c,k,p in ((c, k, to((u, v))) for c,k,u,v in at)]
+    to, high = ax.transData.transform, fig.bbox.height
+    return fig, [
+        (c, k, *(float(z) for z in (p[0], high - p[1])))
+        for c, k, p in ((c, k, to((u, v))) for c, k, u, v in at)
+    ]
+
 
 def point_table(
-    p:dict, # a point of `curves`, or a row
-    codec:str,
-)->str: # HTML
+    p: dict,  # a point of `curves`, or a row
+    codec: str,
+) -> str:  # HTML
     "HTML table of the values of a point"
-    names = dict(picture='image', asked='target', bytes='bytes', bpp='bits per pixel', psnr_db='PSNR, dB', psnr_of_mean_mse_db='PSNR of the mean MSE, dB', ms_ssim='MS-SSIM', lpips='LPIPS', encode_s='seconds to encode', decode_s='seconds to decode', encode_peak_mb='MB to encode', decode_peak_mb='MB to decode', macs_per_pixel='MAC per pixel', pictures='mean of pictures', machine='machine', maker='encoder', date='date')
-    def text(v): return f'{v:,.4g}' if isinstance(v, float) and abs(v) >= 1e4 else f'{v:.4g}' if isinstance(v, float) else f'{v:,}' if isinstance(v, int) else escape(str(v))
-    return f'<div class="ic-text"><b>{escape(codec)}</b><table>' + ''.join(f'<tr><td style="padding-right:1em">{t}</td><td>{text(p[k])}</td></tr>' for k,t in names.items() if p.get(k, '') != '') + '</table></div>'
+    names = dict(
+        picture="image",
+        asked="target",
+        bytes="bytes",
+        bpp="bits per pixel",
+        psnr_db="PSNR, dB",
+        psnr_of_mean_mse_db="PSNR of the mean MSE, dB",
+        ms_ssim="MS-SSIM",
+        lpips="LPIPS",
+        encode_s="seconds to encode",
+        decode_s="seconds to decode",
+        encode_peak_mb="MB to encode",
+        decode_peak_mb="MB to decode",
+        macs_per_pixel="MAC per pixel",
+        pictures="mean of pictures",
+        machine="machine",
+        maker="encoder",
+        date="date",
+    )
+
+    def text(v):
+        return (
+            f"{v:,.4g}"
+            if isinstance(v, float) and abs(v) >= 1e4
+            else f"{v:.4g}"
+            if isinstance(v, float)
+            else f"{v:,}"
+            if isinstance(v, int)
+            else escape(str(v))
+        )
+
+    return (
+        f'<div class="ic-text"><b>{escape(codec)}</b><table>'
+        + "".join(
+            f'<tr><td style="padding-right:1em">{t}</td><td>{text(p[k])}</td></tr>'
+            for k, t in names.items()
+            if p.get(k, "") != ""
+        )
+        + "</table></div>"
+    )

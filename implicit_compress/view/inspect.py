@@ -22,191 +22,297 @@ from .figures import plain, tinted, window
 
 # %% ../../nbs/80_view/10_inspect.ipynb #e5a1d63f
 def networks(
-    data, # bytes of an `.iic` file
-)->dict: # name: bytes of a file of method siren
+    data,  # bytes of an `.iic` file
+) -> dict:  # name: bytes of a file of method siren
     "The networks in a file"
     h = unpack(data).header
-    if h.method == 'siren': return {'network': bytes(data)}
-    out = {n: h.args[k] for k,n in (('base', 'drawing' if h.method == 'lossless' else 'low band'), ('chroma', 'chroma')) if k in h.args}
-    if 'chroma' in out: out = {{'low band': 'luma'}.get(n, n): d for n,d in out.items()}
-    at,more = 0,h.args.get('details', b'')
+    if h.method == "siren":
+        return {"network": bytes(data)}
+    out = {
+        n: h.args[k]
+        for k, n in (
+            ("base", "drawing" if h.method == "lossless" else "low band"),
+            ("chroma", "chroma"),
+        )
+        if k in h.args
+    }
+    if "chroma" in out:
+        out = {{"low band": "luma"}.get(n, n): d for n, d in out.items()}
+    at, more = 0, h.args.get("details", b"")
     while at < len(more):
-        n,a = read_varint(more, at + 1, 'length of a network of details')
-        out[f'details {sum(k.startswith("details") for k in out) + 1}'],at = more[a:a + n],a + n
-    return {n: d for n,d in out.items() if unpack(d).header.method == 'siren'}
+        n, a = read_varint(more, at + 1, "length of a network of details")
+        out[f"details {sum(k.startswith('details') for k in out) + 1}"], at = more[a : a + n], a + n
+    return {n: d for n, d in out.items() if unpack(d).header.method == "siren"}
+
 
 class Opened(NamedTuple):
     "The decoded parts of a file with one network"
-    header:object # `Header`
-    segments:list # of symbols, grouped by kind
-    layers:list # of `Layer`
-    runs:list # of (first segment, one after the last, entropy model); empty for other coders than the range coder
+
+    header: object  # `Header`
+    segments: list  # of symbols, grouped by kind
+    layers: list  # of `Layer`
+    runs: list  # of (first segment, one after the last, entropy model); empty for other coders than the range coder
 
     @property
-    def kinds(self)->list: # of names
+    def kinds(self) -> list:  # of names
         "The kind of symbols of each segment"
-        return [*(f'hidden weights, grade {g}' for g in range(len(self.segments) - 5)), 'first weights', 'last weights', 'first biases', 'hidden biases', 'last biases']
+        return [
+            *(f"hidden weights, grade {g}" for g in range(len(self.segments) - 5)),
+            "first weights",
+            "last weights",
+            "first biases",
+            "hidden biases",
+            "last biases",
+        ]
 
-    def step(self,
-        k:int, # index of a segment
-    )->float: # in turns for inputs of a sine, else in units of full scale
+    def step(
+        self,
+        k: int,  # index of a segment
+    ) -> float:  # in turns for inputs of a sine, else in units of full scale
         "Quantization step of a segment; that of the factors or of the codebook if weights are shared"
-        return float(STEPS[self.header.args['steps'][k]])
+        return float(STEPS[self.header.args["steps"][k]])
+
 
 def opened(
-    data, # bytes of a file of method siren
-)->Opened:
+    data,  # bytes of a file of method siren
+) -> Opened:
     "Decode the symbols, weights and entropy models of a file"
-    h,models,words = unpack(data).coded
-    if h.method != 'siren': raise ValueError(f'a file of method {h.method} has no network of its own: see what `networks` finds in it')
-    a,sharing = h.args,(h.args['hashing'], h.args['pool']) if 'pool' in h.args else None
-    sizes = sizes_of(a['hidden'], a['layers'], h.channels, len(a['steps']) - 6, h.tiles, sharing)
-    segments = decode_symbols(a.get('coder', 'range'), (models, words), sizes)
-    layers = layers_from_segments(segments, a['steps'], a['hidden'], a['layers'], h.tiles, sharing, a.get('codebook'))
-    return Opened(h, segments, layers, read_runs(models, len(sizes)) if a.get('coder', 'range') == 'range' else [])
+    h, models, words = unpack(data).coded
+    if h.method != "siren":
+        raise ValueError(
+            f"a file of method {h.method} has no network of its own: see what `networks` finds in it"
+        )
+    a, sharing = h.args, (h.args["hashing"], h.args["pool"]) if "pool" in h.args else None
+    sizes = sizes_of(a["hidden"], a["layers"], h.channels, len(a["steps"]) - 6, h.tiles, sharing)
+    segments = decode_symbols(a.get("coder", "range"), (models, words), sizes)
+    layers = layers_from_segments(
+        segments, a["steps"], a["hidden"], a["layers"], h.tiles, sharing, a.get("codebook")
+    )
+    return Opened(
+        h,
+        segments,
+        layers,
+        read_runs(models, len(sizes)) if a.get("coder", "range") == "range" else [],
+    )
+
 
 def float_net(
-    o:Opened,
-): # a `Siren`
+    o: Opened,
+):  # a `Siren`
     "The network in floating point; its output differs from `decompress` only by rounding"
     import torch
     from implicit_compress.siren.network import Siren
+
     h = o.header
-    net = Siren(h.args['hidden'], h.args['layers'], h.channels, boxes=h.boxes, skips='skips' in h.args)
+    net = Siren(
+        h.args["hidden"], h.args["layers"], h.channels, boxes=h.boxes, skips="skips" in h.args
+    )
     with torch.no_grad():
-        for i,((W,b),l) in enumerate(zip(net.layers(), o.layers)):
+        for i, ((W, b), l) in enumerate(zip(net.layers(), o.layers)):
             last = i == len(o.layers) - 1
-            unit = 1. if last else 2*math.pi   # phases are in turns
-            W.copy_(torch.from_numpy(l.Q*STEPS[l.k]*unit)); b.copy_(torch.from_numpy(l.B*STEPS[l.kb]*unit + .5*last))
+            unit = 1.0 if last else 2 * math.pi  # phases are in turns
+            W.copy_(torch.from_numpy(l.Q * STEPS[l.k] * unit))
+            b.copy_(torch.from_numpy(l.B * STEPS[l.kb] * unit + 0.5 * last))
     return net
 
 # %% ../../nbs/80_view/10_inspect.ipynb #63c5429f
 def chances(
-    m, # `Model` of `entropy.coding`
-    lo:int, # first symbol
-    hi:int, # last symbol
-)->np.ndarray: # of the symbols lo..hi
+    m,  # `Model` of `entropy.coding`
+    lo: int,  # first symbol
+    hi: int,  # last symbol
+) -> np.ndarray:  # of the symbols lo..hi
     "Probabilities of a model in its initial state"
     v = np.arange(lo, hi + 1)
-    if not m.shape: return (v == m.mean).astype(float)
-    raw,first,w = m.plan()
+    if not m.shape:
+        return (v == m.mean).astype(float)
+    raw, first, w = m.plan()
     i = (v >> raw) - first
-    return np.where((i >= 0) & (i < len(w) - 1), w[np.clip(i, 0, len(w) - 1)], 0)/w.sum()/2**raw
+    return np.where((i >= 0) & (i < len(w) - 1), w[np.clip(i, 0, len(w) - 1)], 0) / w.sum() / 2**raw
+
 
 def draw_weights(
-    o:Opened,
-    layer:int, # 0 is the first
-    ax, # axes to plot into
+    o: Opened,
+    layer: int,  # 0 is the first
+    ax,  # axes to plot into
 ):
     "Plot a histogram of a layer by quantization step, with ticks at the coarsest grid"
     from matplotlib import colormaps
+
     l = o.layers[layer]
-    k,sine = np.broadcast_to(l.k, l.Q.shape).ravel(),layer < len(o.layers) - 1
-    v = l.Q.ravel()*STEPS[k]
-    codes,reach = np.unique(k),np.abs(v).max() or 1.
+    k, sine = np.broadcast_to(l.k, l.Q.shape).ravel(), layer < len(o.layers) - 1
+    v = l.Q.ravel() * STEPS[k]
+    codes, reach = np.unique(k), np.abs(v).max() or 1.0
     coarse = float(STEPS[codes[0]])
-    wide = coarse/4 if 8*reach/coarse < 160 else reach/40
-    n = math.ceil(reach/wide) + 1
-    shades = colormaps['viridis'](np.linspace(.15, .9, len(codes))) if len(codes) > 1 else ['#1f77b4']
-    ax.hist([v[k == c] for c in codes], bins=wide*(np.arange(-n, n + 2) - .5), stacked=True, color=shades, label=[f'step {STEPS[c]:.2g}' if c in (codes[0], codes[-1]) else f'_{c}' for c in codes])
-    if reach/coarse < 200:
-        ax.tick_params('x', pad=9)
-        ax.vlines(coarse*np.arange(math.ceil(-reach/coarse), math.floor(reach/coarse) + 1), -.04, 0, color='#d62728', lw=1, transform=ax.get_xaxis_transform(), clip_on=False, label='coarsest grid')
+    wide = coarse / 4 if 8 * reach / coarse < 160 else reach / 40
+    n = math.ceil(reach / wide) + 1
+    shades = (
+        colormaps["viridis"](np.linspace(0.15, 0.9, len(codes))) if len(codes) > 1 else ["#1f77b4"]
+    )
+    ax.hist(
+        [v[k == c] for c in codes],
+        bins=wide * (np.arange(-n, n + 2) - 0.5),
+        stacked=True,
+        color=shades,
+        label=[f"step {STEPS[c]:.2g}" if c in (codes[0], codes[-1]) else f"_{c}" for c in codes],
+    )
+    if reach / coarse < 200:
+        ax.tick_params("x", pad=9)
+        ax.vlines(
+            coarse * np.arange(math.ceil(-reach / coarse), math.floor(reach / coarse) + 1),
+            -0.04,
+            0,
+            color="#d62728",
+            lw=1,
+            transform=ax.get_xaxis_transform(),
+            clip_on=False,
+            label="coarsest grid",
+        )
     ax.legend(fontsize=7)
-    zero = f', {np.mean(l.Q == 0):.0%} zero'
-    ax.set(xlabel='weight, turns' if sine else 'weight, full scale is 1', ylabel='count')
-    ax.set_title(f'layer {layer + 1} of {len(o.layers)}: {v.size:,} weights{zero}', fontsize=9)
+    zero = f", {np.mean(l.Q == 0):.0%} zero"
+    ax.set(xlabel="weight, turns" if sine else "weight, full scale is 1", ylabel="count")
+    ax.set_title(f"layer {layer + 1} of {len(o.layers)}: {v.size:,} weights{zero}", fontsize=9)
+
 
 def draw_symbols(
-    o:Opened,
-    k:int, # index of a segment
-    ax, # axes to plot into
+    o: Opened,
+    k: int,  # index of a segment
+    ax,  # axes to plot into
 ):
     "Plot the histogram of the symbols of a segment and the probabilities of its model"
     q = np.asarray(o.segments[k])
-    if not len(q): ax.set_axis_off(); ax.set_title(f'{o.kinds[k]}: none', fontsize=9); return
-    lo,hi = int(q.min()),int(q.max())
-    wide = max(1, (hi - lo + 1)//80)
-    ax.hist(q, bins=np.arange(lo, hi + wide + 1, wide) - .5, color='#2ca02c', alpha=.7, label='symbols')
-    m = next((m for a,b,m,*_ in o.runs if a <= k < b), None)
-    if m and hi - lo < 1 << 20: ax.plot(np.arange(lo, hi + 1), len(q)*wide*chances(m, lo, hi), color='#ff7f0e', lw=1.6, marker='.' if hi - lo < 60 else '', label='model' + ', initial state'*(m.strength > 0))
-    ax.set(xlabel=f'symbol; step {o.step(k):.3g}', ylabel='count')
-    ax.set_title(f'{o.kinds[k]}: {len(q):,} symbols', fontsize=9)
+    if not len(q):
+        ax.set_axis_off()
+        ax.set_title(f"{o.kinds[k]}: none", fontsize=9)
+        return
+    lo, hi = int(q.min()), int(q.max())
+    wide = max(1, (hi - lo + 1) // 80)
+    ax.hist(
+        q,
+        bins=np.arange(lo, hi + wide + 1, wide) - 0.5,
+        color="#2ca02c",
+        alpha=0.7,
+        label="symbols",
+    )
+    m = next((m for a, b, m, *_ in o.runs if a <= k < b), None)
+    if m and hi - lo < 1 << 20:
+        ax.plot(
+            np.arange(lo, hi + 1),
+            len(q) * wide * chances(m, lo, hi),
+            color="#ff7f0e",
+            lw=1.6,
+            marker="." if hi - lo < 60 else "",
+            label="model" + ", initial state" * (m.strength > 0),
+        )
+    ax.set(xlabel=f"symbol; step {o.step(k):.3g}", ylabel="count")
+    ax.set_title(f"{o.kinds[k]}: {len(q):,} symbols", fontsize=9)
     ax.legend(fontsize=7)
 
 # %% ../../nbs/80_view/10_inspect.ipynb #08a047cc
 def over_plane(
-    net, # `Siren`
-    h:int, # height of the image, pixels
-    w:int, # width of the image, pixels
-    size:int, # longer side of the result, at most, pixels
-    f, # function of (network of one tile, coordinates (n,2)) that returns (n,k)
-)->np.ndarray: # (H,W,k)
+    net,  # `Siren`
+    h: int,  # height of the image, pixels
+    w: int,  # width of the image, pixels
+    size: int,  # longer side of the result, at most, pixels
+    f,  # function of (network of one tile, coordinates (n,2)) that returns (n,k)
+) -> np.ndarray:  # (H,W,k)
     "Evaluate a function of the coordinates over the image, tile by tile"
     import torch
-    scale = size/max(h, w)
-    H,W = grid_size(h, w, scale)
-    boxes,out = net.boxes or [(0, 0, h, w)],None
-    for k,(t,l,b,r) in parts(boxes, h, w, H, W):
-        v = f(net.one(k) if net.boxes else net, torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k]))).detach().numpy()
-        if out is None: out = np.zeros((H, W, v.shape[1]), np.float32)
+
+    scale = size / max(h, w)
+    H, W = grid_size(h, w, scale)
+    boxes, out = net.boxes or [(0, 0, h, w)], None
+    for k, (t, l, b, r) in parts(boxes, h, w, H, W):
+        v = (
+            f(
+                net.one(k) if net.boxes else net,
+                torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k])),
+            )
+            .detach()
+            .numpy()
+        )
+        if out is None:
+            out = np.zeros((H, W, v.shape[1]), np.float32)
         out[t:b, l:r] = v.reshape(b - t, r - l, -1)
     return out
 
+
 def neurons(
-    net, # `Siren`
-    h:int, # height of the image, pixels
-    w:int, # width of the image, pixels
-    layer:int=0, # sine layer, 0 is the first
-    size:int=96, # longer side of the result, pixels
-)->np.ndarray: # (H,W,neurons), -1..1; slightly more with skip connections
+    net,  # `Siren`
+    h: int,  # height of the image, pixels
+    w: int,  # width of the image, pixels
+    layer: int = 0,  # sine layer, 0 is the first
+    size: int = 96,  # longer side of the result, pixels
+) -> np.ndarray:  # (H,W,neurons), -1..1; slightly more with skip connections
     "Activations of a layer over the image"
     import torch
-    if not 0 <= layer < net.depth: raise ValueError(f'layer is {layer}: there are {net.depth} layers of sines, 0..{net.depth - 1}')
+
+    if not 0 <= layer < net.depth:
+        raise ValueError(
+            f"layer is {layer}: there are {net.depth} layers of sines, 0..{net.depth - 1}"
+        )
+
     def said(one, at):
         y = at
-        for i,(W,b) in enumerate(one.layers()[:layer + 1]):
+        for i, (W, b) in enumerate(one.layers()[: layer + 1]):
             s = torch.sin(y @ W.mT + b)
-            y = (s + y)*.5**.5 if one.skips and i else s
+            y = (s + y) * 0.5**0.5 if one.skips and i else s
         return y
+
     return over_plane(net, h, w, size, said)
 
+
 def sheet(
-    v, # (H,W,n), one map per neuron
-    most:int=32, # largest number of maps
-    columns:int=8,
-)->np.ndarray: # (H',W',3) uint8
+    v,  # (H,W,n), one map per neuron
+    most: int = 32,  # largest number of maps
+    columns: int = 8,
+) -> np.ndarray:  # (H',W',3) uint8
     "Arrange maps in rows: blue is -1, red is 1"
-    n,(h,w) = min(v.shape[2], most),v.shape[:2]
-    cells = [np.pad(tinted(v[..., k], -1, 1, 'coolwarm'), ((0, 4), (0, 4), (0, 0)), constant_values=255) for k in range(n)]
-    cells += [np.full((h + 4, w + 4, 3), 255, np.uint8)]*(-n % min(columns, n))
+    n, (h, w) = min(v.shape[2], most), v.shape[:2]
+    cells = [
+        np.pad(tinted(v[..., k], -1, 1, "coolwarm"), ((0, 4), (0, 4), (0, 0)), constant_values=255)
+        for k in range(n)
+    ]
+    cells += [np.full((h + 4, w + 4, 3), 255, np.uint8)] * (-n % min(columns, n))
     k = min(columns, n)
-    return np.concatenate([np.concatenate(cells[i:i + k], 1) for i in range(0, len(cells), k)])
+    return np.concatenate([np.concatenate(cells[i : i + k], 1) for i in range(0, len(cells), k)])
+
 
 def slopes(
-    net, # `Siren`
-    h:int, # height of the image, pixels
-    w:int, # width of the image, pixels
-    size:int=288, # longer side of the result, pixels
-)->dict: # name: (H,W,3) uint8
+    net,  # `Siren`
+    h: int,  # height of the image, pixels
+    w: int,  # width of the image, pixels
+    size: int = 288,  # longer side of the result, pixels
+) -> dict:  # name: (H,W,3) uint8
     "Spatial derivatives of the mean over the color channels"
     from implicit_compress.siren.network import derivatives, laplacian
+
     colours = slice(0, 3 if net.channels > 2 else 1)
     d = over_plane(net, h, w, size, lambda one, at: derivatives(one, at)[:, colours].mean(1))
-    lap = over_plane(net, h, w, size, lambda one, at: laplacian(one, at)[:, colours].mean(1, keepdim=True))[..., 0]
-    def signed(v): return tinted(v, -(m := np.quantile(np.abs(v), .98)), m, 'coolwarm')
+    lap = over_plane(
+        net, h, w, size, lambda one, at: laplacian(one, at)[:, colours].mean(1, keepdim=True)
+    )[..., 0]
+
+    def signed(v):
+        return tinted(v, -(m := np.quantile(np.abs(v), 0.98)), m, "coolwarm")
+
     steep = np.hypot(d[..., 0], d[..., 1])
-    return {'by row': signed(d[..., 0]), 'by column': signed(d[..., 1]), 'steepness': tinted(steep, 0, np.quantile(steep, .98)), 'Laplacian': signed(lap)}
+    return {
+        "by row": signed(d[..., 0]),
+        "by column": signed(d[..., 1]),
+        "steepness": tinted(steep, 0, np.quantile(steep, 0.98)),
+        "Laplacian": signed(lap),
+    }
+
 
 def between(
-    data, # bytes of a file of method siren
-    y, # its reconstruction, (h,w,c) samples
-    zoom:int=8, # output samples per pixel side
-    down:float=.5, # vertical center, 0..1
-    right:float=.5, # horizontal center, 0..1
-    size:int=384, # longer side of the result, samples
-)->tuple: # two (H,W,3) uint8: enlarged pixels, and the network at higher resolution
+    data,  # bytes of a file of method siren
+    y,  # its reconstruction, (h,w,c) samples
+    zoom: int = 8,  # output samples per pixel side
+    down: float = 0.5,  # vertical center, 0..1
+    right: float = 0.5,  # horizontal center, 0..1
+    size: int = 384,  # longer side of the result, samples
+) -> tuple:  # two (H,W,3) uint8: enlarged pixels, and the network at higher resolution
     "Compare a box as enlarged pixels and as decoded at a higher resolution"
-    t,l,b,r = box = window(y.shape, max(1., max(y.shape[:2])*zoom/size), down, right)
-    ours = decompress(data, zoom, tuple(zoom*v for v in box))
-    return plain(y[t:b, l:r]).repeat(zoom, 0).repeat(zoom, 1),plain(ours)
+    t, l, b, r = box = window(y.shape, max(1.0, max(y.shape[:2]) * zoom / size), down, right)
+    ours = decompress(data, zoom, tuple(zoom * v for v in box))
+    return plain(y[t:b, l:r]).repeat(zoom, 0).repeat(zoom, 1), plain(ours)

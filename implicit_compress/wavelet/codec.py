@@ -15,202 +15,375 @@ import base64
 import math
 from functools import lru_cache
 import numpy as np
-from ..transform.wavelet import WAVELETS, Band, band_sizes, decompose, recompose_exact
-from ..entropy.coding import DamagedError, Model, Reader, TruncatedError, Writer, fit_model, only_iic_errors, read_model, read_varint, through, varint, write_model
+from implicit_compress.transform.wavelet import (
+    WAVELETS,
+    Band,
+    band_sizes,
+    decompose,
+    recompose_exact,
+)
+from implicit_compress.entropy.coding import (
+    DamagedError,
+    Model,
+    Reader,
+    TruncatedError,
+    Writer,
+    fit_model,
+    only_iic_errors,
+    read_model,
+    read_varint,
+    through,
+    varint,
+    write_model,
+)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #4cd11152
-UNIT = 1 << 20   # full scale of the decoder's integers
-AXES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]])/np.sqrt([[3], [2], [6]])
+UNIT = 1 << 20  # full scale of the decoder's integers
+AXES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
+
 
 def rgb_to_opponent(
-    x, # (h,w,c) reals
-)->np.ndarray: # the same shape
+    x,  # (h,w,c) reals
+) -> np.ndarray:  # the same shape
     "Transform red, green and blue to three orthonormal axes; other channels are unchanged"
     return x if x.shape[2] < 3 else np.concatenate([x[..., :3] @ AXES.T, x[..., 3:]], 2)
 
-ROWS = 64   # rows processed at once
+
+ROWS = 64  # rows processed at once
+
 
 def opponent_to_rgb(
-    z, # (h,w,c) int64
-)->np.ndarray: # the same shape
+    z,  # (h,w,c) int64
+) -> np.ndarray:  # the same shape
     "Invert `rgb_to_opponent` in place, some rows at a time"
-    if z.shape[2] < 3: return z
-    turn = np.rint(AXES*65536).astype(np.int64)
+    if z.shape[2] < 3:
+        return z
+    turn = np.rint(AXES * 65536).astype(np.int64)
     for a in range(0, len(z), ROWS):
-        z[a:a + ROWS, :, :3] = (z[a:a + ROWS, :, :3] @ turn + 32768) >> 16
+        z[a : a + ROWS, :, :3] = (z[a : a + ROWS, :, :3] @ turn + 32768) >> 16
     return z
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #2c722474
 @lru_cache(3)
 def scan_passes(
-    h:int, # rows of a band
-    w:int, # columns
-)->list: # of five (rows, columns)
+    h: int,  # rows of a band
+    w: int,  # columns
+) -> list:  # of five (rows, columns)
     "Coding passes of a band"
-    r,c = np.arange(h)[:, None],np.arange(w)
-    even,middle = (r | c) & 1 == 0,(r & c & 1) == 1
-    kinds = [even & ((r | c) & 2 == 0), even & ((r & c & 2) == 2), even & ((r ^ c) & 2 == 2), middle, ~even & ~middle]
+    r, c = np.arange(h)[:, None], np.arange(w)
+    even, middle = (r | c) & 1 == 0, (r & c & 1) == 1
+    kinds = [
+        even & ((r | c) & 2 == 0),
+        even & ((r & c & 2) == 2),
+        even & ((r ^ c) & 2 == 2),
+        middle,
+        ~even & ~middle,
+    ]
     return [np.nonzero(k) for k in kinds]
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #def35182
 CROSS = [[(-1, 0), (1, 0)], [(0, -1), (0, 1)]]
-RINGS = {3: [[(-1, -1), (-1, 1), (1, -1), (1, 1)], [], [(-3, -1), (-3, 1), (3, -1), (3, 1)], [(-1, -3), (-1, 3), (1, -3), (1, 3)]],   # pass: four groups of offsets
-         4: [*CROSS, [(-2, -1), (-2, 1), (2, -1), (2, 1)], [(-1, -2), (-1, 2), (1, -2), (1, 2)]]}
-RINGS |= {0: [[], [], [], []], 1: [[(2*a, 2*b) for a,b in RINGS[3][0]], [], [], []], 2: [[(2*a, 2*b) for a,b in g] for g in RINGS[4]]}
-PAD = 4   # zeros around a band
+RINGS = {
+    3: [
+        [(-1, -1), (-1, 1), (1, -1), (1, 1)],
+        [],
+        [(-3, -1), (-3, 1), (3, -1), (3, 1)],
+        [(-1, -3), (-1, 3), (1, -3), (1, 3)],
+    ],  # pass: four groups of offsets
+    4: [*CROSS, [(-2, -1), (-2, 1), (2, -1), (2, 1)], [(-1, -2), (-1, 2), (1, -2), (1, 2)]],
+}
+RINGS |= {
+    0: [[], [], [], []],
+    1: [[(2 * a, 2 * b) for a, b in RINGS[3][0]], [], [], []],
+    2: [[(2 * a, 2 * b) for a, b in g] for g in RINGS[4]],
+}
+PAD = 4  # zeros around a band
+
 
 def sum8(
-    a, # (h,w) magnitudes
-)->np.ndarray: # (h,w)
+    a,  # (h,w) magnitudes
+) -> np.ndarray:  # (h,w)
     "Sum of the eight neighbors"
     p = np.pad(a, 1)
     s = p[:-2] + p[1:-1] + p[2:]
     return s[:, :-2] + s[:, 1:-1] + s[:, 2:] - a
 
+
 def same_place(pairs, r, c, n):
     "Magnitudes and neighbor sums of other bands at the same position; zeros for a missing band"
     out = []
-    for p in [*pairs, *[None]*n][:n]:
-        if p is None or not p[0].size: out += [np.zeros(len(r), np.int64)]*2; continue
-        i,j = np.minimum(r, p[0].shape[0] - 1),np.minimum(c, p[0].shape[1] - 1)
+    for p in [*pairs, *[None] * n][:n]:
+        if p is None or not p[0].size:
+            out += [np.zeros(len(r), np.int64)] * 2
+            continue
+        i, j = np.minimum(r, p[0].shape[0] - 1), np.minimum(c, p[0].shape[1] - 1)
         out += [p[0][i, j], p[1][i, j]]
     return out
 
+
 def features(
-    k:int, # pass
-    at, # (rows, columns) of n coefficients
-    own, # (h+8,w+8) magnitudes of this band known so far
-    parent, # (magnitudes, neighbor sums) of the parent band; None at the coarsest
-    others, # of the bands of this scale coded before
-    colours, # of the same band in the colors coded before
-)->np.ndarray: # (14,n) int64
+    k: int,  # pass
+    at,  # (rows, columns) of n coefficients
+    own,  # (h+8,w+8) magnitudes of this band known so far
+    parent,  # (magnitudes, neighbor sums) of the parent band; None at the coarsest
+    others,  # of the bands of this scale coded before
+    colours,  # of the same band in the colors coded before
+) -> np.ndarray:  # (14,n) int64
     "Context features of the coefficients of a pass"
-    r,c = at
-    rings = [sum((own[r + PAD + a, c + PAD + b] for a,b in g), np.zeros(len(r), np.int64)) for g in RINGS[k]]
-    return np.stack([*rings, *same_place([parent], r >> 1, c >> 1, 1), *same_place(others, r, c, 2), *same_place(colours, r, c, 2)])
+    r, c = at
+    rings = [
+        sum((own[r + PAD + a, c + PAD + b] for a, b in g), np.zeros(len(r), np.int64))
+        for g in RINGS[k]
+    ]
+    return np.stack(
+        [
+            *rings,
+            *same_place([parent], r >> 1, c >> 1, 1),
+            *same_place(others, r, c, 2),
+            *same_place(colours, r, c, 2),
+        ]
+    )
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #639c99d5
 def walk(
-    shape, # (h,w,c)
-    wavelet:str, # in `WAVELETS`
-    levels:int, # number of halvings
-    visit, # function of (class 0..44, features (14,n), rows and columns, (plane, level, name), band to fill)
-)->dict: # (plane, level, name): (h',w') int32
+    shape,  # (h,w,c)
+    wavelet: str,  # in `WAVELETS`
+    levels: int,  # number of halvings
+    visit,  # function of (class 0..44, features (14,n), rows and columns, (plane, level, name), band to fill)
+) -> dict:  # (plane, level, name): (h',w') int32
     "Visit all bands but the lowest, coarse to fine"
-    out,seen = {},{}
-    for i,(name,level,h,w) in enumerate(band_sizes(*shape[:2], wavelet, levels)[1:]):
-        group = ('lh', 'hl', 'hh')[:i % 3]
+    out, seen = {}, {}
+    for i, (name, level, h, w) in enumerate(band_sizes(*shape[:2], wavelet, levels)[1:]):
+        group = ("lh", "hl", "hh")[: i % 3]
         for p in range(shape[2]):
-            band,own = np.zeros((h, w), np.int32),np.zeros((h + 2*PAD, w + 2*PAD), np.int32)
-            before = [seen[p, level, g] for g in group],[seen[q, level, name] for q in range(min(p, 2))]
-            for k,at in enumerate(scan_passes(h, w)):
-                if not len(at[0]): continue
-                visit((3*k + min(p, 2))*3 + i % 3, features(k, at, own, seen.get((p, level + 1, name)), *before), at, (p, level, name), band)
+            band, own = np.zeros((h, w), np.int32), np.zeros((h + 2 * PAD, w + 2 * PAD), np.int32)
+            before = (
+                [seen[p, level, g] for g in group],
+                [seen[q, level, name] for q in range(min(p, 2))],
+            )
+            for k, at in enumerate(scan_passes(h, w)):
+                if not len(at[0]):
+                    continue
+                visit(
+                    (3 * k + min(p, 2)) * 3 + i % 3,
+                    features(k, at, own, seen.get((p, level + 1, name)), *before),
+                    at,
+                    (p, level, name),
+                    band,
+                )
                 own[PAD:-PAD, PAD:-PAD][at] = np.abs(band[at])
-            out[p, level, name],a = band,np.abs(band)
-            seen[p, level, name] = a,sum8(a)
-            seen.pop((p, level + 1, name), None)   # only the parent scale is needed
+            out[p, level, name], a = band, np.abs(band)
+            seen[p, level, name] = a, sum8(a)
+            seen.pop((p, level + 1, name), None)  # only the parent scale is needed
     return out
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #b27249db
-WEIGHTS = np.frombuffer(base64.b85decode(
-    b'000009ti*d00000000000012Y5eEPO00000000002LKHN5(fYP00000000gG000002LJ#7000003;_xZ0006200000000622?GlS00000000001OWg500000'
-    b'4+sDN000F51qA>A000vP000000RRI51_1y74hI|n000>T00000000006aWAK83PIg00000000*N000F52?7rU00000AOHXW1_1y700062000yK000I71_uBD'
-    b'0RR915&!@I0RRO82?GEC000UA0009300000000dK2LJ#70ssO8000004+RAP000000|5g8000dJ6fFb@6afGL00000001Eu1qBrW2?78B000007aRl!1^@^F'
-    b'3<3ZE000pk2n_`Q000000RR917ZC>r1^@;G00031000dS1_=QG1_1~H000002MYxT0{{R3000004h0Ga1Ofv90|Nj6000jJ1O)>F000940|5X44h0_o1q=-'
-    b'W00000000009RLUg4gm%N00000000^Q1P28G2muTN000007yt+k1pxp600031000&M2nPiK1Oxy80RR915&#AW0RRL71_J;9000XB1qTBG00000000dH2>=8'
-    b'G0{{X9000004Fd-N0|Ws80s;d9000XFB{BpE2mt^900000001Z|2LuTK1OWg500000AtVL}0{{j92mt^9000&p2n+-'
-    b'O000000RR9185al#1ONjA00031000mX2?_xK1OWvC000003l9be0{{R3000004Fe1d1q1^C0s{a5000dG2L}WM000630|5X44Fm'
-), np.uint8).reshape(45, 14).astype(np.int64)   # in 1/256
-EDGES = np.array(sorted({round(2**(k/2)) for k in range(2, 33)}))   # boundaries between contexts, expected magnitude in 1/256
-PRIORS = ( # (scale, zero) of a `Model` for every context: gray, then colors
-    ((0, 8), (1, 0), (1, 0), (2, 0), (1, -4), (3, 0), (4, 0), (5, 0), (6, 0), (8, 0), (7, -4), (9, -4), (11, -4), (17, 0), (20, 0), (23, 0), (27, 0), (31, 0), (34, 0), (38, 0), (42, 0), (46, 0), (50, 0), (55, 0), (59, 0), (63, 0), (67, 0), (71, 0), (75, 0), (79, 0), (83, 0), (87, 0)),
-    ((0, 32), (2, 16), (1, 8), (2, 8), (0, 0), (1, 0), (1, -4), (4, 0), (4, -4), (6, -4), (8, -4), (10, -4), (13, -4), (19, 0), (22, 0), (26, 0), (30, 0), (34, 0), (38, 0), (42, 0), (46, 0), (50, 0), (54, 0), (58, 0), (62, 0), (66, 0), (70, 0), (74, 0), (78, 0), (82, 0), (86, 0), (90, 0)),
+WEIGHTS = (
+    np.frombuffer(
+        base64.b85decode(
+            b"000009ti*d00000000000012Y5eEPO00000000002LKHN5(fYP00000000gG000002LJ#7000003;_xZ0006200000000622?GlS00000000001OWg500000"
+            b"4+sDN000F51qA>A000vP000000RRI51_1y74hI|n000>T00000000006aWAK83PIg00000000*N000F52?7rU00000AOHXW1_1y700062000yK000I71_uBD"
+            b"0RR915&!@I0RRO82?GEC000UA0009300000000dK2LJ#70ssO8000004+RAP000000|5g8000dJ6fFb@6afGL00000001Eu1qBrW2?78B000007aRl!1^@^F"
+            b"3<3ZE000pk2n_`Q000000RR917ZC>r1^@;G00031000dS1_=QG1_1~H000002MYxT0{{R3000004h0Ga1Ofv90|Nj6000jJ1O)>F000940|5X44h0_o1q=-"
+            b"W00000000009RLUg4gm%N00000000^Q1P28G2muTN000007yt+k1pxp600031000&M2nPiK1Oxy80RR915&#AW0RRL71_J;9000XB1qTBG00000000dH2>=8"
+            b"G0{{X9000004Fd-N0|Ws80s;d9000XFB{BpE2mt^900000001Z|2LuTK1OWg500000AtVL}0{{j92mt^9000&p2n+-"
+            b"O000000RR9185al#1ONjA00031000mX2?_xK1OWvC000003l9be0{{R3000004Fe1d1q1^C0s{a5000dG2L}WM000630|5X44Fm"
+        ),
+        np.uint8,
+    )
+    .reshape(45, 14)
+    .astype(np.int64)
+)  # in 1/256
+EDGES = np.array(
+    sorted({round(2 ** (k / 2)) for k in range(2, 33)})
+)  # boundaries between contexts, expected magnitude in 1/256
+PRIORS = (  # (scale, zero) of a `Model` for every context: gray, then colors
+    (
+        (0, 8),
+        (1, 0),
+        (1, 0),
+        (2, 0),
+        (1, -4),
+        (3, 0),
+        (4, 0),
+        (5, 0),
+        (6, 0),
+        (8, 0),
+        (7, -4),
+        (9, -4),
+        (11, -4),
+        (17, 0),
+        (20, 0),
+        (23, 0),
+        (27, 0),
+        (31, 0),
+        (34, 0),
+        (38, 0),
+        (42, 0),
+        (46, 0),
+        (50, 0),
+        (55, 0),
+        (59, 0),
+        (63, 0),
+        (67, 0),
+        (71, 0),
+        (75, 0),
+        (79, 0),
+        (83, 0),
+        (87, 0),
+    ),
+    (
+        (0, 32),
+        (2, 16),
+        (1, 8),
+        (2, 8),
+        (0, 0),
+        (1, 0),
+        (1, -4),
+        (4, 0),
+        (4, -4),
+        (6, -4),
+        (8, -4),
+        (10, -4),
+        (13, -4),
+        (19, 0),
+        (22, 0),
+        (26, 0),
+        (30, 0),
+        (34, 0),
+        (38, 0),
+        (42, 0),
+        (46, 0),
+        (50, 0),
+        (54, 0),
+        (58, 0),
+        (62, 0),
+        (66, 0),
+        (70, 0),
+        (74, 0),
+        (78, 0),
+        (82, 0),
+        (86, 0),
+        (90, 0),
+    ),
 )
 
+
 def contexts(
-    kind:int, # class 0..44
-    f, # (14,n) of `features`
-    weights=None, # (45,14); None: `WEIGHTS`
-)->np.ndarray: # (n,) 0..31
+    kind: int,  # class 0..44
+    f,  # (14,n) of `features`
+    weights=None,  # (45,14); None: `WEIGHTS`
+) -> np.ndarray:  # (n,) 0..31
     "Context: expected magnitude in half octaves"
-    return np.searchsorted(EDGES, (WEIGHTS if weights is None else weights)[kind] @ f, side='right')
+    return np.searchsorted(EDGES, (WEIGHTS if weights is None else weights)[kind] @ f, side="right")
+
 
 def model_of(
-    plane:int, # 0, 1, ...
-    context:int, # of `contexts`
-)->Model:
+    plane: int,  # 0, 1, ...
+    context: int,  # of `contexts`
+) -> Model:
     "Initial model of a context; its table is adaptive"
-    scale,zero = PRIORS[plane > 0][context]
+    scale, zero = PRIORS[plane > 0][context]
     return Model(2, scale, zero=zero, strength=2)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #72bc4e66
 def differences(
-    q, # (h,w) int64
-)->np.ndarray: # (h,w)
+    q,  # (h,w) int64
+) -> np.ndarray:  # (h,w)
     "Residuals of the prediction by the mean of left and upper neighbor"
     p = np.zeros_like(q)
-    p[1:, 1:],p[0, 1:],p[1:, 0] = (q[1:, :-1] + q[:-1, 1:]) >> 1,q[0, :-1],q[:-1, 0]
+    p[1:, 1:], p[0, 1:], p[1:, 0] = (q[1:, :-1] + q[:-1, 1:]) >> 1, q[0, :-1], q[:-1, 0]
     return q - p
 
+
 def summed(
-    d, # (h,w) of `differences`
-)->np.ndarray: # (h,w) int64
+    d,  # (h,w) of `differences`
+) -> np.ndarray:  # (h,w) int64
     "Invert `differences`"
     rows = []
-    for i,line in enumerate(d.tolist()):
+    for i, line in enumerate(d.tolist()):
         row = []
-        for j,v in enumerate(line): row.append(v + ((row[-1] + rows[-1][j]) >> 1 if i and j else row[-1] if j else rows[-1][0] if i else 0))
+        for j, v in enumerate(line):
+            row.append(
+                v
+                + (
+                    (row[-1] + rows[-1][j]) >> 1
+                    if i and j
+                    else row[-1]
+                    if j
+                    else rows[-1][0]
+                    if i
+                    else 0
+                )
+            )
         rows.append(row)
     return np.array(rows, np.int64).reshape(d.shape)
 
-MOST = 1 << 26   # maximum magnitude of a coefficient in steps: sums of eight fit 32 bits
+
+MOST = 1 << 26  # maximum magnitude of a coefficient in steps: sums of eight fit 32 bits
+
 
 def through_bands(
-    port, # `Writer`, or `Reader`
-    shape, # (h,w,c)
-    wavelet:str, # in `WAVELETS`
-    levels:int, # number of halvings
-    decide=None, # function of ((plane, level, name), rows and columns, contexts) that returns the coefficients there; None decodes them
-    check=lambda: None, # called after every pass
-)->dict: # all bands but the lowest
+    port,  # `Writer`, or `Reader`
+    shape,  # (h,w,c)
+    wavelet: str,  # in `WAVELETS`
+    levels: int,  # number of halvings
+    decide=None,  # function of ((plane, level, name), rows and columns, contexts) that returns the coefficients there; None decodes them
+    check=lambda: None,  # called after every pass
+) -> dict:  # all bands but the lowest
     "Code all bands but the lowest; the coder object decides whether this encodes or decodes"
     counts = {}
+
     def visit(kind, f, at, key, band):
-        ctx,q = contexts(kind, f),np.empty(len(at[0]), np.int64)
+        ctx, q = contexts(kind, f), np.empty(len(at[0]), np.int64)
         given = decide and decide(key, at, ctx)
         for k in np.unique(ctx).tolist():
-            i,plane = np.flatnonzero(ctx == k),int(key[0] > 0)
-            q[i] = through(port, model_of(plane, k), len(i), given[i] if decide else None, counts.setdefault((plane, k), {}))
-        if len(q) and np.abs(q).max() > MOST: raise DamagedError(f'words: a coefficient of {np.abs(q).max()} steps: at most {MOST}')
+            i, plane = np.flatnonzero(ctx == k), int(key[0] > 0)
+            q[i] = through(
+                port,
+                model_of(plane, k),
+                len(i),
+                given[i] if decide else None,
+                counts.setdefault((plane, k), {}),
+            )
+        if len(q) and np.abs(q).max() > MOST:
+            raise DamagedError(f"words: a coefficient of {np.abs(q).max()} steps: at most {MOST}")
         band[at] = q
         check()
+
     return walk(shape, wavelet, levels, visit)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #34353310
-LAMBDA = .15   # Lagrange multiplier: weight of a bit, in squared steps
+LAMBDA = 0.15  # Lagrange multiplier: weight of a bit, in squared steps
+
 
 @lru_cache(128)
 def costs(plane, context):
     "Bits of symbols 0, 1, 2, ... of a context"
-    _,lo,w = model_of(plane, context).plan()
-    return -np.log2(w[-lo:-1]/w.sum())
+    _, lo, w = model_of(plane, context).plan()
+    return -np.log2(w[-lo:-1] / w.sum())
+
 
 def rdo_choice(
-    a, # (n,) magnitudes divided by the step
-    plane:int, # 0 or 1
-    context:int,
-)->np.ndarray: # (n,) int64, at most the nearest integer
+    a,  # (n,) magnitudes divided by the step
+    plane: int,  # 0 or 1
+    context: int,
+) -> np.ndarray:  # (n,) int64, at most the nearest integer
     "Magnitudes of minimum rate-distortion cost"
-    bits,q = costs(plane, context),np.rint(a).astype(np.int64)
-    tries = np.stack([q, np.maximum(q - 1, 0), 0*q])
-    return np.take_along_axis(tries, np.argmin((a - tries)**2 + LAMBDA*bits[np.minimum(tries, len(bits) - 1)], 0)[None], 0)[0]
+    bits, q = costs(plane, context), np.rint(a).astype(np.int64)
+    tries = np.stack([q, np.maximum(q - 1, 0), 0 * q])
+    return np.take_along_axis(
+        tries,
+        np.argmin((a - tries) ** 2 + LAMBDA * bits[np.minimum(tries, len(bits) - 1)], 0)[None],
+        0,
+    )[0]
+
 
 def rdo_quantize(
-    v, # (n,) reals divided by the step
-    plane:int, # 0, 1, ...
-    ctx, # (n,) `contexts`
-)->np.ndarray: # (n,) int64
+    v,  # (n,) reals divided by the step
+    plane: int,  # 0, 1, ...
+    ctx,  # (n,) `contexts`
+) -> np.ndarray:  # (n,) int64
     "Quantized values of minimum rate-distortion cost"
     out = np.rint(np.abs(v)).astype(np.int64)
     for k in np.unique(ctx[out > 0]).tolist():
@@ -220,223 +393,318 @@ def rdo_quantize(
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #3a33cb5b
 def levels_of(
-    h:int, # rows
-    w:int, # columns
-    wavelet:str, # in `WAVELETS`
-)->int:
+    h: int,  # rows
+    w: int,  # columns
+    wavelet: str,  # in `WAVELETS`
+) -> int:
     "Number of halvings of an image"
-    return max(0, min((max if wavelet == '9/7' else min)(h, w).bit_length() - (4 if wavelet == '9/7' else 3), 8))
+    return max(
+        0,
+        min(
+            (max if wavelet == "9/7" else min)(h, w).bit_length() - (4 if wavelet == "9/7" else 3),
+            8,
+        ),
+    )
+
 
 def reconstruction_offsets(
-    real:dict, # (plane, level, name): reals divided by the step
-    q:dict, # the same in integers
-)->tuple: # two integers 0..255: mean offset of magnitude 1, and of larger ones, from the multiple of the step, in 1/256, plus 128
+    real: dict,  # (plane, level, name): reals divided by the step
+    q: dict,  # the same in integers
+) -> tuple:  # two integers 0..255: mean offset of magnitude 1, and of larger ones, from the multiple of the step, in 1/256, plus 128
     "Mean reconstruction offsets of magnitudes"
-    r = np.concatenate([np.zeros(0), *((np.abs(q[k]) - v*np.sign(q[k])).ravel() for k,v in real.items() if k[2] != 'll')])
-    a = np.concatenate([np.zeros(0, np.int64), *(np.abs(q[k]).ravel() for k in real if k[2] != 'll')])
-    return tuple(int(np.clip(round(256*r[m].mean()) if m.any() else 0, -128, 127)) + 128 for m in (a == 1, a > 1))
+    r = np.concatenate(
+        [
+            np.zeros(0),
+            *((np.abs(q[k]) - v * np.sign(q[k])).ravel() for k, v in real.items() if k[2] != "ll"),
+        ]
+    )
+    a = np.concatenate(
+        [np.zeros(0, np.int64), *(np.abs(q[k]).ravel() for k in real if k[2] != "ll")]
+    )
+    return tuple(
+        int(np.clip(round(256 * r[m].mean()) if m.any() else 0, -128, 127)) + 128
+        for m in (a == 1, a > 1)
+    )
+
 
 def dequantized(
-    q, # int64
-    step:int, # of `UNIT`
-    near:int, # of `reconstruction_offsets`
-    far:int,
-)->np.ndarray: # int64, `UNIT` is full scale
+    q,  # int64
+    step: int,  # of `UNIT`
+    near: int,  # of `reconstruction_offsets`
+    far: int,
+) -> np.ndarray:  # int64, `UNIT` is full scale
     "Dequantize coefficients"
     a = np.abs(q)
-    return np.sign(q)*((a*256 - np.where(a == 1, near - 128, np.where(a > 1, far - 128, 0)))*step >> 8)
+    return np.sign(q) * (
+        (a * 256 - np.where(a == 1, near - 128, np.where(a > 1, far - 128, 0))) * step >> 8
+    )
+
 
 def write_sparse(
-    real:dict, # (plane, level, name): (h',w') reals divided by the step
-    shape, # (h,w,c)
-    wavelet:str, # in `WAVELETS`
-    levels:int, # number of halvings
-)->tuple: # quantized bands; models, payload
+    real: dict,  # (plane, level, name): (h',w') reals divided by the step
+    shape,  # (h,w,c)
+    wavelet: str,  # in `WAVELETS`
+    levels: int,  # number of halvings
+) -> tuple:  # quantized bands; models, payload
     "Quantize coefficients and encode them"
-    q = {k: np.rint(v).astype(np.int64) for k,v in real.items() if k[2] == 'll'}
-    port,low = Writer(),[differences(q[p, levels, 'll']).ravel() for p in range(shape[2])]
+    q = {k: np.rint(v).astype(np.int64) for k, v in real.items() if k[2] == "ll"}
+    port, low = Writer(), [differences(q[p, levels, "ll"]).ravel() for p in range(shape[2])]
     models = [fit_model(d)[0] for d in low]
-    for m,d in zip(models, low, strict=True): through(port, m, len(d), d)
-    q |= through_bands(port, shape, wavelet, levels, lambda key, at, ctx: rdo_quantize(real[key][at], key[0], ctx))
-    return q,b''.join(map(write_model, models)),port.done()
+    for m, d in zip(models, low, strict=True):
+        through(port, m, len(d), d)
+    q |= through_bands(
+        port, shape, wavelet, levels, lambda key, at, ctx: rdo_quantize(real[key][at], key[0], ctx)
+    )
+    return q, b"".join(map(write_model, models)), port.done()
+
 
 def rebuilt(
-    q:dict, # (plane, level, name): (h',w') integers, all bands; emptied during the call
-    shape, # (h,w,c)
-    wavelet:str, # in `WAVELETS`
-    levels:int, # number of halvings
-    step:int, # of `UNIT`
-    near:int, # of `reconstruction_offsets`
-    far:int, # of `reconstruction_offsets`
-)->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
+    q: dict,  # (plane, level, name): (h',w') integers, all bands; emptied during the call
+    shape,  # (h,w,c)
+    wavelet: str,  # in `WAVELETS`
+    levels: int,  # number of halvings
+    step: int,  # of `UNIT`
+    near: int,  # of `reconstruction_offsets`
+    far: int,  # of `reconstruction_offsets`
+) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
     "Dequantize all bands and invert the transform, used by encoder and decoder"
+
     def band(p, level, name):
         v = q.pop((p, level, name)).astype(np.int64)[..., None]
-        return Band(name, level, v*step if name == 'll' else dequantized(v, step, near, far))
-    out,sizes = np.empty(shape, np.int64),band_sizes(*shape[:2], wavelet, levels)
+        return Band(name, level, v * step if name == "ll" else dequantized(v, step, near, far))
+
+    out, sizes = np.empty(shape, np.int64), band_sizes(*shape[:2], wavelet, levels)
     for p in range(shape[2]):
-        out[..., p:p + 1] = recompose_exact([band(p, l, n) for n,l,*_ in sizes], shape[:2], wavelet)
+        out[..., p : p + 1] = recompose_exact(
+            [band(p, l, n) for n, l, *_ in sizes], shape[:2], wavelet
+        )
     return opponent_to_rgb(out)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #e92737df
 def read_sparse(
-    header:bytes, # of `encode_sparse`
-    h:int, # rows
-    w:int, # columns
-)->tuple: # (levels, step, near, far, wavelet)
+    header: bytes,  # of `encode_sparse`
+    h: int,  # rows
+    w: int,  # columns
+) -> tuple:  # (levels, step, near, far, wavelet)
     "Parse and validate a header"
-    if not header: raise TruncatedError('sparse: there is no header')
-    step,at = read_varint(header, 1, 'step of the coefficients')
-    if len(header) < at + 2: raise TruncatedError(f'sparse: {len(header)} bytes are no header')
-    wavelet = header[at + 2:].decode('ascii', 'replace')
-    if wavelet not in WAVELETS: raise DamagedError(f'sparse: wavelet {wavelet!r} is not known')
-    if header[0] != levels_of(h, w, wavelet): raise DamagedError(f'sparse: {header[0]} levels: a picture of {h}x{w} has {levels_of(h, w, wavelet)}')
-    if not 1 <= step <= 4*UNIT: raise DamagedError(f'sparse: the step is {step}: it is 1..{4*UNIT}')
-    return header[0],step,header[at],header[at + 1],wavelet
+    if not header:
+        raise TruncatedError("sparse: there is no header")
+    step, at = read_varint(header, 1, "step of the coefficients")
+    if len(header) < at + 2:
+        raise TruncatedError(f"sparse: {len(header)} bytes are no header")
+    wavelet = header[at + 2 :].decode("ascii", "replace")
+    if wavelet not in WAVELETS:
+        raise DamagedError(f"sparse: wavelet {wavelet!r} is not known")
+    if header[0] != levels_of(h, w, wavelet):
+        raise DamagedError(
+            f"sparse: {header[0]} levels: a picture of {h}x{w} has {levels_of(h, w, wavelet)}"
+        )
+    if not 1 <= step <= 4 * UNIT:
+        raise DamagedError(f"sparse: the step is {step}: it is 1..{4 * UNIT}")
+    return header[0], step, header[at], header[at + 1], wavelet
+
 
 def decode_sparse(
-    header:bytes, # of `encode_sparse`
-    models:bytes,
-    words:bytes,
-    shape, # (h,w,c)
-)->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
+    header: bytes,  # of `encode_sparse`
+    models: bytes,
+    words: bytes,
+    shape,  # (h,w,c)
+) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
     "Decode the residual, or raise an `IicError`"
-    (levels,step,near,far,wavelet),at,low,port = read_sparse(header, *shape[:2]),0,{},Reader(words)
-    _,_,h,w = band_sizes(*shape[:2], wavelet, levels)[0]
+    (levels, step, near, far, wavelet), at, low, port = (
+        read_sparse(header, *shape[:2]),
+        0,
+        {},
+        Reader(words),
+    )
+    _, _, h, w = band_sizes(*shape[:2], wavelet, levels)[0]
+
     def check():
-        if 4*(port.coder.num_words() - 4) > len(words): raise TruncatedError(f'words: {len(words)} bytes are not enough')
+        if 4 * (port.coder.num_words() - 4) > len(words):
+            raise TruncatedError(f"words: {len(words)} bytes are not enough")
+
     with only_iic_errors():
         for p in range(shape[2]):
-            m,more,at = read_model(models, at)
-            if more: raise DamagedError('models: a run of several segments: here every model stands alone')
-            low[p, levels, 'll'] = through(port, m, h*w).reshape(h, w)
+            m, more, at = read_model(models, at)
+            if more:
+                raise DamagedError(
+                    "models: a run of several segments: here every model stands alone"
+                )
+            low[p, levels, "ll"] = through(port, m, h * w).reshape(h, w)
             check()
-        if at != len(models): raise DamagedError(f'models: {len(models) - at} bytes too many at offset {at}')
-        q = through_bands(port, shape, wavelet, levels, check=check) | {k: summed(d) for k,d in low.items()}
-    if port.done() != bytes(words): raise DamagedError('words: not as an encoder ends them')
-    if (most := max(int(np.abs(v).max(initial=0)) for v in q.values()))*step >= 1 << 34: raise DamagedError(f'words: a coefficient of {most} steps cannot be')
+        if at != len(models):
+            raise DamagedError(f"models: {len(models) - at} bytes too many at offset {at}")
+        q = through_bands(port, shape, wavelet, levels, check=check) | {
+            k: summed(d) for k, d in low.items()
+        }
+    if port.done() != bytes(words):
+        raise DamagedError("words: not as an encoder ends them")
+    if (most := max(int(np.abs(v).max(initial=0)) for v in q.values())) * step >= 1 << 34:
+        raise DamagedError(f"words: a coefficient of {most} steps cannot be")
     return rebuilt(q, shape, wavelet, levels, step, near, far)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #895aa2a3
-DEAD_ZONE = .7   # in steps: smaller coefficients become zero, approximately
-BITS = 1.9       # factor of the estimate of bits, the same for all images
+DEAD_ZONE = 0.7  # in steps: smaller coefficients become zero, approximately
+BITS = 1.9  # factor of the estimate of bits, the same for all images
+
 
 def rounded_mse(
-    mse:float, # mean squared error before samples are rounded, full scale is 1
-    peak:int, # largest sample: 255 or 65535
-)->float: # mean squared error after rounding, for Gaussian errors
+    mse: float,  # mean squared error before samples are rounded, full scale is 1
+    peak: int,  # largest sample: 255 or 65535
+) -> float:  # mean squared error after rounding, for Gaussian errors
     "Mean squared error after rounding to samples: small errors vanish, large ones grow by 1/12 of a squared sample"
-    sigma = max(math.sqrt(mse)*peak, 1e-3)
-    if sigma > .8: return (sigma**2 + 1/12)/peak**2
-    return sum((2*k - 1)*math.erfc((k - .5)/(sigma*math.sqrt(2))) for k in (1, 2, 3))/peak**2
+    sigma = max(math.sqrt(mse) * peak, 1e-3)
+    if sigma > 0.8:
+        return (sigma**2 + 1 / 12) / peak**2
+    return (
+        sum((2 * k - 1) * math.erfc((k - 0.5) / (sigma * math.sqrt(2))) for k in (1, 2, 3))
+        / peak**2
+    )
+
 
 class Coefficients:
     "Wavelet coefficients of a residual, for quantization with any step"
-    def __init__(self,
-        r, # (h,w,c) reals: the residual, full scale is 1
-        wavelet:str='9/7', # in `WAVELETS`
+
+    def __init__(
+        self,
+        r,  # (h,w,c) reals: the residual, full scale is 1
+        wavelet: str = "9/7",  # in `WAVELETS`
     ):
-        if wavelet not in WAVELETS: raise ValueError(f'wavelet {wavelet!r} is not known: for example 9/7, haar, db3, sym4, bior2.2')
-        self.shape,self.wavelet = r.shape,wavelet
+        if wavelet not in WAVELETS:
+            raise ValueError(
+                f"wavelet {wavelet!r} is not known: for example 9/7, haar, db3, sym4, bior2.2"
+            )
+        self.shape, self.wavelet = r.shape, wavelet
         self.levels = levels_of(*r.shape[:2], wavelet)
         self.bands = decompose(rgb_to_opponent(np.asarray(r, np.float64)), wavelet, self.levels)
         self.every = 1 + math.isqrt(r.size >> 18)
-        self.some = np.abs(np.concatenate([b.data[::self.every, ::self.every].ravel() for b in self.bands]))
+        self.some = np.abs(
+            np.concatenate([b.data[:: self.every, :: self.every].ravel() for b in self.bands])
+        )
 
-    def encode(self,
-        step:float, # full scale is 1
-    )->tuple: # (header, models, words), bytes; and the quantized bands, for `residual`
+    def encode(
+        self,
+        step: float,  # full scale is 1
+    ) -> tuple:  # (header, models, words), bytes; and the quantized bands, for `residual`
         "Quantize and encode"
-        unit = max(1, round(step*UNIT))
-        real = {(p, b.level, b.name): b.data[..., p]*UNIT/unit for b in self.bands for p in range(self.shape[2])}
-        q,*coded = write_sparse(real, self.shape, self.wavelet, self.levels)
-        header = bytes([self.levels]) + varint(unit) + bytes(reconstruction_offsets(real, q)) + self.wavelet.encode()
-        return (header, *coded),q
+        unit = max(1, round(step * UNIT))
+        real = {
+            (p, b.level, b.name): b.data[..., p] * UNIT / unit
+            for b in self.bands
+            for p in range(self.shape[2])
+        }
+        q, *coded = write_sparse(real, self.shape, self.wavelet, self.levels)
+        header = (
+            bytes([self.levels])
+            + varint(unit)
+            + bytes(reconstruction_offsets(real, q))
+            + self.wavelet.encode()
+        )
+        return (header, *coded), q
 
-    def residual(self,
-        header:bytes, # of `encode`
-        q:dict, # quantized bands of `encode`
-    )->np.ndarray: # (h,w,c) int64, `UNIT` is full scale
+    def residual(
+        self,
+        header: bytes,  # of `encode`
+        q: dict,  # quantized bands of `encode`
+    ) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
         "Residual that `decode_sparse` returns, computed without decoding"
-        levels,unit,near,far,wavelet = read_sparse(header, *self.shape[:2])
+        levels, unit, near, far, wavelet = read_sparse(header, *self.shape[:2])
         return rebuilt(dict(q), self.shape, wavelet, levels, unit, near, far)
 
-    def estimated_bytes(self,
-        step:float, # full scale is 1
-    )->float: # 1 or more
+    def estimated_bytes(
+        self,
+        step: float,  # full scale is 1
+    ) -> float:  # 1 or more
         "Estimated number of bytes"
-        c = self.some[self.some > step/2]
-        return 1 + BITS*self.every**2*np.log2(1 + (c/step)**2).sum()/8
+        c = self.some[self.some > step / 2]
+        return 1 + BITS * self.every**2 * np.log2(1 + (c / step) ** 2).sum() / 8
 
-    def estimated_mse(self,
-        step:float, # full scale is 1
-        peak:int=255, # largest sample
-    )->float: # 1e-14 or more, full scale is 1
+    def estimated_mse(
+        self,
+        step: float,  # full scale is 1
+        peak: int = 255,  # largest sample
+    ) -> float:  # 1e-14 or more, full scale is 1
         "Estimated mean squared error of the decoded samples"
         c = self.some
-        mse = np.where(c < DEAD_ZONE*step, c*c, step*step/12).mean()
+        mse = np.where(c < DEAD_ZONE * step, c * c, step * step / 12).mean()
         return max(1e-14, rounded_mse(float(mse), peak))
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #54c91e3b
-LOG_STEPS = math.log(2)*np.linspace(-18, 2, 161)   # candidate log steps, full scale is 1
-CLOSE = 1e-5   # log steps closer than this count as equal
-NUDGE = .002   # minimum distance of a try from the ends of the bracket, if the bracket is wide enough
-REACH = .2      # extrapolation range beyond the measured log steps
+LOG_STEPS = math.log(2) * np.linspace(-18, 2, 161)  # candidate log steps, full scale is 1
+CLOSE = 1e-5  # log steps closer than this count as equal
+NUDGE = (
+    0.002  # minimum distance of a try from the ends of the bracket, if the bracket is wide enough
+)
+REACH = 0.2  # extrapolation range beyond the measured log steps
+
 
 def beyond(
-    t, # (n,) log steps, increasing
-    shift, # (n,) offset of the estimate
-)->tuple: # the same, with one more point at each end if there are two or more
+    t,  # (n,) log steps, increasing
+    shift,  # (n,) offset of the estimate
+) -> tuple:  # the same, with one more point at each end if there are two or more
     "Extrapolate the offset linearly by a limited range"
-    if len(t) < 2: return t,shift
-    first,last = np.diff(shift)[[0, -1]]/np.maximum(np.diff(t)[[0, -1]], REACH/10)
+    if len(t) < 2:
+        return t, shift
+    first, last = np.diff(shift)[[0, -1]] / np.maximum(np.diff(t)[[0, -1]], REACH / 10)
     t = np.concatenate([[t[0] - REACH], t, [t[-1] + REACH]])
-    return t,np.concatenate([[shift[0] - first*REACH], shift, [shift[-1] + last*REACH]])
+    return t, np.concatenate([[shift[0] - first * REACH], shift, [shift[-1] + last * REACH]])
+
 
 def next_step(
-    seen:list, # of (log step, value), measurements
-    curve, # (161,) estimates of the value at `LOG_STEPS`
-    aim:float, # target value
-)->float: # log step, or None: no candidate is left
+    seen: list,  # of (log step, value), measurements
+    curve,  # (161,) estimates of the value at `LOG_STEPS`
+    aim: float,  # target value
+) -> float:  # log step, or None: no candidate is left
     "Log step at which the estimate, corrected by the measurements, has the target value"
     grid = LOG_STEPS
     if seen:
-        t,v = np.array(sorted(seen)).T
+        t, v = np.array(sorted(seen)).T
         grid = np.union1d(LOG_STEPS, t)
         shift = np.interp(grid, *beyond(t, v - np.interp(t, LOG_STEPS, curve)))
         curve = np.interp(grid, LOG_STEPS, curve) + shift
-    low = max([t for t,v in seen if v >= aim], default=None)
-    high = min([t for t,v in seen if v < aim and (low is None or t > low)], default=None)
+    low = max([t for t, v in seen if v >= aim], default=None)
+    high = min([t for t, v in seen if v < aim and (low is None or t > low)], default=None)
     t = float(np.interp(-aim, -np.minimum.accumulate(curve), grid))
-    if low is not None: t = max(t, low + (NUDGE if high is None else min(NUDGE, (high - low)/3)))
-    if high is not None: t = min(t, high - (NUDGE if low is None else min(NUDGE, (high - low)/3)))
-    done = t < LOG_STEPS[0] or t > LOG_STEPS[-1] or min([abs(t - s) for s,_ in seen], default=1) < CLOSE
+    if low is not None:
+        t = max(t, low + (NUDGE if high is None else min(NUDGE, (high - low) / 3)))
+    if high is not None:
+        t = min(t, high - (NUDGE if low is None else min(NUDGE, (high - low) / 3)))
+    done = (
+        t < LOG_STEPS[0]
+        or t > LOG_STEPS[-1]
+        or min([abs(t - s) for s, _ in seen], default=1) < CLOSE
+    )
     return None if done else t
 
+
 def search_step(
-    measure, # function of a step: a value that falls as the step grows; or None: end the search
-    estimate, # function of a step: estimate of that value
-    low:float, # smallest accepted value
-    high:float, # largest accepted value
-    tries:int=9, # at most
-)->list: # of (log step, value), in the order of the tries
+    measure,  # function of a step: a value that falls as the step grows; or None: end the search
+    estimate,  # function of a step: estimate of that value
+    low: float,  # smallest accepted value
+    high: float,  # largest accepted value
+    tries: int = 9,  # at most
+) -> list:  # of (log step, value), in the order of the tries
     "Search the step until the value lies between `low` and `high`"
-    curve,seen = np.array([estimate(math.exp(t)) for t in LOG_STEPS]),[]
+    curve, seen = np.array([estimate(math.exp(t)) for t in LOG_STEPS]), []
     for _ in range(tries):
-        t = next_step(seen, curve, (low + high)/2)
-        if t is None: break
+        t = next_step(seen, curve, (low + high) / 2)
+        if t is None:
+            break
         v = measure(math.exp(t))
-        if v is None: break
+        if v is None:
+            break
         seen.append((t, v))
-        if low <= v <= high: break
+        if low <= v <= high:
+            break
     return seen
 
+
 def cheapest_step(
-    measure, # function of a step: its cost
-    estimate, # function of a step: estimate of that cost
-    width:float=.25, # distance of the first tries, in logarithms
-    tries:int=5, # at most
-)->list: # of (log step, cost), in the order of the tries
+    measure,  # function of a step: its cost
+    estimate,  # function of a step: estimate of that cost
+    width: float = 0.25,  # distance of the first tries, in logarithms
+    tries: int = 5,  # at most
+) -> list:  # of (log step, cost), in the order of the tries
     "Minimize the cost: try steps around the minimum of the estimate, then the minimum of a parabola through the three best"
     first = float(LOG_STEPS[np.argmin([estimate(math.exp(t)) for t in LOG_STEPS])])
     seen = {t: measure(math.exp(t)) for t in (first, first - width, first + width)}
@@ -444,48 +712,58 @@ def cheapest_step(
         best = min(seen, key=seen.get)
         below = max([t for t in seen if t < best], default=None)
         above = min([t for t in seen if t > best], default=None)
-        if below is None: t = best - 2*width
-        elif above is None: t = best + 2*width
+        if below is None:
+            t = best - 2 * width
+        elif above is None:
+            t = best + 2 * width
         else:
-            a,b,_ = np.polyfit([below - best, 0., above - best], [seen[below], seen[best], seen[above]], 2)
-            t = best - b/(2*a) if a > 0 else best
+            a, b, _ = np.polyfit(
+                [below - best, 0.0, above - best], [seen[below], seen[best], seen[above]], 2
+            )
+            t = best - b / (2 * a) if a > 0 else best
         t = min(max(t, LOG_STEPS[0]), LOG_STEPS[-1])
-        if min(abs(t - s) for s in seen) < width/3: break
+        if min(abs(t - s) for s in seen) < width / 3:
+            break
         seen[t] = measure(math.exp(t))
     return list(seen.items())
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #511c26cb
-WITHIN = .994   # fraction of the byte target that ends the search
+WITHIN = 0.994  # fraction of the byte target that ends the search
+
 
 def encode_sparse(
-    r, # (h,w,c) reals: the residual, full scale is 1
-    n_bytes:float=None, # target size of all parts, bytes
-    wavelet:str='9/7', # in `WAVELETS`
-    step:float=None, # step instead of a target size
-)->tuple: # (header, models, words), bytes
+    r,  # (h,w,c) reals: the residual, full scale is 1
+    n_bytes: float = None,  # target size of all parts, bytes
+    wavelet: str = "9/7",  # in `WAVELETS`
+    step: float = None,  # step instead of a target size
+) -> tuple:  # (header, models, words), bytes
     "Encode a residual with the smallest step that fits `n_bytes`"
     c = Coefficients(r, wavelet)
     return c.encode(step)[0] if step else fill_bytes(c, n_bytes)[0]
 
+
 def size_of(
-    coded, # (header, models, words)
-)->int: # bytes
+    coded,  # (header, models, words)
+) -> int:  # bytes
     "Total size of all parts"
     return sum(map(len, coded))
 
+
 def fill_bytes(
-    c:Coefficients,
-    n_bytes:float, # target size of all parts, bytes; if even a file without coefficients is larger, that file is returned
-    size=size_of, # function of (header, models, words): bytes of the whole file
-)->tuple: # result of `Coefficients.encode`
+    c: Coefficients,
+    n_bytes: float,  # target size of all parts, bytes; if even a file without coefficients is larger, that file is returned
+    size=size_of,  # function of (header, models, words): bytes of the whole file
+) -> tuple:  # result of `Coefficients.encode`
     "Encode with the smallest step that fits `n_bytes`"
-    kept = []   # (is it too large?, bytes, result of `encode`), the best one only
+    kept = []  # (is it too large?, bytes, result of `encode`), the best one only
+
     def measure(step):
         out = c.encode(step)
         n = size(out[0])
         kept.append((n > n_bytes, n if n > n_bytes else -n, out))
         kept[:] = [min(kept, key=lambda k: k[:2])]
         return math.log(n)
+
     most = math.log(max(n_bytes, 1))
     search_step(measure, lambda s: math.log(c.estimated_bytes(s)), most + math.log(WITHIN), most)
     return kept[0][2]

@@ -9,111 +9,245 @@ __all__ = ['Browse', 'browse']
 from html import escape
 from .panels import CSS, Shown, image_box, kit, knob
 from ..bench.report import LABELS, curves
-from ..view.figures import bench_rows, curves_figure, draw_curves, figure, held, image_of, part, png, point_table
+from implicit_compress.view.figures import (
+    bench_rows,
+    curves_figure,
+    draw_curves,
+    figure,
+    held,
+    image_of,
+    part,
+    png,
+    point_table,
+)
 
 # %% ../../nbs/90_widgets/30_browser.ipynb #520d609f
 class Browse(Shown):
     "Widget of curves, with the values and the image of the selected point"
-    def __init__(self,
-        sets:dict, # name: (rows, folder or None), of `bench_rows`
-        start:dict=None, # initial set, picture, metric, across, codecs, point
+
+    def __init__(
+        self,
+        sets: dict,  # name: (rows, folder or None), of `bench_rows`
+        start: dict = None,  # initial set, picture, metric, across, codecs, point
     ):
-        self.sets,w = sets,kit()
-        self.set = knob('Dropdown', 'set', next(iter(sets)), options=list(sets))
-        self.picture,self.metric,self.across = knob('Dropdown', 'picture', 'mean of all', options=['mean of all']),knob('Dropdown', 'quality', 'psnr_db', options=[('PSNR', 'psnr_db')]),knob('Dropdown', 'against', 'bpp', options=[('bits per pixel', 'bpp')])
-        self.codecs = w.SelectMultiple(description='codecs', options=[], rows=8, style=dict(description_width='90px'), layout=w.Layout(width='310px', max_width='100%'))
-        self.point = knob('SelectionSlider', 'point', 0, '640px', options=[('none', 0)], continuous_update=False)
-        self.plot,self.dots = w.Image(format='png', layout=w.Layout(width='640px', height='440px', max_width='none')),[]
-        self.canvas,self.numbers,self.shot,self.title = w.Box([self.plot]),w.HTML(),image_box(width='360px'),w.HTML()
-        self.canvas.add_class('ic-plot')
+        self.sets, w = sets, kit()
+        self.set = knob("Dropdown", "set", next(iter(sets)), options=list(sets))
+        self.picture, self.metric, self.across = (
+            knob("Dropdown", "picture", "mean of all", options=["mean of all"]),
+            knob("Dropdown", "quality", "psnr_db", options=[("PSNR", "psnr_db")]),
+            knob("Dropdown", "against", "bpp", options=[("bits per pixel", "bpp")]),
+        )
+        self.codecs = w.SelectMultiple(
+            description="codecs",
+            options=[],
+            rows=8,
+            style=dict(description_width="90px"),
+            layout=w.Layout(width="310px", max_width="100%"),
+        )
+        self.point = knob(
+            "SelectionSlider", "point", 0, "640px", options=[("none", 0)], continuous_update=False
+        )
+        self.plot, self.dots = (
+            w.Image(format="png", layout=w.Layout(width="640px", height="440px", max_width="none")),
+            [],
+        )
+        self.canvas, self.numbers, self.shot, self.title = (
+            w.Box([self.plot]),
+            w.HTML(),
+            image_box(width="360px"),
+            w.HTML(),
+        )
+        self.canvas.add_class("ic-plot")
         self.lock = False
-        self.set.observe(self.load, 'value'); self.point.observe(self.show, 'value')
-        for c in (self.picture, self.metric, self.across, self.codecs): c.observe(self.draw, 'value')
-        left = w.VBox([*([self.set] if len(sets) > 1 else []), self.picture, self.metric, self.across, self.codecs, w.HTML('<div class="ic-text">Several codecs: hold Ctrl. Click a point, or walk with the slider.</div>'), self.numbers], layout=w.Layout(flex='0 1 330px', min_width='0', margin='0 12px 0 0'))
-        self.box = w.VBox([w.HTML(CSS), w.HBox([left, w.VBox([w.Box([self.canvas], layout=w.Layout(overflow='auto')), self.point, self.title, self.shot], layout=w.Layout(flex='1 1 660px', min_width='0'))], layout=w.Layout(flex_flow='row wrap'))])
+        self.set.observe(self.load, "value")
+        self.point.observe(self.show, "value")
+        for c in (self.picture, self.metric, self.across, self.codecs):
+            c.observe(self.draw, "value")
+        left = w.VBox(
+            [
+                *([self.set] if len(sets) > 1 else []),
+                self.picture,
+                self.metric,
+                self.across,
+                self.codecs,
+                w.HTML(
+                    '<div class="ic-text">Several codecs: hold Ctrl. Click a point, or walk with the slider.</div>'
+                ),
+                self.numbers,
+            ],
+            layout=w.Layout(flex="0 1 330px", min_width="0", margin="0 12px 0 0"),
+        )
+        self.box = w.VBox(
+            [
+                w.HTML(CSS),
+                w.HBox(
+                    [
+                        left,
+                        w.VBox(
+                            [
+                                w.Box([self.canvas], layout=w.Layout(overflow="auto")),
+                                self.point,
+                                self.title,
+                                self.shot,
+                            ],
+                            layout=w.Layout(flex="1 1 660px", min_width="0"),
+                        ),
+                    ],
+                    layout=w.Layout(flex_flow="row wrap"),
+                ),
+            ]
+        )
         self.load()
-        for k,v in (start or {}).items(): getattr(self, k).value = v
+        for k, v in (start or {}).items():
+            getattr(self, k).value = v
 
     def load(self, _=None):
         "Load a set: its images, codecs and metrics"
-        self.rows,self.folder = self.sets[self.set.value]
-        measured = [r for r in self.rows if 'bpp' in r]
-        pictures,codecs = sorted({r['picture'] for r in measured}),list(dict.fromkeys(r['codec'] for r in measured))
+        self.rows, self.folder = self.sets[self.set.value]
+        measured = [r for r in self.rows if "bpp" in r]
+        pictures, codecs = (
+            sorted({r["picture"] for r in measured}),
+            list(dict.fromkeys(r["codec"] for r in measured)),
+        )
         self.lock = True
-        self.picture.options = [('mean of all', ''), *((p, p) for p in pictures)]
-        self.picture.value = '' if curves(self.rows) else pictures[0]
-        for control,names in ((self.metric, ('psnr_db', 'psnr_of_mean_mse_db', 'ms_ssim', 'lpips')), (self.across, ('bpp', 'encode_s', 'decode_s'))):
-            there = [m for m in names if any(m in r for r in self.rows) or m == 'psnr_of_mean_mse_db' and len(pictures) > 1]
-            control.options = [(LABELS[m].replace(', mean of pictures', ''), m) for m in there]
+        self.picture.options = [("mean of all", ""), *((p, p) for p in pictures)]
+        self.picture.value = "" if curves(self.rows) else pictures[0]
+        for control, names in (
+            (self.metric, ("psnr_db", "psnr_of_mean_mse_db", "ms_ssim", "lpips")),
+            (self.across, ("bpp", "encode_s", "decode_s")),
+        ):
+            there = [
+                m
+                for m in names
+                if any(m in r for r in self.rows)
+                or m == "psnr_of_mean_mse_db"
+                and len(pictures) > 1
+            ]
+            control.options = [(LABELS[m].replace(", mean of pictures", ""), m) for m in there]
         self.codecs.options = codecs
         self.codecs.value = codecs
         self.lock = False
         self.draw()
 
     @property
-    def found(self)->dict: # codec: points
+    def found(self) -> dict:  # codec: points
         "The selected curves"
-        rows = [r for r in self.rows if r['codec'] in self.codecs.value and self.picture.value in ('', r['picture'])]
-        some = {c: [p for p in ps if self.metric.value in p and self.across.value in p] for c,ps in curves(rows).items()}   # averaged over the same images
-        return {c: ps for c,ps in some.items() if ps}
+        rows = [
+            r
+            for r in self.rows
+            if r["codec"] in self.codecs.value and self.picture.value in ("", r["picture"])
+        ]
+        some = {
+            c: [p for p in ps if self.metric.value in p and self.across.value in p]
+            for c, ps in curves(rows).items()
+        }  # averaged over the same images
+        return {c: ps for c, ps in some.items() if ps}
 
     def draw(self, _=None):
         "Update the points after a change of the curves"
-        if self.lock: return
-        keep,self.lock = self.point.value,True
-        options = [(f'{c}, {p["bpp"]:.2f} bpp', (c, k)) for c,ps in self.found.items() for k,p in enumerate(ps)] or [('none', 0)]
+        if self.lock:
+            return
+        keep, self.lock = self.point.value, True
+        options = [
+            (f"{c}, {p['bpp']:.2f} bpp", (c, k))
+            for c, ps in self.found.items()
+            for k, p in enumerate(ps)
+        ] or [("none", 0)]
         self.point.options = options
-        self.point.value = keep if keep in [v for _,v in options] else options[len(options)//2][1]
+        self.point.value = (
+            keep if keep in [v for _, v in options] else options[len(options) // 2][1]
+        )
         self.lock = False
         self.show()
 
     def show(self, _=None):
         "Show a point: its mark, its values, its image"
-        if self.lock: return
-        found,at = self.found,self.point.value
-        fig,places = curves_figure(found, self.metric.value, self.across.value, at or None)
+        if self.lock:
+            return
+        found, at = self.found, self.point.value
+        fig, places = curves_figure(found, self.metric.value, self.across.value, at or None)
         self.plot.value = image_of(fig)
         self.place(places)
-        y,row = self.behind()
-        self.title.value = f'<b>{escape(row["picture"])}, {at[0]}, {row["bpp"]:.3f} bits per pixel</b>' if y is not None else ''
+        y, row = self.behind()
+        self.title.value = (
+            f"<b>{escape(row['picture'])}, {at[0]}, {row['bpp']:.3f} bits per pixel</b>"
+            if y is not None
+            else ""
+        )
         p = found[at[0]][at[1]] if at else {}
-        self.numbers.value = point_table(row if row and self.picture.value else p, at[0]) if at else 'No point has these measures: choose others.'
-        self.shot.value = png(part(y, None, 360)) if y is not None else b''
-        self.shot.layout.display = None if y is not None else 'none'
+        self.numbers.value = (
+            point_table(row if row and self.picture.value else p, at[0])
+            if at
+            else "No point has these measures: choose others."
+        )
+        self.shot.value = png(part(y, None, 360)) if y is not None else b""
+        self.shot.layout.display = None if y is not None else "none"
 
     def place(self, places):
         "Place a button over every point"
-        w,key = kit(),[(c, k, round(l), round(t)) for c,k,l,t in places]
-        if key == [d.key for d in self.dots]: return
-        self.dots = [w.Button(tooltip=f'{c}, point {k + 1}', layout=w.Layout(left=f'{l - 8}px', top=f'{t - 8}px', width='16px', height='16px')) for c,k,l,t in key]
-        for d,at in zip(self.dots, key):
+        w, key = kit(), [(c, k, round(l), round(t)) for c, k, l, t in places]
+        if key == [d.key for d in self.dots]:
+            return
+        self.dots = [
+            w.Button(
+                tooltip=f"{c}, point {k + 1}",
+                layout=w.Layout(left=f"{l - 8}px", top=f"{t - 8}px", width="16px", height="16px"),
+            )
+            for c, k, l, t in key
+        ]
+        for d, at in zip(self.dots, key):
             d.key = at
-            d.add_class('ic-dot'); d.on_click(self.click)
+            d.add_class("ic-dot")
+            d.on_click(self.click)
         self.canvas.children = [self.plot, *self.dots]
 
-    def click(self, dot): self.point.value = dot.key[:2]
+    def click(self, dot):
+        self.point.value = dot.key[:2]
 
-    def behind(self)->tuple: # (samples or None, row or None)
+    def behind(self) -> tuple:  # (samples or None, row or None)
         "The image of the selected point, and its row; for a mean, those of the first image"
-        if not (at := self.point.value): return None,None
-        asked = self.found[at[0]][at[1]]['asked']
-        row = next((r for r in self.rows if 'bpp' in r and r['codec'] == at[0] and r['asked'] == asked and self.picture.value in ('', r['picture'])), None)
+        if not (at := self.point.value):
+            return None, None
+        asked = self.found[at[0]][at[1]]["asked"]
+        row = next(
+            (
+                r
+                for r in self.rows
+                if "bpp" in r
+                and r["codec"] == at[0]
+                and r["asked"] == asked
+                and self.picture.value in ("", r["picture"])
+            ),
+            None,
+        )
         y = held(row, self.folder) if row else None
-        return y,row
+        return y, row
 
     def figure(self):
         "The static figure: the curves, and the image of the selected point"
-        y,_ = self.behind()
+        y, _ = self.behind()
         fig = figure(9 if y is not None else 6.4, 4, 84)
         axs = fig.subplots(1, 2, width_ratios=[5, 3]) if y is not None else [fig.subplots()]
-        found,at = self.found,self.point.value
+        found, at = self.found, self.point.value
         draw_curves(found, self.metric.value, self.across.value, at, axs[0])
-        if y is not None: axs[1].imshow(part(y)); axs[1].set_axis_off(); axs[1].set_title(f'{at[0]}, {found[at[0]][at[1]]["bpp"]:.2f} bits per pixel', fontsize=9)
+        if y is not None:
+            axs[1].imshow(part(y))
+            axs[1].set_axis_off()
+            axs[1].set_title(
+                f"{at[0]}, {found[at[0]][at[1]]['bpp']:.2f} bits per pixel", fontsize=9
+            )
         return fig
 
+
 def browse(
-    results, # a TSV, the results folder of a sweep, a list of rows; or a dict of several, by name
-    **start, # initial selection: set, picture ('' for the mean), metric, across, codecs, point
-)->Browse:
+    results,  # a TSV, the results folder of a sweep, a list of rows; or a dict of several, by name
+    **start,  # initial selection: set, picture ('' for the mean), metric, across, codecs, point
+) -> Browse:
     "Browse the points of a sweep: choose codecs, images and metrics, and select a point to see its values and its image"
-    return Browse({k: bench_rows(v) for k,v in (results if isinstance(results, dict) else {'results': results}).items()}, start)
+    return Browse(
+        {
+            k: bench_rows(v)
+            for k, v in (results if isinstance(results, dict) else {"results": results}).items()
+        },
+        start,
+    )

@@ -12,204 +12,405 @@ import time
 from html import escape
 from pathlib import Path
 from threading import Thread
-from ..codec.arguments import ARGUMENTS, EFFORTS, PRESETS, Argument, ArgumentError, applicable, encoder_of, unknown_name, value_of
+from implicit_compress.codec.arguments import (
+    ARGUMENTS,
+    EFFORTS,
+    PRESETS,
+    Argument,
+    ArgumentError,
+    applicable,
+    encoder_of,
+    unknown_name,
+    value_of,
+)
 from ..bench.baselines import picture
 from ..bitstream.container import ledger
 from ..codec.info import file_info, format_info
 from ..image.io import icc_profile
 from .session import Frame, Job
 from .panels import CSS, Compare, Shown, image_box, kit, knob
-from ..view.figures import comparison_figure, draw_fit, draw_ledger, figure, image_of, part, png, rivals
+from implicit_compress.view.figures import (
+    comparison_figure,
+    draw_fit,
+    draw_ledger,
+    figure,
+    image_of,
+    part,
+    png,
+    rivals,
+)
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #baa4312b
-STAGES = [ # of an encoder: a title, and arguments of `compress`
-    ('Method', ('method', 'start')), ('Decomposition', ('wavelet', 'levels', 'details', 'colour', 'share')), ('Network', ('skips',)),
-    ('Pruning', ('prune', 'pruning')), ('Hashing', ('pool', 'hashing')), ('Quantizer and coder', ('quantizer', 'coder'))]
-FREE = {name: ARGUMENTS[name].default for _,names in STAGES for name in names}   # stages and their defaults
-AIMS = ('bpp', 'psnr', 'lmbda')   # targets with a value
-HEAD = ('aim', *AIMS, 'preset', 'seconds')   # controls above the stages
+STAGES = [  # of an encoder: a title, and arguments of `compress`
+    ("Method", ("method", "start")),
+    ("Decomposition", ("wavelet", "levels", "details", "colour", "share")),
+    ("Network", ("skips",)),
+    ("Pruning", ("prune", "pruning")),
+    ("Hashing", ("pool", "hashing")),
+    ("Quantizer and coder", ("quantizer", "coder")),
+]
+FREE = {
+    name: ARGUMENTS[name].default for _, names in STAGES for name in names
+}  # stages and their defaults
+AIMS = ("bpp", "psnr", "lmbda")  # targets with a value
+HEAD = ("aim", *AIMS, "preset", "seconds")  # controls above the stages
+
 
 def settings(
-    aim:str='bpp', # or 'psnr', 'lmbda', or 'lossless': then the other values are not used
-    bpp:float=.3, # bits per pixel
-    psnr:float=30., # dB
-    lmbda:float=1e-3, # weight of rate in `mse + lmbda*bpp`
-    preset:str='medium', # in `PRESETS`, or 'seconds'
-    seconds:float=20., # of fitting, for the preset 'seconds'
-    **stages, # in `FREE`
-)->dict: # for `compress`
+    aim: str = "bpp",  # or 'psnr', 'lmbda', or 'lossless': then the other values are not used
+    bpp: float = 0.3,  # bits per pixel
+    psnr: float = 30.0,  # dB
+    lmbda: float = 1e-3,  # weight of rate in `mse + lmbda*bpp`
+    preset: str = "medium",  # in `PRESETS`, or 'seconds'
+    seconds: float = 20.0,  # of fitting, for the preset 'seconds'
+    **stages,  # in `FREE`
+) -> dict:  # for `compress`
     "Convert the values of the controls to arguments; those without an effect are omitted, as their controls are hidden"
     for name in stages:
-        if name not in FREE: raise unknown_name(name, FREE, 'stage')
-    if aim == 'lossless': return dict(lossless=True)
-    out = {aim: dict(bpp=round(float(bpp), 3), psnr=float(psnr), lmbda=float(f'{lmbda:.3g}'))[aim]}
-    out |= dict(seconds=round(float(seconds), 1)) if preset == 'seconds' else dict(preset=preset)
-    out |= {k: v for k,v in stages.items() if v is not None and v != FREE[k]}
+        if name not in FREE:
+            raise unknown_name(name, FREE, "stage")
+    if aim == "lossless":
+        return dict(lossless=True)
+    out = {aim: dict(bpp=round(float(bpp), 3), psnr=float(psnr), lmbda=float(f"{lmbda:.3g}"))[aim]}
+    out |= dict(seconds=round(float(seconds), 1)) if preset == "seconds" else dict(preset=preset)
+    out |= {k: v for k, v in stages.items() if v is not None and v != FREE[k]}
     useful = applicable(out)
-    return {k: v for k,v in out.items() if k in useful}
+    return {k: v for k, v in out.items() if k in useful}
+
 
 def line(
-    how:dict, # of `settings`
-)->str:
+    how: dict,  # of `settings`
+) -> str:
     "The same call as a line of Python"
-    return f'compress(image, {", ".join(f"{k}={v!r}" for k,v in how.items())})'
+    return f"compress(image, {', '.join(f'{k}={v!r}' for k, v in how.items())})"
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #386213b4
-def effort(preset:str)->str: # in `PRESETS`
+def effort(preset: str) -> str:  # in `PRESETS`
     "The description of a preset, for a list"
-    own = f'{PRESETS[preset]["seconds"]:.0f} s of fitting' if 'seconds' in PRESETS[preset] else 'no network, coefficients'
-    return f'{preset}: {own}' + (f' (a pyramid: {EFFORTS[preset]:.0f} s)' if EFFORTS[preset] != PRESETS[preset].get('seconds') else '')
+    own = (
+        f"{PRESETS[preset]['seconds']:.0f} s of fitting"
+        if "seconds" in PRESETS[preset]
+        else "no network, coefficients"
+    )
+    return f"{preset}: {own}" + (
+        f" (a pyramid: {EFFORTS[preset]:.0f} s)"
+        if EFFORTS[preset] != PRESETS[preset].get("seconds")
+        else ""
+    )
 
-EFFORT = [(effort(p), p) for p in PRESETS] + [('my own time', 'seconds')]
-LABELS = dict(skips='skips around the sine layers', pruning='how', hashing='how', colour='colours')   # of controls, where they differ from the argument
-SHOWN = dict(wavelet=[('none', ''), *((n, n) for n in ('haar', 'db3', 'sym4', 'bior4.4', '9/7'))], levels=(0, 4),
-             colour=[('together', 'rgb'), ('luma and chroma apart', 'ycbcr')])   # choices or ranges of controls
+
+EFFORT = [(effort(p), p) for p in PRESETS] + [("my own time", "seconds")]
+LABELS = dict(
+    skips="skips around the sine layers", pruning="how", hashing="how", colour="colours"
+)  # of controls, where they differ from the argument
+SHOWN = dict(
+    wavelet=[("none", ""), *((n, n) for n in ("haar", "db3", "sym4", "bior4.4", "9/7"))],
+    levels=(0, 4),
+    colour=[("together", "rgb"), ("luma and chroma apart", "ycbcr")],
+)  # choices or ranges of controls
+
 
 def control(
-    a:Argument, # of a stage
-    value, # initial value
-): # widget
+    a: Argument,  # of a stage
+    value,  # initial value
+):  # widget
     "The control for an argument of `compress`"
-    text,shown = LABELS.get(a.name, a.name),SHOWN.get(a.name)
-    if a.kind is bool: return knob('Checkbox', text, bool(value), indent=False)
-    if a.kind is int: return knob('IntSlider', text, value, min=shown[0], max=shown[1])
-    if a.kind is float and a.default is not None: return knob('FloatSlider', text, value, min=a.low, max=.95, step=.05, readout_format='.2f')
-    if a.kind is float: shown = [(a.unset, None), *((f'{k/20:g}', k/20) for k in range(21))]
+    text, shown = LABELS.get(a.name, a.name), SHOWN.get(a.name)
+    if a.kind is bool:
+        return knob("Checkbox", text, bool(value), indent=False)
+    if a.kind is int:
+        return knob("IntSlider", text, value, min=shown[0], max=shown[1])
+    if a.kind is float and a.default is not None:
+        return knob(
+            "FloatSlider", text, value, min=a.low, max=0.95, step=0.05, readout_format=".2f"
+        )
+    if a.kind is float:
+        shown = [(a.unset, None), *((f"{k / 20:g}", k / 20) for k in range(21))]
     options = list(shown or a.choices)
-    if value not in [v[1] if isinstance(v, tuple) else v for v in options]: options.append((str(value), value))
-    return knob('Dropdown', text, value, options=options)
+    if value not in [v[1] if isinstance(v, tuple) else v for v in options]:
+        options.append((str(value), value))
+    return knob("Dropdown", text, value, options=options)
+
 
 def knobs(
-    **start, # initial values, as for `settings`
-)->dict: # name: control
+    **start,  # initial values, as for `settings`
+) -> dict:  # name: control
     "The controls of `explore`, each named as in `settings`"
-    now = dict(aim='bpp', bpp=.3, psnr=30., lmbda=1e-3, preset='seconds', seconds=20.) | FREE | dict(details='sparse')   # not worse than coefficients alone, for any budget
-    for name,value in start.items():
-        if name not in now: raise unknown_name(name, now, 'knob of explore')
-        if name in ARGUMENTS and value is not None and (name, value) != ('preset', 'seconds'): value_of(ARGUMENTS[name], value)
-    start = {name: v for name,v in start.items() if v is not None}
+    now = (
+        dict(aim="bpp", bpp=0.3, psnr=30.0, lmbda=1e-3, preset="seconds", seconds=20.0)
+        | FREE
+        | dict(details="sparse")
+    )  # not worse than coefficients alone, for any budget
+    for name, value in start.items():
+        if name not in now:
+            raise unknown_name(name, now, "knob of explore")
+        if name in ARGUMENTS and value is not None and (name, value) != ("preset", "seconds"):
+            value_of(ARGUMENTS[name], value)
+    start = {name: v for name, v in start.items() if v is not None}
     targets = [name for name in AIMS if name in start]
-    if start.get('preset', 'seconds') != 'seconds' and 'seconds' in start: raise ArgumentError('preset stands for a time, and so does seconds: give one of them')
-    if len(targets) > 1 or (targets and start.get('aim', targets[0]) != targets[0]): raise ArgumentError(f'give one of {", ".join(AIMS)}, and no other aim')
+    if start.get("preset", "seconds") != "seconds" and "seconds" in start:
+        raise ArgumentError("preset stands for a time, and so does seconds: give one of them")
+    if len(targets) > 1 or (targets and start.get("aim", targets[0]) != targets[0]):
+        raise ArgumentError(f"give one of {', '.join(AIMS)}, and no other aim")
     now |= (dict(aim=targets[0]) if targets else {}) | start
-    aims = [('a size, bits per pixel', 'bpp'), ('a quality, dB', 'psnr'), ('a trade-off, mse + lmbda*bpp', 'lmbda'), ('every sample, lossless', 'lossless')]
-    if now['aim'] not in (known := [a for _,a in aims]): raise ArgumentError(f'aim is {now["aim"]!r}: known are {", ".join(known)}')
+    aims = [
+        ("a size, bits per pixel", "bpp"),
+        ("a quality, dB", "psnr"),
+        ("a trade-off, mse + lmbda*bpp", "lmbda"),
+        ("every sample, lossless", "lossless"),
+    ]
+    if now["aim"] not in (known := [a for _, a in aims]):
+        raise ArgumentError(f"aim is {now['aim']!r}: known are {', '.join(known)}")
     made = dict(
-        aim=knob('Dropdown', 'aim at', now['aim'], options=aims),
-        bpp=knob('FloatLogSlider', 'bits / pixel', now['bpp'], base=10, min=-2, max=.8, step=.01, readout_format='.3f'),
-        psnr=knob('FloatSlider', 'PSNR, dB', now['psnr'], min=18, max=50, step=.5, readout_format='.1f'),
-        lmbda=knob('FloatLogSlider', 'lmbda', now['lmbda'], base=10, min=-5, max=-1, step=.05, readout_format='.1e'),
-        preset=knob('Dropdown', 'effort', now['preset'], options=EFFORT),
-        seconds=knob('BoundedFloatText', 'seconds', now['seconds'], min=.5, max=1e5, step=1),
-        **{name: control(ARGUMENTS[name], now[name]) for name in FREE})
-    for name,k in made.items():   # a slider takes its nearest value
-        if k.value != now[name]: raise ArgumentError(f'{name} is {now[name]!r}: the control of explore ends at {k.value:g}')
+        aim=knob("Dropdown", "aim at", now["aim"], options=aims),
+        bpp=knob(
+            "FloatLogSlider",
+            "bits / pixel",
+            now["bpp"],
+            base=10,
+            min=-2,
+            max=0.8,
+            step=0.01,
+            readout_format=".3f",
+        ),
+        psnr=knob(
+            "FloatSlider", "PSNR, dB", now["psnr"], min=18, max=50, step=0.5, readout_format=".1f"
+        ),
+        lmbda=knob(
+            "FloatLogSlider",
+            "lmbda",
+            now["lmbda"],
+            base=10,
+            min=-5,
+            max=-1,
+            step=0.05,
+            readout_format=".1e",
+        ),
+        preset=knob("Dropdown", "effort", now["preset"], options=EFFORT),
+        seconds=knob("BoundedFloatText", "seconds", now["seconds"], min=0.5, max=1e5, step=1),
+        **{name: control(ARGUMENTS[name], now[name]) for name in FREE},
+    )
+    for name, k in made.items():  # a slider takes its nearest value
+        if k.value != now[name]:
+            raise ArgumentError(
+                f"{name} is {now[name]!r}: the control of explore ends at {k.value:g}"
+            )
     return made
+
 
 class Explore(Shown):
     "Widget that compresses an image, shows the fit and compares the result"
-    def __init__(self,
-        x, # (h,w,c) samples
-        start:dict, # initial values of the controls, as for `settings`
-        more:dict=None, # further arguments of `compress`, if applicable: threads, device, icc, steps, seed
+
+    def __init__(
+        self,
+        x,  # (h,w,c) samples
+        start: dict,  # initial values of the controls, as for `settings`
+        more: dict = None,  # further arguments of `compress`, if applicable: threads, device, icc, steps, seed
     ):
-        self.x,self.more,self.job,self.rows,self.file = x,more or {},None,None,None   # the file, after the first fit
+        self.x, self.more, self.job, self.rows, self.file = (
+            x,
+            more or {},
+            None,
+            None,
+            None,
+        )  # the file, after the first fit
         self.knobs = knobs(**start)
         self.assemble()
         self.turned()
-        for k in self.knobs.values(): k.observe(self.turned, 'value')
+        for k in self.knobs.values():
+            k.observe(self.turned, "value")
 
     @property
-    def settings(self)->dict:
+    def settings(self) -> dict:
         "The values of the controls, as arguments of `compress`"
-        return settings(**{k: v.value for k,v in self.knobs.items()})
+        return settings(**{k: v.value for k, v in self.knobs.items()})
 
     @property
-    def arguments(self)->dict:
+    def arguments(self) -> dict:
         "The settings, and the applicable ones of `more`; steps replace a time"
         how = self.settings
-        if 'steps' in self.more and encoder_of(how) in ARGUMENTS['steps'].encoders: how = {k: v for k,v in how.items() if k not in ('preset', 'seconds')}
+        if "steps" in self.more and encoder_of(how) in ARGUMENTS["steps"].encoders:
+            how = {k: v for k, v in how.items() if k not in ("preset", "seconds")}
         useful = applicable(how | self.more)
-        return how | {k: v for k,v in self.more.items() if k in useful}
+        return how | {k: v for k, v in self.more.items() if k in useful}
 
     def assemble(self):
-        w,k = kit(),self.knobs
-        def button(text, style, tip): return w.Button(description=text, button_style=style, tooltip=tip, layout=w.Layout(width='98px'))
-        self.fit,self.stop,self.go_on = button('Fit', 'primary', 'begin anew'),button('Stop', 'warning', 'end early; the file comes all the same'),button('Continue', '', 'as many seconds again, from where it ended; a worse file is thrown away')
-        self.fit.on_click(self.begin); self.stop.on_click(lambda _: self.halt()); self.go_on.on_click(self.resume)
-        self.stages = w.Accordion([w.VBox([k[n] for n in names]) for _,names in STAGES], titles=[t for t,_ in STAGES], layout=w.Layout(width='330px', max_width='calc(100% - 4px)'))
+        w, k = kit(), self.knobs
+
+        def button(text, style, tip):
+            return w.Button(
+                description=text, button_style=style, tooltip=tip, layout=w.Layout(width="98px")
+            )
+
+        self.fit, self.stop, self.go_on = (
+            button("Fit", "primary", "begin anew"),
+            button("Stop", "warning", "end early; the file comes all the same"),
+            button(
+                "Continue",
+                "",
+                "as many seconds again, from where it ended; a worse file is thrown away",
+            ),
+        )
+        self.fit.on_click(self.begin)
+        self.stop.on_click(lambda _: self.halt())
+        self.go_on.on_click(self.resume)
+        self.stages = w.Accordion(
+            [w.VBox([k[n] for n in names]) for _, names in STAGES],
+            titles=[t for t, _ in STAGES],
+            layout=w.Layout(width="330px", max_width="calc(100% - 4px)"),
+        )
         self.said = w.HTML()
-        left = w.VBox([*(k[n] for n in HEAD), self.stages, w.HBox([self.fit, self.stop, self.go_on], layout=w.Layout(flex_flow='row wrap')), self.said], layout=w.Layout(flex='0 1 345px', min_width='0', margin='0 16px 0 0'))
-        self.live,self.curve = image_box(png(part(self.x, None, 480)), width='480px'),w.Image(format='png', layout=w.Layout(width='400px', max_width='100%', object_fit='contain', margin='0 0 0 12px', display='none'))
-        self.bar,self.status = w.FloatProgress(min=0, max=1, layout=w.Layout(width='480px', max_width='100%')),w.HTML('Turn the knobs, then press Fit.')
-        first = w.HBox([w.VBox([self.live, self.bar, self.status]), self.curve], layout=w.Layout(flex_flow='row wrap'))
-        self.pages = w.Tab([first, w.HTML('There is nothing to compare yet.'), w.HTML('There are no bytes yet.')], titles=['Fit', 'Compare', 'Bytes'], layout=w.Layout(min_width='0', flex='1 1 520px'))
-        self.box = w.VBox([w.HTML(CSS), w.HBox([left, self.pages], layout=w.Layout(flex_flow='row wrap'))])
+        left = w.VBox(
+            [
+                *(k[n] for n in HEAD),
+                self.stages,
+                w.HBox([self.fit, self.stop, self.go_on], layout=w.Layout(flex_flow="row wrap")),
+                self.said,
+            ],
+            layout=w.Layout(flex="0 1 345px", min_width="0", margin="0 16px 0 0"),
+        )
+        self.live, self.curve = (
+            image_box(png(part(self.x, None, 480)), width="480px"),
+            w.Image(
+                format="png",
+                layout=w.Layout(
+                    width="400px",
+                    max_width="100%",
+                    object_fit="contain",
+                    margin="0 0 0 12px",
+                    display="none",
+                ),
+            ),
+        )
+        self.bar, self.status = (
+            w.FloatProgress(min=0, max=1, layout=w.Layout(width="480px", max_width="100%")),
+            w.HTML("Turn the knobs, then press Fit."),
+        )
+        first = w.HBox(
+            [w.VBox([self.live, self.bar, self.status]), self.curve],
+            layout=w.Layout(flex_flow="row wrap"),
+        )
+        self.pages = w.Tab(
+            [first, w.HTML("There is nothing to compare yet."), w.HTML("There are no bytes yet.")],
+            titles=["Fit", "Compare", "Bytes"],
+            layout=w.Layout(min_width="0", flex="1 1 520px"),
+        )
+        self.box = w.VBox(
+            [w.HTML(CSS), w.HBox([left, self.pages], layout=w.Layout(flex_flow="row wrap"))]
+        )
         self.busy(False)
 
     def turned(self, _=None):
         "Show the applicable controls and the resulting call"
-        k,lossy = {n: c.value for n,c in self.knobs.items()},self.knobs['aim'].value != 'lossless'
+        k, lossy = (
+            {n: c.value for n, c in self.knobs.items()},
+            self.knobs["aim"].value != "lossless",
+        )
         useful = applicable(self.settings)
-        shown = {n: k['aim'] == n for n in AIMS} | {n: n in useful for n in FREE} | dict(preset=lossy, seconds=lossy and k['preset'] == 'seconds')
-        for name,on in shown.items(): self.knobs[name].layout.display = None if on else 'none'
-        self.stages.layout.display = None if lossy else 'none'
+        shown = (
+            {n: k["aim"] == n for n in AIMS}
+            | {n: n in useful for n in FREE}
+            | dict(preset=lossy, seconds=lossy and k["preset"] == "seconds")
+        )
+        for name, on in shown.items():
+            self.knobs[name].layout.display = None if on else "none"
+        self.stages.layout.display = None if lossy else "none"
         self.said.value = f'<code style="white-space:normal; line-height:1.4; display:block">{escape(line(self.settings))}</code>'
 
-    def busy(self, on:bool):
+    def busy(self, on: bool):
         "Enable or disable the buttons"
-        self.fit.disabled,self.stop.disabled = on,not (on and self.job.watched)
-        self.go_on.disabled = on or not self.job or not self.job.file or self.job.file.psnr == math.inf
+        self.fit.disabled, self.stop.disabled = on, not (on and self.job.watched)
+        self.go_on.disabled = (
+            on or not self.job or not self.job.file or self.job.file.psnr == math.inf
+        )
 
     def begin(self, _=None):
         self.job = Job(self.x, self.arguments)
         self.watch(self.job.start)
 
-    def resume(self, _=None): self.watch(lambda: self.job.more(max(5., self.knobs['seconds'].value)))
+    def resume(self, _=None):
+        self.watch(lambda: self.job.more(max(5.0, self.knobs["seconds"].value)))
 
     def halt(self):
         "Request an early end of the fit"
         self.job.stop()
-        self.status.value = 'Stopping: the last weights are being rounded, the file is coming ...'
+        self.status.value = "Stopping: the last weights are being rounded, the file is coming ..."
 
     def watch(self, start):
         "Start the fit, and follow it in another thread"
-        try: start()
-        except ValueError as e: self.status.value = f'<div class="ic-error">{escape(str(e))}</div>'; return
+        try:
+            start()
+        except ValueError as e:
+            self.status.value = f'<div class="ic-error">{escape(str(e))}</div>'
+            return
         self.busy(True)
-        self.pages.selected_index,self.status.value = 0,'Starting ...' if self.job.watched else 'Encoding; nothing to see before the end ...'
+        self.pages.selected_index, self.status.value = (
+            0,
+            "Starting ..." if self.job.watched else "Encoding; nothing to see before the end ...",
+        )
         self.watcher = Thread(target=self.follow, daemon=True)
         self.watcher.start()
 
     def follow(self):
         "Show frames until the end, then the comparison"
-        drawn = 0.
+        drawn = 0.0
         for f in self.job.watch():
-            if not self.job.frames.empty(): continue   # a newer frame exists
-            self.live.value,self.bar.value = png(part(f.picture, None, 480)),f.progress
-            if not self.job.asked.is_set(): self.status.value = told(f)
-            if time.perf_counter() > drawn: self.curve.value,self.curve.layout.display,drawn = self.plot(),None,time.perf_counter() + 1
-        try: self.finish()
-        except Exception as e: self.job.error = e; self.complain(e)
-        finally: self.busy(False)
+            if not self.job.frames.empty():
+                continue  # a newer frame exists
+            self.live.value, self.bar.value = png(part(f.picture, None, 480)), f.progress
+            if not self.job.asked.is_set():
+                self.status.value = told(f)
+            if time.perf_counter() > drawn:
+                self.curve.value, self.curve.layout.display, drawn = (
+                    self.plot(),
+                    None,
+                    time.perf_counter() + 1,
+                )
+        try:
+            self.finish()
+        except Exception as e:
+            self.job.error = e
+            self.complain(e)
+        finally:
+            self.busy(False)
 
     def finish(self):
-        if self.job.error: self.complain(self.job.error); return
+        if self.job.error:
+            self.complain(self.job.error)
+            return
         self.file = self.job.file
-        self.bar.value,self.status.value,self.curve.value = 1,f'<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>. Others are asked for as many bytes ...',self.plot()
-        self.rows,w = rivals(self.x, self.file),kit()
-        self.live.value = png(part(self.rows[1]['picture'], None, 480))
+        self.bar.value, self.status.value, self.curve.value = (
+            1,
+            f"<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>. Others are asked for as many bytes ...",
+            self.plot(),
+        )
+        self.rows, w = rivals(self.x, self.file), kit()
+        self.live.value = png(part(self.rows[1]["picture"], None, 480))
         fig = figure(8, 2.4)
-        draw_ledger({'ours': ledger(self.file)}, fig.subplots())
-        words = format_info(file_info(bytes(self.file)), 'the file').replace('#', '')
+        draw_ledger({"ours": ledger(self.file)}, fig.subplots())
+        words = format_info(file_info(bytes(self.file)), "the file").replace("#", "")
         self.compare = Compare(self.rows)
-        self.pages.children = [self.pages.children[0], self.compare.box, w.VBox([w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px', max_width='none')), w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>')])]
-        self.status.value = f'<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>'
+        self.pages.children = [
+            self.pages.children[0],
+            self.compare.box,
+            w.VBox(
+                [
+                    w.Image(
+                        value=image_of(fig),
+                        format="png",
+                        layout=w.Layout(width="800px", max_width="none"),
+                    ),
+                    w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>'),
+                ]
+            ),
+        ]
+        self.status.value = f"<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>"
         self.pages.selected_index = 1
 
-    def complain(self, e): self.status.value = f'<div class="ic-error">{escape(str(e) or type(e).__name__)}</div>'
+    def complain(self, e):
+        self.status.value = f'<div class="ic-error">{escape(str(e) or type(e).__name__)}</div>'
 
-    def plot(self)->bytes:
+    def plot(self) -> bytes:
         fig = figure(4, 2.25)
         draw_fit(self.job.lines, fig.subplots())
         return image_of(fig)
@@ -217,34 +418,52 @@ class Explore(Shown):
     def run(self):
         "Fit and wait for the end, for scripts and static pages"
         self.begin()
-        if self.job.thread: self.job.thread.join(); self.watcher.join()
-        if self.job.error: raise self.job.error
+        if self.job.thread:
+            self.job.thread.join()
+            self.watcher.join()
+        if self.job.error:
+            raise self.job.error
         return self
 
     def figure(self):
         "The static figure: the comparison, or the image before the first fit"
-        if self.rows: return comparison_figure(self.rows, self.file, self.job.lines)
-        fig = figure(4, 4*self.x.shape[0]/self.x.shape[1] + .4)
+        if self.rows:
+            return comparison_figure(self.rows, self.file, self.job.lines)
+        fig = figure(4, 4 * self.x.shape[0] / self.x.shape[1] + 0.4)
         ax = fig.subplots()
-        ax.imshow(part(self.x)); ax.set_axis_off(); ax.set_title(line(self.settings), fontsize=8)
+        ax.imshow(part(self.x))
+        ax.set_axis_off()
+        ax.set_title(line(self.settings), fontsize=8)
         return fig
 
+
 def told(
-    f:Frame,
-)->str:
+    f: Frame,
+) -> str:
     "The progress of a fit as a line of HTML"
-    left = '' if f.left_s is None else f', {f.left_s:.0f} s left' if f.progress < 1 else ', rounding and coding'
-    return f'network {f.number}, step {f.step:,}: <b>{f.db:.2f} dB</b>, {f.seconds:.1f} s{left}'
+    left = (
+        ""
+        if f.left_s is None
+        else f", {f.left_s:.0f} s left"
+        if f.progress < 1
+        else ", rounding and coding"
+    )
+    return f"network {f.number}, step {f.step:,}: <b>{f.db:.2f} dB</b>, {f.seconds:.1f} s{left}"
+
 
 def explore(
-    image, # a path, a file object, a Pillow image, or an array, as for `compress`
-    threads:int=None, # of the fit; default that of torch
-    device=None, # 'cpu', 'cuda', ...
-    steps:int=None, # number of steps of the fit, instead of a time
-    seed:int=None, # as for `compress`
-    **start, # initial values of the controls: aim, bpp, psnr, lmbda, preset, seconds, and the stages of `compress`
-)->Explore:
+    image,  # a path, a file object, a Pillow image, or an array, as for `compress`
+    threads: int = None,  # of the fit; default that of torch
+    device=None,  # 'cpu', 'cuda', ...
+    steps: int = None,  # number of steps of the fit, instead of a time
+    seed: int = None,  # as for `compress`
+    **start,  # initial values of the controls: aim, bpp, psnr, lmbda, preset, seconds, and the stages of `compress`
+) -> Explore:
     "Choose a target, an effort and the stages; show the fit; compare the result with other codecs"
     icc = icc_profile(image) if isinstance(image, (str, Path)) else None
-    more = {k: v for k,v in dict(threads=threads, device=device, icc=icc, steps=steps, seed=seed).items() if v is not None}
+    more = {
+        k: v
+        for k, v in dict(threads=threads, device=device, icc=icc, steps=steps, seed=seed).items()
+        if v is not None
+    }
     return Explore(picture(image), start, more)

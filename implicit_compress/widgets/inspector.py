@@ -8,7 +8,17 @@ __all__ = ['Inside', 'inside']
 # %% ../../nbs/90_widgets/40_inspector.ipynb #9a91ecd7
 from html import escape
 from pathlib import Path
-from ..view.inspect import between, draw_symbols, draw_weights, float_net, networks, neurons, opened, sheet, slopes
+from implicit_compress.view.inspect import (
+    between,
+    draw_symbols,
+    draw_weights,
+    float_net,
+    networks,
+    neurons,
+    opened,
+    sheet,
+    slopes,
+)
 from ..bitstream.container import ledger
 from ..codec.info import file_info, format_info
 from ..codec.api import decompress
@@ -18,15 +28,22 @@ from ..view.figures import draw_ledger, figure, image_of, part, png
 # %% ../../nbs/90_widgets/40_inspector.ipynb #53da4384
 class Inside(Shown):
     "Widget with pages about one file; each page is built when it is opened"
-    def __init__(self,
-        data:bytes, # of an `.iic` file
+
+    def __init__(
+        self,
+        data: bytes,  # of an `.iic` file
     ):
-        self.data,self.found,w = bytes(data),networks(data),kit()
+        self.data, self.found, w = bytes(data), networks(data), kit()
         self.y = decompress(self.data)
-        self.names = ['What it is'] + ['Weights', 'Neurons', 'Zoom', 'Slopes']*bool(self.found)
-        self.part = knob('Dropdown', 'network', next(iter(self.found), None), options=list(self.found))
-        self.pages = w.Tab([w.VBox() for _ in self.names], titles=self.names, layout=w.Layout(min_width='0'))
-        self.part.observe(self.choose, 'value'); self.pages.observe(self.turn, 'selected_index')
+        self.names = ["What it is"] + ["Weights", "Neurons", "Zoom", "Slopes"] * bool(self.found)
+        self.part = knob(
+            "Dropdown", "network", next(iter(self.found), None), options=list(self.found)
+        )
+        self.pages = w.Tab(
+            [w.VBox() for _ in self.names], titles=self.names, layout=w.Layout(min_width="0")
+        )
+        self.part.observe(self.choose, "value")
+        self.pages.observe(self.turn, "selected_index")
         self.box = w.VBox([w.HTML(CSS), *([self.part] if len(self.found) > 1 else []), self.pages])
         self.choose()
 
@@ -35,70 +52,167 @@ class Inside(Shown):
         if self.found:
             self.own = self.found[self.part.value]
             self.opened = opened(self.own)
-            self.net,self.shape = float_net(self.opened),(self.opened.header.height, self.opened.header.width)
-        for p in self.pages.children: p.children = ()
+            self.net, self.shape = (
+                float_net(self.opened),
+                (self.opened.header.height, self.opened.header.width),
+            )
+        for p in self.pages.children:
+            p.children = ()
         self.turn()
 
     def turn(self, _=None):
         "Build the open page, if it is not built yet"
         page = self.pages.children[self.pages.selected_index or 0]
-        if not page.children: page.children = getattr(self, 'page_' + self.names[self.pages.selected_index or 0].split()[0].lower())()
+        if not page.children:
+            page.children = getattr(
+                self, "page_" + self.names[self.pages.selected_index or 0].split()[0].lower()
+            )()
 
     def page_what(self):
-        w,fig = kit(),figure(8, 2.2)
-        draw_ledger({'file': ledger(self.data)}, fig.subplots())
-        words = format_info(file_info(self.data), 'this file').replace('#', '') + ('' if self.found else '\n\nThere is no network in it, so there are no weights, neurons or slopes to show.')
-        text = w.HTML(f'<div class="ic-text"><pre>{escape(words)}</pre></div>', layout=w.Layout(margin='0 0 0 16px'))
-        return [w.HBox([image_box(png(part(self.y, None, 480)), width='480px'), text], layout=w.Layout(flex_flow='row wrap')), w.Image(value=image_of(fig), format='png', layout=w.Layout(width='800px', max_width='none'))]
+        w, fig = kit(), figure(8, 2.2)
+        draw_ledger({"file": ledger(self.data)}, fig.subplots())
+        words = format_info(file_info(self.data), "this file").replace("#", "") + (
+            ""
+            if self.found
+            else "\n\nThere is no network in it, so there are no weights, neurons or slopes to show."
+        )
+        text = w.HTML(
+            f'<div class="ic-text"><pre>{escape(words)}</pre></div>',
+            layout=w.Layout(margin="0 0 0 16px"),
+        )
+        return [
+            w.HBox(
+                [image_box(png(part(self.y, None, 480)), width="480px"), text],
+                layout=w.Layout(flex_flow="row wrap"),
+            ),
+            w.Image(
+                value=image_of(fig), format="png", layout=w.Layout(width="800px", max_width="none")
+            ),
+        ]
 
     def page_weights(self):
-        w,o = kit(),self.opened
-        layer = knob('IntSlider', 'layer', 1, min=1, max=len(o.layers))
-        kind = knob('Dropdown', 'symbols', next(k for k,q in enumerate(o.segments) if len(q)), options=[(n, k) for k,n in enumerate(o.kinds) if len(o.segments[k])])
-        shot = w.Image(format='png', layout=w.Layout(width='900px', max_width='none'))
+        w, o = kit(), self.opened
+        layer = knob("IntSlider", "layer", 1, min=1, max=len(o.layers))
+        kind = knob(
+            "Dropdown",
+            "symbols",
+            next(k for k, q in enumerate(o.segments) if len(q)),
+            options=[(n, k) for k, n in enumerate(o.kinds) if len(o.segments[k])],
+        )
+        shot = w.Image(format="png", layout=w.Layout(width="900px", max_width="none"))
+
         def draw(_=None):
             fig = figure(9, 3.3)
-            for f,k,ax in zip((draw_weights, draw_symbols), (layer.value - 1, kind.value), fig.subplots(1, 2)): f(o, k, ax)
+            for f, k, ax in zip(
+                (draw_weights, draw_symbols), (layer.value - 1, kind.value), fig.subplots(1, 2)
+            ):
+                f(o, k, ax)
             shot.value = image_of(fig)
-        return heard([w.HBox([layer, kind], layout=w.Layout(flex_flow='row wrap')), shot], draw, layer, kind)
+
+        return heard(
+            [w.HBox([layer, kind], layout=w.Layout(flex_flow="row wrap")), shot], draw, layer, kind
+        )
 
     def page_neurons(self):
         w = kit()
-        layer = knob('IntSlider', 'layer', 1, min=1, max=self.net.depth)
-        shot,text = image_box(),w.HTML()
+        layer = knob("IntSlider", "layer", 1, min=1, max=self.net.depth)
+        shot, text = image_box(), w.HTML()
+
         def draw(_=None):
             v = neurons(self.net, *self.shape, layer.value - 1)
-            shot.value,text.value = png(sheet(v)),f'{min(32, v.shape[2])} of {v.shape[2]} neurons of layer {layer.value}, over the plane: blue is -1, red is 1.'
+            shot.value, text.value = (
+                png(sheet(v)),
+                f"{min(32, v.shape[2])} of {v.shape[2]} neurons of layer {layer.value}, over the plane: blue is -1, red is 1.",
+            )
+
         return heard([layer, text, shot], draw, layer)
 
     def page_zoom(self):
         w = kit()
-        zoom,down,right = knob('IntSlider', 'zoom', 8, min=1, max=24, continuous_update=False),*(knob('FloatSlider', t, .5, min=0, max=1, step=.02, readout=False, continuous_update=False) for t in ('up / down', 'left / right'))
-        pixels,ours,y = image_box(width='384px'),image_box(width='384px'),decompress(self.own)
-        def draw(_=None): pixels.value,ours.value = map(png, between(self.own, y, zoom.value, down.value, right.value))
-        def card(text, shot): return w.VBox([w.HTML(f'<b>{text}</b>'), shot], layout=w.Layout(margin='0 12px 0 0'))
-        return heard([w.HBox([zoom, down, right], layout=w.Layout(flex_flow='row wrap')), w.HBox([card('pixels', pixels), card('the network, asked between them', ours)], layout=w.Layout(flex_flow='row wrap'))], draw, zoom, down, right)
+        zoom, down, right = (
+            knob("IntSlider", "zoom", 8, min=1, max=24, continuous_update=False),
+            *(
+                knob(
+                    "FloatSlider",
+                    t,
+                    0.5,
+                    min=0,
+                    max=1,
+                    step=0.02,
+                    readout=False,
+                    continuous_update=False,
+                )
+                for t in ("up / down", "left / right")
+            ),
+        )
+        pixels, ours, y = image_box(width="384px"), image_box(width="384px"), decompress(self.own)
+
+        def draw(_=None):
+            pixels.value, ours.value = map(
+                png, between(self.own, y, zoom.value, down.value, right.value)
+            )
+
+        def card(text, shot):
+            return w.VBox([w.HTML(f"<b>{text}</b>"), shot], layout=w.Layout(margin="0 12px 0 0"))
+
+        return heard(
+            [
+                w.HBox([zoom, down, right], layout=w.Layout(flex_flow="row wrap")),
+                w.HBox(
+                    [card("pixels", pixels), card("the network, asked between them", ours)],
+                    layout=w.Layout(flex_flow="row wrap"),
+                ),
+            ],
+            draw,
+            zoom,
+            down,
+            right,
+        )
 
     def page_slopes(self):
         w = kit()
-        cards = [w.VBox([w.HTML(f'<b>{n}</b>'), image_box(png(v), width='384px')], layout=w.Layout(margin='0 12px 6px 0')) for n,v in slopes(self.net, *self.shape).items()]
-        return [w.HTML('Slopes of the mean of the colours, in full scales for half the longer side: blue falls, red rises; steepness from black to yellow.'), w.HBox(cards, layout=w.Layout(flex_flow='row wrap', max_width='830px'))]
+        cards = [
+            w.VBox(
+                [w.HTML(f"<b>{n}</b>"), image_box(png(v), width="384px")],
+                layout=w.Layout(margin="0 12px 6px 0"),
+            )
+            for n, v in slopes(self.net, *self.shape).items()
+        ]
+        return [
+            w.HTML(
+                "Slopes of the mean of the colours, in full scales for half the longer side: blue falls, red rises; steepness from black to yellow."
+            ),
+            w.HBox(cards, layout=w.Layout(flex_flow="row wrap", max_width="830px")),
+        ]
 
     def figure(self):
         "The static figure: a summary of all pages"
         fig = figure(9, 5.6 if self.found else 3.4, 84)
-        top,low = fig.subfigures(2, 1, height_ratios=[2, 3]) if self.found else (fig, None)
+        top, low = fig.subfigures(2, 1, height_ratios=[2, 3]) if self.found else (fig, None)
         axs = top.subplots(1, 2, width_ratios=[1, 2])
-        axs[0].imshow(part(self.y)); axs[0].set_axis_off(); draw_ledger({'file': ledger(self.data)}, axs[1])
-        if not self.found: return fig
+        axs[0].imshow(part(self.y))
+        axs[0].set_axis_off()
+        draw_ledger({"file": ledger(self.data)}, axs[1])
+        if not self.found:
+            return fig
         axs = low.subplots(1, 3)
         draw_weights(self.opened, min(1, len(self.opened.layers) - 1), axs[0])
-        for ax,y,t in ((axs[1], sheet(neurons(self.net, *self.shape, self.net.depth//2, 64), 16, 4), f'neurons of layer {self.net.depth//2 + 1}'), (axs[2], slopes(self.net, *self.shape, 192)['steepness'], 'steepness')):
-            ax.imshow(y); ax.set_axis_off(); ax.set_title(t, fontsize=9)
+        for ax, y, t in (
+            (
+                axs[1],
+                sheet(neurons(self.net, *self.shape, self.net.depth // 2, 64), 16, 4),
+                f"neurons of layer {self.net.depth // 2 + 1}",
+            ),
+            (axs[2], slopes(self.net, *self.shape, 192)["steepness"], "steepness"),
+        ):
+            ax.imshow(y)
+            ax.set_axis_off()
+            ax.set_title(t, fontsize=9)
         return fig
 
+
 def inside(
-    data, # bytes of an `.iic` file, or its path
-)->Inside:
+    data,  # bytes of an `.iic` file, or its path
+) -> Inside:
     "Show the parts of a file: summary, weights, activations, interpolation, gradients"
     return Inside(Path(data).read_bytes() if isinstance(data, (str, Path)) else bytes(data))

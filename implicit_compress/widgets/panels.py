@@ -13,35 +13,48 @@ import numpy as np
 from ..view.figures import caption, error_map, image_of, part, png, window, wiped
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #a3c06f4d
-def kit(): # the module
+def kit():  # the module
     "Import ipywidgets, or raise an error that says how to install it"
-    try: import ipywidgets
-    except ImportError: raise ValueError("ipywidgets is not installed: pip install 'implicit_compress[widgets]'") from None
+    try:
+        import ipywidgets
+    except ImportError:
+        raise ValueError(
+            "ipywidgets is not installed: pip install 'implicit_compress[widgets]'"
+        ) from None
     return ipywidgets
 
-def lively()->bool:
+
+def lively() -> bool:
     "Does the code run in a notebook kernel?"
-    shell = sys.modules.get('IPython')
+    shell = sys.modules.get("IPython")
     shell = shell and shell.get_ipython()
-    return getattr(shell, 'kernel', None) is not None
+    return getattr(shell, "kernel", None) is not None
+
 
 class Shown:
     "Notebook output: the widget `box` if there is a kernel, and always the image of `figure`"
+
     def _repr_mimebundle_(self, include=None, exclude=None, **_):
-        out = {'text/plain': repr(self), 'image/jpeg': b64encode(image_of(self.figure(), 'jpg')).decode()}
+        out = {
+            "text/plain": repr(self),
+            "image/jpeg": b64encode(image_of(self.figure(), "jpg")).decode(),
+        }
         return self.box._repr_mimebundle_() | out if lively() else out
 
-    def __repr__(self): return f'<{type(self).__name__.lower()}: interactive in JupyterLab>'
+    def __repr__(self):
+        return f"<{type(self).__name__.lower()}: interactive in JupyterLab>"
+
 
 def image_box(
-    data:bytes=b'', # of a PNG file
-    **layout, # of the widget
+    data: bytes = b"",  # of a PNG file
+    **layout,  # of the widget
 ):
     "An image widget without interpolation, at most as wide as its container"
     w = kit()
-    out = w.Image(value=data, format='png', layout=w.Layout(max_width='100%', **layout))
-    out.add_class('ic-pixels')
+    out = w.Image(value=data, format="png", layout=w.Layout(max_width="100%", **layout))
+    out.add_class("ic-pixels")
     return out
+
 
 CSS = """<style>
 .ic-pixels {image-rendering: pixelated; object-fit: contain}
@@ -54,75 +67,134 @@ CSS = """<style>
 .ic-error {color: #b00020; white-space: pre-wrap}
 </style>"""
 
+
 def knob(
-    kind:str, # class name of a widget
-    text:str, # label
-    value, # initial value
-    wide:str='310px', # CSS
-    **kw, # further arguments of the widget
+    kind: str,  # class name of a widget
+    text: str,  # label
+    value,  # initial value
+    wide: str = "310px",  # CSS
+    **kw,  # further arguments of the widget
 ):
     "A labelled control"
     w = kit()
-    return getattr(w, kind)(value=value, description=text, style=dict(description_width='90px'), layout=w.Layout(width=wide, max_width='calc(100% - 4px)'), **kw)
+    return getattr(w, kind)(
+        value=value,
+        description=text,
+        style=dict(description_width="90px"),
+        layout=w.Layout(width=wide, max_width="calc(100% - 4px)"),
+        **kw,
+    )
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #8e54b76b
 def heard(
-    parts:list, # of widgets: a page
-    draw, # function that updates it
-    *controls, # controls whose changes trigger an update
-)->list: # the parts
+    parts: list,  # of widgets: a page
+    draw,  # function that updates it
+    *controls,  # controls whose changes trigger an update
+) -> list:  # the parts
     "Call `draw` now and whenever a control changes"
-    for c in controls: c.observe(draw, 'value')
+    for c in controls:
+        c.observe(draw, "value")
     draw()
     return parts
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #4e1b33d6
 class Compare:
     "Images side by side, with common zoom and pan, and a slider between two of them"
-    def __init__(self,
-        rows:list, # of `rivals`, or dicts with codec and picture, the original first
-        width:int=288, # width of a panel, pixels
+
+    def __init__(
+        self,
+        rows: list,  # of `rivals`, or dicts with codec and picture, the original first
+        width: int = 288,  # width of a panel, pixels
     ):
         w = kit()
-        self.rows,self.width,names = rows,width,[r['codec'] for r in rows]
-        self.zoom = knob('FloatLogSlider', 'zoom', 1., min=0, max=4, base=2, step=.25, readout_format='.1f')
-        self.down,self.right = (knob('FloatSlider', t, .5, min=0, max=1, step=.02, readout=False) for t in ('up / down', 'left / right'))
-        self.what = knob('Dropdown', 'show', 'pictures', options=['pictures', 'errors'])
-        self.at = w.FloatSlider(value=.5, min=0, max=1, step=.01, readout=False, layout=w.Layout(width=f'{2*width}px', max_width='100%', margin='0'))
-        self.at.add_class('ic-wipe')
-        self.left,self.other = knob('Dropdown', 'left', names[0], options=names),knob('Dropdown', 'right', names[min(1, len(names) - 1)], options=names)
-        for c in (self.at, self.left, self.other): c.observe(self.wipe, 'value')
-        for c in (self.zoom, self.down, self.right, self.what): c.observe(self.draw, 'value')
-        self.panels,self.big,self.scale = [image_box(width=f'{width}px') for _ in rows],image_box(width=f'{2*width}px'),w.HTML()
+        self.rows, self.width, names = rows, width, [r["codec"] for r in rows]
+        self.zoom = knob(
+            "FloatLogSlider", "zoom", 1.0, min=0, max=4, base=2, step=0.25, readout_format=".1f"
+        )
+        self.down, self.right = (
+            knob("FloatSlider", t, 0.5, min=0, max=1, step=0.02, readout=False)
+            for t in ("up / down", "left / right")
+        )
+        self.what = knob("Dropdown", "show", "pictures", options=["pictures", "errors"])
+        self.at = w.FloatSlider(
+            value=0.5,
+            min=0,
+            max=1,
+            step=0.01,
+            readout=False,
+            layout=w.Layout(width=f"{2 * width}px", max_width="100%", margin="0"),
+        )
+        self.at.add_class("ic-wipe")
+        self.left, self.other = (
+            knob("Dropdown", "left", names[0], options=names),
+            knob("Dropdown", "right", names[min(1, len(names) - 1)], options=names),
+        )
+        for c in (self.at, self.left, self.other):
+            c.observe(self.wipe, "value")
+        for c in (self.zoom, self.down, self.right, self.what):
+            c.observe(self.draw, "value")
+        self.panels, self.big, self.scale = (
+            [image_box(width=f"{width}px") for _ in rows],
+            image_box(width=f"{2 * width}px"),
+            w.HTML(),
+        )
         self.box = self.assemble()
         self.draw()
 
     def assemble(self):
         "Build the widget: the slider view and its controls above, all panels below"
-        w,wrap = kit(),dict(flex_flow='row wrap')
-        names = [caption(r) if 'bytes' in r else r['codec'] for r in self.rows]
-        cards = [w.VBox([w.HTML(f'<b>{escape(n)}</b>'), p], layout=w.Layout(margin='0 12px 6px 0')) for n,p in zip(names, self.panels)]
-        tools = w.VBox([self.left, self.other, self.what, self.scale, w.HTML('<b>of all pictures</b>'), self.zoom, self.down, self.right])
-        return w.VBox([w.HBox([w.VBox([self.big, self.at], layout=w.Layout(margin='0 12px 6px 0')), tools], layout=w.Layout(**wrap)), w.HBox(cards, layout=w.Layout(**wrap))])
+        w, wrap = kit(), dict(flex_flow="row wrap")
+        names = [caption(r) if "bytes" in r else r["codec"] for r in self.rows]
+        cards = [
+            w.VBox([w.HTML(f"<b>{escape(n)}</b>"), p], layout=w.Layout(margin="0 12px 6px 0"))
+            for n, p in zip(names, self.panels)
+        ]
+        tools = w.VBox(
+            [
+                self.left,
+                self.other,
+                self.what,
+                self.scale,
+                w.HTML("<b>of all pictures</b>"),
+                self.zoom,
+                self.down,
+                self.right,
+            ]
+        )
+        return w.VBox(
+            [
+                w.HBox(
+                    [w.VBox([self.big, self.at], layout=w.Layout(margin="0 12px 6px 0")), tools],
+                    layout=w.Layout(**wrap),
+                ),
+                w.HBox(cards, layout=w.Layout(**wrap)),
+            ]
+        )
 
     @property
-    def window(self)->tuple: # (top, left, bottom, right) in pixels
+    def window(self) -> tuple:  # (top, left, bottom, right) in pixels
         "The box that all panels show"
-        return window(self.rows[0]['picture'].shape, self.zoom.value, self.down.value, self.right.value)
+        return window(
+            self.rows[0]["picture"].shape, self.zoom.value, self.down.value, self.right.value
+        )
 
-    def view(self,
-        k:int, # index of the row
-        width:int, # pixels
-    )->np.ndarray: # (H,W,3) uint8
+    def view(
+        self,
+        k: int,  # index of the row
+        width: int,  # pixels
+    ) -> np.ndarray:  # (H,W,3) uint8
         "The image of a panel"
-        y,x = self.rows[k]['picture'],self.rows[0]['picture']
-        return part(error_map(y, x) if k and self.what.value == 'errors' else y, self.window, width)
+        y, x = self.rows[k]["picture"], self.rows[0]["picture"]
+        return part(error_map(y, x) if k and self.what.value == "errors" else y, self.window, width)
 
     def draw(self, _=None):
-        self.scale.value = 'black: none; yellow: .15 of full scale, or more' if self.what.value == 'errors' else ''
-        for k,p in enumerate(self.panels): p.value = png(self.view(k, self.width))
+        self.scale.value = (
+            "black: none; yellow: .15 of full scale, or more" if self.what.value == "errors" else ""
+        )
+        for k, p in enumerate(self.panels):
+            p.value = png(self.view(k, self.width))
         self.wipe()
 
     def wipe(self, _=None):
-        a,b = (self.view(c.index, 2*self.width) for c in (self.left, self.other))
+        a, b = (self.view(c.index, 2 * self.width) for c in (self.left, self.other))
         self.big.value = png(wiped(a, b, self.at.value))

@@ -23,117 +23,160 @@ from ..view.figures import plain
 # %% ../../nbs/90_widgets/00_session.ipynb #78b91ad7
 class Frame(NamedTuple):
     "The state of a fit at one moment"
-    number:int # index of the network: with bands, or in a search for a quality, there are several
-    step:int # optimizer steps so far
-    seconds:float # since the start
-    progress:float # 0..1
-    db:float # PSNR of the last batches, smoothed
-    picture:np.ndarray # (h,w,3) uint8, reduced
+
+    number: int  # index of the network: with bands, or in a search for a quality, there are several
+    step: int  # optimizer steps so far
+    seconds: float  # since the start
+    progress: float  # 0..1
+    db: float  # PSNR of the last batches, smoothed
+    picture: np.ndarray  # (h,w,3) uint8, reduced
 
     @property
-    def left_s(self)->float: # None before the first step
+    def left_s(self) -> float:  # None before the first step
         "Estimated remaining seconds of this network"
-        return self.seconds*(1 - self.progress)/self.progress if self.progress else None
+        return self.seconds * (1 - self.progress) / self.progress if self.progress else None
+
 
 def visible(
-    y, # (h,w,c) reals: output of a network
-    bands:bool=False, # is it a wavelet band of `hybrid.codec`?
-)->np.ndarray: # (h,w,3) uint8
+    y,  # (h,w,c) reals: output of a network
+    bands: bool = False,  # is it a wavelet band of `hybrid.codec`?
+) -> np.ndarray:  # (h,w,3) uint8
     "Convert the output of a network to RGB"
-    y = np.nan_to_num(y)*1.25 - .125 if bands and y.shape[2] != 3 else np.nan_to_num(y)
-    if bands and y.shape[2] == 2: y = .5 + (y - .5) @ np.array([[0, -.344, 1.772], [1.402, -.714, 0]])
+    y = np.nan_to_num(y) * 1.25 - 0.125 if bands and y.shape[2] != 3 else np.nan_to_num(y)
+    if bands and y.shape[2] == 2:
+        y = 0.5 + (y - 0.5) @ np.array([[0, -0.344, 1.772], [1.402, -0.714, 0]])
     return plain(to_samples(y))
+
 
 class Watch(Callback):
     "Put frames into a queue, and end the fit when `stop` is set"
-    def __init__(self,
-        frames, # queue
-        stop:Event, # set it to end the fit
-        bands:bool=False, # is the output of the network a wavelet band?
-        size:int=192, # largest longer side of a frame, pixels
-        every_s:float=.3, # smallest interval between two frames, s
-    ):
-        self.frames,self.stop,self.bands,self.size,self.every_s,self.number = frames,stop,bands,size,every_s,0
 
-    def before_fit(self, s): self.number,self.due = self.number + 1,0.
+    def __init__(
+        self,
+        frames,  # queue
+        stop: Event,  # set it to end the fit
+        bands: bool = False,  # is the output of the network a wavelet band?
+        size: int = 192,  # largest longer side of a frame, pixels
+        every_s: float = 0.3,  # smallest interval between two frames, s
+    ):
+        self.frames, self.stop, self.bands, self.size, self.every_s, self.number = (
+            frames,
+            stop,
+            bands,
+            size,
+            every_s,
+            0,
+        )
+
+    def before_fit(self, s):
+        self.number, self.due = self.number + 1, 0.0
 
     def after_step(self, s):
-        if self.stop.is_set(): s.stop = 'interrupted'
-        if time.perf_counter() >= self.due: self.take(s)
+        if self.stop.is_set():
+            s.stop = "interrupted"
+        if time.perf_counter() >= self.due:
+            self.take(s)
 
     def after_fit(self, s):
-        if s.step: self.take(s)
+        if s.step:
+            self.take(s)
 
     def take(self, s):
         from implicit_compress.siren.network import draw
-        t,(h,w) = time.perf_counter(),s.pixels.shape[:2]
-        y = draw(s.net, h, w, min(1, self.size/max(h, w)))
-        db = -10*math.log10(max(s.level if s.level is not None else s.loss, 1e-12))
-        self.frames.put(Frame(self.number, s.step, s.seconds, s.progress, db, visible(y, self.bands)))
-        self.due = time.perf_counter() + max(self.every_s, 9*(time.perf_counter() - t))
+
+        t, (h, w) = time.perf_counter(), s.pixels.shape[:2]
+        y = draw(s.net, h, w, min(1, self.size / max(h, w)))
+        db = -10 * math.log10(max(s.level if s.level is not None else s.loss, 1e-12))
+        self.frames.put(
+            Frame(self.number, s.step, s.seconds, s.progress, db, visible(y, self.bands))
+        )
+        self.due = time.perf_counter() + max(self.every_s, 9 * (time.perf_counter() - t))
 
 # %% ../../nbs/90_widgets/00_session.ipynb #24ada8df
 class Job:
     "A compression in a separate thread"
-    def __init__(self,
-        x, # (h,w,c) samples
-        how:dict, # for `compress`
+
+    def __init__(
+        self,
+        x,  # (h,w,c) samples
+        how: dict,  # for `compress`
     ):
-        self.x,self.how,self.frames,self.asked = x,how,SimpleQueue(),Event()
-        self.file,self.error,self.thread,self.lines,self.budget_s = None,None,None,{},0.
-        self.home = tempfile.TemporaryDirectory(prefix='explore-', ignore_cleanup_errors=True)
+        self.x, self.how, self.frames, self.asked = x, how, SimpleQueue(), Event()
+        self.file, self.error, self.thread, self.lines, self.budget_s = None, None, None, {}, 0.0
+        self.home = tempfile.TemporaryDirectory(prefix="explore-", ignore_cleanup_errors=True)
         useful = applicable(how)
-        self.watched = 'callbacks' in useful   # does it give frames, and can it be stopped?
-        self.checkpoint = Path(self.home.name)/'state' if 'checkpoint' in useful else None
+        self.watched = "callbacks" in useful  # does it give frames, and can it be stopped?
+        self.checkpoint = Path(self.home.name) / "state" if "checkpoint" in useful else None
 
     @property
-    def running(self)->bool: return self.thread is not None and self.thread.is_alive()
+    def running(self) -> bool:
+        return self.thread is not None and self.thread.is_alive()
 
     @property
-    def spent_s(self)->float:
+    def spent_s(self) -> float:
         "Seconds of fitting recorded in the checkpoint, all networks together"
-        if not self.checkpoint: return 0.
-        return sum(read_checkpoint(p)['latest']['seconds'] for p in self.checkpoint.parent.glob('state*'))
+        if not self.checkpoint:
+            return 0.0
+        return sum(
+            read_checkpoint(p)["latest"]["seconds"] for p in self.checkpoint.parent.glob("state*")
+        )
 
     def start(self, **more):
         "Start or resume the work"
-        if self.running: raise ValueError('this job runs already: wait for its end, or stop it')
+        if self.running:
+            raise ValueError("this job runs already: wait for its end, or stop it")
         self.asked.clear()
-        self.error,self.lines = None,{}
+        self.error, self.lines = None, {}
         self.thread = Thread(target=self.work, args=(self.how | more,), daemon=True)
         self.thread.start()
         return self
 
     def work(self, how):
         own = {}
-        if 'callbacks' in applicable(how): own['callbacks'] = [Watch(self.frames, self.asked, encoder_of(how) == 'hybrid')]
+        if "callbacks" in applicable(how):
+            own["callbacks"] = [Watch(self.frames, self.asked, encoder_of(how) == "hybrid")]
         try:
             file = compress(self.x, checkpoint=self.checkpoint, **own, **how)
-            if not self.worse(file): self.file = file
-        except BaseException as e: self.error = e   # shown to the user
+            if not self.worse(file):
+                self.file = file
+        except BaseException as e:
+            self.error = e  # shown to the user
         self.frames.put(None)
 
-    def worse(self, file)->bool:
+    def worse(self, file) -> bool:
         "Is it worse than the existing file? If a target quality was reached: larger, or below the target"
-        if not self.file: return False
-        aim = self.how.get('psnr', math.inf)
-        return len(file) > len(self.file) or file.psnr < aim if self.file.psnr >= aim else file.psnr < self.file.psnr
+        if not self.file:
+            return False
+        aim = self.how.get("psnr", math.inf)
+        return (
+            len(file) > len(self.file) or file.psnr < aim
+            if self.file.psnr >= aim
+            else file.psnr < self.file.psnr
+        )
 
     def stop(self):
         "End early, if possible: the file is ready within seconds"
         self.asked.set()
 
-    def more(self,
-        seconds:float=10., # additional time; at least a quarter of the time spent so far
+    def more(
+        self,
+        seconds: float = 10.0,  # additional time; at least a quarter of the time spent so far
     ):
         "Resume the work"
-        if not self.file or self.file.psnr == math.inf: raise ValueError('there is nothing to go on from: no file yet, or one that loses nothing')
+        if not self.file or self.file.psnr == math.inf:
+            raise ValueError(
+                "there is nothing to go on from: no file yet, or one that loses nothing"
+            )
         spent = self.spent_s if self.checkpoint else self.budget_s or fit_seconds(self.how)
-        self.budget_s = spent + max(seconds, spent/4)
-        fresh = dict.fromkeys(('preset', 'steps', 'share'), None) | dict(details='sparse') if encoder_of(self.how) == 'coefficients' else dict.fromkeys(('preset', 'steps'), None)
+        self.budget_s = spent + max(seconds, spent / 4)
+        fresh = (
+            dict.fromkeys(("preset", "steps", "share"), None) | dict(details="sparse")
+            if encoder_of(self.how) == "coefficients"
+            else dict.fromkeys(("preset", "steps"), None)
+        )
         return self.start(seconds=self.budget_s, **fresh)
 
-    def watch(self): # of `Frame`
+    def watch(self):  # of `Frame`
         "Iterate over the frames until the end; the PSNR curves are stored in `lines`"
         for f in iter(self.frames.get, None):
             self.lines.setdefault(f.number, []).append((f.seconds, f.db))

@@ -5,6 +5,7 @@ decoded in a new process. One row per point is written to results/decomposition.
 IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of rendered pages are from before
 the change to the basic font layout (`bench.datasets`): some letters are shifted by a pixel since then.
 """
+
 import os, sys
 from pathlib import Path
 import numpy as np
@@ -12,43 +13,63 @@ from points import Table, decoded, encoded
 from implicit_compress.bench.datasets import image_set, text_page
 from implicit_compress.image.io import load_image
 
-RATES = (.2, .6)
+RATES = (0.2, 0.6)
 WAYS = {
-    'plain network': {},
-    'luma and chroma apart': dict(colour='ycbcr'),
-    'means of 2x2, drawn at full size': dict(levels=1),
-    'haar low band alone': dict(wavelet='haar', levels=1),
-    'bior4.4 low band alone': dict(wavelet='bior4.4', levels=1),
-    'haar, network of details': dict(wavelet='haar', levels=1, details='network'),
-    'network + coefficients': dict(details='sparse', share=.5),
-    'means of 2x2 + coefficients': dict(levels=1, details='sparse', share=.15),
-    'means of 4x4 + coefficients': dict(levels=2, details='sparse', share=.15),
-    'bior4.4 low band, 2 levels + coefficients': dict(wavelet='bior4.4', levels=2, details='sparse', share=.15),
-    'coefficients alone': dict(details='sparse', share=0),
+    "plain network": {},
+    "luma and chroma apart": dict(colour="ycbcr"),
+    "means of 2x2, drawn at full size": dict(levels=1),
+    "haar low band alone": dict(wavelet="haar", levels=1),
+    "bior4.4 low band alone": dict(wavelet="bior4.4", levels=1),
+    "haar, network of details": dict(wavelet="haar", levels=1, details="network"),
+    "network + coefficients": dict(details="sparse", share=0.5),
+    "means of 2x2 + coefficients": dict(levels=1, details="sparse", share=0.15),
+    "means of 4x4 + coefficients": dict(levels=2, details="sparse", share=0.15),
+    "bior4.4 low band, 2 levels + coefficients": dict(
+        wavelet="bior4.4", levels=2, details="sparse", share=0.15
+    ),
+    "coefficients alone": dict(details="sparse", share=0),
 }
 
+
 def middle(x, h=256, w=384):
-    t, l = (x.shape[0] - h)//2, (x.shape[1] - w)//2
-    return x[max(t, 0):, max(l, 0):][:h, :w]
+    t, l = (x.shape[0] - h) // 2, (x.shape[1] - w) // 2
+    return x[max(t, 0) :, max(l, 0) :][:h, :w]
+
 
 def sources(folder):
     "Name and file of every image"
-    kodak = Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'
-    shown = {f'kodim{i:02d}': middle(load_image(kodak/f'kodim{i:02d}.png')) for i in (5, 15, 23)}
-    shown['text page'] = middle(text_page())
-    shown['micrograph'] = middle(load_image(image_set('scientific')['cell']))
+    kodak = Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak"
+    shown = {f"kodim{i:02d}": middle(load_image(kodak / f"kodim{i:02d}.png")) for i in (5, 15, 23)}
+    shown["text page"] = middle(text_page())
+    shown["micrograph"] = middle(load_image(image_set("scientific")["cell"]))
     for name, x in shown.items():
-        np.save(p := folder/f'{name.replace(" ", "_")}.npy', x)
+        np.save(p := folder / f"{name.replace(' ', '_')}.npy", x)
         yield name, p
 
-if __name__ == '__main__':
-    folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
-    table = Table('decomposition.tsv', 'picture target_bpp way bytes bpp psnr_db encode_s decode_s', 3, 'ways to take a picture apart, 600 steps a network, one thread')
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    table = Table(
+        "decomposition.tsv",
+        "picture target_bpp way bytes bpp psnr_db encode_s decode_s",
+        3,
+        "ways to take a picture apart, 600 steps a network, one thread",
+    )
     for name, source in sources(folder):
         for rate in RATES:
             for way, how in WAYS.items():
-                x = np.load(source, mmap_mode='r')
-                if table.has(name, rate, way) or (way.startswith('luma') and (x.ndim < 3 or x.shape[2] < 3)): continue
-                budget = dict(steps=600) if how.get('share') != 0 else {}    # coefficients alone take no steps
-                said = encoded(source, out := folder/'point.iic', bpp=rate, threads=1, **budget, **how)
-                table.add(dict(picture=name, target_bpp=rate, way=way, **said, **decoded(source, out)))
+                x = np.load(source, mmap_mode="r")
+                if table.has(name, rate, way) or (
+                    way.startswith("luma") and (x.ndim < 3 or x.shape[2] < 3)
+                ):
+                    continue
+                budget = (
+                    dict(steps=600) if how.get("share") != 0 else {}
+                )  # coefficients alone take no steps
+                said = encoded(
+                    source, out := folder / "point.iic", bpp=rate, threads=1, **budget, **how
+                )
+                table.add(
+                    dict(picture=name, target_bpp=rate, way=way, **said, **decoded(source, out))
+                )

@@ -1,12 +1,17 @@
 """Shared code of these scripts: a table that can be resumed, and points measured from real files in new processes."""
+
 import json, os, subprocess, sys
 from datetime import date
 from pathlib import Path
 from implicit_compress.bench.sweep import machine
 
-RESULTS = Path(__file__).parent/'results'
-CPUINFO = Path('/proc/cpuinfo')
-KERNELS = ('Nehalem', 'Haswell', 'SkylakeX' if CPUINFO.exists() and 'avx512f' in CPUINFO.read_text() else 'Sandybridge')    # of OpenBLAS; another processor's would crash
+RESULTS = Path(__file__).parent / "results"
+CPUINFO = Path("/proc/cpuinfo")
+KERNELS = (
+    "Nehalem",
+    "Haswell",
+    "SkylakeX" if CPUINFO.exists() and "avx512f" in CPUINFO.read_text() else "Sandybridge",
+)  # of OpenBLAS; another processor's would crash
 ENCODE = """import json, sys, time
 import numpy as np
 from implicit_compress.codec.api import compress
@@ -30,8 +35,14 @@ print(json.dumps(dict(bytes=len(data), bpp=round(8*len(data)/(y.shape[0]*y.shape
 
 def fresh(code, *args, **env):
     "Run code in a new Python process; returns its output as a dict"
-    p = subprocess.run([sys.executable, '-c', code, *map(str, args)], capture_output=True, text=True, env=os.environ | env)
-    if p.returncode: raise RuntimeError(p.stderr[-2000:])
+    p = subprocess.run(
+        [sys.executable, "-c", code, *map(str, args)],
+        capture_output=True,
+        text=True,
+        env=os.environ | env,
+    )
+    if p.returncode:
+        raise RuntimeError(p.stderr[-2000:])
     return json.loads(p.stdout.splitlines()[-1])
 
 
@@ -47,25 +58,35 @@ def decoded(source, out, threads=2, **env):
 
 class Table:
     "A TSV under results/ to which every row is written as soon as it is measured; the `key` columns identify a row"
+
     def __init__(self, name, columns, key, about):
-        self.path, self.columns, self.key = RESULTS/name, columns.split(), key
+        self.path, self.columns, self.key = RESULTS / name, columns.split(), key
         self.path.parent.mkdir(exist_ok=True)
         if not self.path.exists():
-            head = [about, f'command: python nbs/benchmarks/{Path(sys.argv[0]).name} {" ".join("FOLDER" if "/" in a else a for a in sys.argv[1:])}', f'machine: {machine()}; begun on {date.today()}']
-            self.path.write_text(''.join(f'# {l}\n' for l in head) + '\t'.join(self.columns) + '\n')
-        self.done = {tuple(r[:key]) for r in (l.split('\t') for l in self.path.read_text().splitlines() if l[0] != '#')}
+            head = [
+                about,
+                f"command: python nbs/benchmarks/{Path(sys.argv[0]).name} {' '.join('FOLDER' if '/' in a else a for a in sys.argv[1:])}",
+                f"machine: {machine()}; begun on {date.today()}",
+            ]
+            self.path.write_text("".join(f"# {l}\n" for l in head) + "\t".join(self.columns) + "\n")
+        self.done = {
+            tuple(r[:key])
+            for r in (l.split("\t") for l in self.path.read_text().splitlines() if l[0] != "#")
+        }
 
-    def has(self, *key): return tuple(map(str, key)) in self.done
+    def has(self, *key):
+        return tuple(map(str, key)) in self.done
 
     def add(self, row):
         "Append a row, given as a dict"
-        text = [str(row.get(c, '')) for c in self.columns]
-        with self.path.open('a') as f: f.write('\t'.join(text) + '\n')
-        self.done.add(tuple(text[:self.key]))
-        print('  '.join(text), flush=True)
+        text = [str(row.get(c, "")) for c in self.columns]
+        with self.path.open("a") as f:
+            f.write("\t".join(text) + "\n")
+        self.done.add(tuple(text[: self.key]))
+        print("  ".join(text), flush=True)
 
 
 def decoded_everywhere(source, out):
     "Decode with one thread and with two, and with three kernels of OpenBLAS; also returns whether all results are equal"
     seen = [decoded(source, out, t, OPENBLAS_CORETYPE=k) for t, k in zip((1, 2, 2), KERNELS)]
-    return seen, len({s['sha256'] for s in seen}) == 1
+    return seen, len({s["sha256"] for s in seen}) == 1

@@ -3,6 +3,7 @@
 The center 384x256 of three Kodak images at 0.2 and 0.6 bits per pixel, 2,000 steps, one thread, with and without skip connections; decoded in a new process. One
 row per point is written to results/skips.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
+
 import os, sys
 from pathlib import Path
 import numpy as np
@@ -10,11 +11,37 @@ from decomposition import middle
 from points import Table, decoded, encoded
 from implicit_compress.image.io import load_image
 
-if __name__ == '__main__':
-    folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
-    table = Table('skips.tsv', 'picture target_bpp skips bytes bpp psnr_db encode_s decode_s', 3, 'sine networks with and without skips, 2,000 steps, one thread')
-    for i, rate, skips in [(i, r, s) for r in (.2, .6) for i in (5, 15, 23) for s in (False, True)]:
-        if table.has(f'kodim{i:02d}', rate, skips): continue
-        np.save(source := folder/'picture.npy', middle(load_image(Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'/f'kodim{i:02d}.png')))
-        said = encoded(source, out := folder/'point.iic', bpp=rate, steps=2000, threads=1, skips=skips)
-        table.add(dict(picture=f'kodim{i:02d}', target_bpp=rate, skips=skips, **said, **decoded(source, out)))
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    table = Table(
+        "skips.tsv",
+        "picture target_bpp skips bytes bpp psnr_db encode_s decode_s",
+        3,
+        "sine networks with and without skips, 2,000 steps, one thread",
+    )
+    for i, rate, skips in [
+        (i, r, s) for r in (0.2, 0.6) for i in (5, 15, 23) for s in (False, True)
+    ]:
+        if table.has(f"kodim{i:02d}", rate, skips):
+            continue
+        np.save(
+            source := folder / "picture.npy",
+            middle(
+                load_image(
+                    Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak" / f"kodim{i:02d}.png"
+                )
+            ),
+        )
+        said = encoded(
+            source, out := folder / "point.iic", bpp=rate, steps=2000, threads=1, skips=skips
+        )
+        table.add(
+            dict(
+                picture=f"kodim{i:02d}",
+                target_bpp=rate,
+                skips=skips,
+                **said,
+                **decoded(source, out),
+            )
+        )

@@ -4,6 +4,7 @@ Two Kodak images (the center 384x256) at two rates, 600 steps per fit, one threa
 hashed one has more weights, each of them cheaper. Files are decoded in a new process. One row per point is written to results/sparsity.tsv; existing
 rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
+
 import os, sys
 from pathlib import Path
 import numpy as np
@@ -11,17 +12,45 @@ from decomposition import middle
 from points import Table, decoded, encoded
 from implicit_compress.image.io import load_image
 
-RATES = (.15, .5)
-WAYS = {'dense': {}, **{f'prune {s}': dict(prune=s) for s in (.2, .4, .6)}, **{f'prune .4, {p}': dict(prune=.4, pruning=p) for p in ('layer', 'damage', 'rigl', 'snfs')},
-        **{f'{h} {s}': dict(pool=s, hashing=h) for h in ('multi-hash', 'hash') for s in (.25, .5)}}
+RATES = (0.15, 0.5)
+WAYS = {
+    "dense": {},
+    **{f"prune {s}": dict(prune=s) for s in (0.2, 0.4, 0.6)},
+    **{f"prune .4, {p}": dict(prune=0.4, pruning=p) for p in ("layer", "damage", "rigl", "snfs")},
+    **{f"{h} {s}": dict(pool=s, hashing=h) for h in ("multi-hash", "hash") for s in (0.25, 0.5)},
+}
 
-if __name__ == '__main__':
-    folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
-    table = Table('sparsity.tsv', 'picture target_bpp way bytes bpp psnr_db encode_s decode_s', 3, 'pruning and hashing at equal bytes, 600 steps, one thread')
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    table = Table(
+        "sparsity.tsv",
+        "picture target_bpp way bytes bpp psnr_db encode_s decode_s",
+        3,
+        "pruning and hashing at equal bytes, 600 steps, one thread",
+    )
     for i in (5, 23):
-        np.save(source := folder/f'kodim{i:02d}.npy', middle(load_image(Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'/f'kodim{i:02d}.png')))
+        np.save(
+            source := folder / f"kodim{i:02d}.npy",
+            middle(
+                load_image(
+                    Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak" / f"kodim{i:02d}.png"
+                )
+            ),
+        )
         for rate in RATES:
             for way, how in WAYS.items():
-                if table.has(f'kodim{i:02d}', rate, way): continue
-                said = encoded(source, out := folder/'point.iic', bpp=rate, steps=600, threads=1, **how)
-                table.add(dict(picture=f'kodim{i:02d}', target_bpp=rate, way=way, **said, **decoded(source, out)))
+                if table.has(f"kodim{i:02d}", rate, way):
+                    continue
+                said = encoded(
+                    source, out := folder / "point.iic", bpp=rate, steps=600, threads=1, **how
+                )
+                table.add(
+                    dict(
+                        picture=f"kodim{i:02d}",
+                        target_bpp=rate,
+                        way=way,
+                        **said,
+                        **decoded(source, out),
+                    )
+                )

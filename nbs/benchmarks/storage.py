@@ -4,6 +4,7 @@ kodim15, the center 384x256; networks of ten layers and three widths, 600 steps,
 need as float32, float16 and as 8-bit integers rounded after the fit, raw and range coded: computed here, without a file of this codec. The others are real
 files decoded in a new process. One row per point is written to results/storage.tsv; existing rows are not measured again.
 """
+
 import os, sys
 from pathlib import Path
 import numpy as np
@@ -19,25 +20,35 @@ from implicit_compress.siren.network import draw
 
 WIDTHS, DEPTH, STEPS = (14, 20, 28), 10, 600
 WAYS = {
-    'linear + huffman': dict(quantizer='linear', coder='huffman'), 'linear + range coder': dict(quantizer='linear'),
-    'clipped range + range coder': dict(quantizer='range'), 'cluster + huffman': dict(quantizer='cluster', coder='huffman'), 'cluster + range coder': dict(quantizer='cluster'),
-    'graded + range coder': {}, 'graded + zstd': dict(coder='zstd'),
-    'prune .3 + graded + range coder': dict(prune=.3), 'prune .3 + cluster + huffman': dict(prune=.3, quantizer='cluster', coder='huffman'),
-    'multi-hash .5 + graded + range coder': dict(pool=.5, hashing='multi-hash'), 'hash .5 + graded + range coder': dict(pool=.5, hashing='hash'),
+    "linear + huffman": dict(quantizer="linear", coder="huffman"),
+    "linear + range coder": dict(quantizer="linear"),
+    "clipped range + range coder": dict(quantizer="range"),
+    "cluster + huffman": dict(quantizer="cluster", coder="huffman"),
+    "cluster + range coder": dict(quantizer="cluster"),
+    "graded + range coder": {},
+    "graded + zstd": dict(coder="zstd"),
+    "prune .3 + graded + range coder": dict(prune=0.3),
+    "prune .3 + cluster + huffman": dict(prune=0.3, quantizer="cluster", coder="huffman"),
+    "multi-hash .5 + graded + range coder": dict(pool=0.5, hashing="multi-hash"),
+    "hash .5 + graded + range coder": dict(pool=0.5, hashing="hash"),
 }
+
 
 def rounded(net, bits):
     "Round every tensor to symmetric 8-bit integers; returns them and the network"
     with torch.no_grad():
         out = []
         for p in net.free():
-            step = float(p.abs().max())/(2**(bits - 1) - 1) + 1e-12
-            q = (p/step).round()
-            p.copy_(q*step)
+            step = float(p.abs().max()) / (2 ** (bits - 1) - 1) + 1e-12
+            q = (p / step).round()
+            p.copy_(q * step)
             out.append(q.flatten().int().numpy())
     return out
 
-def shown(net, x): return psnr(np.clip(draw(net, *x.shape[:2]), 0, 1), x)
+
+def shown(net, x):
+    return psnr(np.clip(draw(net, *x.shape[:2]), 0, 1), x)
+
 
 def floats(x):
     "Rows of the storage formats of one floating-point fit"
@@ -45,27 +56,53 @@ def floats(x):
         net, how = guess((width, DEPTH), x, 0)
         fit(net, x, steps=STEPS, threads=1, progress=False, **how)
         n = sum(p.numel() for p in net.free())
-        yield 'float32', width, 4*n, shown(net, x)
-        with torch.no_grad(): [p.copy_(p.half().float()) for p in net.free()]
-        yield 'float16', width, 2*n, shown(net, x)
+        yield "float32", width, 4 * n, shown(net, x)
+        with torch.no_grad():
+            [p.copy_(p.half().float()) for p in net.free()]
+        yield "float16", width, 2 * n, shown(net, x)
         for bits in (10, 8):
-            if bits == 8: q = rounded(net, 8)
-            else: keep = [p.detach().clone() for p in net.free()]; q = rounded(net, 10)
+            if bits == 8:
+                q = rounded(net, 8)
+            else:
+                keep = [p.detach().clone() for p in net.free()]
+                q = rounded(net, 10)
             db, coded = shown(net, x), encode([v.astype(np.int64) for v in q])
-            yield f'{bits}-bit after the fit, raw', width, n*bits//8 + 4*len(q), db
-            yield f'{bits}-bit after the fit, range coded', width, len(coded.models) + len(coded.words) + 4*len(q), db
+            yield f"{bits}-bit after the fit, raw", width, n * bits // 8 + 4 * len(q), db
+            yield (
+                f"{bits}-bit after the fit, range coded",
+                width,
+                len(coded.models) + len(coded.words) + 4 * len(q),
+                db,
+            )
             if bits == 10:
-                with torch.no_grad(): [p.copy_(k) for p, k in zip(net.free(), keep)]
+                with torch.no_grad():
+                    [p.copy_(k) for p, k in zip(net.free(), keep)]
 
-if __name__ == '__main__':
-    folder = Path(sys.argv[1]); folder.mkdir(parents=True, exist_ok=True)
-    table = Table('storage.tsv', 'way width bytes psnr_db encode_s', 2, 'what a network takes, stage by stage; kodim15, middle 384x256, ten layers, 600 steps, one thread')
-    x = middle(load_image(Path(os.environ['IMPLICIT_COMPRESS_DATA'])/'kodak'/'kodim15.png'))
-    np.save(source := folder/'kodim15.npy', x)
-    if not table.has('float32', WIDTHS[-1]):
-        for way, width, n, db in floats(x): table.add(dict(way=way, width=width, bytes=n, psnr_db=round(float(db), 3)))
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    table = Table(
+        "storage.tsv",
+        "way width bytes psnr_db encode_s",
+        2,
+        "what a network takes, stage by stage; kodim15, middle 384x256, ten layers, 600 steps, one thread",
+    )
+    x = middle(load_image(Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak" / "kodim15.png"))
+    np.save(source := folder / "kodim15.npy", x)
+    if not table.has("float32", WIDTHS[-1]):
+        for way, width, n, db in floats(x):
+            table.add(dict(way=way, width=width, bytes=n, psnr_db=round(float(db), 3)))
     for way, how in WAYS.items():
         for width in WIDTHS:
-            if table.has(way, width): continue
-            said = encoded(source, out := folder/'point.iic', shape=[width, DEPTH], steps=STEPS, threads=1, **how)
+            if table.has(way, width):
+                continue
+            said = encoded(
+                source,
+                out := folder / "point.iic",
+                shape=[width, DEPTH],
+                steps=STEPS,
+                threads=1,
+                **how,
+            )
             table.add(dict(way=way, width=width, **said, **decoded(source, out)))

@@ -5,6 +5,7 @@ six of clic at four qualities and three sizes; networks alone (siren), networks 
 one size and one quality. Every file is written by one process and decoded by another; its warnings are part of the row. Existing
 rows in results/targets.tsv are not measured again.
 """
+
 import argparse, json, os, tempfile
 from datetime import date
 from itertools import product
@@ -22,43 +23,79 @@ with warnings.catch_warnings(record=True) as seen:
 open(out, 'wb').write(f)
 said = ' / '.join(str(w.message) for w in seen)
 print(json.dumps(dict(seconds=round(time.time() - t, 1), said_db=float(f.psnr), warning=said, remark=f.remark)))"""
-ALL = [("psnr", v) for v in (28, 32, 36, 40)] + [("bpp", v) for v in (.1, .3, 1.)]
-METHODS = {    # name: (arguments of compress, seconds of fitting, targets)
+ALL = [("psnr", v) for v in (28, 32, 36, 40)] + [("bpp", v) for v in (0.1, 0.3, 1.0)]
+METHODS = {  # name: (arguments of compress, seconds of fitting, targets)
     "instant": (dict(preset="instant"), None, ALL),
-    "siren": (dict(), 60, [("bpp", .3), ("psnr", 22)]),
-    "hybrid": (dict(details="sparse"), 20, [("bpp", .3), ("psnr", 30)]),
-    "pyramid": (dict(method="pyramid"), 20, [("bpp", .3), ("psnr", 30)]),
+    "siren": (dict(), 60, [("bpp", 0.3), ("psnr", 22)]),
+    "hybrid": (dict(details="sparse"), 20, [("bpp", 0.3), ("psnr", 30)]),
+    "pyramid": (dict(method="pyramid"), 20, [("bpp", 0.3), ("psnr", 30)]),
 }
 SIX = ("kodim01", "kodim05", "kodim08", "kodim15", "kodim20", "kodim23")
 
 
 def images(name, method):
     "The images of a set for a method"
-    paths = sorted((Path(os.environ["IMPLICIT_COMPRESS_DATA"])/name).glob("*.png"))
-    if name != "kodak": return paths[:6]
+    paths = sorted((Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / name).glob("*.png"))
+    if name != "kodak":
+        return paths[:6]
     return paths if method == "instant" else [p for p in paths if p.stem in SIX]
 
 
 def miss(kind, target, dec):
     "Deviation from the target: dB above the quality, or percent above the size"
-    return round(dec["psnr_db"] - target, 3) if kind == "psnr" else round(100*(dec["bpp"]/target - 1), 3)
+    return (
+        round(dec["psnr_db"] - target, 3)
+        if kind == "psnr"
+        else round(100 * (dec["bpp"] / target - 1), 3)
+    )
 
 
 if __name__ == "__main__":
-    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--sets", nargs="+", default=["kodak", "clic"]); a.add_argument("--methods", nargs="+", default=list(METHODS))
+    a = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    a.add_argument("--sets", nargs="+", default=["kodak", "clic"])
+    a.add_argument("--methods", nargs="+", default=list(METHODS))
     a.add_argument("--threads", type=int, default=1)
     a = a.parse_args()
     columns = "set image method kind target budget_s bytes bpp psnr_db miss seconds warning remark machine date"
-    table = Table("targets.tsv", columns, 5, "targets and what was reached; miss: dB above the quality, or per cent above the size; budget_s: seconds of fitting that were asked for")
+    table = Table(
+        "targets.tsv",
+        columns,
+        5,
+        "targets and what was reached; miss: dB above the quality, or per cent above the size; budget_s: seconds of fitting that were asked for",
+    )
     with tempfile.TemporaryDirectory() as d:
         for method, name in product(a.methods, a.sets):
             how, seconds, targets = METHODS[method]
             for source, (kind, target) in product(images(name, method), targets):
-                if table.has(name, source.stem, method, kind, target): continue
-                out = Path(d)/"a.iic"
+                if table.has(name, source.stem, method, kind, target):
+                    continue
+                out = Path(d) / "a.iic"
                 budget = {} if seconds is None else dict(seconds=seconds)
-                enc = fresh(CODE, source, out, json.dumps(how | budget | {kind: target, "threads": a.threads}))
+                enc = fresh(
+                    CODE,
+                    source,
+                    out,
+                    json.dumps(how | budget | {kind: target, "threads": a.threads}),
+                )
                 dec = decoded(source, out, a.threads)
-                if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3: raise SystemExit(f"{source.stem}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}")
-                table.add(dict(set=name, image=source.stem, method=method, kind=kind, target=target, budget_s=seconds or "", miss=miss(kind, target, dec), machine=machine(), date=date.today()) | enc | dec)
+                if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3:
+                    raise SystemExit(
+                        f"{source.stem}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}"
+                    )
+                table.add(
+                    dict(
+                        set=name,
+                        image=source.stem,
+                        method=method,
+                        kind=kind,
+                        target=target,
+                        budget_s=seconds or "",
+                        miss=miss(kind, target, dec),
+                        machine=machine(),
+                        date=date.today(),
+                    )
+                    | enc
+                    | dec
+                )

@@ -6,6 +6,7 @@ network on the whole image, without files, as only sines have an exact decoder. 
 are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of rendered pages are from before
 the change to the basic font layout (`bench.datasets`): some letters are shifted by a pixel since then.
 """
+
 import time
 import numpy as np
 import torch
@@ -16,58 +17,105 @@ from implicit_compress.bench.datasets import text_page
 from implicit_compress.siren.fit import DivergedError, fit
 from implicit_compress.siren.network import CoordNet, FourierNet, ReluNet, Siren
 
+
 class Plain(Siren):
     "A `Siren` by ordinary autograd: the base of the variants"
-    def forward(self, coords): return self.plain(coords)
+
+    def forward(self, coords):
+        return self.plain(coords)
+
 
 class Skip(Plain):
     "Skip connections: the sum of input and output of every layer, times sqrt(1/2)"
+
     def forward(self, coords):
         (W, b), *rest = self.layers()[:-1]
         h = torch.sin(coords @ W.mT + b)
-        for W, b in rest: h = (h + torch.sin(h @ W.mT + b))*.5**.5
+        for W, b in rest:
+            h = (h + torch.sin(h @ W.mT + b)) * 0.5**0.5
         return h @ self.W[-1].mT + self.b[-1]
+
 
 class Finer(Plain):
     "FINER: frequencies that grow with the argument (Liu et al. 2024): sin((|z| + 1) z), with a wide initialisation of the first biases"
+
     def __init__(self, *a, **kw):
         super().__init__(*a, **kw)
-        with torch.no_grad(): self.b[0].mul_(2.)
+        with torch.no_grad():
+            self.b[0].mul_(2.0)
+
     @staticmethod
-    def bend(z): return torch.sin((z.abs()/30 + 1)*z)
+    def bend(z):
+        return torch.sin((z.abs() / 30 + 1) * z)
+
 
 class Wire(Plain):
     "A real Gabor wavelet (Saragadam et al. 2023): cosine times Gaussian"
+
     @staticmethod
-    def bend(z): return torch.cos(z)*torch.exp(-(z/6)**2)
+    def bend(z):
+        return torch.cos(z) * torch.exp(-((z / 6) ** 2))
+
 
 class Gauss(Plain):
     "A Gaussian (Ramasinghe and Lucey 2022)"
+
     @staticmethod
-    def bend(z): return torch.exp(-z**2/2)
+    def bend(z):
+        return torch.exp(-(z**2) / 2)
+
 
 SHAPE = dict(width=20, depth=10)
 VARIANTS = {
-    'sine': (lambda c, m, f: Siren(**SHAPE, channels=c, mean=m, w0=f), (15., 20., 30.)),
-    'sine with skips': (lambda c, m, f: Skip(**SHAPE, channels=c, mean=m, w0=f), (15., 20., 30.)),
-    'FINER': (lambda c, m, f: Finer(**SHAPE, channels=c, mean=m, w0=f), (10., 20., 30.)),
-    'WIRE': (lambda c, m, f: Wire(**SHAPE, channels=c, mean=m, w0=f), (10., 20.)),
-    'Gaussian': (lambda c, m, f: Gauss(**SHAPE, channels=c, mean=m, w0=f), (5., 15.)),
-    'ReLU': (lambda c, m, f: ReluNet(**SHAPE, channels=c, mean=m), (1.,)),
-    'ReLU, 32 Fourier features': (lambda c, m, f: FourierNet(19, 10, c, 32, f, mean=m), (4., 8.)),
+    "sine": (lambda c, m, f: Siren(**SHAPE, channels=c, mean=m, w0=f), (15.0, 20.0, 30.0)),
+    "sine with skips": (
+        lambda c, m, f: Skip(**SHAPE, channels=c, mean=m, w0=f),
+        (15.0, 20.0, 30.0),
+    ),
+    "FINER": (lambda c, m, f: Finer(**SHAPE, channels=c, mean=m, w0=f), (10.0, 20.0, 30.0)),
+    "WIRE": (lambda c, m, f: Wire(**SHAPE, channels=c, mean=m, w0=f), (10.0, 20.0)),
+    "Gaussian": (lambda c, m, f: Gauss(**SHAPE, channels=c, mean=m, w0=f), (5.0, 15.0)),
+    "ReLU": (lambda c, m, f: ReluNet(**SHAPE, channels=c, mean=m), (1.0,)),
+    "ReLU, 32 Fourier features": (lambda c, m, f: FourierNet(19, 10, c, 32, f, mean=m), (4.0, 8.0)),
 }
 
-if __name__ == '__main__':
-    table = Table('variants.tsv', 'picture variant frequency lr weights psnr_db seconds', 4, 'activations and skips at equal shapes, 500 steps, floating point')
-    shown = {f'kodim{i:02d}': reduced(i, (192, 128)) for i in (5, 15, 23)} | {'text page': np.array(Image.fromarray(text_page()[..., 0]).resize((240, 180), Image.Resampling.BOX))[..., None]}
+if __name__ == "__main__":
+    table = Table(
+        "variants.tsv",
+        "picture variant frequency lr weights psnr_db seconds",
+        4,
+        "activations and skips at equal shapes, 500 steps, floating point",
+    )
+    shown = {f"kodim{i:02d}": reduced(i, (192, 128)) for i in (5, 15, 23)} | {
+        "text page": np.array(
+            Image.fromarray(text_page()[..., 0]).resize((240, 180), Image.Resampling.BOX)
+        )[..., None]
+    }
     for name, x in shown.items():
         for variant, (make, frequencies) in VARIANTS.items():
             for f in frequencies:
-                for lr in (5e-3, 1e-2, 2e-2) if 'ReLU' in variant else (5e-4, 1e-3, 2e-3):   # those of sines are times their frequency
-                    if table.has(name, variant, f, lr): continue
+                for lr in (
+                    (5e-3, 1e-2, 2e-2) if "ReLU" in variant else (5e-4, 1e-3, 2e-3)
+                ):  # those of sines are times their frequency
+                    if table.has(name, variant, f, lr):
+                        continue
                     torch.manual_seed(0)
-                    net, t = make(x.shape[2], x.mean((0, 1))/255, f), time.perf_counter()
-                    try: db = fit(net, x, steps=500, batch=8192, threads=1, progress=False, lr=lr).psnr
-                    except DivergedError: db = float('nan')
-                    table.add(dict(picture=name, variant=variant, frequency=f, lr=lr, weights=sum(p.numel() for p in net.free()), psnr_db=round(float(db), 3), seconds=round(time.perf_counter() - t, 1)))
+                    net, t = make(x.shape[2], x.mean((0, 1)) / 255, f), time.perf_counter()
+                    try:
+                        db = fit(
+                            net, x, steps=500, batch=8192, threads=1, progress=False, lr=lr
+                        ).psnr
+                    except DivergedError:
+                        db = float("nan")
+                    table.add(
+                        dict(
+                            picture=name,
+                            variant=variant,
+                            frequency=f,
+                            lr=lr,
+                            weights=sum(p.numel() for p in net.free()),
+                            psnr_db=round(float(db), 3),
+                            seconds=round(time.perf_counter() - t, 1),
+                        )
+                    )
     assert all(issubclass(c, CoordNet) for c in (Skip, Finer, Wire, Gauss))

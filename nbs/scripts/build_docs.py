@@ -6,6 +6,7 @@
 The site loads nothing from other hosts: formulas are MathML, which browsers render, and fonts are those of the system.
 The sources remain valid for Quarto, so nbdev_docs can build pages from them if Quarto is installed.
 """
+
 import html, json, re, shutil, subprocess, sys
 from pathlib import Path
 import yaml
@@ -16,11 +17,22 @@ from nbdev.serve import proc_nbs
 
 NOT_PAGES = shutil.ignore_patterns("*.bak", "tests", "scripts")
 FOLDERS = dict(tutorials="Tutorials", benchmarks="Results", explanations="Explanations")
-PACKAGES = {    # folder of a package: title of its section
-    "15_image": "Images and metrics", "20_entropy": "Entropy coding", "25_transform": "Transforms", "30_bitstream": "File format",
-    "40_siren": "SIREN codec", "45_wavelet": "Wavelet codec", "50_hybrid": "Hybrid codec", "60_latent": "Latent codec",
-    "65_lossless": "Lossless codec", "70_codec": "Compress and decompress", "75_bench": "Benchmarks", "80_view": "Figures",
-    "85_cli": "Command line", "88_pillow": "Pillow", "90_widgets": "Widgets",
+PACKAGES = {  # folder of a package: title of its section
+    "15_image": "Images and metrics",
+    "20_entropy": "Entropy coding",
+    "25_transform": "Transforms",
+    "30_bitstream": "File format",
+    "40_siren": "SIREN codec",
+    "45_wavelet": "Wavelet codec",
+    "50_hybrid": "Hybrid codec",
+    "60_latent": "Latent codec",
+    "65_lossless": "Lossless codec",
+    "70_codec": "Compress and decompress",
+    "75_bench": "Benchmarks",
+    "80_view": "Figures",
+    "85_cli": "Command line",
+    "88_pillow": "Pillow",
+    "90_widgets": "Widgets",
 }
 
 
@@ -34,7 +46,7 @@ def prepare():
 
 def simplify_config(folder):
     "Remove the two keys of the Quarto configuration that smalldocs does not support"
-    path = folder/"_quarto.yml"
+    path = folder / "_quarto.yml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     config["format"].pop("commonmark", None)
     config["format"]["html"].pop("keep-md", None)
@@ -46,7 +58,8 @@ def page_name(nb, path):
     first = nb["cells"][0]
     front = "".join(first["source"])
     found = re.search(r"^output-file: *(\S+)\.html$", front, re.M)
-    if first["cell_type"] != "raw" or not found: return path.name
+    if first["cell_type"] != "raw" or not found:
+        return path.name
     first["source"] = re.sub(r"^output-file:.*\n", "", front, flags=re.M)
     return found[1] + ".ipynb"
 
@@ -56,18 +69,38 @@ def stage(prepared, folder):
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(prepared, folder, ignore=NOT_PAGES)
     simplify_config(folder)
-    site = yaml.safe_load((folder/"nbdev.yml").read_text(encoding="utf-8"))["website"]["site-url"].rstrip("/") + "/"
-    names, pages = {}, {p: json.loads(p.read_text(encoding="utf-8")) for p in folder.rglob("*.ipynb")}
-    for path, nb in pages.items(): names[path.name] = page_name(nb, path)
-    numbered = re.compile(r"(?<![\w])(" + "|".join(re.escape(old) for old in names if old != names[old]) + r")\b") if names else None
+    site = (
+        yaml.safe_load((folder / "nbdev.yml").read_text(encoding="utf-8"))["website"][
+            "site-url"
+        ].rstrip("/")
+        + "/"
+    )
+    names, pages = (
+        {},
+        {p: json.loads(p.read_text(encoding="utf-8")) for p in folder.rglob("*.ipynb")},
+    )
     for path, nb in pages.items():
-        if path.parent.name == "benchmarks": fold(nb)
+        names[path.name] = page_name(nb, path)
+    numbered = (
+        re.compile(
+            r"(?<![\w])(" + "|".join(re.escape(old) for old in names if old != names[old]) + r")\b"
+        )
+        if names
+        else None
+    )
+    for path, nb in pages.items():
+        if path.parent.name == "benchmarks":
+            fold(nb)
         mend_docs(nb)
         up = "../" * len(path.relative_to(folder).parent.parts)
         path.unlink()
-        path.with_name(names[path.name]).write_text(relink(json.dumps(nb), site, up, names, numbered), encoding="utf-8")
-    bar = yaml.safe_dump(dict(website=dict(sidebar=dict(contents=sidebar(pages, folder)))), sort_keys=False)
-    (folder/"sidebar.yml").write_text(numbered.sub(lambda m: names[m[1]], bar), encoding="utf-8")
+        path.with_name(names[path.name]).write_text(
+            relink(json.dumps(nb), site, up, names, numbered), encoding="utf-8"
+        )
+    bar = yaml.safe_dump(
+        dict(website=dict(sidebar=dict(contents=sidebar(pages, folder)))), sort_keys=False
+    )
+    (folder / "sidebar.yml").write_text(numbered.sub(lambda m: names[m[1]], bar), encoding="utf-8")
 
 
 def fold(nb):
@@ -83,9 +116,16 @@ def mend_docs(nb):
         name = re.search(r"^show_doc\((\w+)\)", "".join(cell["source"]), re.M)
         for data in (o.get("data", {}) for o in cell.get("outputs", []) if name):
             text = "".join(data.get("text/markdown", ""))
-            text = re.sub(r"```python.*?```", lambda code: re.sub(r"\[`([^`]+)`\]\([^)]*\)", r"\1", code[0]), text, flags=re.S)
-            if re.search(r"def Commands?\.__call__", text): text = command_doc(text, name[1])
-            if text: data["text/markdown"] = text
+            text = re.sub(
+                r"```python.*?```",
+                lambda code: re.sub(r"\[`([^`]+)`\]\([^)]*\)", r"\1", code[0]),
+                text,
+                flags=re.S,
+            )
+            if re.search(r"def Commands?\.__call__", text):
+                text = command_doc(text, name[1])
+            if text:
+                data["text/markdown"] = text
 
 
 def command_doc(text, name):
@@ -93,48 +133,79 @@ def command_doc(text, name):
     line = f"implicit-compress{'' if name == 'main' else ' ' + name.replace('_', '-')} --help"
     text = re.sub(r"^### Commands?$", f"### {name}", text, flags=re.M)
     text = re.sub(r"```python.*?```", f"```bash\n{line}\n```", text, flags=re.S)
-    text = re.sub(r"\x08\n(.*?)(?=\n\n|\Z)", r"```bash\n\1\n```", text, flags=re.S)    # click leaves such a paragraph as it is
+    text = re.sub(
+        r"\x08\n(.*?)(?=\n\n|\Z)", r"```bash\n\1\n```", text, flags=re.S
+    )  # click leaves such a paragraph as it is
     return re.sub(r"(?<=\w )(--\w+)(?=,)", r"`\1`", text)
 
 
 def sidebar(pages, folder):
     "Content of the sidebar: the folders, with the pages in the order of their last mention on the first page; then packages, by number"
-    first = "".join(line for cell in pages[folder/"index.ipynb"]["cells"] for line in cell["source"])
+    first = "".join(
+        line for cell in pages[folder / "index.ipynb"]["cells"] for line in cell["source"]
+    )
     found = sorted(p.relative_to(folder).as_posix() for p in pages if p.stem != "index")
-    def place(name): return at if (at := first.rfind(f"({name})")) >= 0 else len(first)
-    out = [dict(section=title, contents=sorted((n for n in found if n.startswith(f"{f}/")), key=place)) for f, title in FOLDERS.items()]
+
+    def place(name):
+        return at if (at := first.rfind(f"({name})")) >= 0 else len(first)
+
+    out = [
+        dict(section=title, contents=sorted((n for n in found if n.startswith(f"{f}/")), key=place))
+        for f, title in FOLDERS.items()
+    ]
     unknown = {n.partition("/")[0] for n in found if n[:2].isdigit()} - set(PACKAGES)
-    if unknown: sys.exit(f"no section of the sidebar has a title for {unknown}")
-    out += [dict(section=title, contents=[n for n in found if n.startswith(f"{f}/")]) for f, title in PACKAGES.items()]
+    if unknown:
+        sys.exit(f"no section of the sidebar has a title for {unknown}")
+    out += [
+        dict(section=title, contents=[n for n in found if n.startswith(f"{f}/")])
+        for f, title in PACKAGES.items()
+    ]
     return ["index.ipynb", *out]
 
 
 def relink(text, site, up, names, numbered):
     "Make links to the site relative, and rename links to notebooks; links to the repository are kept"
     text = text.replace(site, up)
-    return re.sub(r"\]\((?![a-z]+:)[^)\s]*\)", lambda link: numbered.sub(lambda m: names[m[1]], link[0]), text)
+    return re.sub(
+        r"\]\((?![a-z]+:)[^)\s]*\)", lambda link: numbered.sub(lambda m: names[m[1]], link[0]), text
+    )
 
 
 def formula(found):
     "Convert a TeX formula in a page to MathML"
-    tex = re.sub(r"\\(Big|big)\\([lr])(floor|ceil)", lambda m: f"\\{m[1]}" + dict(lfloor="⌊", rfloor="⌋", lceil="⌈", rceil="⌉")[m[2] + m[3]], html.unescape(found[2]))
+    tex = re.sub(
+        r"\\(Big|big)\\([lr])(floor|ceil)",
+        lambda m: f"\\{m[1]}" + dict(lfloor="⌊", rfloor="⌋", lceil="⌈", rceil="⌉")[m[2] + m[3]],
+        html.unescape(found[2]),
+    )
     return f'<span class="math {found[1]}">{convert(tex, display="block" if found[1] == "display" else "inline")}</span>'
 
 
 def wrapped(found):
     "Wrap every line of a command box or a signature in a span, so that long lines can be indented"
-    lines = re.sub(r"(?<= )(--?[a-z][\w-]*)", r'<span class="text-nowrap">\1</span>', found[2]) if "bash" in found[1] else found[2]
+    lines = (
+        re.sub(r"(?<= )(--?[a-z][\w-]*)", r'<span class="text-nowrap">\1</span>', found[2])
+        if "bash" in found[1]
+        else found[2]
+    )
     lines = re.sub(r"\n((?:</span>)+)", r"\1\n", lines)
-    if any(line.count("<span") != line.count("</span>") for line in lines.split("\n")): return found[0]
+    if any(line.count("<span") != line.count("</span>") for line in lines.split("\n")):
+        return found[0]
     return found[1] + "\n".join(f"<span>{line}</span>" for line in lines.split("\n")) + found[3]
 
 
 def without_lost_places(page):
     "The text of a page; links to a missing anchor of another page (nbdev also links private names) are replaced by links to the page"
+
     def kept(link):
-        to = page.parent/link[1] if link[1] else page
-        there = not to.suffix == ".html" or not to.exists() or f'id="{html.unescape(link[2])}"' in to.read_text(encoding="utf-8")
+        to = page.parent / link[1] if link[1] else page
+        there = (
+            not to.suffix == ".html"
+            or not to.exists()
+            or f'id="{html.unescape(link[2])}"' in to.read_text(encoding="utf-8")
+        )
         return link[0] if there else f'href="{link[1] or page.name}"'
+
     return re.sub(r'href="(?![a-z]+:)([^"#]*)#([^"]+)"', kept, page.read_text(encoding="utf-8"))
 
 
@@ -142,14 +213,28 @@ def settle(site):
     "Remove references to other hosts from the pages of `site`"
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        text = re.sub(r'<span class="math (inline|display)">\\[\[(](.*?)\\[\])]</span>', formula, text, flags=re.S)
-        text = re.sub(r'(<pre class="sourceCode (?:bash|python) code-with-copy"><code [^>]*>)((?:(?!</code>).)*)(</code></pre>)', wrapped, text, flags=re.S)
+        text = re.sub(
+            r'<span class="math (inline|display)">\\[\[(](.*?)\\[\])]</span>',
+            formula,
+            text,
+            flags=re.S,
+        )
+        text = re.sub(
+            r'(<pre class="sourceCode (?:bash|python) code-with-copy"><code [^>]*>)((?:(?!</code>).)*)(</code></pre>)',
+            wrapped,
+            text,
+            flags=re.S,
+        )
         text = re.sub(r"<code>([^<]{1,24})</code>", r'<code class="text-nowrap">\1</code>', text)
-        text = re.sub(r'<link [^>]*katex[^>]*>|<script [^>]*katex[^>]*></script>', "", text)
+        text = re.sub(r"<link [^>]*katex[^>]*>|<script [^>]*katex[^>]*></script>", "", text)
         page.write_text(text, encoding="utf-8")
-    for page in site.rglob("*.html"): page.write_text(without_lost_places(page), encoding="utf-8")
-    for theme in (site/"site_libs").rglob("*.css"):
-        theme.write_text(re.sub(r"@import url\([^)]*//fonts[^)]*\);", "", theme.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in site.rglob("*.html"):
+        page.write_text(without_lost_places(page), encoding="utf-8")
+    for theme in (site / "site_libs").rglob("*.css"):
+        theme.write_text(
+            re.sub(r"@import url\([^)]*//fonts[^)]*\);", "", theme.read_text(encoding="utf-8")),
+            encoding="utf-8",
+        )
 
 
 def build(folder):
@@ -157,9 +242,9 @@ def build(folder):
     stage(prepare(), folder)
     smalldocs = shutil.which("smalldocs", path=str(Path(sys.executable).parent)) or "smalldocs"
     subprocess.run([smalldocs, "render", "."], cwd=folder, check=True)
-    settle(folder/"_docs")
+    settle(folder / "_docs")
     return subprocess.run([smalldocs, "check", "."], cwd=folder).returncode
 
 
-if __name__ == "__main__":    # needed: nbdev starts processes that import this file
+if __name__ == "__main__":  # needed: nbdev starts processes that import this file
     sys.exit(build(Path(sys.argv[1] if len(sys.argv) > 1 else "_site").resolve()))

@@ -1,7 +1,8 @@
 """Check that the built wheel and source distribution contain all files of the package.
 
-    python nbs/scripts/check_dist.py FOLDER      # the folder with the .whl and the .tar.gz
+python nbs/scripts/check_dist.py FOLDER      # the folder with the .whl and the .tar.gz
 """
+
 import subprocess, sys, tarfile, zipfile
 from pathlib import Path
 
@@ -10,7 +11,12 @@ SDIST_ONLY = {"settings.ini", "setup.py", "README.md", "LICENSE"}
 
 def package_files():
     "All files of the package that are under version control or not ignored"
-    git = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "implicit_compress"], capture_output=True, text=True, check=True)
+    git = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "implicit_compress"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return {f for f in git.stdout.split("\n") if f and Path(f).is_file()}
 
 
@@ -21,8 +27,13 @@ def check(folder):
     in_sdist = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
     files = package_files()
     missing = {"wheel": files - in_wheel, "sdist": (files | SDIST_ONLY) - in_sdist}
-    if any(missing.values()): sys.exit(f"missing: {missing}")
-    for path in (wheel, sdist): print(f"{path.name}: {path.stat().st_size/1000:.0f} kB, all {len(files)} files of the package")
+    if any(missing.values()):
+        sys.exit(f"missing: {missing}")
+    for path in (wheel, sdist):
+        print(
+            f"{path.name}: {path.stat().st_size / 1000:.0f} kB, all {len(files)} files of the package"
+        )
 
 
-if __name__ == "__main__": check(Path(sys.argv[1]))
+if __name__ == "__main__":
+    check(Path(sys.argv[1]))

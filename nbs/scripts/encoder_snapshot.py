@@ -8,6 +8,7 @@ Every row of nbs/benchmarks/stages.py, latent pyramids at several rates, lossles
 fixed number of steps and one thread. Fits run in floating point, so hashes of different machines need not agree: compare only on one
 machine, with the same versions of the libraries. `--check FILE` compares with a saved list and exits with code 1 on any difference.
 """
+
 import argparse
 import os
 import sys

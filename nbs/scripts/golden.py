@@ -1,7 +1,8 @@
 """Write the golden files, which every later version must decode to the same samples.
 
-    python nbs/scripts/golden.py            # missing files only; existing files are not changed
+python nbs/scripts/golden.py            # missing files only; existing files are not changed
 """
+
 import json, sys
 from hashlib import sha256
 from pathlib import Path
@@ -11,35 +12,85 @@ from implicit_compress.codec.api import compress, decompress
 from implicit_compress.image.io import demo_image
 from implicit_compress.lossless.codec import encode_lossless
 
-FOLDER = Path(__file__).parent.parent/"tests"/"golden"/f"v{VERSION}"
-MOST = 1500    # bytes a file
+FOLDER = Path(__file__).parent.parent / "tests" / "golden" / f"v{VERSION}"
+MOST = 1500  # bytes a file
 
 
 def pictures():
     "Name, samples and arguments of every golden file"
     x = demo_image()
-    gray, deep = x[40:64, 80:112, 1:2], lambda h, w: np.linspace(0, 65535, h*w).astype(np.uint16).reshape(h, w, 1)
-    clear = np.arange(20*30, dtype=np.uint8).reshape(20, 30, 1)
+    gray, deep = (
+        x[40:64, 80:112, 1:2],
+        lambda h, w: np.linspace(0, 65535, h * w).astype(np.uint16).reshape(h, w, 1),
+    )
+    clear = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30, 1)
     return {
-        "gray_24x32": (gray, dict(bpp=2)), "gray_alpha_24x32": (np.concatenate([gray, 255 - gray], 2), dict(bpp=9)),
-        "rgb_37x53": (x[60:97, 90:143], dict(bpp=5)), "rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(bpp=6)), "gray16_9x15": (deep(9, 15), dict(bpp=6)),
-        "rgb16_12x20": (np.concatenate([deep(12, 20), deep(20, 12).transpose(1, 0, 2), deep(12, 20)[::-1]], 2), dict(bpp=8)),
-        "rgb_1x1": (x[100:101, 100:101], dict(bpp=8)), "rgb_1x64": (x[100:101, 60:124], dict(bpp=8)), "profile_8x8": (x[50:58, 90:98], dict(bpp=8)),
-        "tiles_64x97": (x[40:104, 90:187], dict(shape=(8, 3, 5))), "lossless_20x24": (x[40:60, 90:114], dict(lossless=True)),
-        "lossless_base_16x20": (x[40:56, 90:110], dict(shape=(6, 2))), "lossless_gray16_9x15": (deep(9, 15) + clear[:9, :15]%7, dict(lossless=True)),
-        "pool_24x32": (gray, dict(shape=(8, 4), pool=.5)), "pool_tiles_32x48": (x[40:72, 90:138], dict(shape=(7, 3, 3), pool=.4)), "cluster_24x32": (gray, dict(shape=(9, 4), quantizer="cluster")),
-        "lossless_values_12x20": (deep(12, 20)//4096*4096, dict(lossless=True)), "lossless_packed_24x24": (np.tile(x[60:68, 90:98], (3, 3, 1)), dict(lossless=True)),
+        "gray_24x32": (gray, dict(bpp=2)),
+        "gray_alpha_24x32": (np.concatenate([gray, 255 - gray], 2), dict(bpp=9)),
+        "rgb_37x53": (x[60:97, 90:143], dict(bpp=5)),
+        "rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(bpp=6)),
+        "gray16_9x15": (deep(9, 15), dict(bpp=6)),
+        "rgb16_12x20": (
+            np.concatenate([deep(12, 20), deep(20, 12).transpose(1, 0, 2), deep(12, 20)[::-1]], 2),
+            dict(bpp=8),
+        ),
+        "rgb_1x1": (x[100:101, 100:101], dict(bpp=8)),
+        "rgb_1x64": (x[100:101, 60:124], dict(bpp=8)),
+        "profile_8x8": (x[50:58, 90:98], dict(bpp=8)),
+        "tiles_64x97": (x[40:104, 90:187], dict(shape=(8, 3, 5))),
+        "lossless_20x24": (x[40:60, 90:114], dict(lossless=True)),
+        "lossless_base_16x20": (x[40:56, 90:110], dict(shape=(6, 2))),
+        "lossless_gray16_9x15": (deep(9, 15) + clear[:9, :15] % 7, dict(lossless=True)),
+        "pool_24x32": (gray, dict(shape=(8, 4), pool=0.5)),
+        "pool_tiles_32x48": (x[40:72, 90:138], dict(shape=(7, 3, 3), pool=0.4)),
+        "cluster_24x32": (gray, dict(shape=(9, 4), quantizer="cluster")),
+        "lossless_values_12x20": (deep(12, 20) // 4096 * 4096, dict(lossless=True)),
+        "lossless_packed_24x24": (np.tile(x[60:68, 90:98], (3, 3, 1)), dict(lossless=True)),
         "skips_37x53": (x[60:97, 90:143], dict(shape=(8, 5, 2), skips=True)),
-        "hash_cluster_24x32": (gray, dict(shape=(9, 4), pool=.5, hashing="hash", quantizer="cluster", coder="huffman")),
-        "bands_37x53": (x[60:97, 90:143], dict(bpp=4, levels=1, details="sparse", colour="ycbcr", share=.5)), "bands_haar_20x24": (x[40:60, 90:114], dict(bpp=14, wavelet="haar", levels=1, details="network")),
-        "sparse_rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(bpp=6, details="sparse", share=0)), "sparse_db3_37x53": (x[60:97, 90:143], dict(bpp=4, details="sparse", share=0, wavelet="db3")),
+        "hash_cluster_24x32": (
+            gray,
+            dict(shape=(9, 4), pool=0.5, hashing="hash", quantizer="cluster", coder="huffman"),
+        ),
+        "bands_37x53": (
+            x[60:97, 90:143],
+            dict(bpp=4, levels=1, details="sparse", colour="ycbcr", share=0.5),
+        ),
+        "bands_haar_20x24": (
+            x[40:60, 90:114],
+            dict(bpp=14, wavelet="haar", levels=1, details="network"),
+        ),
+        "sparse_rgba_20x30": (
+            np.concatenate([x[:20, :30], clear], 2),
+            dict(bpp=6, details="sparse", share=0),
+        ),
+        "sparse_db3_37x53": (
+            x[60:97, 90:143],
+            dict(bpp=4, details="sparse", share=0, wavelet="db3"),
+        ),
         "sparse_gray16_9x15": (deep(9, 15), dict(bpp=6, details="sparse", share=0)),
-        "opaque_24x32": (np.concatenate([x[40:64, 80:112], np.full((24, 32, 1), 255, np.uint8)], 2), dict(bpp=4)),
-        "metadata_24x32": (x[40:64, 80:112], dict(bpp=4, exif=b"MM\0*\0\0\0\x08\0\0\0\0\0\0", xmp=b"<x:xmpmeta/>")),
-        "lossless_base_rgba_16x20": (np.concatenate([x[40:56, 90:110], clear[:16, :20]], 2), dict(shape=(6, 2))),
-        "pyramid_rgb_37x53": (x[60:97, 90:143], dict(method="pyramid", lmbda=2e-3, start="none")), "pyramid_low_64x97": (x[40:104, 90:187], dict(method="pyramid", lmbda=.03, start="none")),
-        "pyramid_rgba_20x30": (np.concatenate([x[:20, :30], clear], 2), dict(method="pyramid", lmbda=4e-3, start="none")), "pyramid_gray16_9x15": (deep(9, 15), dict(method="pyramid", lmbda=1e-3, start="none")),
-        **{f"pyramid_start{k}_24x32": (x[40:64, 80:112], dict(method="pyramid", lmbda=v)) for k, v in ((44, 1.6e-2), (52, 4e-3), (60, 1e-3), (68, 2.5e-4), (76, 6e-5))},
+        "opaque_24x32": (
+            np.concatenate([x[40:64, 80:112], np.full((24, 32, 1), 255, np.uint8)], 2),
+            dict(bpp=4),
+        ),
+        "metadata_24x32": (
+            x[40:64, 80:112],
+            dict(bpp=4, exif=b"MM\0*\0\0\0\x08\0\0\0\0\0\0", xmp=b"<x:xmpmeta/>"),
+        ),
+        "lossless_base_rgba_16x20": (
+            np.concatenate([x[40:56, 90:110], clear[:16, :20]], 2),
+            dict(shape=(6, 2)),
+        ),
+        "pyramid_rgb_37x53": (x[60:97, 90:143], dict(method="pyramid", lmbda=2e-3, start="none")),
+        "pyramid_low_64x97": (x[40:104, 90:187], dict(method="pyramid", lmbda=0.03, start="none")),
+        "pyramid_rgba_20x30": (
+            np.concatenate([x[:20, :30], clear], 2),
+            dict(method="pyramid", lmbda=4e-3, start="none"),
+        ),
+        "pyramid_gray16_9x15": (deep(9, 15), dict(method="pyramid", lmbda=1e-3, start="none")),
+        **{
+            f"pyramid_start{k}_24x32": (x[40:64, 80:112], dict(method="pyramid", lmbda=v))
+            for k, v in ((44, 1.6e-2), (52, 4e-3), (60, 1e-3), (68, 2.5e-4), (76, 6e-5))
+        },
     }
 
 
@@ -49,34 +100,71 @@ def facts(data):
     h, icc = found.header, found.icc
     y = decompress(data)
     args = {k: list(v) if isinstance(v, bytes) else v for k, v in h.args.items()}
-    return dict(bytes=len(data), file_sha256=sha256(data).hexdigest(), shape=list(y.shape), dtype=str(y.dtype),
-                samples_sha256=sha256(y.astype(f"<u{y.itemsize}").tobytes()).hexdigest(),
-                header=dict(height=h.height, width=h.width, channels=h.channels, depth=h.depth, method=h.method, **args),
-                **{f"{name}_sha256": sha256(v).hexdigest() for name in ("exif", "xmp") if (v := getattr(found, name))},
-                icc_sha256=sha256(icc).hexdigest() if icc else None)
+    return dict(
+        bytes=len(data),
+        file_sha256=sha256(data).hexdigest(),
+        shape=list(y.shape),
+        dtype=str(y.dtype),
+        samples_sha256=sha256(y.astype(f"<u{y.itemsize}").tobytes()).hexdigest(),
+        header=dict(
+            height=h.height,
+            width=h.width,
+            channels=h.channels,
+            depth=h.depth,
+            method=h.method,
+            **args,
+        ),
+        **{
+            f"{name}_sha256": sha256(v).hexdigest()
+            for name in ("exif", "xmp")
+            if (v := getattr(found, name))
+        },
+        icc_sha256=sha256(icc).hexdigest() if icc else None,
+    )
 
 
 def corrected(x, base):
     "A lossless file that uses `base`, even if it is not smaller"
     predictors, *coded = encode_lossless(x, decompress(base))
-    return pack(Header(*x.shape, 8*x.itemsize, "lossless", dict(colour="ycocg", base=base, predictors=predictors)), *coded)
+    return pack(
+        Header(
+            *x.shape,
+            8 * x.itemsize,
+            "lossless",
+            dict(colour="ycocg", base=base, predictors=predictors),
+        ),
+        *coded,
+    )
 
 
 def write(folder):
     "Write the missing files, and the list of expected results"
     folder.mkdir(parents=True, exist_ok=True)
-    listed = folder/"golden.json"
+    listed = folder / "golden.json"
     found = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else {}
     for name, (x, how) in pictures().items():
-        if name in found: continue
-        data = bytes(compress(x, **how, **({} if "lossless" in how or how.get("share") == 0 else dict(steps=60)), threads=1, progress=False))
-        if "base" in name: data = corrected(x, data)
-        if name.startswith("profile"): data = attach(data, icc=bytes(range(200)))
-        if len(data) > MOST: sys.exit(f"{name}: {len(data)} bytes, more than {MOST}")
-        (folder/f"{name}.iic").write_bytes(data)
+        if name in found:
+            continue
+        data = bytes(
+            compress(
+                x,
+                **how,
+                **({} if "lossless" in how or how.get("share") == 0 else dict(steps=60)),
+                threads=1,
+                progress=False,
+            )
+        )
+        if "base" in name:
+            data = corrected(x, data)
+        if name.startswith("profile"):
+            data = attach(data, icc=bytes(range(200)))
+        if len(data) > MOST:
+            sys.exit(f"{name}: {len(data)} bytes, more than {MOST}")
+        (folder / f"{name}.iic").write_bytes(data)
         found[name] = facts(data)
         print(f"{name:18}{len(data):6} bytes  {found[name]['samples_sha256'][:16]}")
     listed.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-if __name__ == "__main__": write(FOLDER)
+if __name__ == "__main__":
+    write(FOLDER)

@@ -1,7 +1,8 @@
 """Make the small images of the map on the first page, from one real file: nbs/images/map/*.png
 
-    python nbs/scripts/map_pictures.py      # a minute on one core
+python nbs/scripts/map_pictures.py      # a minute on one core
 """
+
 import numpy as np
 from io import BytesIO
 from PIL import Image
@@ -15,27 +16,31 @@ from implicit_compress.siren.network import draw
 from implicit_compress.image.tiling import tile_boxes, split
 from implicit_compress.view.figures import figure, image_of
 
-WIDE, HIGH = 216, 144    # pixels
+WIDE, HIGH = 216, 144  # pixels
 
 
 class Early(Callback):
     "Keep the output of the network after some steps"
-    def __init__(self, step): self.step, self.seen = step, None
+
+    def __init__(self, step):
+        self.step, self.seen = step, None
 
     def after_step(self, s):
-        if s.step == self.step: self.seen = to_samples(draw(s.net, *s.pixels.shape[:2]))
+        if s.step == self.step:
+            self.seen = to_samples(draw(s.net, *s.pixels.shape[:2]))
 
 
 def bordered(x, boxes):
     "An image with the borders of its tiles"
     out = x.copy()
-    for t, l, b, r in boxes: out[t:t + 2, l:r] = out[t:b, l:l + 2] = 255
+    for t, l, b, r in boxes:
+        out[t : t + 2, l:r] = out[t:b, l : l + 2] = 255
     return out
 
 
 def plot(draw_into):
     "A small plot without tick labels"
-    fig = figure(WIDE/96, HIGH/96, 96)
+    fig = figure(WIDE / 96, HIGH / 96, 96)
     ax = fig.subplots()
     draw_into(ax)
     ax.set_yticks([])
@@ -47,7 +52,9 @@ def plot(draw_into):
 def weights(o, layer=1):
     "Histogram of the weights of a layer"
     k = o.layers[layer].k
-    return plot(lambda ax: ax.hist((o.layers[layer].Q*STEPS[k]).ravel(), bins=61, color="#1f77b4"))
+    return plot(
+        lambda ax: ax.hist((o.layers[layer].Q * STEPS[k]).ravel(), bins=61, color="#1f77b4")
+    )
 
 
 def symbols(o, k=1):
@@ -56,28 +63,40 @@ def symbols(o, k=1):
     v = np.arange(q.min(), q.max() + 1)
 
     def both(ax):
-        ax.bar(v, [(q == i).sum() for i in v], color="#2ca02c", width=.8)
-        ax.plot(v, len(q)*chances(m, v[0], v[-1]), color="#ff7f0e", lw=2)
+        ax.bar(v, [(q == i).sum() for i in v], color="#2ca02c", width=0.8)
+        ax.plot(v, len(q) * chances(m, v[0], v[-1]), color="#ff7f0e", lw=2)
+
     return plot(both)
 
 
 def dots(data, wide=54):
     "Bytes as gray pixels"
-    v = np.frombuffer(data, np.uint8)[:wide*36].reshape(-1, wide)
+    v = np.frombuffer(data, np.uint8)[: wide * 36].reshape(-1, wide)
     return np.repeat(v[..., None], 3, 2).repeat(4, 0).repeat(4, 1)
 
 
 def pictures():
     "Chapter name -> image"
     x, early = demo_image(), Early(40)
-    data = compress(x, bpp=.4, steps=1500, callbacks=[early], progress=False, threads=1)
+    data = compress(x, bpp=0.4, steps=1500, callbacks=[early], progress=False, threads=1)
     o, (h, w) = opened(data), x.shape[:2]
     seen = neurons(float_net(o), h, w, 1, 72)
-    return dict(image=x, tiles=bordered(x, tile_boxes(split(x, 12), h, w)), siren=sheet(seen, 9, 3), fit=early.seen, quantize=weights(o), entropy=symbols(o),
-                bitstream=dots(data), exact=decompress(data))
+    return dict(
+        image=x,
+        tiles=bordered(x, tile_boxes(split(x, 12), h, w)),
+        siren=sheet(seen, 9, 3),
+        fit=early.seen,
+        quantize=weights(o),
+        entropy=symbols(o),
+        bitstream=dots(data),
+        exact=decompress(data),
+    )
 
 
 if __name__ == "__main__":
-    home = get_config().nbs_path/"images"/"map"
+    home = get_config().nbs_path / "images" / "map"
     home.mkdir(exist_ok=True)
-    for name, y in pictures().items(): Image.fromarray(y).resize((WIDE, HIGH), Image.Resampling.LANCZOS).save(home/f"{name}.jpg", quality=82)
+    for name, y in pictures().items():
+        Image.fromarray(y).resize((WIDE, HIGH), Image.Resampling.LANCZOS).save(
+            home / f"{name}.jpg", quality=82
+        )

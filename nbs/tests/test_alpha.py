@@ -1,11 +1,24 @@
 "Alpha is exact with every method, hidden colour costs nothing, and other sizes of colour and alpha agree"
+
 import warnings
 import zlib
 from fractions import Fraction
 import numpy as np
 import pytest
 from implicit_compress.image.alpha import filled, visible_psnr
-from implicit_compress.bitstream.container import DamagedError, Header, IicError, LimitError, Limits, assemble, attach, ledger, pack, peek, unpack
+from implicit_compress.bitstream.container import (
+    DamagedError,
+    Header,
+    IicError,
+    LimitError,
+    Limits,
+    assemble,
+    attach,
+    ledger,
+    pack,
+    peek,
+    unpack,
+)
 from implicit_compress.codec.api import alpha_field, compress, decompress, encode_lossless_file
 from implicit_compress.siren.integer import render_integer
 from implicit_compress.image.io import demo_image, grid_size
@@ -13,18 +26,29 @@ from implicit_compress.image.metrics import psnr
 
 H, W = 37, 53
 ROW, COL = np.mgrid[:H, :W]
-COLOUR = demo_image()[60:60 + H, 90:90 + W]
-CUT_OUT = np.where((ROW - 18)**2 + (COL - 26)**2 < 200, 255, 0).astype(np.uint8)[..., None]    # 0 and 255 alone
-SOFT = np.clip(300 - 8*np.hypot(ROW - 18, COL - 26), 0, 255).astype(np.uint8)[..., None]
+COLOUR = demo_image()[60 : 60 + H, 90 : 90 + W]
+CUT_OUT = np.where((ROW - 18) ** 2 + (COL - 26) ** 2 < 200, 255, 0).astype(np.uint8)[
+    ..., None
+]  # 0 and 255 alone
+SOFT = np.clip(300 - 8 * np.hypot(ROW - 18, COL - 26), 0, 255).astype(np.uint8)[..., None]
 NOISE = np.random.default_rng(0).integers(0, 256, COLOUR.shape, dtype=np.uint8)
-HIDDEN = np.where(CUT_OUT > 0, COLOUR, NOISE)    # noise where nothing is seen
-KINDS = dict(rgba_hidden=np.concatenate([HIDDEN, CUT_OUT], 2), la=np.concatenate([HIDDEN[..., :1], CUT_OUT], 2),
-             soft=np.concatenate([COLOUR, SOFT], 2), opaque=np.concatenate([COLOUR, np.full_like(CUT_OUT, 255)], 2))
-WAYS = dict(instant=dict(preset="instant", bpp=4), siren=dict(shape=(6, 3), steps=8), tiles=dict(shape=(5, 2, 2), steps=4),
-            hybrid=dict(bpp=4, levels=1, details="sparse", colour="ycbcr", share=.4, steps=4),
-            details=dict(bpp=8, wavelet="haar", levels=1, details="network", steps=4),
-            pyramid_0=dict(method="pyramid", bpp=4, seconds=0), pyramid=dict(method="pyramid", lmbda=3e-3, steps=3),
-            auto=dict(method="auto", bpp=4, seconds=0))
+HIDDEN = np.where(CUT_OUT > 0, COLOUR, NOISE)  # noise where nothing is seen
+KINDS = dict(
+    rgba_hidden=np.concatenate([HIDDEN, CUT_OUT], 2),
+    la=np.concatenate([HIDDEN[..., :1], CUT_OUT], 2),
+    soft=np.concatenate([COLOUR, SOFT], 2),
+    opaque=np.concatenate([COLOUR, np.full_like(CUT_OUT, 255)], 2),
+)
+WAYS = dict(
+    instant=dict(preset="instant", bpp=4),
+    siren=dict(shape=(6, 3), steps=8),
+    tiles=dict(shape=(5, 2, 2), steps=4),
+    hybrid=dict(bpp=4, levels=1, details="sparse", colour="ycbcr", share=0.4, steps=4),
+    details=dict(bpp=8, wavelet="haar", levels=1, details="network", steps=4),
+    pyramid_0=dict(method="pyramid", bpp=4, seconds=0),
+    pyramid=dict(method="pyramid", lmbda=3e-3, steps=3),
+    auto=dict(method="auto", bpp=4, seconds=0),
+)
 
 
 def encoded(x, **how):
@@ -41,6 +65,7 @@ def cut_outs():
 
 # ------------------------------------------------------------------------------------------- samples
 
+
 @pytest.mark.parametrize("way", WAYS)
 def test_cut_out_is_exact(cut_outs, way):
     "0 stays 0 and 255 stays 255, whatever draws the colour"
@@ -49,7 +74,7 @@ def test_cut_out_is_exact(cut_outs, way):
     assert y.shape == x.shape and y.dtype == x.dtype
     assert np.array_equal(y[..., 3], x[..., 3])
     assert f.psnr == pytest.approx(visible_psnr(y[..., :3], COLOUR, CUT_OUT), abs=1e-9)
-    assert f.bpp == pytest.approx(8*len(f)/(H*W))
+    assert f.bpp == pytest.approx(8 * len(f) / (H * W))
 
 
 @pytest.mark.parametrize("way", ["instant", "siren", "pyramid_0"])
@@ -64,7 +89,7 @@ def test_other_kinds_are_exact(kind, way):
 @pytest.mark.parametrize("way", ["instant", "siren", "pyramid_0"])
 def test_16_bit_alpha(way):
     "Every bit of a deep alpha plane"
-    deep = KINDS["soft"].astype(np.uint16)*257 + (ROW % 7)[..., None].astype(np.uint16)
+    deep = KINDS["soft"].astype(np.uint16) * 257 + (ROW % 7)[..., None].astype(np.uint16)
     y = decompress(encoded(deep, **WAYS[way]))
     assert y.dtype == np.uint16 and np.array_equal(y[..., 3], deep[..., 3])
 
@@ -78,7 +103,8 @@ def test_constant_plane_costs_next_to_nothing():
         for value in (0, 1, np.iinfo(depth).max):
             f = encoded(np.concatenate([x, np.full_like(x[..., :1], value)], 2), **how)
             assert np.all(decompress(f)[..., 3] == value)
-            if value: assert len(f) - len(plain) <= most and f.psnr == plain.psnr
+            if value:
+                assert len(f) - len(plain) <= most and f.psnr == plain.psnr
 
 
 def test_lossless_keeps_hidden_colour():
@@ -90,16 +116,22 @@ def test_lossless_keeps_hidden_colour():
 
 # ------------------------------------------------------------------------------------- hidden colour
 
+
 def test_filling_changes_nothing_that_is_seen():
     "Visible samples stay; one colour continues as itself"
     out = filled(HIDDEN, CUT_OUT)
     seen = CUT_OUT[..., 0] > 0
     assert np.array_equal(out[seen], HIDDEN[seen])
-    assert np.array_equal(filled(np.where(CUT_OUT > 0, 90, HIDDEN).astype(np.uint8), CUT_OUT), np.full_like(HIDDEN, 90))
+    assert np.array_equal(
+        filled(np.where(CUT_OUT > 0, 90, HIDDEN).astype(np.uint8), CUT_OUT),
+        np.full_like(HIDDEN, 90),
+    )
     assert np.array_equal(out, filled(np.where(CUT_OUT > 0, HIDDEN, 0).astype(np.uint8), CUT_OUT))
 
 
-@pytest.mark.parametrize("how", [dict(preset="instant", bpp=3), dict(method="pyramid", lmbda=3e-3, seconds=0)], ids=str)
+@pytest.mark.parametrize(
+    "how", [dict(preset="instant", bpp=3), dict(method="pyramid", lmbda=3e-3, seconds=0)], ids=str
+)
 def test_hidden_colour_is_free(how):
     "Noise under alpha 0 gives the same file as one colour there"
     flat = np.concatenate([np.where(CUT_OUT > 0, COLOUR, 0), CUT_OUT], 2)
@@ -117,7 +149,9 @@ def test_quality_is_that_of_visible_colour():
 def test_quality_of_a_pyramid():
     "A pyramid meets a quality where colour is seen, too"
     f = encoded(KINDS["rgba_hidden"], method="pyramid", psnr=25, seconds=0)
-    assert 25 <= f.psnr <= 25.1 and f.psnr == pytest.approx(visible_psnr(decompress(f)[..., :3], COLOUR, CUT_OUT))
+    assert 25 <= f.psnr <= 25.1 and f.psnr == pytest.approx(
+        visible_psnr(decompress(f)[..., :3], COLOUR, CUT_OUT)
+    )
 
 
 def test_everything_hidden():
@@ -139,24 +173,33 @@ def test_target_counts_alpha(cut_outs):
 
 # ---------------------------------------------------------------------------------- scales and boxes
 
+
 def expected_alpha(size):
     "Area means in real numbers"
+
     def weights(n, N):
-        edge = np.arange(N + 1)*n/N
-        lo, hi = np.maximum(edge[:-1, None], np.arange(n)), np.minimum(edge[1:, None], np.arange(n) + 1)
-        return np.maximum(hi - lo, 0)*N/n
+        edge = np.arange(N + 1) * n / N
+        lo, hi = (
+            np.maximum(edge[:-1, None], np.arange(n)),
+            np.minimum(edge[1:, None], np.arange(n) + 1),
+        )
+        return np.maximum(hi - lo, 0) * N / n
+
     return weights(H, size[0]) @ CUT_OUT[..., 0].astype(float) @ weights(W, size[1]).T
 
 
-@pytest.mark.parametrize("scale", [.5, Fraction(1, 3), 1.7, 2, 3])
+@pytest.mark.parametrize("scale", [0.5, Fraction(1, 3), 1.7, 2, 3])
 def test_scaled_network(cut_outs, scale):
     "Colour and alpha have the same size at any scale, and a box is a part of the whole"
     y = decompress(cut_outs["siren"], scale=scale)
     assert y.shape[:2] == grid_size(H, W, scale)
     assert np.abs(y[..., 3] - expected_alpha(y.shape[:2])).max() <= 1
     top, left, bottom, right = box = 3, 5, y.shape[0] - 2, y.shape[1] - 3
-    assert np.array_equal(decompress(cut_outs["siren"], scale=scale, box=box), y[top:bottom, left:right])
-    with pytest.raises(ValueError, match="outside"): decompress(cut_outs["siren"], scale=scale, box=(0, 0, 999, 9))
+    assert np.array_equal(
+        decompress(cut_outs["siren"], scale=scale, box=box), y[top:bottom, left:right]
+    )
+    with pytest.raises(ValueError, match="outside"):
+        decompress(cut_outs["siren"], scale=scale, box=(0, 0, 999, 9))
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 5])
@@ -167,11 +210,12 @@ def test_scaled_pyramid(cut_outs, level):
     rows, cols = -(-H >> level), -(-W >> level)
     assert y.shape == (rows, cols, 4)
     n = 1 << level
-    whole = np.pad(CUT_OUT[..., 0], [(0, rows*n - H), (0, cols*n - W)], mode="edge")
+    whole = np.pad(CUT_OUT[..., 0], [(0, rows * n - H), (0, cols * n - W)], mode="edge")
     assert np.abs(y[..., 3] - whole.reshape(rows, n, cols, n).mean((1, 3))).max() <= 1
-    box = (0, 0, -(-rows//2), -(-cols//2))
-    assert np.array_equal(decompress(f, scale=Fraction(1, n), box=box), y[:box[2], :box[3]])
-    with pytest.raises(ValueError, match="outside"): decompress(f, scale=Fraction(1, n), box=(0, 0, rows + 1, cols))
+    box = (0, 0, -(-rows // 2), -(-cols // 2))
+    assert np.array_equal(decompress(f, scale=Fraction(1, n), box=box), y[: box[2], : box[3]])
+    with pytest.raises(ValueError, match="outside"):
+        decompress(f, scale=Fraction(1, n), box=(0, 0, rows + 1, cols))
 
 
 def test_beginning_of_a_pyramid(cut_outs):
@@ -179,8 +223,10 @@ def test_beginning_of_a_pyramid(cut_outs):
     f = bytes(cut_outs["pyramid_0"])
     shapes = set()
     for n in range(len(f) - 5, len(f) - ledger(f)["words"], -60):
-        try: y = decompress(f[:n], partial=True)
-        except IicError: break
+        try:
+            y = decompress(f[:n], partial=True)
+        except IicError:
+            break
         level = next(k for k in range(12) if (-(-H >> k), -(-W >> k)) == y.shape[:2])
         assert np.array_equal(y[..., 3], decompress(f, scale=Fraction(1, 1 << level))[..., 3])
         shapes.add(y.shape)
@@ -191,12 +237,13 @@ def test_one_rule_for_scaled_sides():
     "The encoder's grid and the decoder's samples have one size: halves round to even"
     layer = [(np.array([[9, 4]]), np.array([-3]), 40, 30)]
     for h, w in ((37, 53), (39, 55), (1, 1), (5, 8)):
-        for scale in (.5, 1.5, 2.5, Fraction(1, 3), .01, 1):
+        for scale in (0.5, 1.5, 2.5, Fraction(1, 3), 0.01, 1):
             assert grid_size(h, w, scale) == render_integer(layer, h, w, scale=scale).shape[:2]
-    assert grid_size(37, 53, .5) == (18, 26)
+    assert grid_size(37, 53, 0.5) == (18, 26)
 
 
 # ------------------------------------------------------------------------------------ what is refused
+
 
 def with_alpha(f, alpha):
     "The same colour with any bytes as its field alpha"
@@ -209,12 +256,35 @@ def test_alpha_of_another_kind(cut_outs):
     good = unpack(f).alpha
     assert np.array_equal(decompress(with_alpha(f, good)), decompress(f))
     deep = encode_lossless_file(SOFT.astype(np.uint16))
-    based = pack(Header(H, W, 1, 8, "lossless", dict(unpack(good).header.args, base=bytes(encoded(SOFT, shape=(3, 2), steps=2)))),
-                 unpack(good).models, unpack(good).words)
-    bad = [b"\xff\xff", b"text", good[:-1], good + b"?", alpha_field(SOFT[1:]), deep, bytes(encode_lossless_file(COLOUR)), bytes(encoded(SOFT, shape=(3, 2), steps=2)),
-           based, bytes(f), attach(good, icc=b"abc"), good[:-9] + bytes([good[-9] ^ 1]) + good[-8:]]
+    based = pack(
+        Header(
+            H,
+            W,
+            1,
+            8,
+            "lossless",
+            dict(unpack(good).header.args, base=bytes(encoded(SOFT, shape=(3, 2), steps=2))),
+        ),
+        unpack(good).models,
+        unpack(good).words,
+    )
+    bad = [
+        b"\xff\xff",
+        b"text",
+        good[:-1],
+        good + b"?",
+        alpha_field(SOFT[1:]),
+        deep,
+        bytes(encode_lossless_file(COLOUR)),
+        bytes(encoded(SOFT, shape=(3, 2), steps=2)),
+        based,
+        bytes(f),
+        attach(good, icc=b"abc"),
+        good[:-9] + bytes([good[-9] ^ 1]) + good[-8:],
+    ]
     for data in bad:
-        with pytest.raises(DamagedError, match="alpha"): decompress(with_alpha(f, data))
+        with pytest.raises(DamagedError, match="alpha"):
+            decompress(with_alpha(f, data))
 
 
 def test_channels_without_alpha(cut_outs):
@@ -223,7 +293,8 @@ def test_channels_without_alpha(cut_outs):
         found = unpack(cut_outs[way])
         for channels in (2, 4):
             h = Header(H, W, channels, 8, found.header.method, found.header.args)
-            with pytest.raises(DamagedError, match="without a field alpha"): decompress(assemble(h, found.models, found.words, {}))
+            with pytest.raises(DamagedError, match="without a field alpha"):
+                decompress(assemble(h, found.models, found.words, {}))
 
 
 def test_value_above_the_depth():
@@ -231,15 +302,18 @@ def test_value_above_the_depth():
     found = unpack(encoded(COLOUR, shape=(3, 2), steps=2))
     f = assemble(Header(H, W, 3, 12, "siren", found.header.args), found.models, found.words, {})
     assert np.all(decompress(with_alpha(f, b"\xff\x0f"))[..., 3] == 4095)
-    with pytest.raises(DamagedError, match="65535 is more than 12 bits"): decompress(with_alpha(f, b"\xff\xff"))
+    with pytest.raises(DamagedError, match="65535 is more than 12 bits"):
+        decompress(with_alpha(f, b"\xff\xff"))
 
 
 def test_alpha_is_limited(cut_outs):
     "The file inside is held to the limits of the file"
     f = cut_outs["siren"]
     forged = Header(1 << 14, 1 << 14, 1, 8, "lossless", dict(colour="as it is", predictors=b""))
-    with pytest.raises((LimitError, DamagedError)): decompress(with_alpha(f, pack(forged, b"", b"")))
-    with pytest.raises(LimitError): decompress(f, limits=Limits(pixels=H*W - 1))
+    with pytest.raises((LimitError, DamagedError)):
+        decompress(with_alpha(f, pack(forged, b"", b"")))
+    with pytest.raises(LimitError):
+        decompress(f, limits=Limits(pixels=H * W - 1))
 
 
 def test_flips_with_forged_checksum(cut_outs):
@@ -248,11 +322,14 @@ def test_flips_with_forged_checksum(cut_outs):
     a = f.index(unpack(f).alpha)
     changed = 0
     for i in range(a, a + len(unpack(f).alpha), 3):
-        body = f[:i] + bytes([f[i] ^ 4]) + f[i + 1:-4]
-        try: y = decompress(body + zlib.crc32(body).to_bytes(4, "little"))
-        except IicError: changed += 1
-        else: assert y.shape == (H, W, 4)
-    assert changed > 20    # the inner checksum sees every flip of the inner file
+        body = f[:i] + bytes([f[i] ^ 4]) + f[i + 1 : -4]
+        try:
+            y = decompress(body + zlib.crc32(body).to_bytes(4, "little"))
+        except IicError:
+            changed += 1
+        else:
+            assert y.shape == (H, W, 4)
+    assert changed > 20  # the inner checksum sees every flip of the inner file
 
 
 def test_header_counts_every_channel(cut_outs):

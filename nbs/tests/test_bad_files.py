@@ -5,6 +5,7 @@ class and a phrase of the message of `decompress`; the plugin gives the same mes
 and ledger can be shown, since it decodes nothing, else a class. `limits` are lower than the default ones, for files that ask for
 no more than a photograph does, and `work` that such a file is otherwise right.
 """
+
 import json
 import os
 import subprocess
@@ -13,9 +14,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-BAD = json.loads((HERE/"bad"/"bad.json").read_text(encoding="utf-8"))
-SECONDS = 3    # that a refusal may take, on a loaded machine
-MEGABYTES = 200    # of address space beyond what the imports take
+BAD = json.loads((HERE / "bad" / "bad.json").read_text(encoding="utf-8"))
+SECONDS = 3  # that a refusal may take, on a loaded machine
+MEGABYTES = 200  # of address space beyond what the imports take
 
 READ_ALL = """
 import io, json, resource, sys, time, warnings
@@ -52,16 +53,23 @@ for name, case in json.loads((folder/'bad.json').read_text()).items():
 @pytest.fixture(scope="module")
 def found():
     "What came of each file, by its name"
-    if not sys.platform.startswith("linux"): pytest.skip("needs RLIMIT_AS")
+    if not sys.platform.startswith("linux"):
+        pytest.skip("needs RLIMIT_AS")
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", READ_ALL, str(HERE/"bad"), str(MEGABYTES)], capture_output=True, text=True, timeout=180, env=env)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ALL, str(HERE / "bad"), str(MEGABYTES)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        env=env,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
 
 
 def test_folder_and_table_agree():
     "No file without an expected error, none that is missing, none that is large"
-    files = {p.stem: p.stat().st_size for p in (HERE/"bad").glob("*.iic")}
+    files = {p.stem: p.stat().st_size for p in (HERE / "bad").glob("*.iic")}
     assert set(files) == set(BAD)
     assert max(files.values()) < 3000
 

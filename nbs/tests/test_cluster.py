@@ -1,23 +1,32 @@
 "Workers of dask do the bench: the same table, however many there are, and whatever happens to them"
+
 import json, os, signal, threading, time
 import pytest
 from implicit_compress.bench import sweep as bench
 from implicit_compress.bench.sweep import dask_executor, measure, sweep
 from implicit_compress.image.io import demo_image, save_image
 
-CODECS, POINTS = ["jpeg", "webp"], [dict(bpp=1.), dict(bpp=1.6)]
+CODECS, POINTS = ["jpeg", "webp"], [dict(bpp=1.0), dict(bpp=1.6)]
 
 
 def lasting(rows):
     "All of the rows but times, memory and machine"
-    return [{k: v for k, v in r.items() if not k.endswith(("_s", "_mb", "_at")) and k not in ("machine", "date")} for r in rows]
+    return [
+        {
+            k: v
+            for k, v in r.items()
+            if not k.endswith(("_s", "_mb", "_at")) and k not in ("machine", "date")
+        }
+        for r in rows
+    ]
 
 
 @pytest.fixture
 def pictures(tmp_path):
     "Two small pictures in files"
     x = demo_image()
-    for i in range(2): save_image(tmp_path/f"{i}.png", x[10*i:10*i + 64, 30*i:30*i + 96])
+    for i in range(2):
+        save_image(tmp_path / f"{i}.png", x[10 * i : 10 * i + 64, 30 * i : 30 * i + 96])
     return sorted(tmp_path.glob("*.png"))
 
 
@@ -29,28 +38,32 @@ def killer(client, folder, killed):
             pids = client.run(os.getpid)
             os.kill(pids[busy[0]], signal.SIGKILL)
             killed.append(busy[0])
-        time.sleep(.01)
+        time.sleep(0.01)
 
 
 def test_workers_of_dask_and_one_that_is_killed(pictures, tmp_path):
     "Two processes give the table of one; a worker that dies costs its task a second try, and nothing else"
-    alone = sweep(pictures, CODECS, POINTS, tmp_path/"alone", threads=1, progress=False)
+    alone = sweep(pictures, CODECS, POINTS, tmp_path / "alone", threads=1, progress=False)
     assert len(alone) == 8 and not any("error" in r for r in alone)
     executor = dask_executor("local:2")
     client = executor._client
     try:
         pids = set(client.run(os.getpid).values())
         assert len(pids) == 2 and os.getpid() not in pids
-        both = sweep(pictures, CODECS, POINTS, tmp_path/"both", executor, threads=1, progress=False)
+        both = sweep(
+            pictures, CODECS, POINTS, tmp_path / "both", executor, threads=1, progress=False
+        )
         assert lasting(both) == lasting(alone)
         killed = []
-        shot = threading.Thread(target=killer, args=(client, tmp_path/"shot", killed))
+        shot = threading.Thread(target=killer, args=(client, tmp_path / "shot", killed))
         shot.start()
-        rows = sweep(pictures, CODECS, POINTS, tmp_path/"shot", executor, threads=1, progress=False)
+        rows = sweep(
+            pictures, CODECS, POINTS, tmp_path / "shot", executor, threads=1, progress=False
+        )
         shot.join()
         assert killed, "no worker was killed"
         assert lasting(rows) == lasting(alone)
-        assert len(list((tmp_path/"shot"/"points").iterdir())) == 8
+        assert len(list((tmp_path / "shot" / "points").iterdir())) == 8
     finally:
         executor.shutdown()
         client.close()
@@ -58,20 +71,27 @@ def test_workers_of_dask_and_one_that_is_killed(pictures, tmp_path):
 
 def test_a_broken_picture_leaves_the_others(pictures, tmp_path):
     "The row of a poisoned picture says what is wrong; the others are complete"
-    (tmp_path/"9.png").write_bytes(b"no picture")
-    rows = sweep([*pictures, tmp_path/"9.png"], ["jpeg"], [dict(bpp=1.)], tmp_path/"r", threads=1, progress=False)
+    (tmp_path / "9.png").write_bytes(b"no picture")
+    rows = sweep(
+        [*pictures, tmp_path / "9.png"],
+        ["jpeg"],
+        [dict(bpp=1.0)],
+        tmp_path / "r",
+        threads=1,
+        progress=False,
+    )
     assert [("error" in r) for r in rows] == [False, False, True]
     assert "psnr_db" in rows[0] and "9.png" == rows[2]["picture"]
 
 
 def test_what_failed_is_tried_again_when_asked(pictures, tmp_path):
     "A recorded failure stays until `retry`"
-    task = dict(picture=str(pictures[0]), codec="jpeg", threads=1, bpp=1.)
-    row = measure(task, tmp_path/"r")
-    path = next((tmp_path/"r"/"points").iterdir())
+    task = dict(picture=str(pictures[0]), codec="jpeg", threads=1, bpp=1.0)
+    row = measure(task, tmp_path / "r")
+    path = next((tmp_path / "r" / "points").iterdir())
     path.write_text(json.dumps(row | dict(error="the disk was full")))
-    assert measure(task, tmp_path/"r")["error"] == "the disk was full"
-    assert "error" not in measure(task, tmp_path/"r", retry=True)
+    assert measure(task, tmp_path / "r")["error"] == "the disk was full"
+    assert "error" not in measure(task, tmp_path / "r", retry=True)
 
 
 def test_every_device_has_one_task_at_a_time(pictures, tmp_path, monkeypatch):
@@ -83,8 +103,9 @@ def test_every_device_has_one_task_at_a_time(pictures, tmp_path, monkeypatch):
             assert CUDA_VISIBLE_DEVICES not in now
             now.add(CUDA_VISIBLE_DEVICES)
             seen.append(CUDA_VISIBLE_DEVICES)
-        time.sleep(.02)
-        with lock: now.remove(CUDA_VISIBLE_DEVICES)
+        time.sleep(0.02)
+        with lock:
+            now.remove(CUDA_VISIBLE_DEVICES)
         return dict(task)
 
     monkeypatch.setattr(bench, "measure", pretend)

@@ -1,10 +1,27 @@
 "Metadata fields of a file: they join a finished file, can be skipped, are limited, and nothing damaged is taken"
+
 import zlib
 from dataclasses import replace
 import numpy as np
 import pytest
-from implicit_compress.bitstream.container import (EXTRA, DamagedError, Header, LimitError, Limits, TruncatedError, UnsupportedError, assemble, attach,
-                                         ledger, pack, peek, read_extras, side_bytes, unpack, write_extras)
+from implicit_compress.bitstream.container import (
+    EXTRA,
+    DamagedError,
+    Header,
+    LimitError,
+    Limits,
+    TruncatedError,
+    UnsupportedError,
+    assemble,
+    attach,
+    ledger,
+    pack,
+    peek,
+    read_extras,
+    side_bytes,
+    unpack,
+    write_extras,
+)
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.image.io import demo_image
 
@@ -33,7 +50,7 @@ def with_raw_extras(plain, body):
     packed = write_extras({77: body})
     at = marked.index(packed)
     assert len(packed) == len(body) + 2 and marked[at - 1] == len(packed)
-    changed = marked[:at - 1] + bytes([len(body)]) + body + marked[at + len(packed):-4]
+    changed = marked[: at - 1] + bytes([len(body)]) + body + marked[at + len(packed) : -4]
     return changed + zlib.crc32(changed).to_bytes(4, "little")
 
 
@@ -57,15 +74,24 @@ def test_attach(plain):
     assert unpack(attach(data, exif=b"")).xmp == XMP and unpack(attach(data, exif=b"")).exif is None
 
 
-@pytest.mark.parametrize("how", [dict(preset="instant", bpp=9), dict(steps=5, bpp=9), dict(method="pyramid", seconds=0, bpp=9), dict(lossless=True)],
-                         ids=lambda how: next(iter(how)))
+@pytest.mark.parametrize(
+    "how",
+    [
+        dict(preset="instant", bpp=9),
+        dict(steps=5, bpp=9),
+        dict(method="pyramid", seconds=0, bpp=9),
+        dict(lossless=True),
+    ],
+    ids=lambda how: next(iter(how)),
+)
 def test_compress(how):
     "Every method keeps metadata, and a byte target is that of the whole file"
     f = compress(IMAGE, threads=1, progress=False, **how, **SIDES)
     found = unpack(f)
     assert (found.icc, found.exif, found.xmp) == (ICC, EXIF, XMP)
-    assert f.bpp == pytest.approx(8*len(f)/IMAGE[..., 0].size)
-    if "bpp" in how and "method" not in how: assert .9*how["bpp"] < f.bpp < 1.02*how["bpp"]
+    assert f.bpp == pytest.approx(8 * len(f) / IMAGE[..., 0].size)
+    if "bpp" in how and "method" not in how:
+        assert 0.9 * how["bpp"] < f.bpp < 1.02 * how["bpp"]
 
 
 def test_metadata_above_the_target_warns():
@@ -86,26 +112,43 @@ def test_unknown_fields(plain):
     data = with_extras(plain, {EXTRA["xmp"]: zlib.compress(XMP), 100: b"from the future"})
     assert unpack(data).xmp == XMP and np.array_equal(decompress(data), decompress(plain))
     assert unpack(attach(data, icc=ICC)).extras[100] == b"from the future"
-    assert ledger(data)["unknown"] == 2 + len(b"from the future") and sum(ledger(data).values()) == len(data)
-    with pytest.raises(UnsupportedError, match="type 128 needs a newer version"): decompress(with_extras(plain, {128: b"x"}))
+    assert ledger(data)["unknown"] == 2 + len(b"from the future") and sum(
+        ledger(data).values()
+    ) == len(data)
+    with pytest.raises(UnsupportedError, match="type 128 needs a newer version"):
+        decompress(with_extras(plain, {128: b"x"}))
 
 
 @pytest.mark.parametrize("name", EXTRA)
 def test_damaged_field(plain, name):
     "A decoder of samples skips it; whoever reads it gets an error"
-    z = zlib.compress(b"abc"*50)
+    z = zlib.compress(b"abc" * 50)
     for packed in (b"text", z[:-1], z + b"?", z[:4] + b"\xff" + z[5:]):
         data = with_extras(plain, {EXTRA[name]: packed})
         assert np.array_equal(decompress(data), decompress(plain))
-        with pytest.raises(DamagedError, match=name): getattr(unpack(data), name)
+        with pytest.raises(DamagedError, match=name):
+            getattr(unpack(data), name)
 
 
-@pytest.mark.parametrize("body", [b"\x01\x05abc", b"\x01", b"\x02\x01a\x01\x01b", b"\x01\x01a\x01\x01b", b"\x01\0", b"\x01\xff\xff\xff\xff\x7fa", b"\x01\x80\0a"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x01\x05abc",
+        b"\x01",
+        b"\x02\x01a\x01\x01b",
+        b"\x01\x01a\x01\x01b",
+        b"\x01\0",
+        b"\x01\xff\xff\xff\xff\x7fa",
+        b"\x01\x80\0a",
+    ],
+)
 def test_damaged_list(plain, body):
     "Fields that end too late, are empty, stand in another order or twice"
-    with pytest.raises((DamagedError, LimitError)): unpack(with_raw_extras(plain, body))
+    with pytest.raises((DamagedError, LimitError)):
+        unpack(with_raw_extras(plain, body))
     if b"\xff" not in body:
-        with pytest.raises(DamagedError): read_extras(body)
+        with pytest.raises(DamagedError):
+            read_extras(body)
 
 
 @pytest.mark.parametrize("name", EXTRA)
@@ -113,9 +156,11 @@ def test_limits(plain, name):
     "A field is not inflated above its limit, and not written above the default one"
     data = attach(plain, **{name: bytes(5000)})
     assert len(getattr(unpack(data), name)) == 5000
-    with pytest.raises(LimitError, match=rf"raise Limits\({name}=...\)"): getattr(unpack(data, Limits(**{name: 4999})), name)
+    with pytest.raises(LimitError, match=rf"raise Limits\({name}=...\)"):
+        getattr(unpack(data, Limits(**{name: 4999})), name)
     assert decompress(data, limits=Limits(**{name: 4999})).shape == IMAGE.shape
-    with pytest.raises(LimitError, match=f"{name}: .* leave it out"): attach(plain, **{name: bytes((1 << 22) + 1)})
+    with pytest.raises(LimitError, match=f"{name}: .* leave it out"):
+        attach(plain, **{name: bytes((1 << 22) + 1)})
 
 
 def test_every_flip_is_seen(plain):
@@ -123,18 +168,25 @@ def test_every_flip_is_seen(plain):
     data = attach(plain, exif=EXIF)
     a = data.index(zlib.compress(EXIF, 9))
     for i in range(a - 3, a + 8):
-        with pytest.raises((DamagedError, TruncatedError)): unpack(data[:i] + bytes([data[i] ^ 1]) + data[i + 1:])
+        with pytest.raises((DamagedError, TruncatedError)):
+            unpack(data[:i] + bytes([data[i] ^ 1]) + data[i + 1 :])
 
 
 def test_alpha_of_a_header():
     "Only gray and colour that a lossy method codes have a field alpha"
-    head = Header(4, 5, args=dict(hidden=3, layers=2, steps=b"\x2b"*5), channels=4, alpha=True)
+    head = Header(4, 5, args=dict(hidden=3, layers=2, steps=b"\x2b" * 5), channels=4, alpha=True)
     assert (head.planes, head.coded.channels, head.coded.alpha) == (3, 3, False)
     assert head.weights == head.coded.weights
     assert unpack(pack(head, b"", b"", alpha=b"\xff")).header == head
-    with pytest.raises(ValueError, match="field alpha"): pack(head, b"", b"")
-    with pytest.raises(ValueError, match="field alpha"): pack(head.coded, b"", b"", alpha=b"\xff")
+    with pytest.raises(ValueError, match="field alpha"):
+        pack(head, b"", b"")
+    with pytest.raises(ValueError, match="field alpha"):
+        pack(head.coded, b"", b"", alpha=b"\xff")
     for channels in (1, 3):
-        with pytest.raises(DamagedError, match="has no such field"): unpack(pack(replace(head, channels=channels), b"", b"", alpha=b"\xff"))
-    exact = Header(4, 5, 4, method="lossless", args=dict(colour="ycocg", predictors=b""), alpha=True)
-    with pytest.raises(DamagedError, match="has no such field"): unpack(pack(exact, b"", b"", alpha=b"\xff"))
+        with pytest.raises(DamagedError, match="has no such field"):
+            unpack(pack(replace(head, channels=channels), b"", b"", alpha=b"\xff"))
+    exact = Header(
+        4, 5, 4, method="lossless", args=dict(colour="ycocg", predictors=b""), alpha=True
+    )
+    with pytest.raises(DamagedError, match="has no such field"):
+        unpack(pack(exact, b"", b"", alpha=b"\xff"))

@@ -1,4 +1,5 @@
 "A pyramid leaves torch as it was, works wherever it is called, goes on from a checkpoint, and its kernels are compiled before the clock starts"
+
 import multiprocessing
 import os
 import pickle
@@ -14,7 +15,7 @@ from implicit_compress.codec.api import compress
 from implicit_compress.latent.codec import encode_latents
 from implicit_compress.image.io import demo_image
 
-CROP = demo_image()[60:92, 90:138]    # 32x48
+CROP = demo_image()[60:92, 90:138]  # 32x48
 HOW = dict(lmbda=4e-3, steps=4, threads=1)
 FORKED = """
 import multiprocessing, sys
@@ -34,10 +35,17 @@ if __name__ == '__main__':
 
 def test_worker_processes(tmp_path):
     "A worker makes a pyramid after its parent has made one, however it is started"
-    methods = [m for m in ("fork", "spawn", "forkserver") if m in multiprocessing.get_all_start_methods()]
-    script = tmp_path/"script.py"
+    methods = [
+        m for m in ("fork", "spawn", "forkserver") if m in multiprocessing.get_all_start_methods()
+    ]
+    script = tmp_path / "script.py"
     script.write_text(FORKED)
-    subprocess.run([sys.executable, script, *methods], check=True, timeout=240, env=os.environ | {"OMP_NUM_THREADS": "2"})
+    subprocess.run(
+        [sys.executable, script, *methods],
+        check=True,
+        timeout=240,
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
+    )
 
 
 def test_overlapping_threads():
@@ -45,12 +53,18 @@ def test_overlapping_threads():
     alone, out, before = bytes(encode_latents(CROP, **HOW)), {}, torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        def work(k): out[k] = bytes(encode_latents(CROP, **HOW | dict(steps=4 + 4*k)))
+
+        def work(k):
+            out[k] = bytes(encode_latents(CROP, **HOW | dict(steps=4 + 4 * k)))
+
         threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
-        for t in threads: t.start()
-        for t in threads: t.join()
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
         assert torch.get_num_threads() == 2 and out[0] == alone
-    finally: torch.set_num_threads(before)
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("within", ["no_grad", "inference_mode", "float64", "meta"])
@@ -58,15 +72,18 @@ def test_settings_of_the_host(within):
     "The same file under any gradient mode, default dtype or device, which stay as they are"
     alone = bytes(compress(CROP, method="pyramid", **HOW))
     if within in ("no_grad", "inference_mode"):
-        with getattr(torch, within)(): assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
+        with getattr(torch, within)():
+            assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
     elif within == "meta":
-        with torch.device("meta"): assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
+        with torch.device("meta"):
+            assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
     else:
         torch.set_default_dtype(torch.float64)
         try:
             assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
             assert torch.get_default_dtype() == torch.float64
-        finally: torch.set_default_dtype(torch.float32)
+        finally:
+            torch.set_default_dtype(torch.float32)
 
 
 def test_file_is_small_when_pickled():
@@ -79,41 +96,49 @@ def test_file_is_small_when_pickled():
 
 class Stopping(effort.Clock):
     "Somebody stops a fit after six steps"
+
     def __call__(self, o):
         p = super().__call__(o)
-        if o.steps == 6: raise KeyboardInterrupt
+        if o.steps == 6:
+            raise KeyboardInterrupt
         return p
 
 
-@pytest.mark.parametrize("how", [dict(lmbda=4e-3), dict(lmbda=4e-3, start="none"), dict(bpp=1.)])
+@pytest.mark.parametrize("how", [dict(lmbda=4e-3), dict(lmbda=4e-3, start="none"), dict(bpp=1.0)])
 def test_resume(how, tmp_path, monkeypatch):
     "Stopped and resumed: the file of a fit that nobody stopped"
-    how, path = dict(steps=14, threads=1, method="pyramid") | how, tmp_path/"state"
+    how, path = dict(steps=14, threads=1, method="pyramid") | how, tmp_path / "state"
     whole = compress(CROP, **how)
     with monkeypatch.context() as m:
         m.setattr(effort, "Clock", Stopping)
         assert compress(CROP, **how, checkpoint=path).fit.stop == "interrupted"
     resumed = compress(CROP, **how, checkpoint=path)
     assert bytes(resumed) == bytes(whole)
-    assert bytes(compress(CROP, **how, checkpoint=path)) == bytes(whole)    # done already
+    assert bytes(compress(CROP, **how, checkpoint=path)) == bytes(whole)  # done already
     longer = compress(CROP, **how | dict(steps=20), checkpoint=path)
     assert longer.fit.step > resumed.fit.step
 
 
 def test_checkpoint_is_refused(tmp_path):
     "Of another image, of other settings, or when all that is asked for was done"
-    path = tmp_path/"state"
+    path = tmp_path / "state"
     compress(CROP, method="pyramid", **HOW, checkpoint=path)
     for x, how in ((CROP[::-1], HOW), (CROP, HOW | dict(lmbda=5e-3)), (CROP, HOW | dict(seed=1))):
-        with pytest.raises(ValueError, match="belongs to another"): compress(x, method="pyramid", **how, checkpoint=path)
-    with pytest.raises(ValueError, match="all that was asked for"): compress(CROP, method="pyramid", **HOW | dict(steps=3), checkpoint=path)
+        with pytest.raises(ValueError, match="belongs to another"):
+            compress(x, method="pyramid", **how, checkpoint=path)
+    with pytest.raises(ValueError, match="all that was asked for"):
+        compress(CROP, method="pyramid", **HOW | dict(steps=3), checkpoint=path)
 
 
 def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
     "A warning, and the file all the same"
-    def full(*_): raise OSError(28, "No space left on device")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
     monkeypatch.setattr("implicit_compress.siren.fit.atomic_write", full)
-    with pytest.warns(UserWarning, match="No space left"): f = compress(CROP, method="pyramid", **HOW, checkpoint=tmp_path/"state")
+    with pytest.warns(UserWarning, match="No space left"):
+        f = compress(CROP, method="pyramid", **HOW, checkpoint=tmp_path / "state")
     assert bytes(f) == bytes(encode_latents(CROP, **HOW))
 
 
@@ -127,16 +152,19 @@ def test_everything_is_compiled_before_the_clock(planes):
     "A fit of one to three channels needs no kernel that `ready` has not compiled; each has one signature"
     effort.compile_kernels()
     before = signatures()
-    assert all(len(s) <= 1 for s in before.values())    # none where a kernel in a cache holds it already
+    assert all(
+        len(s) <= 1 for s in before.values()
+    )  # none where a kernel in a cache holds it already
     x = np.repeat(CROP[..., :1], planes, 2)
-    encode_latents(x, bpp=1., steps=3, threads=1)
+    encode_latents(x, bpp=1.0, steps=3, threads=1)
     assert signatures() == before
 
 
 def test_compiling_is_announced(monkeypatch, capsys):
     "On standard error with a progress bar, else as a warning"
     monkeypatch.setattr(effort, "compiled", lambda: False)
-    with pytest.warns(RuntimeWarning, match="compiled once"): effort.announce(False)
+    with pytest.warns(RuntimeWarning, match="compiled once"):
+        effort.announce(False)
     effort.announce(True)
     assert "compiled once" in capsys.readouterr().err
 
@@ -144,13 +172,16 @@ def test_compiling_is_announced(monkeypatch, capsys):
 def test_clock_begins_after_compiling(monkeypatch):
     "The budget is not spent when the first step comes"
     seen, ready = [], effort.compile_kernels
+
     class Watched(effort.Clock):
         def __init__(self, *args, **more):
             seen.append("clock")
             super().__init__(*args, **more)
+
     def compiling():
         seen.append("ready")
         ready()
+
     monkeypatch.setattr(effort, "Clock", Watched)
     monkeypatch.setattr(effort, "compile_kernels", compiling)
     encode_latents(CROP, **HOW)

@@ -1,4 +1,5 @@
 "The notebooks run, are clean, and agree with everything that is made from them"
+
 import ast, json, os, shutil, subprocess, sys
 from pathlib import Path
 import pytest
@@ -6,13 +7,17 @@ from nbdev.config import get_config
 
 CFG = get_config()
 ROOT, NBS, LIB = CFG.config_path, CFG.nbs_path, CFG.lib_path
-SECONDS = 900    # a notebook that takes longer hangs
+SECONDS = 900  # a notebook that takes longer hangs
 
 
 def notebooks():
     "All notebooks that nbdev_test would run"
-    paths = sorted(p for p in NBS.rglob("*.ipynb") if not any(part[0] in "._" for part in p.relative_to(NBS).parts))
-    return [p for p in paths if not (p.parent/".notest").exists()]
+    paths = sorted(
+        p
+        for p in NBS.rglob("*.ipynb")
+        if not any(part[0] in "._" for part in p.relative_to(NBS).parts)
+    )
+    return [p for p in paths if not (p.parent / ".notest").exists()]
 
 
 def chapters():
@@ -28,29 +33,55 @@ def modules(lib):
 
 def title(path):
     "Name and subtitle from the first cell of a notebook"
-    lines = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]).strip().splitlines()
-    return lines[0].removeprefix("# "), " ".join(line.removeprefix("> ") for line in lines[1:] if line.strip())
+    lines = (
+        "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+        .strip()
+        .splitlines()
+    )
+    return lines[0].removeprefix("# "), " ".join(
+        line.removeprefix("> ") for line in lines[1:] if line.strip()
+    )
 
 
 def tool(name, *args, cwd):
     "Run one of nbdev's commands, from the environment that runs this test"
     env = {k: v for k, v in os.environ.items() if k != "IN_TEST"}
     command = shutil.which(name, path=str(Path(sys.executable).parent)) or name
-    return subprocess.run([command, *args], cwd=cwd, env=env, check=True, capture_output=True, text=True, timeout=SECONDS)
+    return subprocess.run(
+        [command, *args],
+        cwd=cwd,
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
 
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.relative_to(NBS).as_posix())
 def test_notebook_runs(path, request):
     "A fresh process runs every cell whose flags allow it"
-    try: done = tool("nbdev_test", "--path", str(path), "--n_workers", "0", "--flags", request.config.getoption("flags"), cwd=ROOT)
-    except subprocess.CalledProcessError as e: pytest.fail(f"{path.name}\n{e.stdout[-1000:]}{e.stderr[-6000:]}", pytrace=False)
+    try:
+        done = tool(
+            "nbdev_test",
+            "--path",
+            str(path),
+            "--n_workers",
+            "0",
+            "--flags",
+            request.config.getoption("flags"),
+            cwd=ROOT,
+        )
+    except subprocess.CalledProcessError as e:
+        pytest.fail(f"{path.name}\n{e.stdout[-1000:]}{e.stderr[-6000:]}", pytrace=False)
     assert "Success." in done.stdout
 
 
 def test_export_is_current(project_copy):
     "The modules are what the notebooks export: nothing edited by hand, nothing left behind"
-    lib = project_copy/LIB.name
-    for name in modules(lib): (lib/name).unlink()
+    lib = project_copy / LIB.name
+    for name in modules(lib):
+        (lib / name).unlink()
     tool("nbdev_export", cwd=project_copy)
     exported, committed = modules(lib), modules(LIB)
     assert sorted(exported) == sorted(committed)
@@ -61,22 +92,27 @@ def test_export_is_current(project_copy):
 def test_notebooks_are_clean(project_copy):
     "nbdev_clean has nothing to do"
     tool("nbdev_clean", cwd=project_copy)
-    dirty = [p.name for p in notebooks() if p.read_bytes() != (project_copy/p.relative_to(ROOT)).read_bytes()]
+    dirty = [
+        p.name
+        for p in notebooks()
+        if p.read_bytes() != (project_copy / p.relative_to(ROOT)).read_bytes()
+    ]
     assert not dirty, f"run nbdev_clean: {dirty}"
 
 
 def test_readme_is_current(project_copy):
     "README.md is what nbs/index.ipynb renders to"
     tool(sys.executable, "nbs/scripts/readme.py", cwd=project_copy)
-    assert (ROOT/"README.md").read_text(encoding="utf-8") == (project_copy/"README.md").read_text(encoding="utf-8"), \
-        "run python nbs/scripts/readme.py"
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == (
+        project_copy / "README.md"
+    ).read_text(encoding="utf-8"), "run python nbs/scripts/readme.py"
 
 
 @pytest.mark.parametrize("path", chapters(), ids=lambda p: p.relative_to(NBS).as_posix())
 def test_index_introduces_chapter(path):
     "The table on the first page names every chapter with its own subtitle"
     name, subtitle = title(path)
-    cells = json.loads((NBS/"index.ipynb").read_text(encoding="utf-8"))["cells"]
+    cells = json.loads((NBS / "index.ipynb").read_text(encoding="utf-8"))["cells"]
     page = "\n".join("".join(c["source"]) for c in cells)
     assert f"| [{name}]({path.relative_to(NBS).as_posix()}) | {subtitle} |" in page
 
@@ -94,10 +130,16 @@ def test_notebook_is_small_and_complete(path):
 def test_imports_have_cells_of_their_own():
     "Whoever builds the docs runs cells that hold an import: nothing else may be in them"
     mixed = []
-    for p in sorted(q for q in NBS.rglob("*.ipynb") if not any(part[0] in "._" for part in q.relative_to(NBS).parts)):
+    for p in sorted(
+        q
+        for q in NBS.rglob("*.ipynb")
+        if not any(part[0] in "._" for part in q.relative_to(NBS).parts)
+    ):
         for cell in json.loads(p.read_text(encoding="utf-8"))["cells"]:
             source = "".join(cell["source"])
-            if cell["cell_type"] != "code" or "#| export" in source or "nbdev_export()" in source: continue
+            if cell["cell_type"] != "code" or "#| export" in source or "nbdev_export()" in source:
+                continue
             kinds = {isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.parse(source).body}
-            if len(kinds) > 1: mixed.append(f"{p.relative_to(NBS)}, cell {cell['id']}")
+            if len(kinds) > 1:
+                mixed.append(f"{p.relative_to(NBS)}, cell {cell['id']}")
     assert not mixed, mixed

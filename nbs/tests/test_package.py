@@ -1,4 +1,5 @@
 "The package imports downwards only, and needs nothing but what it declares"
+
 import ast, pkgutil, re, shlex, subprocess, sys
 from importlib.metadata import packages_distributions
 import pytest
@@ -10,7 +11,9 @@ MODULES = sorted(p for p in LIB.rglob("*.py") if p.name[0] != "_")
 IDS = [p.relative_to(LIB).with_suffix("").as_posix().replace("/", ".") for p in MODULES]
 DEV_ONLY = """nbdev fastcore execnb ghapi fastgit IPython ipykernel ipywidgets jupyter_client jupyter_core jupyterlab notebook nbformat
     nbconvert hypothesis pytest""".split()
-HOMES = "home root Users tmp work mnt srv media workspace".split()    # first folders of paths that exist on one machine only
+HOMES = (
+    "home root Users tmp work mnt srv media workspace".split()
+)  # first folders of paths that exist on one machine only
 PRIVATE = re.compile(r"(?<![\w.:/~>)}\]-])/(?:" + "|".join(HOMES) + r")/\w|[A-Z]:\\+Users\\")
 
 
@@ -22,7 +25,7 @@ def imports(path):
         if isinstance(node, ast.Import):
             names = [a.name for a in node.names]
         elif isinstance(node, ast.ImportFrom):
-            above = ".".join(package[:len(package) + 1 - node.level]) if node.level else ""
+            above = ".".join(package[: len(package) + 1 - node.level]) if node.level else ""
             names = [".".join(filter(None, (above, node.module)))]
             names += [f"{names[0]}.{a.name}" for a in node.names]
         else:
@@ -39,7 +42,9 @@ def imports(path):
 
 def number(path):
     "Numbers of the folder and of the notebook that a module was made from"
-    m = re.search(r"File to edit: \S*?(\d\d)_\w+/(\d\d)_\w+\.ipynb", path.read_text(encoding="utf-8"))
+    m = re.search(
+        r"File to edit: \S*?(\d\d)_\w+/(\d\d)_\w+\.ipynb", path.read_text(encoding="utf-8")
+    )
     assert m, f"{path.name} was not made from a numbered notebook"
     return int(m[1]), int(m[2])
 
@@ -70,7 +75,9 @@ def test_public_names_exist():
     package = __import__(LIB.name)
     for name in package.__all__:
         assert getattr(package, name).__doc__, name
-        assert not (LIB/name).exists() and not (LIB/f"{name}.py").exists(), f"{name} is a module, too"
+        assert not (LIB / name).exists() and not (LIB / f"{name}.py").exists(), (
+            f"{name} is a module, too"
+        )
     assert set(package.__all__) <= set(dir(package))
     with pytest.raises(AttributeError, match="no attribute 'compres'"):
         _ = package.compres
@@ -83,51 +90,82 @@ import {LIB.name} as p
 assert not [m for m in sys.modules if m.startswith({LIB.name!r} + '.')]
 p.decompress
 assert not {{'torch', 'numba', 'click', 'pooch'}} & set(sys.modules), set(sys.modules)"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_runs_as_a_module():
     "`python -m` is the command line"
-    done = subprocess.run([sys.executable, "-m", LIB.name, "--version"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", LIB.name, "--version"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.stdout.startswith("implicit-compress, version"), done
 
 
 @pytest.mark.parametrize("path", MODULES, ids=IDS)
 def test_imports_are_declared(path):
     "settings.ini asks for every library that a module imports, some of them as an extra"
-    declared = {re.match(r"[\w.-]+", r)[0].lower() for r in shlex.split(f"{CFG.requirements} {CFG.cluster_requirements} {CFG.widgets_requirements}")}
+    declared = {
+        re.match(r"[\w.-]+", r)[0].lower()
+        for r in shlex.split(
+            f"{CFG.requirements} {CFG.cluster_requirements} {CFG.widgets_requirements}"
+        )
+    }
     homes = packages_distributions()
-    missing = [name for name in imports(path)[0] - sys.stdlib_module_names
-               if not declared & {d.lower() for d in homes.get(name, [])}]
+    missing = [
+        name
+        for name in imports(path)[0] - sys.stdlib_module_names
+        if not declared & {d.lower() for d in homes.get(name, [])}
+    ]
     assert not missing, f"{path.name} imports {missing}"
 
 
 def test_package_runs_without_development_tools():
     "Every module imports where nbdev, fastcore, IPython and Jupyter do not exist"
-    names = [m.name for m in pkgutil.walk_packages([str(LIB)], f"{LIB.name}.") if "._" not in m.name]
+    names = [
+        m.name for m in pkgutil.walk_packages([str(LIB)], f"{LIB.name}.") if "._" not in m.name
+    ]
     assert len(names) > 50, names
     code = f"""import sys
 sys.modules.update(dict.fromkeys({DEV_ONLY!r}))    # None makes an import fail
 from importlib import import_module
 for name in {names!r}: import_module(name)"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-3000:]
 
 
 def sources():
     "All files that are, or are about to be, under version control; without git, all files"
-    git = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
-    if git.returncode == 0: return [p for line in git.stdout.splitlines() if (p := ROOT/line).is_file()]
+    git = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    )
+    if git.returncode == 0:
+        return [p for line in git.stdout.splitlines() if (p := ROOT / line).is_file()]
     hidden = {".git", ".venv", "build", "dist", "_proc", "_docs", "_site"}
-    return [p for p in ROOT.rglob("*") if p.is_file() and not hidden & set(p.relative_to(ROOT).parts)]
+    return [
+        p for p in ROOT.rglob("*") if p.is_file() and not hidden & set(p.relative_to(ROOT).parts)
+    ]
 
 
 def test_no_machine_paths():
     "No text file mentions a place that exists on one machine only"
     found = []
     for p in sources():
-        try: lines = p.read_text(encoding="utf-8").splitlines()
-        except UnicodeDecodeError: continue
-        found += [f"{p.relative_to(ROOT)}:{i}: {m[0]}" for i, line in enumerate(lines, 1) if (m := PRIVATE.search(line))]
+        try:
+            lines = p.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        found += [
+            f"{p.relative_to(ROOT)}:{i}: {m[0]}"
+            for i, line in enumerate(lines, 1)
+            if (m := PRIVATE.search(line))
+        ]
     assert not found, "\n".join(found)

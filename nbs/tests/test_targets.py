@@ -1,4 +1,5 @@
 "Targets: a size, a quality and a weight of rate are met, or a warning names what the file has"
+
 import math, re, warnings
 import numpy as np
 import pytest
@@ -7,9 +8,14 @@ from implicit_compress.image.io import demo_image
 from implicit_compress.image.metrics import psnr
 
 PHOTO = demo_image()[40:136, 80:208]
-NOISE = (demo_image()[:64, :64].astype(int)//2 + np.random.default_rng(0).integers(0, 128, (64, 64, 3))).astype(np.uint8)
+NOISE = (
+    demo_image()[:64, :64].astype(int) // 2 + np.random.default_rng(0).integers(0, 128, (64, 64, 3))
+).astype(np.uint8)
 FLAT = np.full((40, 50, 3), 77, np.uint8)
-GRAY16 = (257*demo_image()[50:114, 90:170, :1].astype(np.uint16) + np.random.default_rng(1).integers(0, 99, (64, 80, 1))).astype(np.uint16)
+GRAY16 = (
+    257 * demo_image()[50:114, 90:170, :1].astype(np.uint16)
+    + np.random.default_rng(1).integers(0, 99, (64, 80, 1))
+).astype(np.uint16)
 NETWORK = dict(threads=1, steps=24, progress=False)
 
 
@@ -19,7 +25,9 @@ def encoded(x, **how):
         warnings.simplefilter("always")
         f = compress(x, **how)
     y = decompress(f)
-    assert psnr(y, x.reshape(y.shape)) == f.psnr and math.isclose(f.bpp, 8*len(f)/(y.shape[0]*y.shape[1]))
+    assert psnr(y, x.reshape(y.shape)) == f.psnr and math.isclose(
+        f.bpp, 8 * len(f) / (y.shape[0] * y.shape[1])
+    )
     return f, [str(w.message) for w in seen]
 
 
@@ -27,17 +35,22 @@ def encoded(x, **how):
 @pytest.mark.parametrize("x", [PHOTO, NOISE, GRAY16], ids=["photo", "noise", "gray16"])
 def test_quality_is_met_from_above(x, target):
     f, said = encoded(x, psnr=target, preset="instant")
-    assert 0 <= f.psnr - target <= .1 or f.psnr == math.inf
+    assert 0 <= f.psnr - target <= 0.1 or f.psnr == math.inf
     assert not said
 
 
-@pytest.mark.parametrize("how", [dict(psnr=70), dict(psnr=200), dict(bpp=30.), dict(lmbda=1e-9)], ids=str)
-@pytest.mark.parametrize("x", [PHOTO[:40, :40], NOISE[:40, :40], FLAT], ids=["photo", "noise", "flat"])
+@pytest.mark.parametrize(
+    "how", [dict(psnr=70), dict(psnr=200), dict(bpp=30.0), dict(lmbda=1e-9)], ids=str
+)
+@pytest.mark.parametrize(
+    "x", [PHOTO[:40, :40], NOISE[:40, :40], FLAT], ids=["photo", "noise", "flat"]
+)
 def test_never_above_the_lossless_file(x, how):
     f, _ = encoded(x, preset="instant", **how)
     assert len(f) <= len(encode_lossless_file(x))
     assert f.psnr == math.inf or "psnr" in how and f.psnr >= how["psnr"]
-    if f.psnr == math.inf: assert "lossless" in f.remark or len(f) < len(encode_lossless_file(x))
+    if f.psnr == math.inf:
+        assert "lossless" in f.remark or len(f) < len(encode_lossless_file(x))
 
 
 def test_quality_below_the_smallest_file_is_a_remark():
@@ -45,31 +58,39 @@ def test_quality_below_the_smallest_file_is_a_remark():
     assert f.psnr > 5.1 and len(f) < 150 and "no smaller" in f.remark and not said
 
 
-@pytest.mark.parametrize("target", [.3, 1., 3.])
+@pytest.mark.parametrize("target", [0.3, 1.0, 3.0])
 @pytest.mark.parametrize("x", [PHOTO, NOISE], ids=["photo", "noise"])
 def test_size_is_met_from_below(x, target):
     f, said = encoded(x, bpp=target, preset="instant")
-    most = target*x.shape[0]*x.shape[1]/8
-    assert min(.99*most, most - 4) <= len(f) <= most and not said    # four bytes are more than 1 % of a small file
+    most = target * x.shape[0] * x.shape[1] / 8
+    assert (
+        min(0.99 * most, most - 4) <= len(f) <= most and not said
+    )  # four bytes are more than 1 % of a small file
 
 
 def test_cost_is_least_among_neighbours():
     lmbda = 2e-3
     f, _ = encoded(PHOTO, lmbda=lmbda, preset="instant")
-    cost = f.mse + lmbda*f.bpp
-    for factor in (.7, .85, 1.15, 1.4):
-        g, _ = encoded(PHOTO, bpp=factor*f.bpp, preset="instant")
-        assert cost <= 1.005*(g.mse + lmbda*g.bpp)
+    cost = f.mse + lmbda * f.bpp
+    for factor in (0.7, 0.85, 1.15, 1.4):
+        g, _ = encoded(PHOTO, bpp=factor * f.bpp, preset="instant")
+        assert cost <= 1.005 * (g.mse + lmbda * g.bpp)
 
 
 def test_tiny_image_says_what_was_reached():
-    f, said = encoded(NOISE[:3, :5], bpp=.3, preset="instant")
-    assert len(said) == 1 and f"{len(f):,} bytes" in said[0] and "0.3 bits" in said[0] and "header" in said[0]
+    f, said = encoded(NOISE[:3, :5], bpp=0.3, preset="instant")
+    assert (
+        len(said) == 1
+        and f"{len(f):,} bytes" in said[0]
+        and "0.3 bits" in said[0]
+        and "header" in said[0]
+    )
 
 
 def test_warning_names_the_file_returned():
     f, said = encoded(NOISE[:32, :32], psnr=40, **NETWORK)
-    if 0 <= f.psnr - 40 <= .1 or f.psnr == math.inf: pytest.fail("this target was meant to be out of reach")
+    if 0 <= f.psnr - 40 <= 0.1 or f.psnr == math.inf:
+        pytest.fail("this target was meant to be out of reach")
     told = [s for s in said if "40 dB were asked for" in s]
     assert len(told) == 1 and f"{f.psnr:.2f} dB" in told[0] and f"{len(f):,} bytes" in told[0]
 
@@ -77,43 +98,54 @@ def test_warning_names_the_file_returned():
 def test_search_of_networks_does_not_run_away():
     f, said = encoded(PHOTO[:48, :64], psnr=22, **NETWORK | dict(steps=200))
     assert f.bpp < 2 and len(f) < len(encode_lossless_file(PHOTO[:48, :64]))
-    assert abs(f.psnr - 22) <= .1 or any(f"{f.psnr:.2f} dB" in s for s in said)
+    assert abs(f.psnr - 22) <= 0.1 or any(f"{f.psnr:.2f} dB" in s for s in said)
 
 
 def test_search_shares_the_budget():
     from implicit_compress.codec.search import LONG, PROBES
-    assert sum(s for _, s in PROBES) + sum(LONG) <= 1 and max(LONG) > 3*max(s for _, s in PROBES)
+
+    assert sum(s for _, s in PROBES) + sum(LONG) <= 1 and max(LONG) > 3 * max(s for _, s in PROBES)
 
 
-@pytest.mark.parametrize("share", [None, .2])
+@pytest.mark.parametrize("share", [None, 0.2])
 def test_hybrid_meets_quality_and_size(share):
     how = dict(details="sparse", **NETWORK) | ({} if share is None else dict(share=share))
     f, said = encoded(PHOTO[:64, :64], psnr=30, **how)
-    assert 0 <= f.psnr - 30 <= .1 and not said
-    f, said = encoded(PHOTO[:64, :64], bpp=2., **how)
+    assert 0 <= f.psnr - 30 <= 0.1 and not said
+    f, said = encoded(PHOTO[:64, :64], bpp=2.0, **how)
     assert 1.98 <= f.bpp <= 2 and not said
 
 
-@pytest.mark.parametrize("target", [dict(bpp=.6), dict(psnr=31), dict(lmbda=1e-3)], ids=str)
+@pytest.mark.parametrize("target", [dict(bpp=0.6), dict(psnr=31), dict(lmbda=1e-3)], ids=str)
 def test_auto_is_never_worse_than_either(target):
-    how = dict(steps=3, seed=0, threads=1, start="none") if "lmbda" not in target else dict(seconds=0)
+    how = (
+        dict(steps=3, seed=0, threads=1, start="none") if "lmbda" not in target else dict(seconds=0)
+    )
     x = PHOTO[:48, :48]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        auto, pyramid = compress(x, method="auto", **how, **target), compress(x, method="pyramid", **how, **target)
+        auto, pyramid = (
+            compress(x, method="auto", **how, **target),
+            compress(x, method="pyramid", **how, **target),
+        )
         alone = compress(x, preset="instant", **target)
     files = [pyramid, alone]
-    if "bpp" in target: best = max((f for f in files if f.bpp <= 1.01*target["bpp"]), key=lambda f: f.psnr)
-    elif "psnr" in target: best = min((f for f in files if f.psnr >= target["psnr"]), key=len)
-    else: best = min(files, key=lambda f: f.mse + target["lmbda"]*f.bpp)
+    if "bpp" in target:
+        best = max((f for f in files if f.bpp <= 1.01 * target["bpp"]), key=lambda f: f.psnr)
+    elif "psnr" in target:
+        best = min((f for f in files if f.psnr >= target["psnr"]), key=len)
+    else:
+        best = min(files, key=lambda f: f.mse + target["lmbda"] * f.bpp)
     assert bytes(auto) == bytes(best)
 
 
 def test_every_warning_is_about_the_target_asked_for():
-    _, said = encoded(PHOTO[:40, :40], bpp=.05, preset="instant")
-    assert said and all(re.match(r"0\.05 bits per pixel were asked for, the file has", s) for s in said)
+    _, said = encoded(PHOTO[:40, :40], bpp=0.05, preset="instant")
+    assert said and all(
+        re.match(r"0\.05 bits per pixel were asked for, the file has", s) for s in said
+    )
 
 
 def test_pyramid_is_warned_about_once():
-    _, said = encoded(PHOTO[:48, :64], bpp=.02, method="pyramid", seconds=0)
+    _, said = encoded(PHOTO[:48, :64], bpp=0.02, method="pyramid", seconds=0)
     assert len([s for s in said if "were asked for" in s]) == 1

@@ -1,4 +1,5 @@
 "The widgets in JupyterLab and a real browser: sliders are moved, buttons pressed, and the pictures on the page must follow"
+
 import hashlib, time
 import pytest
 
@@ -20,8 +21,13 @@ def source(locator):
 
 def pixels(page, locator):
     "What a picture on the page is made of, as a hash"
-    return hashlib.sha256(page.evaluate("""async src => { const b = new Uint8Array(await (await fetch(src)).arrayBuffer());
-        let s = ''; for (const v of b) s += String.fromCharCode(v); return btoa(s) }""", source(locator)).encode()).hexdigest()
+    return hashlib.sha256(
+        page.evaluate(
+            """async src => { const b = new Uint8Array(await (await fetch(src)).arrayBuffer());
+        let s = ''; for (const v of b) s += String.fromCharCode(v); return btoa(s) }""",
+            source(locator),
+        ).encode()
+    ).hexdigest()
 
 
 def changes(page, locator, was, seconds=120):
@@ -29,9 +35,11 @@ def changes(page, locator, was, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            if (now := pixels(page, locator)) != was: return now
-        except Exception as e:    # the picture is being replaced at this moment
-            if "fetch" not in str(e): raise
+            if (now := pixels(page, locator)) != was:
+                return now
+        except Exception as e:  # the picture is being replaced at this moment
+            if "fetch" not in str(e):
+                raise
         page.wait_for_timeout(200)
     raise AssertionError(f"the picture did not change within {seconds} s")
 
@@ -42,12 +50,14 @@ def slide(page, name, key, times=1):
     handle = page.locator(f".widget-hslider{own}:visible .noUi-handle").first
     handle.scroll_into_view_if_needed()
     handle.focus()
-    for _ in range(times): handle.press(key)
+    for _ in range(times):
+        handle.press(key)
 
 
 def test_explore(opened, shot):
     "Fit, see the picture form, stop, get the file, compare with a wipe and a zoom, go on"
     from playwright.sync_api import expect
+
     page = opened("explore", START + "e = explore(x, bpp=1., seconds=300, threads=1)\ne")
     fit = page.get_by_role("button", name="Fit", exact=True)
     expect(fit).to_be_enabled()
@@ -84,12 +94,16 @@ def test_explore(opened, shot):
     expect(page.get_by_text("checksum").first).to_be_visible()
     shot(page, "explore_5_bytes")
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("tab", name="Fit", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name="Fit", exact=True)).to_have_attribute(
+        "aria-selected", "true"
+    )
     expect(page.locator(".jp-OutputArea").first).to_contain_text("network 1, step")
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     expect(fit).to_be_enabled()
-    page.locator(".widget-dropdown:has(label:text-is('aim at')) select").select_option("every sample, lossless")
+    page.locator(".widget-dropdown:has(label:text-is('aim at')) select").select_option(
+        "every sample, lossless"
+    )
     expect(page.locator(".jp-OutputArea code").first).to_contain_text("lossless=True")
     fit.click()
     expect(page.get_by_text("ours,").first).to_contain_text("lossless")
@@ -100,6 +114,7 @@ def test_explore(opened, shot):
 def test_kernel_stays_free(opened):
     "While it works, another cell runs"
     from playwright.sync_api import expect
+
     page = opened("free", START + "e = explore(x, bpp=1., seconds=300, threads=1)\ne")
     page.get_by_role("button", name="Fit", exact=True).click()
     expect(page.locator(".jp-OutputArea").first).to_contain_text("network 1, step")
@@ -114,18 +129,29 @@ def test_kernel_stays_free(opened):
 def test_narrow(opened, shot):
     "On a screen as wide as a phone's the knobs stand above the picture, and neither is wider than the screen"
     from playwright.sync_api import expect
-    page = opened("narrow", START + "e = explore(x, bpp=1., seconds=300, threads=1)\ne", width=390, height=1600)
+
+    page = opened(
+        "narrow",
+        START + "e = explore(x, bpp=1., seconds=300, threads=1)\ne",
+        width=390,
+        height=1600,
+    )
     expect(page.get_by_role("button", name="Fit", exact=True)).to_be_enabled()
     live = page.locator(".jp-OutputArea img.widget-image:visible").first
     expect(live).to_be_visible()
     page.wait_for_timeout(1000)
     shot(page, "explore_narrow")
-    knob, picture = page.locator(".widget-dropdown:visible select").first.bounding_box(), live.bounding_box()
+    knob, picture = (
+        page.locator(".widget-dropdown:visible select").first.bounding_box(),
+        live.bounding_box(),
+    )
     assert picture["width"] > 150 and picture["x"] + picture["width"] <= 390, picture
     assert knob["x"] + knob["width"] <= 390 and knob["y"] < picture["y"], knob
 
 
-BENCH = START + """
+BENCH = (
+    START
+    + """
 import json, tempfile
 from pathlib import Path
 from implicit_compress.bench.sweep import asked, decode, encode, row_key, tasks
@@ -139,15 +165,20 @@ for t in tasks(sorted(work.glob('*.png')), ['jpeg', 'webp', 'instant'], [dict(bp
     (work/'r'/'points'/f'{out.name}.json').write_text(json.dumps(row))
 b = browse(work/'r')
 b"""
+)
 
 
 def test_browse(opened, shot):
     "Click a point, walk to another, choose a picture"
     from playwright.sync_api import expect
+
     page = opened("browse", BENCH)
     dots = page.locator(".ic-dot:visible")
     expect(dots).to_have_count(9)
-    table, seen = page.locator(".jp-OutputArea table").first, page.locator(".jp-OutputArea img.widget-image.ic-pixels:visible")
+    table, seen = (
+        page.locator(".jp-OutputArea table").first,
+        page.locator(".jp-OutputArea img.widget-image.ic-pixels:visible"),
+    )
     shot(page, "browse_0")
     was = pixels(page, seen)
     page.locator(".ic-dot[title^='webp, point 3']").click()
@@ -165,13 +196,21 @@ def test_browse(opened, shot):
 def test_inside(opened, shot):
     "Every leaf, and a slider on those that have one"
     from playwright.sync_api import expect
-    page = opened("inside", START + "inside(compress(demo_image(), bpp=.4, seconds=6, threads=1, progress=False))")
+
+    page = opened(
+        "inside",
+        START + "inside(compress(demo_image(), bpp=.4, seconds=6, threads=1, progress=False))",
+    )
     expect(page.get_by_text("words").first).to_be_visible()
     shot(page, "inside_0")
     shown = page.locator(".jp-OutputArea img.widget-image:visible")
-    for k, (leaf, slider) in enumerate([("Weights", "layer"), ("Neurons", "layer"), ("Zoom", "left / right")]):
+    for k, (leaf, slider) in enumerate(
+        [("Weights", "layer"), ("Neurons", "layer"), ("Zoom", "left / right")]
+    ):
         page.get_by_role("tab", name=leaf).click()
-        expect(page.locator(f".widget-hslider:has(label:text-is('{slider}')):visible")).to_be_visible()
+        expect(
+            page.locator(f".widget-hslider:has(label:text-is('{slider}')):visible")
+        ).to_be_visible()
         expect(shown.last).to_be_visible()
         page.wait_for_timeout(500)
         was = pixels(page, shown.last)
