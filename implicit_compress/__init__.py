@@ -12,7 +12,7 @@ _HOMES = {
     "codec.arguments": ("ArgumentError",),
     "siren.codec": ("File",),
     "bitstream.container": ("Limits",),
-    "entropy.coding": (
+    "runtime.errors": (
         "IicError",
         "TruncatedError",
         "NotIicError",

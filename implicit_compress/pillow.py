@@ -10,13 +10,13 @@ __all__ = ['MODES', 'INFO', 'NO_OPTION', 'mode_of', 'LoadError', 'metadata_of', 
 from io import BytesIO
 from PIL import Image, ImageFile
 from .codec.arguments import ArgumentError, refuse_absent
+from .runtime.errors import IicError
 from implicit_compress.bitstream.container import (
     EXTRA,
     Header,
-    IicError,
+    inflate,
     Limits,
     MAGIC,
-    inflate,
     peek,
     read_extras,
     spans,

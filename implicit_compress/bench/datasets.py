@@ -18,14 +18,14 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pooch
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from ..runtime.files import atomic_write
 from implicit_compress.image.io import (
-    FORMATS,
-    READABLE,
     as_samples,
-    atomic_write,
     demo_image,
+    FORMATS,
     is_image_file,
     picture_file,
+    READABLE,
     to_samples,
 )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 import numpy as np
 from .sweep import folder_rows
-from ..image.io import atomic_write
+from ..runtime.files import atomic_write
 from ..image.metrics import bd_rate, overlap
 
 # %% ../../nbs/75_bench/30_report.ipynb #c7e3aaf2

@@ -13,7 +13,7 @@ __all__ = ['MAGIC', 'VERSION', 'EXTRAS', 'TILES', 'BASE', 'CODER', 'SHARED', 'CO
            'packed_extra', 'pack', 'detail_files', 'nested_files', 'Cost', 'total_cost', 'drawing_cost',
            'lossless_cost', 'bands_cost', 'pyramid_cost', 'filter_length', 'sparse_wavelet', 'own_cost', 'cost_of',
            'Limits', 'as_bytes', 'spans', 'header_of', 'peek', 'inflate', 'Contents', 'unpack', 'ledger', 'attach',
-           'side_bytes', 'IicError', 'TruncatedError', 'NotIicError', 'UnsupportedError', 'LimitError', 'DamagedError']
+           'side_bytes']
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #bd65833d
 import zlib
@@ -26,26 +26,15 @@ from typing import NamedTuple
 import pywt
 from ..transform.wavelet import WAVELETS
 from ..image.tiling import tile_boxes
-from implicit_compress.entropy.coding import (
+from ..entropy.coding import read_varint, varint
+from implicit_compress.runtime.errors import (
     DamagedError,
     IicError,
     LimitError,
     NotIicError,
     TruncatedError,
     UnsupportedError,
-    read_varint,
-    varint,
 )
-
-# %% ../../nbs/30_bitstream/00_container.ipynb #9d97b3ab
-_all_ = [
-    "IicError",
-    "TruncatedError",
-    "NotIicError",
-    "UnsupportedError",
-    "LimitError",
-    "DamagedError",
-]
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #cefb3fea
 class Field(NamedTuple):

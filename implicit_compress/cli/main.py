@@ -50,13 +50,13 @@ from implicit_compress.bench.sweep import (
 from ..bitstream.container import Limits, peek, unpack
 from ..bench.compare import compare_at_size, format_comparison, side_by_side
 from ..bench.datasets import SETS, image_set
+from ..runtime.files import atomic_write
 from implicit_compress.image.io import (
-    FORMATS,
-    picture_file,
     as_samples,
-    atomic_write,
     demo_image,
+    FORMATS,
     load_image,
+    picture_file,
     rescale,
     to_float,
     to_samples,

@@ -37,21 +37,18 @@ from implicit_compress.hybrid.codec import (
     guessed_bytes,
     refuse,
 )
+from ..runtime.errors import DamagedError, IicError, LimitError, only_iic_errors
 from implicit_compress.bitstream.container import (
-    Contents,
-    DamagedError,
-    Header,
-    IicError,
-    LimitError,
-    Limits,
     attach,
+    Contents,
+    Header,
+    Limits,
     pack,
     peek,
     side_bytes,
     unpack,
 )
 from ..entropy.generic import PACKERS
-from ..entropy.coding import only_iic_errors
 from implicit_compress.image.io import (
     LoadedImage,
     as_samples,

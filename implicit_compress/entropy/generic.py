@@ -14,17 +14,8 @@ import zlib
 from itertools import accumulate
 import numpy as np
 import zstandard
-from implicit_compress.entropy.coding import (
-    Coded,
-    DamagedError,
-    LimitError,
-    TruncatedError,
-    decode,
-    encode,
-    read_varint,
-    varint,
-    zigzag,
-)
+from .coding import Coded, decode, encode, read_varint, varint, zigzag
+from ..runtime.errors import DamagedError, LimitError, TruncatedError
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #3ce380ea
 def to_bytes(

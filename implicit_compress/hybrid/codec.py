@@ -15,11 +15,11 @@ import time
 from dataclasses import replace
 from typing import NamedTuple
 import numpy as np
+from ..runtime.errors import DamagedError
 from implicit_compress.bitstream.container import (
-    DamagedError,
+    detail_files,
     Header,
     Limits,
-    detail_files,
     own_cost,
     pack,
     total_cost,

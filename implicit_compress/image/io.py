@@ -5,11 +5,15 @@
 # %% auto #0
 __all__ = ['PFM', 'ORIENTATION', 'FORMATS', 'READABLE', 'JPEG_SEGMENT', 'demo_image', 'to_float', 'to_samples', 'rescale',
            'as_samples', 'show_image', 'show_images', 'upright_exif', 'upright_xmp', 'curve_profile', 'file_bytes',
-           'LoadedImage', 'check_frame', 'read_image', 'load_image', 'is_image_file', 'icc_profile', 'atomic_write',
-           'picture_file', 'save_image', 'scaled_side', 'grid_size', 'coords', 'rgb_to_ycocg', 'ycocg_to_rgb']
+           'LoadedImage', 'check_frame', 'read_image', 'load_image', 'is_image_file', 'icc_profile', 'picture_file',
+           'save_image', 'scaled_side', 'grid_size', 'coords', 'rgb_to_ycocg', 'ycocg_to_rgb']
 
 # %% ../../nbs/15_image/00_io.ipynb #6fccd53e
-import operator, os, re, secrets, shutil, struct, warnings, zlib
+import operator
+import re
+import struct
+import warnings
+import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.resources import files
@@ -17,6 +21,7 @@ from io import BytesIO
 from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, PngImagePlugin, UnidentifiedImageError
+from ..runtime.files import atomic_write
 
 # %% ../../nbs/15_image/00_io.ipynb #7af8b8cc
 def demo_image() -> np.ndarray:  # (192,288,3) uint8
@@ -787,29 +792,6 @@ def icc_profile(
 ):  # profile bytes, or None
     "The color profile of an image file, also one built from gAMA, cHRM or cICP of a PNG; None if absent, unreadable, of another color space than the samples, or plain sRGB"
     return _profile(*_open(src))[0]
-
-# %% ../../nbs/15_image/00_io.ipynb #eb9c2c9b
-def atomic_write(
-    path,  # destination; its folder must exist
-    data,  # bytes
-) -> Path:  # the path written
-    "Write `data` to `path` atomically: a temporary file in the same folder, then a rename"
-    path = Path(path).resolve()
-    if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(data)
-        return path  # a device or pipe
-    tmp = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        with open(tmp, "xb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        if path.is_file():
-            shutil.copymode(path, tmp)
-        os.replace(tmp, path)
-    finally:
-        tmp.unlink(missing_ok=True)
-    return path
 
 # %% ../../nbs/15_image/00_io.ipynb #d4c6da9a
 def _guesses(left, up, corner):

@@ -13,16 +13,8 @@ __all__ = ['CONTEXT_OFFSETS', 'TILE', 'WAVE_LAG', 'MARGIN', 'TOGETHER', 'PARENT_
 from functools import cache
 from typing import NamedTuple
 import numpy as np
-from implicit_compress.entropy.coding import (
-    ROOTS,
-    DamagedError,
-    IicError,
-    TruncatedError,
-    escapes,
-    indices,
-    only_iic_errors,
-    root,
-)
+from ..entropy.coding import escapes, indices, root, ROOTS
+from ..runtime.errors import DamagedError, IicError, only_iic_errors, TruncatedError
 from ..siren.integer import SingleThreadedBlas
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #bdf7ae61

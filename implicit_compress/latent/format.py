@@ -15,16 +15,16 @@ from importlib.resources import files
 from math import log2
 from typing import NamedTuple
 import numpy as np
-from ..bitstream.container import DamagedError, Header, IicError
+from ..runtime.errors import DamagedError, IicError, only_iic_errors
+from ..bitstream.container import Header
 from implicit_compress.entropy.coding import (
-    Reader,
-    Writer,
     fit_model,
     ideal_bits,
-    only_iic_errors,
     read_model,
+    Reader,
     through,
     write_model,
+    Writer,
 )
 from ..siren.integer import SingleThreadedBlas
 from implicit_compress.latent.context_model import (

@@ -13,20 +13,18 @@ import zlib
 import numpy as np
 from ..bitstream.container import inflate
 from implicit_compress.entropy.coding import (
-    DamagedError,
-    Model,
-    Reader,
-    TruncatedError,
-    Writer,
     fit_model,
-    only_iic_errors,
+    Model,
     read_model,
     read_varint,
+    Reader,
     through,
     varint,
     write_model,
+    Writer,
     zigzag,
 )
+from ..runtime.errors import DamagedError, only_iic_errors, TruncatedError
 from ..image.io import rgb_to_ycocg
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #a36574f0

@@ -26,7 +26,8 @@ from threading import Lock, Thread
 import numpy as np
 import torch
 from torch import nn
-from ..image.io import as_samples, atomic_write, coords, to_float
+from ..runtime.files import atomic_write
+from ..image.io import as_samples, coords, to_float
 from ..image.metrics import psnr as psnr_of
 from .network import draw
 

@@ -16,7 +16,7 @@ from threading import Lock
 from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
-from ..entropy.coding import LimitError
+from ..runtime.errors import LimitError
 from ..image.io import scaled_side
 from ..image.tiling import parts
 

@@ -13,7 +13,8 @@ from bisect import bisect_left
 from contextlib import contextmanager
 from itertools import pairwise
 import numpy as np
-from ..entropy.coding import DamagedError, read_varint, varint, zigzag
+from ..entropy.coding import read_varint, varint, zigzag
+from ..runtime.errors import DamagedError
 from .integer import MANT, Layer
 from .hashing import splitmix64, numbers, spread
 

@@ -23,19 +23,17 @@ from implicit_compress.transform.wavelet import (
     recompose_exact,
 )
 from implicit_compress.entropy.coding import (
-    DamagedError,
-    Model,
-    Reader,
-    TruncatedError,
-    Writer,
     fit_model,
-    only_iic_errors,
+    Model,
     read_model,
     read_varint,
+    Reader,
     through,
     varint,
     write_model,
+    Writer,
 )
+from ..runtime.errors import DamagedError, only_iic_errors, TruncatedError
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #4cd11152
 UNIT = 1 << 20  # full scale of the decoder's integers

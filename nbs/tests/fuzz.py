@@ -59,7 +59,8 @@ def load_modules(instrument):
             load_image, \
             icc_profile
         from implicit_compress.bitstream import container as bitstream
-        from implicit_compress.bitstream.container import MAGIC, IicError, Limits
+        from implicit_compress.runtime.errors import IicError
+        from implicit_compress.bitstream.container import Limits, MAGIC
         from implicit_compress.codec.info import file_info, format_info
         from implicit_compress.codec.api import GUARD, decompress
         from implicit_compress.image.io import icc_profile, load_image

@@ -6,15 +6,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from implicit_compress.image.alpha import filled, visible_psnr
+from implicit_compress.runtime.errors import DamagedError, IicError, LimitError
 from implicit_compress.bitstream.container import (
-    DamagedError,
-    Header,
-    IicError,
-    LimitError,
-    Limits,
     assemble,
     attach,
+    Header,
     ledger,
+    Limits,
     pack,
     peek,
     unpack,

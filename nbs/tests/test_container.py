@@ -4,17 +4,19 @@ import zlib
 from dataclasses import replace
 import numpy as np
 import pytest
-from implicit_compress.bitstream.container import (
-    EXTRA,
+from implicit_compress.runtime.errors import (
     DamagedError,
-    Header,
     LimitError,
-    Limits,
     TruncatedError,
     UnsupportedError,
+)
+from implicit_compress.bitstream.container import (
     assemble,
     attach,
+    EXTRA,
+    Header,
     ledger,
+    Limits,
     pack,
     peek,
     read_extras,

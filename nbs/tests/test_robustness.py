@@ -12,23 +12,25 @@ from click.testing import CliRunner
 from hypothesis import given, strategies as st
 from PIL import Image
 from implicit_compress.codec import api as codec
-from implicit_compress.bitstream.container import (
-    MAGIC,
-    VERSION,
+from implicit_compress.runtime.errors import (
     DamagedError,
-    Header,
     IicError,
     LimitError,
-    Limits,
     NotIicError,
     TruncatedError,
     UnsupportedError,
+)
+from implicit_compress.bitstream.container import (
     attach,
     cost_of,
+    Header,
+    Limits,
+    MAGIC,
     pack,
     peek,
     spans,
     unpack,
+    VERSION,
 )
 from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress, decompress
