@@ -1,6 +1,6 @@
 "The notebooks run, are clean, and agree with everything that is made from them"
 
-import ast, json, os, shutil, subprocess, sys
+import ast, json, os, re, shutil, subprocess, sys
 from pathlib import Path
 import pytest
 from nbdev.config import get_config
@@ -143,3 +143,26 @@ def test_imports_have_cells_of_their_own():
             if len(kinds) > 1:
                 mixed.append(f"{p.relative_to(NBS)}, cell {cell['id']}")
     assert not mixed, mixed
+
+
+CITATION = re.compile(r"([A-Z]\w+)(?: et al\.| and others| and [A-Z]\w+) \(?((?:19|20)\d\d)\b")
+
+
+def text_of(path):
+    "The sources of all cells of a notebook"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(c["source"]) for c in cells)
+
+
+def test_citations_are_in_the_bibliography():
+    "Each cited author and year is a row of the bibliography; image licences name no method"
+    bibliography = text_of(NBS / "explanations" / "bibliography.ipynb").splitlines()
+    rows = [line.split(" | ", 1) for line in bibliography if line.startswith("| ")]
+    pages = [p for p in notebooks() if p.name not in ("bibliography.ipynb", "00_datasets.ipynb")]
+    cited = {(*c, p.name) for p in pages for c in CITATION.findall(text_of(p))}
+    missing = [
+        f"{page}: {author} {year}"
+        for author, year, page in sorted(cited)
+        if not any(head.endswith(year) and author in head + rest for head, rest in rows)
+    ]
+    assert len(cited) > 20 and not missing, missing
