@@ -111,7 +111,7 @@ CHROMA, DETAILS, SPARSE = (
     8,
     16,
     32,
-)  # flags of the method bands: separate chroma; networks for detail bands; coefficients
+)  # flags of the method hybrid: separate chroma; networks for detail bands; coefficients
 VALUES = 16  # flag of the method lossless: a table of used sample values
 
 HEAD = (
@@ -119,7 +119,7 @@ HEAD = (
     Field(
         "method",
         "choice",
-        codes={"siren": 0, "lossless": 1, "bands": 2, "pyramid": 3},
+        codes={"siren": 0, "lossless": 1, "hybrid": 2, "latent": 3},
         doc="coding method",
     ),
     Field(
@@ -175,7 +175,7 @@ METHODS = {
         ),
     ),
     "lossless": (
-        Field("colour", "choice", codes={"as it is": 0, "ycocg": 1}, doc="color transform"),
+        Field("color", "choice", codes={"none": 0, "ycocg": 1}, doc="color transform"),
         Field(
             "base",
             "bytes",
@@ -201,7 +201,7 @@ METHODS = {
             flag=VALUES,
         ),
     ),
-    "bands": (
+    "hybrid": (
         Field("wavelet", "bytes", 0, 16, doc="name of the wavelet"),
         Field("levels", "u8", 0, 12, doc="number of halvings of the image for the base"),
         Field(
@@ -237,7 +237,7 @@ METHODS = {
             flag=SPARSE,
         ),
     ),
-    "pyramid": (
+    "latent": (
         Field("levels", "u8", 1, 12, doc="number of scales, from full resolution on"),
         Field("first", "u8", 0, 6, doc="finest scale with latents"),
         Field(
@@ -269,7 +269,7 @@ TAIL = (
         flag=ALPHA,
     ),
     Field("models", "bytes", 0, 1 << 20, doc="probability models of the symbols"),
-    Field("words", "bytes", 0, 1 << 31, doc="payload: the coded symbols"),
+    Field("payload", "bytes", 0, 1 << 31, doc="the coded symbols"),
 )
 
 
@@ -413,7 +413,7 @@ class Header:
 def assemble(
     header: Header,
     models: bytes,  # of `encode`
-    words: bytes,  # of `encode`
+    payload: bytes,  # of `encode`
     chunks: dict,  # of `write_extras`
     alpha: bytes = None,  # the field of that name
 ) -> bytes:  # the file
@@ -429,7 +429,9 @@ def assemble(
         )
     if header.alpha != (alpha is not None):
         raise ValueError("a header with alpha needs the field alpha, and no other header has it")
-    v = header.values(models=models, words=words, extras=write_extras(chunks) or None, alpha=alpha)
+    v = header.values(
+        models=models, payload=payload, extras=write_extras(chunks) or None, alpha=alpha
+    )
     flags = v["flags"] = reduce(
         or_,
         (f.flag for f in METHODS[header.method] + TAIL if f.flag and v.get(f.name) is not None),
@@ -453,7 +455,7 @@ def packed_extra(
 def pack(
     header: Header,
     models: bytes,  # of `encode`
-    words: bytes,  # of `encode`
+    payload: bytes,  # of `encode`
     icc: bytes = None,  # color profile, uncompressed
     exif: bytes = None,  # EXIF, uncompressed
     xmp: bytes = None,  # XMP, uncompressed
@@ -462,12 +464,12 @@ def pack(
     "Write a file"
     given = dict(icc=icc, exif=exif, xmp=xmp)
     chunks = {EXTRA[name]: packed_extra(name, v) for name, v in given.items() if v}
-    return assemble(header, models, words, chunks, alpha)
+    return assemble(header, models, payload, chunks, alpha)
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #8da44ed4
 NESTED = {
-    "lossless": {"base": ("siren", "bands", "pyramid")},
-    "bands": {"base": ("siren",), "chroma": ("siren",), "details": ("siren",)},
+    "lossless": {"base": ("siren", "hybrid", "latent")},
+    "hybrid": {"base": ("siren",), "chroma": ("siren",), "details": ("siren",)},
 }  # method: field: methods of the files in it. So files are nested at most two deep
 
 
@@ -561,7 +563,7 @@ PER_COEFFICIENT, BYTES_OF_COEFFICIENT, BYTES_OF_PLANE = (
     700.0,
     16,
     47,
-)  # of method bands: per coefficient, per coefficient, per pixel of the current plane
+)  # of method hybrid: per coefficient, per coefficient, per pixel of the current plane
 PER_BAND, BYTES_OF_BAND, BYTES_OF_DRAWN = (
     60.0,
     8,
@@ -703,14 +705,16 @@ def sparse_wavelet(
 def own_cost(
     h,  # `Header`
     pixels: int = None,  # rendered pixels, of method siren; None: each once
-    words: int = 0,  # bytes of the payload
+    payload_bytes: int = 0,  # length of the payload
 ) -> Cost:
     "Cost of a file without nested files"
     if h.method == "siren":
-        c = drawing_cost(h, pixels, words)
+        c = drawing_cost(h, pixels, payload_bytes)
     else:
-        c = {"lossless": lossless_cost, "bands": bands_cost, "pyramid": pyramid_cost}[h.method](h)
-    own = Cost(c.pixels, c.weights, c.operations + STARTUP, c.memory + AROUND_IT + 2 * words)
+        c = {"lossless": lossless_cost, "hybrid": bands_cost, "latent": pyramid_cost}[h.method](h)
+    own = Cost(
+        c.pixels, c.weights, c.operations + STARTUP, c.memory + AROUND_IT + 2 * payload_bytes
+    )
     if not h.alpha:
         return own
     plane = lossless_cost(Header(h.height, h.width, 1, h.depth, "lossless"))
@@ -720,14 +724,14 @@ def own_cost(
 def cost_of(
     h,  # `Header`; nested files are in its fields
     pixels: int = None,  # rendered pixels, of method siren; None: each once
-    words: int = 0,  # bytes of the payload
+    payload_bytes: int = 0,  # length of the payload
 ) -> Cost:
     "Cost of a file and all nested files; nothing is decoded"
-    costs = [own_cost(h, pixels, words)]
-    enlarged = h.method == "bands" and not h.args["wavelet"]
+    costs = [own_cost(h, pixels, payload_bytes)]
+    enlarged = h.method == "hybrid" and not h.args["wavelet"]
     for name, b in nested_files(h):
         found = spans(b)
-        inner, n = header_of(found), sum(len(v) for f, v, *_ in found if f.name == "words")
+        inner, n = header_of(found), sum(len(v) for f, v, *_ in found if f.name == "payload")
         most = (
             inner.height * inner.width << 2 * h.args["levels"]
             if enlarged and name != "details"
@@ -757,11 +761,11 @@ class Limits:
         self,
         h: Header,  # of a file; nested files are in its fields
         pixels: int = None,  # rendered pixels, of method siren; None: each once
-        words: int = 0,  # bytes of the payload
+        payload_bytes: int = 0,  # length of the payload
     ) -> Cost:  # estimated cost of the file
         "Raise an error if the cost of a header exceeds the limits"
         self.accept(h, Cost(h.height * h.width, 0, 0, 0))  # before nested files are read
-        cost = cost_of(h, pixels, words)
+        cost = cost_of(h, pixels, payload_bytes)
         self.accept(h, cost)
         return cost
 
@@ -804,9 +808,9 @@ def spans(
         try:
             value, end = f.read(data, at)
         except TruncatedError:
-            if not partial or f.name != "words":
+            if not partial or f.name != "payload":
                 raise
-            value, end, todo = data[read_varint(data, at, "length of words")[1] :], len(data), []
+            value, end, todo = data[read_varint(data, at, "length of payload")[1] :], len(data), []
         out.append((f, value, at, end))
         at = end
         if len(out) == len(HEAD) and (
@@ -871,15 +875,15 @@ class Contents:
 
     header: Header
     models: bytes  # probability models of the symbols
-    words: bytes  # payload: the coded symbols
+    payload: bytes  # the coded symbols
     alpha: bytes = None  # the field of that name, or None
     extras: dict = field(default_factory=dict)  # type: compressed metadata field, also of unknown types
     limits: "Limits" = None  # None: those of `Limits()`
 
     @property
-    def coded(self) -> tuple:  # (Header, models, words)
+    def coded(self) -> tuple:  # (Header, models, payload)
         "Input of the decoder of the method"
-        return self.header.coded, self.models, self.words
+        return self.header.coded, self.models, self.payload
 
     @property
     def icc(self) -> bytes:  # or None
@@ -923,9 +927,9 @@ def unpack(
         raise DamagedError(f"checksum at offset {end - 4} does not match: the file was changed")
     header = header_of(found)
     v = {f.name: value for f, value, *_ in found}
-    limits.check(header, words=len(v["words"]))
+    limits.check(header, payload_bytes=len(v["payload"]))
     return Contents(
-        header, v["models"], v["words"], v.get("alpha"), read_extras(v.get("extras", b"")), limits
+        header, v["models"], v["payload"], v.get("alpha"), read_extras(v.get("extras", b"")), limits
     )
 
 # %% ../../nbs/30_bitstream/00_container.ipynb #9bcc94f3
@@ -966,13 +970,13 @@ def attach(
         if value:
             chunks[EXTRA[name]] = packed_extra(name, value)
     if alpha is None:
-        return assemble(header, v["models"], v["words"], chunks, v.get("alpha"))
+        return assemble(header, v["models"], v["payload"], chunks, v.get("alpha"))
     if header.method == "lossless" or header.planes not in (1, 3):
         raise ValueError(
             f"alpha: a file of method {header.method} with {header.planes} planes has no field for it"
         )
     whole = replace(header, channels=header.planes + 1, alpha=True)
-    return assemble(whole, v["models"], v["words"], chunks, alpha)
+    return assemble(whole, v["models"], v["payload"], chunks, alpha)
 
 
 def side_bytes(

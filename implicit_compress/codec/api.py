@@ -117,7 +117,7 @@ def affordable(
                 *x.shape,
                 8 * x.itemsize,
                 "lossless",
-                dict(colour="ycocg", predictors=b"", base=bytes(base)),
+                dict(color="ycocg", predictors=b"", base=bytes(base)),
             )
         )
     except LimitError:
@@ -139,16 +139,16 @@ def encode_lossless_file(
 
     def smallest(z, drawing=None, **more):
         files = []
-        for colour in ("ycocg", "as it is")[: 2 if x.shape[2] > 2 else 1]:
-            predictors, *coded = encode_lossless(z, drawing, colour == "ycocg")
-            files.append(made(coded, colour=colour, predictors=predictors, **more))
+        for color in ("ycocg", "none")[: 2 if x.shape[2] > 2 else 1]:
+            predictors, *coded = encode_lossless(z, drawing, color == "ycocg")
+            files.append(made(coded, color=color, predictors=predictors, **more))
         return min(files, key=len)
 
     alone = [smallest(x), *([smallest(numbers, values=values)] if values else [])]
     raw = x.astype(x.dtype.newbyteorder("<")).tobytes()
     if len(zlib.compress(raw, 1)) < 2 * min(map(len, alone)):
         alone.append(
-            made((b"", PACKERS["lzma"][0](raw)), colour="as it is", predictors=b"", coder="lzma")
+            made((b"", PACKERS["lzma"][0](raw)), color="none", predictors=b"", coder="lzma")
         )
     helped = (
         [smallest(x, decompress(base), base=bytes(base))] if base and affordable(x, base) else []
@@ -349,11 +349,11 @@ def refuse_too_large(
 ):
     "Raise an error before encoding if the default decoder limits would reject the image; networks are checked once their size is known"
     h, w, c = x.shape
-    kinds = {"lossless": dict(colour="ycocg", predictors=b"")} if lossless else {}
+    kinds = {"lossless": dict(color="ycocg", predictors=b"")} if lossless else {}
     if encoder in LATENTS:
-        kinds["pyramid"] = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
+        kinds["latent"] = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
     if encoder not in ("pyramid", "analysis") and not lossless:
-        kinds["bands"] = dict(wavelet=b"", levels=0)
+        kinds["hybrid"] = dict(wavelet=b"", levels=0)
     for kind, args in kinds.items():
         Limits().check(
             Header(h, w, c, 8 * x.itemsize, kind, args, kind != "lossless" and c in (2, 4))
@@ -529,7 +529,7 @@ def decode_packed(h, models, words):
         raise DamagedError("coder: samples as they are need nothing else")
     n = h.height * h.width * h.channels * kind.itemsize
     if len(raw := PACKERS[h.args["coder"]][1](words, n)) != n:
-        raise DamagedError(f"words: {len(raw)} bytes of samples, {n} are needed")
+        raise DamagedError(f"payload: {len(raw)} bytes of samples, {n} are needed")
     x = (
         np.frombuffer(raw, kind)
         .astype(kind.newbyteorder("="))
@@ -537,7 +537,7 @@ def decode_packed(h, models, words):
     )
     if x.max() >> h.depth:
         raise DamagedError(
-            f"words: a sample is {x.max()}: samples of {h.depth} bits are below {1 << h.depth}"
+            f"payload: a sample is {x.max()}: samples of {h.depth} bits are below {1 << h.depth}"
         )
     return x
 
@@ -552,7 +552,7 @@ def lossless_samples(h, models, words, scale, box, threads, limits):
         return decode_packed(h, models, words)[part]
     y = decompress(base, threads=threads, limits=limits) if base else None
     z = decode_lossless(
-        (h.args["predictors"], models, words), shape, h.depth, y, h.args["colour"] == "ycocg"
+        (h.args["predictors"], models, words), shape, h.depth, y, h.args["color"] == "ycocg"
     )
     return (restore_values(h.args["values"], z, h.depth) if "values" in h.args else z)[part]
 
@@ -609,8 +609,8 @@ def decode_pixels(
 METHODS = {
     "siren": drawn,
     "lossless": lossless_samples,
-    "bands": decode_hybrid,
-    "pyramid": decode_latents,
+    "hybrid": decode_hybrid,
+    "latent": decode_latents,
 }
 
 
@@ -639,7 +639,7 @@ def alpha_plane(
         raise DamagedError(
             f"alpha: not a lossless file of one channel, {h.height}x{h.width} samples of {h.depth} bits"
         )
-    return lossless_samples(n, found.models, found.words, 1, None, threads, limits)[..., 0]
+    return lossless_samples(n, found.models, found.payload, 1, None, threads, limits)[..., 0]
 
 
 def alpha_like(
@@ -650,7 +650,7 @@ def alpha_like(
     box,  # of `decompress`; of a pyramid, `y` is the whole
 ) -> np.ndarray:  # (rows,columns)
     "Alpha at the pixels of `y`"
-    if h.method == "pyramid":
+    if h.method == "latent":
         level = 0
         while (-(-h.height >> level), -(-h.width >> level)) != y.shape[:2]:
             level += 1
@@ -682,13 +682,13 @@ def joined(
         models,
         words,
         scale,
-        None if h.method == "pyramid" else box,
+        None if h.method == "latent" else box,
         threads,
         limits,
         *[True] * partial,
     )
     both = np.concatenate([y, alpha_like(y, plane, h, scale, box)[..., None]], 2)
-    return both[box_slices(box, *y.shape[:2])] if h.method == "pyramid" else both
+    return both[box_slices(box, *y.shape[:2])] if h.method == "latent" else both
 
 
 def decompress(
@@ -703,11 +703,11 @@ def decompress(
     if hasattr(data, "read"):
         data = file_bytes(data)
     scale, box = checked_arguments(scale, box, threads)
-    partial = partial and peek(data).method == "pyramid"
+    partial = partial and peek(data).method == "latent"
     found = unpack(data, limits, partial)
     h = found.header
     if h.method == "siren" and (scale != 1 or box):
-        limits.check(h, decode_pixels(h, scale, box), len(found.words))
+        limits.check(h, decode_pixels(h, scale, box), len(found.payload))
     asked = (
         (ValueError,) if scale != 1 or box else ()
     )  # then a `ValueError` may concern the arguments

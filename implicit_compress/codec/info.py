@@ -60,7 +60,7 @@ def siren_info(
         steps=list(h.args["steps"]),
         tiles=h.boxes or [[0, 0, h.height, h.width]],
         weights=h.weights,
-        bits_per_weight=8 * (parts["words"] + parts["models"]) / h.weights,
+        bits_per_weight=8 * (parts["payload"] + parts["models"]) / h.weights,
     )
 
 
@@ -78,9 +78,9 @@ def file_info(
     if h.method == "siren":
         own |= siren_info(h, parts)
     own |= {k: file_info(b, deep, limits) for k, b in nested_files(h) if k != "details"}
-    if h.method == "bands":
+    if h.method == "hybrid":
         own |= hybrid_info(h)
-    if h.method == "pyramid":
+    if h.method == "latent":
         own |= latent_info(*found.coded, deep)
     return dict(
         bytes=len(data),
@@ -145,7 +145,7 @@ def _lossless_rows(f: dict) -> list:  # of (name, text)
     values = ", by the numbers of its values" if "values" in f["ledger"] else ""
     predicted = f"from neighbors{' and a prediction' if 'base' in f else ''}{values}"
     how = f"the samples by {f['coder']}" if "coder" in f else predicted
-    rows = [("lossless", f"{how}; colors {f['colour']}")]
+    rows = [("lossless", f"{how}; colors {f['color']}")]
     return rows + ([("prediction", method_rows(f["base"])[0][1])] if "base" in f else [])
 
 
@@ -171,7 +171,7 @@ def method_rows(
     f: dict,  # of `file_info`
 ) -> list:  # of (name, text)
     "What is special about a file of its method"
-    rows = dict(bands=_hybrid_rows, pyramid=_latent_rows, lossless=_lossless_rows)
+    rows = dict(hybrid=_hybrid_rows, latent=_latent_rows, lossless=_lossless_rows)
     return rows.get(f["method"], _siren_rows)(f)
 
 

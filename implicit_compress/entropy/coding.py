@@ -444,7 +444,7 @@ class Coded(NamedTuple):
     "Encoded segments"
 
     models: bytes  # model of each run
-    words: bytes  # payload: all symbols in one stream
+    payload: bytes  # all symbols in one stream
 
 
 def least_bits(
@@ -495,7 +495,7 @@ def read_runs(
 # %% ../../nbs/20_entropy/00_coding.ipynb #5abc92ea
 def encode(
     segments,  # of int arrays: signed, at most 32 bits
-) -> Coded:  # `models` and `words`
+) -> Coded:  # `models` and `payload`
     "Encode integers: the shortest of three groupings, each fully encoded"
     segments = [np.asarray(q) for q in segments]
     for i, q in enumerate(segments):
@@ -512,7 +512,7 @@ def encode(
     one = [(0, len(segments), fit_model(np.concatenate(segments))[0], 0)]
     coded = min(
         (write_runs(segments, runs) for runs in (plan_runs(segments), alone, one)),
-        key=lambda c: len(c.models) + len(c.words),
+        key=lambda c: len(c.models) + len(c.payload),
     )
     for i, (a, b) in enumerate(zip(segments, decode(coded, [len(q) for q in segments], None))):
         if not np.array_equal(a, b):
@@ -521,25 +521,25 @@ def encode(
 
 # %% ../../nbs/20_entropy/00_coding.ipynb #7cd4d39a
 def decode(
-    coded: Coded,  # or (models, words)
+    coded: Coded,  # or (models, payload)
     sizes,  # number of symbols of each segment
     most: int = 1 << 22,  # maximum number of symbols; None for no limit
 ) -> list:  # of int32 arrays
     "Decode integers; invalid bytes raise an `IicError`"
-    models, words = coded
+    models, payload = coded
     ends = np.cumsum([0, *sizes], dtype=object)
     if most is not None and ends[-1] > most:
         raise LimitError(f"{ends[-1]} symbols: at most {most}; raise `most` to allow it")
     runs = [(m, int(ends[b] - ends[a])) for a, b, m in read_runs(models, len(ends) - 1)]
-    if (need := sum(least_bits(m, n) for m, n in runs) * 0.98 - 64) > 8 * len(words):
+    if (need := sum(least_bits(m, n) for m, n in runs) * 0.98 - 64) > 8 * len(payload):
         raise TruncatedError(
-            f"words: {len(words)} bytes, but the symbols need {need / 8:.0f} or more"
+            f"payload: {len(payload)} bytes, but the symbols need {need / 8:.0f} or more"
         )
-    port = Reader(words)
+    port = Reader(payload)
     with only_iic_errors():
         q = np.concatenate([np.zeros(0, np.int64)] + [through(port, m, n) for m, n in runs])
     if len(q) and not -(2**31) <= q.min() <= q.max() < 2**31:
-        raise DamagedError("words: a symbol of more than 32 bits")
-    if port.done() != bytes(words):
-        raise DamagedError("words: not as an encoder ends them")
+        raise DamagedError("payload: a symbol of more than 32 bits")
+    if port.done() != bytes(payload):
+        raise DamagedError("payload: not as an encoder ends them")
     return np.split(q.astype(np.int32), [int(e) for e in ends[1:-1]])

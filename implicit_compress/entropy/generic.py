@@ -57,7 +57,7 @@ def bounded(
     most: int,  # maximum size of the output, bytes
     ended: bool,  # is the end of the stream reached?
     rest: bytes = b"",  # bytes after the end of the stream
-    name: str = "words",  # of the field, for the error message
+    name: str = "payload",  # of the field, for the error message
 ) -> bytes:
     "Validate decompressed bytes; raise an error if they exceed the limit, if the stream is truncated, or if bytes follow it"
     if len(out) > most:
@@ -72,7 +72,7 @@ def bounded(
 def unlzma(
     data: bytes,  # raw LZMA2
     most: int,  # maximum size of the output, bytes
-    name: str = "words",  # of the field, for the error message
+    name: str = "payload",  # of the field, for the error message
 ) -> bytes:
     "Decompress LZMA, or raise an `IicError`"
     d = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA)
@@ -86,7 +86,7 @@ def unlzma(
 def undeflate(
     data: bytes,  # raw deflate
     most: int,  # maximum size of the output, bytes
-    name: str = "words",  # of the field, for the error message
+    name: str = "payload",  # of the field, for the error message
 ) -> bytes:
     "Decompress deflate, or raise an `IicError`"
     d = zlib.decompressobj(-15)
@@ -100,7 +100,7 @@ def undeflate(
 def unzstd(
     data: bytes,  # a Zstandard frame
     most: int,  # maximum size of the output, bytes
-    name: str = "words",  # of the field, for the error message
+    name: str = "payload",  # of the field, for the error message
 ) -> bytes:
     "Decompress Zstandard, or raise an `IicError`"
     d = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
@@ -175,7 +175,7 @@ HUFFMAN_LENGTHS = 1 << 22  # maximum number of code word lengths in a file: one 
 
 def encode_huffman(
     segments,  # of int arrays
-) -> Coded:  # `models`: the compressed lengths; `words`: bits
+) -> Coded:  # `models`: the compressed lengths; `payload`: bits
     "Encode every segment by its own Huffman code"
     models, bits = b"", []
     for q in segments:
@@ -200,17 +200,17 @@ def encode_huffman(
 
 
 def decode_huffman(
-    coded: Coded,  # or (models, words)
+    coded: Coded,  # or (models, payload)
     sizes,  # number of symbols of each segment
 ) -> list:  # of int32 arrays
     "Decode the symbols, or an `IicError`"
-    total, words = sum(sizes), coded[1]
-    if 8 * len(words) > HUFFMAN_LONGEST * total + 7:
+    total, payload = sum(sizes), coded[1]
+    if 8 * len(payload) > HUFFMAN_LONGEST * total + 7:
         raise DamagedError(
-            f"words: {len(words)} bytes for {total} symbols of {HUFFMAN_LONGEST} bits at most"
+            f"payload: {len(payload)} bytes for {total} symbols of {HUFFMAN_LONGEST} bits at most"
         )
     models = undeflate(coded[0], HUFFMAN_LENGTHS, "models")
-    bits = np.unpackbits(np.frombuffer(words, np.uint8)).tobytes()
+    bits = np.unpackbits(np.frombuffer(payload, np.uint8)).tobytes()
     at, out, here = 0, [], 0
     for n in sizes:
         lo, here = read_varint(models, here, "least symbol")
@@ -224,20 +224,20 @@ def decode_huffman(
             raise DamagedError(f"models: {used} code words for {n} symbols at offset {here}")
         code, lo, here = huffman_words(models[here : here + k]), zigzag(lo, back=True), here + k
         if n > len(bits) - at or (n and not code):
-            raise TruncatedError(f"words: {n} symbols, but only {len(bits) - at} bits are left")
+            raise TruncatedError(f"payload: {n} symbols, but only {len(bits) - at} bits are left")
         q = np.empty(n, np.int64)
         for i in range(n):
             l = w = 0
             while (l, w) not in code:
                 if at >= len(bits) or l > HUFFMAN_LONGEST:
-                    raise TruncatedError(f"words: they end inside symbol {i} of {n}")
+                    raise TruncatedError(f"payload: they end inside symbol {i} of {n}")
                 l, w, at = l + 1, 2 * w + bits[at], at + 1
             q[i] = lo + code[l, w]
         if n and not -(2**31) <= q.min() <= q.max() < 2**31:
             raise DamagedError("a symbol of more than 32 bits")
         out.append(q.astype(np.int32))
     if here != len(models) or len(bits) - at > 7 or any(bits[at:]):
-        raise DamagedError("models or words: more than the symbols need")
+        raise DamagedError("models or payload: more than the symbols need")
     return out
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #bd717976
@@ -247,7 +247,7 @@ CODERS = ("range", "huffman", *PACKERS)
 def encode_symbols(
     coder: str,  # in `CODERS`
     segments,  # of int arrays: signed, at most 32 bits
-) -> Coded:  # `models` and `words`
+) -> Coded:  # `models` and `payload`
     "Encode integers"
     if coder not in CODERS:
         raise ValueError(f"coder is {coder!r}: known are {', '.join(CODERS)}")
@@ -262,7 +262,7 @@ def encode_symbols(
 
 def decode_symbols(
     coder: str,  # in `CODERS`
-    coded: Coded,  # or (models, words)
+    coded: Coded,  # or (models, payload)
     sizes,  # number of symbols of each segment
     most: int = 1 << 22,  # maximum number of symbols; None for no limit
 ) -> list:  # of int32 arrays

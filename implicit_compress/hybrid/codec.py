@@ -240,7 +240,7 @@ def decode_bands(
     if "sparse" in h.args:
         rest = decode_sparse(h.args["sparse"], models, words, y.shape)
     elif models or words:
-        raise DamagedError("models or words: there are no coefficients here")
+        raise DamagedError("models or payload: there are no coefficients here")
     return rounded(y, rest, h.depth)
 
 # %% ../../nbs/50_hybrid/00_codec.ipynb #0ef7a4e8
@@ -495,7 +495,7 @@ def with_coefficients(
     depth = 8 * x.itemsize
 
     def header(**sparse):
-        return Header(*x.shape, depth, "bands", args | sparse)
+        return Header(*x.shape, depth, "hybrid", args | sparse)
 
     base = drawing(header(), threads, Limits())
     c = Coefficients(to_float(x).astype(np.float64) - base / UNIT, wavelet)
@@ -563,7 +563,7 @@ def encode_hybrid(
         )
         return better(both, alone, target)
     args = dict(wavelet=wavelet.encode(), levels=levels)
-    empty = Header(*x.shape, 8 * x.itemsize, "bands", args)
+    empty = Header(*x.shape, 8 * x.itemsize, "hybrid", args)
     if n_bytes is None and share:
         n_bytes = guessed_bytes(Coefficients(real - 0.5), target, (1 << 8 * x.itemsize) - 1)
     parts = plan(
@@ -584,7 +584,7 @@ def encode_hybrid(
             x, args, wavelet or "9/7", target, measure, too_large, threads
         )
     else:
-        h = Header(*x.shape, 8 * x.itemsize, "bands", args)
+        h = Header(*x.shape, 8 * x.itemsize, "hybrid", args)
         data, db = pack(h, b"", b""), measure(decode_bands(h, b"", b"", threads))
     out = File(data)
     out.psnr, out.bpp, out.fit, out.remark = (

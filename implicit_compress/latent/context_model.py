@@ -399,7 +399,7 @@ def code_grids(
             check()
         if np.abs(q).max() > 1 << 15:
             raise DamagedError(
-                f"words: a latent of {np.abs(q).max()}, at most {1 << 15} is possible"
+                f"payload: a latent of {np.abs(q).max()}, at most {1 << 15} is possible"
             )
         yield q, spent
         if g is grids[-1]:
@@ -425,7 +425,7 @@ def read_grids(
 
     def check():
         if 4 * (port.coder.num_words() - more) > len(words):
-            raise TruncatedError(f"words: {len(words)} bytes are not enough")
+            raise TruncatedError(f"payload: {len(words)} bytes are not enough")
 
     try:
         with only_iic_errors(), SingleThreadedBlas():

@@ -119,7 +119,7 @@ def header_for(
         start=plan.start,
         steps=steps,
     )
-    return Header(s.h, s.w, s.planes, depth, "pyramid", own)
+    return Header(s.h, s.w, s.planes, depth, "latent", own)
 
 # %% ../../nbs/60_latent/30_format.ipynb #91857bee
 UNIT = 15  # fractional bits of initial weights
@@ -282,14 +282,14 @@ def read_pyramid(
             d = through(port, m, v.size)
             Q = d.reshape(shape) + round_to_bits(v, s)
             if np.abs(Q).max(initial=0) >> 15:
-                raise DamagedError(f"words: a weight of {np.abs(Q).max()} steps cannot be")
+                raise DamagedError(f"payload: a weight of {np.abs(Q).max()} steps cannot be")
             mats.append(Matrix(Q, s))
             spent.append(float(ideal_bits(d, m)[0]))
         if at != len(models):
             raise DamagedError(f"models: {len(models) - at} bytes too many at offset {at}")
     latents, bits = read_grids(port, words, mats[:CONTEXT], plan.scene.grids[:until], partial)
     if until is None and not partial and port.done() != bytes(words):
-        raise DamagedError("words: not as an encoder ends them")
+        raise DamagedError("payload: not as an encoder ends them")
     keys = [g.level for g in plan.scene.grids]
     return Read(
         plan,

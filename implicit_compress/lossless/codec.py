@@ -418,7 +418,7 @@ def decode_lossless(
                 counts=counts.setdefault((g, c, k), {}),
             )
             if 4 * (port.coder.num_words() - 4) > len(words):
-                raise TruncatedError(f"words: {len(words)} bytes are not enough")
+                raise TruncatedError(f"payload: {len(words)} bytes are not enough")
         return r
 
     z = np.zeros(shape, np.int32)
@@ -433,7 +433,7 @@ def decode_lossless(
     if at != len(predictors):
         raise DamagedError(f"predictors: {len(predictors) - at} bytes too many at offset {at}")
     if port.done() != bytes(words):
-        raise DamagedError("words: not as an encoder ends them")
+        raise DamagedError("payload: not as an encoder ends them")
     return from_planes(z, depth, ycocg)
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #5ta9e102

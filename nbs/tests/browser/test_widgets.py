@@ -201,7 +201,7 @@ def test_inside(opened, shot):
         "inside",
         START + "inside(compress(demo_image(), bpp=.4, seconds=6, threads=1, progress=False))",
     )
-    expect(page.get_by_text("words").first).to_be_visible()
+    expect(page.get_by_text("payload").first).to_be_visible()
     shot(page, "inside_0")
     shown = page.locator(".jp-OutputArea img.widget-image:visible")
     for k, (leaf, slider) in enumerate(
