@@ -14,7 +14,8 @@ import numpy as np
 from PIL import Image
 from points import Table
 from implicit_compress.codec.api import compress, decompress
-from implicit_compress.bench.datasets import image_set, screenshot, text_page
+from implicit_compress.bench.datasets import image_set
+from implicit_compress.bench.synthetic import screenshot, text_page
 from implicit_compress.image.io import load_image
 
 CODECS = {

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from capacity import reduced
 from points import Table
-from implicit_compress.bench.datasets import text_page
+from implicit_compress.bench.synthetic import text_page
 from implicit_compress.siren.fit import DivergedError, fit
 from implicit_compress.siren.network import CoordNet, FourierNet, ReluNet, Siren
 

@@ -158,7 +158,7 @@ def test_citations_are_in_the_bibliography():
     "Each cited author and year is a row of the bibliography; image licences name no method"
     bibliography = text_of(NBS / "explanations" / "bibliography.ipynb").splitlines()
     rows = [line.split(" | ", 1) for line in bibliography if line.startswith("| ")]
-    pages = [p for p in notebooks() if p.name not in ("bibliography.ipynb", "00_datasets.ipynb")]
+    pages = [p for p in notebooks() if p.name not in ("bibliography.ipynb", "02_image_sets.ipynb")]
     cited = {(*c, p.name) for p in pages for c in CITATION.findall(text_of(p))}
     missing = [
         f"{page}: {author} {year}"
