@@ -1,0 +1,296 @@
+"Inverse wavelet transforms and coefficients, in integers (section 5 of the specification)"
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+import numpy as np
+from .entropy import Model, RangeDecoder, read_model, read_run
+from .fields import read_varint, require
+
+UNIT = 1 << 20  # full scale
+TABLES = json.loads((Path(__file__).parent / "tables.json").read_text(encoding="utf-8"))
+FILTERS = TABLES["wavelet_filters"]  # name: [low, high], 16 fractional bits
+WEIGHTS = np.array(TABLES["context_weights"])  # (45, 14), 8 fractional bits
+PRIORS = TABLES["context_priors"]  # [gray, others]: (scale, zero) of each context
+BOUNDS = sorted({round(2 ** (k / 2)) for k in range(2, 33)})  # between contexts
+LIFTING = (("s", -29066), ("d", -57862), ("s", 3472), ("d", 103949))  # inverse of 9/7
+LOW_GAIN = 57007  # of the low band, 16 fractional bits
+HIGH_GAIN = 75340
+OPPONENT = np.array([[37837, 37837, 37837], [46341, 0, -46341], [26755, -53510, 26755]])
+LARGEST = 1 << 26  # magnitude of a coefficient, in steps
+
+
+class Band(NamedTuple):
+    "Name (high along rows is lh, along columns hl), level and size of a band"
+
+    name: str
+    level: int
+    h: int
+    w: int
+
+
+def band_sizes(h, w, wavelet, levels):
+    "All bands of an image, coarse to fine"
+    out = []
+    for level in range(1, levels + 1):
+        a, b = -(-h // 2), -(-w // 2)
+        c, d = (h - a, w - b) if wavelet == "9/7" else (a, b)
+        out = [Band("lh", level, c, b), Band("hl", level, a, d), Band("hh", level, c, d), *out]
+        h, w = a, b
+    return [Band("ll", levels, h, w), *out]
+
+
+def times(v, k):
+    "Product with a factor of 16 fractional bits, rounded half up"
+    return (v * k + 32768) >> 16
+
+
+def inverse97(low, high):
+    "Inverse 9/7 transform along the first axis"
+    n, m = len(low), len(high)
+    if not m:
+        return low
+    low = times(low, LOW_GAIN)
+    high = times(high, HIGH_GAIN)
+    right = np.minimum(np.arange(1, m + 1), n - 1)
+    left = np.maximum(np.arange(n) - 1, 0)
+    here = np.minimum(np.arange(n), m - 1)
+    for target, k in LIFTING:
+        if target == "s":
+            low = low + times(high[left] + high[here], k)
+        else:
+            high = high + times(low[:m] + low[right], k)
+    out = np.empty((n + m, *low.shape[1:]), np.int64)
+    out[::2] = low
+    out[1::2] = high
+    return out
+
+
+def inverse_periodic(low, high, wavelet):
+    "Inverse transform by filters with periodic extension, along the first axis"
+    filters = FILTERS[wavelet]
+    n = 2 * len(low)
+    out = np.zeros((n, *low.shape[1:]), np.int64)
+    at = 2 * np.arange(len(low)) + 1 - len(filters[0]) // 2
+    for j, (a, b) in enumerate(zip(*filters)):
+        out[(at + j) % n] += low * a + high * b
+    return (out + 32768) >> 16
+
+
+def inverse_axis(low, high, wavelet, axis):
+    "Inverse transform along an axis"
+    low = np.moveaxis(low, axis, 0)
+    high = np.moveaxis(high, axis, 0)
+    out = inverse97(low, high) if wavelet == "9/7" else inverse_periodic(low, high, wavelet)
+    return np.moveaxis(out, 0, axis)
+
+
+def inverse_transform(bands, h, w, wavelet, levels):
+    "Plane (h, w) from bands by (level, name); absent detail bands are zero"
+    low = bands[levels, "ll"]
+    for level in range(levels, 0, -1):
+        lh, hl, hh = [
+            bands.get((level, b.name), np.zeros((b.h, b.w), np.int64))
+            for b in band_sizes(h, w, wavelet, levels)
+            if b.level == level and b.name != "ll"
+        ]
+        top = inverse_axis(low, hl, wavelet, 1)
+        bottom = inverse_axis(lh, hh, wavelet, 1)
+        low = inverse_axis(top, bottom, wavelet, 0)
+        low = low[: -(-h >> level - 1), : -(-w >> level - 1)]
+    return low
+
+
+def level_count(h, w, wavelet):
+    "Levels of the coefficients of an image"
+    side, least = (max(h, w), 4) if wavelet == "9/7" else (min(h, w), 3)
+    return max(0, min(side.bit_length() - least, 8))
+
+
+def passes(h, w):
+    "Positions (rows, columns) of the five passes over a band"
+    r = np.arange(h)[:, None]
+    c = np.arange(w)
+    even = (r | c) & 1 == 0
+    odd = r & c & 1 == 1
+    kinds = (
+        even & ((r | c) & 2 == 0),
+        even & (r & c & 2 == 2),
+        even & ((r ^ c) & 2 == 2),
+        odd,
+        ~even & ~odd,
+    )
+    return [np.nonzero(k) for k in kinds]
+
+
+DIAGONAL = [(-1, -1), (-1, 1), (1, -1), (1, 1)]
+VERTICAL = [(-1, 0), (1, 0)]
+HORIZONTAL = [(0, -1), (0, 1)]
+TALL = [(-2, -1), (-2, 1), (2, -1), (2, 1)]
+WIDE = [(-1, -2), (-1, 2), (1, -2), (1, 2)]
+TALLER = [(-3, -1), (-3, 1), (3, -1), (3, 1)]
+WIDER = [(-1, -3), (-1, 3), (1, -3), (1, 3)]
+
+
+def doubled(offsets):
+    "Offsets on the lattice of even positions"
+    return [(2 * a, 2 * b) for a, b in offsets]
+
+
+RINGS = (  # four groups of offsets for each pass
+    ([], [], [], []),
+    (doubled(DIAGONAL), [], [], []),
+    tuple(doubled(g) for g in (VERTICAL, HORIZONTAL, TALL, WIDE)),
+    (DIAGONAL, [], TALLER, WIDER),
+    (VERTICAL, HORIZONTAL, TALL, WIDE),
+)
+MARGIN = 4
+
+
+def neighbor_sum(a):
+    "Sum of the eight neighbors"
+    p = np.pad(a, 1)
+    rows = p[:-2] + p[1:-1] + p[2:]
+    return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] - a
+
+
+def look(known, r, c):
+    "Magnitudes and neighbor sums of another band at (r, c), clamped; zeros without a band"
+    if known is None or not known.size:
+        return np.zeros((2, len(r)), np.int64)
+    i = np.minimum(r, known.shape[0] - 1)
+    j = np.minimum(c, known.shape[1] - 1)
+    return np.stack([known[i, j], neighbor_sum(known)[i, j]])
+
+
+def context_features(k, at, own, parent, siblings, planes):
+    "Features (14, n) of the coefficients of pass `k`"
+    r, c = at
+    rings = [
+        sum((own[r + MARGIN + a, c + MARGIN + b] for a, b in group), np.zeros(len(r), np.int64))
+        for group in RINGS[k]
+    ]
+    others = [*siblings, None, None][:2] + [*planes, None, None][:2]
+    return np.concatenate(
+        [np.array(rings), look(parent, r >> 1, c >> 1), *(look(b, r, c) for b in others)]
+    )
+
+
+@lru_cache(128)
+def context_model(chroma, context):
+    "Initial model of a context"
+    scale, zero = PRIORS[chroma][context]
+    return Model(2, scale, 0, zero, 2)
+
+
+def read_pass(decoder, plane, features, kind, counts):
+    "Coefficients of a pass: those of each context together, contexts ascending"
+    context = np.searchsorted(BOUNDS, WEIGHTS[kind] @ features, side="right")
+    out = np.empty(len(context), np.int64)
+    chroma = int(plane > 0)
+    for k in np.unique(context).tolist():
+        where = np.flatnonzero(context == k)
+        known = counts.setdefault((chroma, k), {})
+        out[where] = read_run(decoder, context_model(chroma, k), len(where), known)
+    require(np.abs(out).max(initial=0) <= LARGEST, "payload: a coefficient is too large")
+    return out
+
+
+def read_details(decoder, h, w, planes, wavelet, levels):
+    "All bands but the lowest: (plane, level, name) to coefficients"
+    out = {}
+    counts = {}
+    for i, band in enumerate(band_sizes(h, w, wavelet, levels)[1:]):
+        for p in range(planes):
+            q = np.zeros((band.h, band.w), np.int64)
+            own = np.zeros((band.h + 2 * MARGIN, band.w + 2 * MARGIN), np.int64)
+            siblings = [np.abs(out[p, band.level, s]) for s in ("lh", "hl", "hh")[: i % 3]]
+            before = [np.abs(out[s, band.level, band.name]) for s in range(min(p, 2))]
+            parent = out.get((p, band.level + 1, band.name))
+            parent = None if parent is None else np.abs(parent)
+            for k, at in enumerate(passes(band.h, band.w)):
+                if len(at[0]):
+                    features = context_features(k, at, own, parent, siblings, before)
+                    kind = (3 * k + min(p, 2)) * 3 + i % 3
+                    q[at] = read_pass(decoder, p, features, kind, counts)
+                    own[MARGIN:-MARGIN, MARGIN:-MARGIN][at] = np.abs(q[at])
+            out[p, band.level, band.name] = q
+    return out
+
+
+def undo_prediction(d):
+    "Low band from residuals of the mean of left and upper neighbor"
+    q = np.zeros(d.shape, np.int64)
+    for i, j in np.ndindex(*d.shape):
+        if i and j:
+            predicted = (q[i, j - 1] + q[i - 1, j]) >> 1
+        elif j:
+            predicted = q[i, j - 1]
+        elif i:
+            predicted = q[i - 1, j]
+        else:
+            predicted = 0
+        q[i, j] = d[i, j] + predicted
+    return q
+
+
+def dequantize(q, step, near, far):
+    "Coefficients of detail bands from symbols; `near` and `far` are offsets in 1/256 step"
+    a = np.abs(q)
+    offset = np.where(a == 1, near, np.where(a > 1, far, 0))
+    return np.sign(q) * ((256 * a - offset) * step >> 8)
+
+
+def to_rgb(z):
+    "Red, green, blue from three orthonormal axes; a single plane is unchanged"
+    return times(z @ OPPONENT, 1) if z.shape[2] == 3 else z
+
+
+class SparseHeader(NamedTuple):
+    "Parameters of the coefficients"
+
+    levels: int
+    step: int
+    near: int
+    far: int
+    wavelet: str
+
+
+def read_header(data, h, w):
+    "Parse the field `sparse`"
+    step, at = read_varint(data, 1)
+    require(len(data) >= at + 2, "sparse: truncated")
+    wavelet = data[at + 2 :].decode("ascii", "replace")
+    require(wavelet == "9/7" or wavelet in FILTERS, "sparse: an unknown wavelet")
+    require(data[0] == level_count(h, w, wavelet), "sparse: wrong levels")
+    require(1 <= step <= 4 * UNIT, "sparse: step out of range")
+    return SparseHeader(data[0], step, data[at] - 128, data[at + 1] - 128, wavelet)
+
+
+def decode_coefficients(data, models, payload, h, w, planes):
+    "Residual (h, w, planes), full scale is 2**20"
+    s = read_header(data, h, w)
+    decoder = RangeDecoder(payload)
+    lowest = band_sizes(h, w, s.wavelet, s.levels)[0]
+    q = {}
+    at = 0
+    for p in range(planes):
+        model, more, at = read_model(models, at)
+        require(not more, "models: every model stands alone here")
+        d = read_run(decoder, model, lowest.h * lowest.w).reshape(lowest.h, lowest.w)
+        q[p, s.levels, "ll"] = undo_prediction(d)
+    require(at == len(models), "models: too many")
+    q |= read_details(decoder, h, w, planes, s.wavelet, s.levels)
+    decoder.finish()
+    out = np.empty((h, w, planes), np.int64)
+    for p in range(planes):
+        bands = {}
+        for (plane, level, name), v in q.items():
+            require(np.abs(v).max(initial=0) * s.step < 1 << 34, "payload: too large")
+            if plane == p and name == "ll":
+                bands[level, name] = v * s.step
+            elif plane == p:
+                bands[level, name] = dequantize(v, s.step, s.near, s.far)
+        out[..., p] = inverse_transform(bands, h, w, s.wavelet, s.levels)
+    return to_rgb(out)
