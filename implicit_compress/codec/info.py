@@ -11,7 +11,7 @@ import re
 from ..hybrid.codec import wavelet_of
 from ..bitstream.container import Header, Limits, ledger, nested_files, unpack
 from ..siren.weight_layout import read_codebook
-from ..latent.format import plan_of, read_pyramid
+from ..latent.format import spec_from_header, read_latents
 from ..wavelet.codec import UNIT, read_sparse
 
 # %% ../../nbs/70_codec/30_info.ipynb #ecd09e2a
@@ -42,10 +42,10 @@ def latent_info(
     deep: bool = False,  # decode the latents, for the bits of each grid?
 ) -> dict:
     "How many weights a file has; if `deep`, the bits of each network and grid too"
-    own = dict(weights=sum(rows * columns for rows, columns in plan_of(h).shapes))
+    own = dict(weights=sum(rows * columns for rows, columns in spec_from_header(h).shapes))
     if not deep:
         return own
-    bits = read_pyramid(h, models, words).bits
+    bits = read_latents(h, models, words).bits
     return own | dict(
         bits={k if isinstance(k, str) else f"grid 1:{1 << k}": v for k, v in bits.items()}
     )

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['BRIEF', 'LONG', 'SMALL', 'STEP_S', 'WHOLE', 'CLOSING', 'MEETING', 'OVERTIME', 'OVERTIME_S', 'OVERTIME_STEPS',
            'FITTED', 'LARGEST', 'OPENING', 'TRIES', 'TRIES_WHOLE', 'SHARE', 'ABOVE', 'PROBING', 'PROBED',
-           'wavelet_magnitudes', 'step_for', 'estimate_bpp', 'estimate_lmbda', 'pretrained_id', 'plan_for',
-           'choose_init', 'seconds_per_step', 'Clock', 'search_lmbda', 'fit_or_keep_init', 'compile_kernels',
-           'announce', 'encode_latents']
+           'wavelet_magnitudes', 'step_for', 'estimate_bpp', 'estimate_lmbda', 'pretrained_id', 'choose_spec',
+           'choose_init', 'seconds_per_step', 'BudgetClock', 'search_lmbda', 'fit_or_keep_init', 'compile_kernels',
+           'announce_compilation', 'encode_latents']
 
 # %% ../../nbs/60_latent/90_codec.ipynb #dc93606c
 import math
@@ -79,7 +79,7 @@ def pretrained_id(
     return int(min(255, max(1, round(20 - 4 * math.log2(lmbda)))))
 
 
-def plan_for(
+def choose_spec(
     shape,  # (h,w,c)
     lmbda: float,
     start: str,  # 'shipped' or 'none'
@@ -124,7 +124,7 @@ def seconds_per_step(
     return STEP_S + 2e-7 * pixels if device in (None, "cpu") else max(0.04, 2e-8 * pixels)
 
 # %% ../../nbs/60_latent/90_codec.ipynb #881944b4
-class Clock:
+class BudgetClock:
     "Progress of a fit by seconds, or by steps"
 
     def __init__(self, seconds, steps, show=False, used=0.0, save=None):
@@ -224,7 +224,7 @@ def compile_kernels():
     "Compile or load the kernels and run one step, so that no fit includes that time"
     with own_torch():
         o = LatentFit(
-            plan_for((8, 8, 3), 0.02, "none"), torch.zeros(3, 8, 8, dtype=torch.float32), 0.02
+            choose_spec((8, 8, 3), 0.02, "none"), torch.zeros(3, 8, 8, dtype=torch.float32), 0.02
         )
         o.enter(0)
         o.step(0, 0.0, 0.35, 0.2, 0.02)
@@ -232,7 +232,7 @@ def compile_kernels():
         o.pool.shutdown()
 
 
-def announce(
+def announce_compilation(
     progress: bool,  # print to standard error; else warn
 ):
     "Report that kernels have to be compiled first"
@@ -379,7 +379,7 @@ class _Run:
         samples = self.samples if samples is None else samples
         channels, h, w = samples.shape
         return LatentFit(
-            plan_for((h, w, channels), lmbda, self.start),
+            choose_spec((h, w, channels), lmbda, self.start),
             samples,
             lmbda,
             self.seed,
@@ -408,9 +408,9 @@ class _Run:
         ):
             self.begins = "analysis"
 
-    def clock(self, share: float, **more) -> Clock:
+    def clock(self, share: float, **more) -> BudgetClock:
         "A clock for a part of the budget"
-        return Clock(
+        return BudgetClock(
             share * (self.seconds - self.closing), self.steps and share * self.steps, **more
         )
 
@@ -532,7 +532,7 @@ class _Run:
                 "seconds is 0, and start 'none' has no analysis: give seconds, or start='shipped'"
             )
         if self.cpu:
-            announce(self.progress)
+            announce_compilation(self.progress)
             compile_kernels()
         resumed = self.kept and self.kept.latest
         known = self.restored() if resumed else self.opened()

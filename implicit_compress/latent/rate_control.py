@@ -16,13 +16,18 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from ..image.alpha import hides, visible_psnr
-from .context_model import CONTEXT, GROUPS, INTER_SCALE_FEATURES, N_FEATURES
+from implicit_compress.latent.context_model import (
+    N_CONTEXT_MATRICES,
+    MAGNITUDE_GROUPS,
+    INTER_SCALE_FEATURES,
+    N_FEATURES,
+)
 from .fit import NOISE, TEMPERATURE, LatentFit
 from .format import synthesis_of
 from implicit_compress.latent.gradients import (
-    EDGE,
-    KNOWN,
-    Layer,
+    PADDING,
+    N_CONTEXT_VALUES,
+    GridBuffers,
     RateModel,
     laplace_rate_and_grad,
     synthesis_forward,
@@ -34,16 +39,16 @@ CHUNK = 1 << 16  # latents whose 29 features are in memory together: 8 MB
 
 
 def _grid_prediction(
-    layer: Layer,  # a grid, loaded with its coarser grids
+    layer: GridBuffers,  # a grid, loaded with its coarser grids
     first,  # (width+2, 29) weights from features to the hidden layer, and of the skip connection
     W2,  # (width, width) second layer
     W3,  # (2, width) from the hidden layer to mean and scale
 ) -> torch.Tensor:  # (2, h, w): means, and log2 of scales
     "Predicted distribution of every latent of a grid, when all latents are known"
-    n, start, width = len(layer.inside), EDGE * layer.stride, len(W2)
+    n, start, width = len(layer.inside), PADDING * layer.stride, len(W2)
     runs = [
         (flat, start + dy * layer.stride + dx)
-        for flat, _, offsets in layer.known
+        for flat, _, offsets in layer.context
         for dy, dx in offsets
     ]
     out = first.new_empty(2, n)
@@ -52,16 +57,16 @@ def _grid_prediction(
         x = first.new_zeros(N_FEATURES, b - a)
         for j, (flat, at) in enumerate(runs):
             x[j] = flat[at + a : at + b]
-        if len(layer.told):
-            x[-INTER_SCALE_FEATURES:] = layer.told[:, start + a : start + b]
-        for j, (lo, hi) in enumerate(GROUPS):
-            x[KNOWN + j] = x[lo:hi].abs().sum(0)
+        if len(layer.inter_scale):
+            x[-INTER_SCALE_FEATURES:] = layer.inter_scale[:, start + a : start + b]
+        for j, (lo, hi) in enumerate(MAGNITUDE_GROUPS):
+            x[N_CONTEXT_VALUES + j] = x[lo:hi].abs().sum(0)
         x[21] = layer.g.level / 4
         x[22] = 1
         z = first @ x
         h = z[:width].relu()
         out[:, a:b] = z[width:] + W3 @ (h + (W2 @ h).relu())
-    return out.view(2, layer.g.h, layer.stride)[:, :, EDGE : EDGE + layer.g.w]
+    return out.view(2, layer.g.h, layer.stride)[:, :, PADDING : PADDING + layer.g.w]
 
 
 @torch.no_grad()
@@ -72,14 +77,14 @@ def predictions(
 ) -> list[torch.Tensor]:  # (2, h, w) for each grid: means, and log2 of scales
     "Predicted distribution of every latent, when all latents are known"
     first = torch.cat([net[0], net[3]])
-    inherit = {
+    inter_scale_weights = {
         w.shape[1] - 1: w for w in net[4:]
     }  # inter-scale matrices, by their number of coarser grids
     out = []
     for i, (layer, y) in enumerate(zip(rate.layers, ys, strict=True)):
-        layer.put(y)
-        if len(layer.told):
-            layer.tell(inherit[i])
+        layer.load(y)
+        if len(layer.inter_scale):
+            layer.inter_scale_forward(inter_scale_weights[i])
         out.append(_grid_prediction(layer, first, *net[1:3]))
     return out
 
@@ -93,7 +98,7 @@ def error_curvatures(
     q,  # (h,w) rounded latents of every grid, coarse to fine
 ) -> list[float]:  # one for each grid
     "Second-order increase of the mean squared error if one latent changes by one: means over grids"
-    scene, net = o.plan.scene, o.W[CONTEXT:]
+    scene, net = o.plan.scene, o.W[N_CONTEXT_MATRICES:]
     x = synthesis_forward(scene, q, net)
     noise = torch.Generator().manual_seed(0)
     out, last = [], 0.0
@@ -130,14 +135,18 @@ def latent_changes(
 ) -> LatentChanges:
     "Changes of single latents and their estimated effects on bits and error"
     net = [w.detach() for w in o.W]
-    expected = predictions(o.whole, q, net[:CONTEXT])
-    _, slopes, _ = o.costs(q, net[:CONTEXT], False)()
-    slopes = [s.clone() for s in slopes]
+    expected = predictions(o.whole, q, net[:N_CONTEXT_MATRICES])
+    _, rate_grads, _ = o.costs(q, net[:N_CONTEXT_MATRICES], False)()
+    rate_grads = [s.clone() for s in rate_grads]
     leaves = [y.clone().requires_grad_(True) for y in q]
-    mse = (synthesis_forward(o.plan.scene, leaves, net[CONTEXT:]) - o.pictures[0]).square().mean()
+    mse = (
+        (synthesis_forward(o.plan.scene, leaves, net[N_CONTEXT_MATRICES:]) - o.pictures[0])
+        .square()
+        .mean()
+    )
     grads = torch.autograd.grad(mse, leaves)
     out = []
-    for y, (mean, scale), slope, g, c in zip(q, expected, slopes, grads, curved, strict=True):
+    for y, (mean, scale), slope, g, c in zip(q, expected, rate_grads, grads, curved, strict=True):
         own, _, bits = laplace_rate_and_grad(y, mean, scale)
         by = -torch.sign(own if smaller else g)
         more = laplace_rate_and_grad(y + by, mean, scale)[2] - bits
@@ -354,7 +363,7 @@ def _quality(o: LatentFit, x, depth: int, psnr: float, threads, alpha=None) -> M
 
     @torch.no_grad()
     def estimate(q):
-        y = synthesis_forward(o.plan.scene, q, o.W[CONTEXT:]).clamp(0, 1)
+        y = synthesis_forward(o.plan.scene, q, o.W[N_CONTEXT_MATRICES:]).clamp(0, 1)
         return float(((y * peak).round() / peak - image).square().mul(seen).sum()) / n
 
     def real(q):

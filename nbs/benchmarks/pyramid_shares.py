@@ -11,7 +11,7 @@ from implicit_compress.bitstream.container import unpack
 from implicit_compress.codec.api import decompress
 from implicit_compress.image.io import load_image
 from implicit_compress.image.metrics import ms_ssim
-from implicit_compress.latent.format import read_pyramid
+from implicit_compress.latent.format import read_latents
 from implicit_compress.latent.synthesis import N_SEPARATE
 
 LEVELS = range(N_SEPARATE)
@@ -38,7 +38,7 @@ if __name__ == "__main__":
             continue
         data = p.read_bytes()
         h, models, words = unpack(data).coded
-        bits = read_pyramid(h, models, words).bits
+        bits = read_latents(h, models, words).bits
         parts = {
             "context": bits["context"] / 8,
             "synthesis": bits["synthesis"] / 8,

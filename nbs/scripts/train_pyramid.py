@@ -14,13 +14,18 @@ import argparse, math, time, zlib
 from pathlib import Path
 import numpy as np
 import torch
-from implicit_compress.latent.analysis import ANALYSES, SHAPES, reduced, response
-from implicit_compress.latent.codec import Clock, plan_for, pretrained_id
+from implicit_compress.latent.analysis import (
+    ANALYSIS_FILE,
+    WEIGHT_SHAPES,
+    image_pyramid,
+    analysis_forward,
+)
+from implicit_compress.latent.codec import BudgetClock, choose_spec, pretrained_id
 from implicit_compress.siren.fit import keep_memory
 from implicit_compress.image.io import load_image
-from implicit_compress.latent.context_model import CONTEXT
+from implicit_compress.latent.context_model import N_CONTEXT_MATRICES
 from implicit_compress.latent.fit import LatentFit, fit_latents
-from implicit_compress.latent.format import STARTS, UNIT, initial_weights
+from implicit_compress.latent.format import PRETRAINED_FILE, INIT_BITS, initial_weights
 from implicit_compress.latent.gradients import RateModel, synthesis_forward
 from implicit_compress.latent.synthesis import N_SEPARATE
 
@@ -53,13 +58,13 @@ def mosaic(photos, rng, pictures, size):
 def learned(x, lmbda, steps, W=None):
     "Weights after a fit of `steps` steps"
     t = time.process_time()
-    o = LatentFit(plan_for((*x.shape[1:], 3), lmbda, "none"), x, lmbda)
+    o = LatentFit(choose_spec((*x.shape[1:], 3), lmbda, "none"), x, lmbda)
     if W:
         for w, v in zip(o.W, W):
             w.copy_(v if w.shape == v.shape else torch.cat([v[:, : w.shape[1] - 1], v[:, -1:]], 1))
     o.W0 = o.W  # what every picture begins with costs none a bit
     o.round_weights = lambda: None  # a start is as fine as it can be
-    fit_latents(o, Clock(None, steps))
+    fit_latents(o, BudgetClock(None, steps))
     print(
         f"lmbda {lmbda:g}: {o.steps} steps, {time.process_time() - t:.0f} s of processor, {-10 * np.log10(o.mse):.2f} dB, {o.bpp:.4f} bpp, {1000 * (o.mse + lmbda * o.bpp):.3f}",
         flush=True,
@@ -73,7 +78,9 @@ def learned(x, lmbda, steps, W=None):
 
 def packed(number, W):
     "Initial weights as bytes"
-    head = bytes([number, W[0].shape[0], W[CONTEXT + 1].shape[0], len(W) - CONTEXT - 4])
+    head = bytes(
+        [number, W[0].shape[0], W[N_CONTEXT_MATRICES + 1].shape[0], len(W) - N_CONTEXT_MATRICES - 4]
+    )
     return head + b"".join(
         np.clip(np.rint(w.numpy().astype(np.float64) * 4096), -32767, 32767).astype("<i2").tobytes()
         for w in W
@@ -86,7 +93,7 @@ def fresh(rng):
         torch.from_numpy(rng.uniform(-1, 1, s) / max(1, np.prod(s[1:])) ** 0.5).float()
         if i in (0, 2)
         else torch.zeros(s)
-        for i, s in enumerate(SHAPES)
+        for i, s in enumerate(WEIGHT_SHAPES)
     ]
 
 
@@ -95,8 +102,8 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     across = math.ceil(pictures**0.5)
-    plan = plan_for((size * -(-pictures // across), size * across, 3), lmbda, "shipped")
-    W = [torch.from_numpy(v / 2.0**UNIT).float() for v in initial_weights(plan)]
+    plan = choose_spec((size * -(-pictures // across), size * across, 3), lmbda, "shipped")
+    W = [torch.from_numpy(v / 2.0**INIT_BITS).float() for v in initial_weights(plan)]
     scene, rate, t = plan.scene, RateModel(plan.scene.grids), time.process_time()
     pixels, said = scene.h * scene.w, 0.0
     scales = {
@@ -113,16 +120,16 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
             4e-3 * (0.02 + 0.98 * (1 + math.cos(math.pi * i / steps)) / 2) * min(1, (i + 1) / 30)
         )
         x = mosaic(photos, rng, pictures, size)
-        seen = reduced(x, scene.levels)
+        seen = image_pyramid(x, scene.levels)
         ys = [
             v + torch.rand_like(v) - 0.5
-            for v in (response(seen, g.level, scales[g.level]) for g in scene.grids)
+            for v in (analysis_forward(seen, g.level, scales[g.level]) for g in scene.grids)
         ]
-        mse = (synthesis_forward(scene, ys, W[CONTEXT:]) - x).square().mean()
-        bits, slopes, _ = rate([v.detach() for v in ys], W[:CONTEXT])
+        mse = (synthesis_forward(scene, ys, W[N_CONTEXT_MATRICES:]) - x).square().mean()
+        bits, grads, _ = rate([v.detach() for v in ys], W[:N_CONTEXT_MATRICES])
         adam.zero_grad()
         torch.autograd.backward(
-            [mse, *ys], [torch.ones(()), *(v * (lmbda / pixels) for v in slopes)]
+            [mse, *ys], [torch.ones(()), *(v * (lmbda / pixels) for v in grads)]
         )
         torch.nn.utils.clip_grad_norm_(leaves, 0.05)
         adam.step()
@@ -168,7 +175,7 @@ if __name__ == "__main__":
                 x, lmbda, a.steps, known.get(4 * lmbda, known.get(LMBDAS[0])) if known else None
             )
             out += packed(pretrained_id(lmbda), known[lmbda])
-            (PACKAGE / STARTS).write_bytes(zlib.compress(out, 9))
+            (PACKAGE / PRETRAINED_FILE).write_bytes(zlib.compress(out, 9))
     if a.only != "starts":
         out, scales, first = b"", None, None
         for lmbda in LMBDAS:
@@ -177,11 +184,11 @@ if __name__ == "__main__":
             )
             first = first or scales
             out += packed_analysis(plan, scales)
-            (PACKAGE / ANALYSES).write_bytes(zlib.compress(out, 9))
+            (PACKAGE / ANALYSIS_FILE).write_bytes(zlib.compress(out, 9))
     print(
         *(
             f"{p.stat().st_size} bytes of {p.name}"
-            for p in (PACKAGE / STARTS, PACKAGE / ANALYSES)
+            for p in (PACKAGE / PRETRAINED_FILE, PACKAGE / ANALYSIS_FILE)
             if p.exists()
         ),
         sep="\n",

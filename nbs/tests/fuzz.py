@@ -312,19 +312,19 @@ def small_pyramid(h, w, channels, levels, first):
     from implicit_compress.latent.format import (
         LatentSpec,
         round_to_bits,
-        header_for,
+        header_from_spec,
         initial_weights,
-        write_pyramid,
+        write_latents,
     )
     from implicit_compress.latent.synthesis import SynthesisSpec
 
     rng = np.random.default_rng(h * w)
     plan = LatentSpec(SynthesisSpec(h, w, channels, levels, first, 40), 4, 4, 1, 0)
     latents = [np.rint(rng.laplace(0, 1.5, (g.h, g.w))).astype(np.int64) for g in plan.scene.grids]
-    steps, *coded = write_pyramid(
+    steps, *coded = write_latents(
         plan, [Matrix(round_to_bits(v, 6), 6) for v in initial_weights(plan)], latents
     )
-    return bitstream.pack(header_for(plan, 8, steps), *coded)
+    return bitstream.pack(header_from_spec(plan, 8, steps), *coded)
 
 
 def image_seeds():

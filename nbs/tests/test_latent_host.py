@@ -94,7 +94,7 @@ def test_file_is_small_when_pickled():
     assert g == f and g.fit.lmbda == f.fit.lmbda == HOW["lmbda"] and g.fit.stop == "steps"
 
 
-class Stopping(effort.Clock):
+class Stopping(effort.BudgetClock):
     "Somebody stops a fit after six steps"
 
     def __call__(self, o):
@@ -110,7 +110,7 @@ def test_resume(how, tmp_path, monkeypatch):
     how, path = dict(steps=14, threads=1, method="pyramid") | how, tmp_path / "state"
     whole = compress(CROP, **how)
     with monkeypatch.context() as m:
-        m.setattr(effort, "Clock", Stopping)
+        m.setattr(effort, "BudgetClock", Stopping)
         assert compress(CROP, **how, checkpoint=path).fit.stop == "interrupted"
     resumed = compress(CROP, **how, checkpoint=path)
     assert bytes(resumed) == bytes(whole)
@@ -164,8 +164,8 @@ def test_compiling_is_announced(monkeypatch, capsys):
     "On standard error with a progress bar, else as a warning"
     monkeypatch.setattr(effort, "compiled", lambda: False)
     with pytest.warns(RuntimeWarning, match="compiled once"):
-        effort.announce(False)
-    effort.announce(True)
+        effort.announce_compilation(False)
+    effort.announce_compilation(True)
     assert "compiled once" in capsys.readouterr().err
 
 
@@ -173,7 +173,7 @@ def test_clock_begins_after_compiling(monkeypatch):
     "The budget is not spent when the first step comes"
     seen, ready = [], effort.compile_kernels
 
-    class Watched(effort.Clock):
+    class Watched(effort.BudgetClock):
         def __init__(self, *args, **more):
             seen.append("clock")
             super().__init__(*args, **more)
@@ -182,7 +182,7 @@ def test_clock_begins_after_compiling(monkeypatch):
         seen.append("ready")
         ready()
 
-    monkeypatch.setattr(effort, "Clock", Watched)
+    monkeypatch.setattr(effort, "BudgetClock", Watched)
     monkeypatch.setattr(effort, "compile_kernels", compiling)
     encode_latents(CROP, **HOW)
     assert seen == ["ready", "clock"]

@@ -56,13 +56,13 @@ def test_quality_is_that_of_visible_color():
 def test_size_after_interrupt(monkeypatch):
     "A fit that somebody stops meets its target, too"
 
-    class Stopped(effort.Clock):
+    class Stopped(effort.BudgetClock):
         def __call__(self, o):
             if o.steps == 5:
                 raise KeyboardInterrupt
             return super().__call__(o)
 
-    monkeypatch.setattr(effort, "Clock", Stopped)
+    monkeypatch.setattr(effort, "BudgetClock", Stopped)
     f = encoded(CROP, bpp=1.0, steps=1000)
     assert f.fit.stop == "interrupted" and 0.985 <= bpp_of(f, CROP) <= 1
 

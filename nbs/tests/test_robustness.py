@@ -46,9 +46,9 @@ from implicit_compress.siren.codec import File
 from implicit_compress.latent.format import (
     LatentSpec,
     round_to_bits,
-    header_for,
+    header_from_spec,
     initial_weights,
-    write_pyramid,
+    write_latents,
 )
 from implicit_compress.wavelet.codec import encode_sparse
 from implicit_compress.latent.synthesis import SynthesisSpec
@@ -491,15 +491,15 @@ def test_composed_pyramids(
 def test_flat_pyramid():
     "Weights as they were guessed and latents of zero are a picture of one colour in a few bytes"
     plan = LatentSpec(SynthesisSpec(20, 30, 3, 3, 0, 40), 4, 4, 1, 0)
-    steps, *coded = write_pyramid(
+    steps, *coded = write_latents(
         plan,
         [Matrix(round_to_bits(v, 6), 6) for v in initial_weights(plan)],
         [np.zeros((g.h, g.w), np.int64) for g in plan.scene.grids],
     )
-    data = pack(header_for(plan, 8, steps), *coded)
+    data = pack(header_from_spec(plan, 8, steps), *coded)
     assert len(data) < 150 and len(np.unique(outcome(data))) == 1
     for wrong in (b"", coded[1] + b"\1", bytes(len(coded[1]))):
-        refused(pack(header_for(plan, 8, steps), coded[0], wrong))
+        refused(pack(header_from_spec(plan, 8, steps), coded[0], wrong))
 
 
 def test_base_of_another_kind(files):
