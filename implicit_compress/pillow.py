@@ -22,7 +22,7 @@ from implicit_compress.bitstream.container import (
     spans,
     unpack,
 )
-from .image.io import rescale
+from .image.samples import convert_depth
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #f70f9186
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # channels to mode
@@ -100,7 +100,7 @@ class IicImageFile(ImageFile.ImageFile):
     def load(self):
         "Decode the pixels, once"
         if self.tile:
-            y = rescale(
+            y = convert_depth(
                 self.checked(self.decoded), self.info["bits"], 16 if self.mode == "I;16" else 8
             )
             if self.fp and self._exclusive_fp:

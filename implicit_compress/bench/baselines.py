@@ -16,7 +16,9 @@ from io import BytesIO
 from typing import NamedTuple
 import numpy as np
 from PIL import Image, features
-from ..image.io import as_samples, load_image, picture_file, to_samples
+from ..image.save import encode_image_file
+from ..image.samples import to_samples
+from ..image.load import as_samples, load_image
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #bc5bb1e5
 MISSING = {"pillow_jxl": "pip install pillow-jxl-plugin", "pillow_heif": "pip install pillow-heif"}
@@ -241,7 +243,7 @@ def _avif(x, k, subsampling="4:4:4", **how):
 
 def _png(x, k):
     return (
-        picture_file(x, ".png")
+        encode_image_file(x, ".png")
         if x.itemsize == 2 and x.shape[2] > 1
         else dict(format="PNG", optimize=True)
     )

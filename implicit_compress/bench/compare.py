@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from .baselines import CODECS, available
 from ..bitstream.container import peek
-from ..image.io import rescale, to_float
+from ..image.samples import convert_depth, to_float
 from ..codec.info import error_line
 from ..image.metrics import bpp, ms_ssim, psnr
 
@@ -54,7 +54,7 @@ def compare_at_size(
     )  # here: commands that compare nothing start without it
 
     y, decode_s = timed(lambda: decompress(data, threads=threads))
-    own = rescale(y, peek(data).depth, 8)
+    own = convert_depth(y, peek(data).depth, 8)
     runs, failed, limit = {"implicit": (data, own, encode_s, decode_s)}, {}, SLACK * len(data)
     for name in PEERS:
         if not available(CODECS[name].needs):

@@ -18,7 +18,7 @@ import pooch
 from .download import download_file, extract_images, recorded_checksum
 from .folders import folder_images, image_files, skipped_text
 from .image_sets import PYPI_NAMES, SETS, ImageSource, image_bytes
-from ..image.io import FORMATS, READABLE
+from ..image.save import FORMATS, READABLE
 from ..runtime.files import atomic_write
 
 # %% ../../nbs/75_bench/04_datasets.ipynb #347b0cf2

@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 import pooch
-from ..image.io import FORMATS
+from ..image.save import FORMATS
 from ..runtime.files import atomic_write
 
 # %% ../../nbs/75_bench/03_download.ipynb #d0b10005

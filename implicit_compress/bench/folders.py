@@ -9,7 +9,8 @@ __all__ = ['LISTED', 'by_name', 'image_files', 'folder_images', 'skipped_text']
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from ..image.io import READABLE, is_image_file
+from ..image.load import is_image_file
+from ..image.save import READABLE
 
 # %% ../../nbs/75_bench/01_folders.ipynb #f01de007
 def by_name(

@@ -22,7 +22,9 @@ from implicit_compress.bench.synthetic import (
     screenshot,
     text_page,
 )
-from ..image.io import as_samples, demo_image, picture_file, to_samples
+from ..image.save import encode_image_file
+from ..image.samples import demo_image, to_samples
+from ..image.load import as_samples
 
 # %% ../../nbs/75_bench/02_image_sets.ipynb #5e750005
 class ImageSource(NamedTuple):
@@ -54,7 +56,7 @@ def image_bytes(
 ) -> tuple[str, bytes]:  # suffix and content of an image file
     "Render the image, or read it from its package"
     if source.render:
-        return ".png", picture_file(as_samples(source.render()), ".png")
+        return ".png", encode_image_file(as_samples(source.render()), ".png")
     f = Path(find_spec(source.package).submodule_search_locations[0]) / source.path
     if source.part is None:
         return f.suffix, f.read_bytes()
@@ -65,7 +67,7 @@ def image_bytes(
             image.seek(source.part)
             z = np.array(image)
     samples = z if z.dtype in (np.uint8, np.uint16) else scale_to_uint16(z)
-    return ".png", picture_file(as_samples(samples), ".png")
+    return ".png", encode_image_file(as_samples(samples), ".png")
 
 # %% ../../nbs/75_bench/02_image_sets.ipynb #5e750007
 RENDERED = "rendered by this package, Apache-2.0; fonts DejaVu"

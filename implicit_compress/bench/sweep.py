@@ -35,7 +35,7 @@ import implicit_compress
 from ..codec.arguments import checked, parse_settings, refuse_absent
 from .baselines import CODECS, coin_compress, coin_decompress
 from ..runtime.files import atomic_write
-from ..image.io import load_image
+from ..image.load import load_image
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #2700cc65
 AIMS = ("bpp", "psnr", "lmbda", "quality")  # kinds of targets

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
-from ..image.io import to_samples
+from ..image.samples import to_samples
 
 # %% ../../nbs/75_bench/00_synthetic.ipynb #5e7a0006
 LINES = (

@@ -51,16 +51,9 @@ from ..bitstream.container import Limits, peek, unpack
 from ..bench.compare import compare_at_size, format_comparison, side_by_side
 from ..bench.datasets import SETS, image_set
 from ..runtime.files import atomic_write
-from implicit_compress.image.io import (
-    as_samples,
-    demo_image,
-    FORMATS,
-    load_image,
-    picture_file,
-    rescale,
-    to_float,
-    to_samples,
-)
+from ..image.save import FORMATS, encode_image_file
+from ..image.samples import demo_image, convert_depth, to_float, to_samples
+from ..image.load import as_samples, load_image
 from ..codec.info import UNLIMITED, error_line, file_info, format_info
 from implicit_compress.bench.report import (
     BD_NOTE,
@@ -446,13 +439,13 @@ def drawn(
     from implicit_compress.codec.api import decompress
 
     h = peek(data)
-    return rescale(
+    return convert_depth(
         decompress(data, scale, box, threads, limits), h.depth, 8 if h.depth <= 8 else 16
     )
 
 
 FIELDS = dict(
-    icc="The colour profile", exif="EXIF metadata", xmp="XMP metadata"
+    icc="The color profile", exif="EXIF metadata", xmp="XMP metadata"
 )  # field name: description
 
 
@@ -460,7 +453,7 @@ def holdable(
     found,  # of `unpack`
     blank: np.ndarray,  # samples of any size, with the channels and the depth of the image
     suffix: str,  # in `FORMATS`
-) -> dict:  # for `picture_file`
+) -> dict:  # for `encode_image_file`
     "The metadata that an image format supports; omitted fields are named on standard error"
     out = {}
     for name, what in FIELDS.items():
@@ -468,11 +461,11 @@ def holdable(
         if not value:
             continue
         try:
-            picture_file(blank, suffix, **{name: value})
+            encode_image_file(blank, suffix, **{name: value})
             out[name] = value
         except ValueError as e:
             click.echo(
-                f"{what} is left out: {e if FORMATS[suffix][3] else f'{suffix} cannot hold it'}.",
+                f"{what} is left out: {e if FORMATS[suffix].metadata else f'{suffix} cannot hold it'}.",
                 err=True,
             )
     return out
@@ -514,9 +507,9 @@ def decode(source, out, scale, box, threads, trust):
     h = found.header
     suffix = Path(out).suffix.lower() if Path(out).suffix.lower() in FORMATS else ".png"
     blank = np.zeros((1, 1, h.channels), np.uint8 if h.depth <= 8 else np.uint16)
-    picture_file(blank, suffix)
+    encode_image_file(blank, suffix)
     kept = holdable(found, blank, suffix)
-    write(out, picture_file(drawn(data, scale, box, threads, limits), suffix, **kept))
+    write(out, encode_image_file(drawn(data, scale, box, threads, limits), suffix, **kept))
 
 # %% ../../nbs/85_cli/00_main.ipynb #0afe72d3
 @main.command()
@@ -601,7 +594,9 @@ def report(
     "Compare a file with other codecs, write the results, print the table"
     write_result(str(folder / f"{name}.iic"), data)
     rows = compare_at_size(x, data, encode_s, threads)
-    atomic_write(folder / "side_by_side.png", picture_file(side_by_side(x, rows), ".png", None))
+    atomic_write(
+        folder / "side_by_side.png", encode_image_file(side_by_side(x, rows), ".png", None)
+    )
     write_rows([{k: v for k, v in r.items() if k != "picture"} for r in rows], folder / "table.tsv")
     click.echo(
         format_comparison(rows) + f"\n\nThe file, the pictures and the table are in {folder}"

@@ -49,16 +49,10 @@ from implicit_compress.bitstream.container import (
     unpack,
 )
 from ..entropy.generic import PACKERS
-from implicit_compress.image.io import (
-    LoadedImage,
-    as_samples,
-    file_bytes,
-    read_image,
-    scaled_side,
-    to_float,
-    upright_exif,
-    upright_xmp,
-)
+from ..image.metadata import upright_exif, upright_xmp
+from ..image.geometry import box_slices, scaled_side
+from ..image.samples import to_float
+from ..image.load import LoadedImage, as_samples, file_bytes, read_image
 from implicit_compress.lossless.codec import (
     decode_lossless,
     encode_lossless,
@@ -66,7 +60,7 @@ from implicit_compress.lossless.codec import (
     restore_values,
 )
 from ..siren.codec import File, drawn, encode_siren
-from ..latent.format import box_slices, decode_latents
+from ..latent.format import decode_latents
 from implicit_compress.codec.search import (
     FACTOR,
     LosslessLimit,

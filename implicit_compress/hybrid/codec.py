@@ -27,7 +27,7 @@ from implicit_compress.bitstream.container import (
 )
 from ..transform.wavelet import WAVELETS, Band, decompose, recompose_exact
 from ..entropy.coding import varint
-from ..image.io import to_float
+from ..image.samples import to_float
 from ..siren.codec import File, drawn, encode_siren, architecture_for
 from ..image.metrics import psnr as psnr_of
 from implicit_compress.wavelet.codec import (

@@ -12,27 +12,23 @@ from importlib.resources import files
 from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import correlate1d
-from .io import _n_bad, _numpy, as_samples, to_float
+from .load import as_samples
+from .samples import to_float
+from .samples import as_numpy, check_reals, unknown_peak
 
 # %% ../../nbs/15_image/10_metrics.ipynb #131a67b5
 def _unit(x):
     "Validate `x` as `as_samples` does, in any shape, and return float64 with the peak of samples as 1"
-    x = _numpy(x)
+    x = as_numpy(x)
     if x.size == 0:
-        raise ValueError(f"the picture is empty: shape {x.shape}")
+        raise ValueError(f"the image is empty: shape {x.shape}")
     if x.dtype == bool:
         return x.astype(np.float64)
     if x.dtype.kind == "f":
-        nan, out = _n_bad(x)
-        if nan or out:
-            raise ValueError(
-                f"of {x.size} real samples {nan} are NaN and {out} lie outside [0,1]: scale or clip them"
-            )
+        check_reals(x)
         return x.astype(np.float64)
     if x.dtype not in (np.uint8, np.uint16):
-        raise ValueError(
-            f"samples of type {x.dtype} have no known peak: make them uint8, uint16, bool, or reals in [0,1]"
-        )
+        raise unknown_peak(x.dtype)
     return x / np.iinfo(x.dtype).max
 
 
@@ -48,7 +44,7 @@ def mse(
     b,  # another of the same shape, and of the same type or reals
 ) -> float:  # mean squared error on the scale [0,1]; symmetric
     "Mean squared error, with the peak of integer samples as 1"
-    a, b = _numpy(a), _numpy(b)
+    a, b = as_numpy(a), as_numpy(b)
     u, v = _unit(a), _unit(b)
     _same_kind(a, b)
     return float(np.mean((u - v) ** 2))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from ..transform.wavelet import decompose
 from ..siren.fit import Checkpoint, own_torch, release_memory
-from ..image.io import to_float
+from ..image.samples import to_float
 from .kernels import compiled
 from ..siren.codec import File, FitRecord, settings_hash
 from .fit import AT_ONCE, STAGES, LatentFit, fit_latents

@@ -6,7 +6,7 @@
 __all__ = ['INTER_SCALE', 'TAPS', 'MLP_IN', 'MLP_OUT', 'MLP_SKIP', 'CONVS', 'INIT_BITS', 'PRETRAINED_FILE', 'LatentSpec',
            'spec_from_header', 'header_from_spec', 'pseudo_random', 'default_weights', 'read_package_data',
            'pretrained', 'initial_weights', 'round_to_bits', 'write_latents', 'synthesis_of', 'DecodedLatents',
-           'read_latents', 'scale_level', 'box_slices', 'decode_latents']
+           'read_latents', 'scale_level', 'decode_latents']
 
 # %% ../../nbs/60_latent/30_format.ipynb #11b98906
 import zlib
@@ -44,6 +44,7 @@ from implicit_compress.latent.synthesis import (
     Synthesis,
     render_latents,
 )
+from ..image.geometry import box_slices
 
 # %% ../../nbs/60_latent/30_format.ipynb #62a499bd
 INTER_SCALE = range(
@@ -314,18 +315,6 @@ def scale_level(
             f"scale is {scale}: a pyramid can be drawn at 1, 1/2, 1/4 ... 1/{1 << levels - 1}"
         )
     return int(level)
-
-
-def box_slices(
-    box,  # (top, left, bottom, right) in output pixels; None: all
-    rows: int,  # of the output
-    cols: int,  # of the output
-) -> tuple:  # (rows, columns), slices
-    "Convert a box to slices; an empty box or one outside the image raises `ValueError`"
-    top, left, bottom, right = box or (0, 0, rows, cols)
-    if not (0 <= top < bottom <= rows and 0 <= left < right <= cols):
-        raise ValueError(f"box {tuple(box)} is empty or outside the {rows}x{cols} image")
-    return slice(top, bottom), slice(left, right)
 
 
 def decode_latents(

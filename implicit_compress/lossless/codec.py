@@ -25,7 +25,7 @@ from implicit_compress.entropy.coding import (
     zigzag,
 )
 from ..runtime.errors import DamagedError, only_iic_errors, TruncatedError
-from ..image.io import rgb_to_ycocg
+from ..image.color import rgb_to_ycocg
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #a36574f0
 def levels(

@@ -21,7 +21,7 @@ from ..entropy.generic import decode_symbols, encode_symbols
 from .integer import render_integer
 from .weight_layout import hidden_weights, layers_from_segments, sizes_of
 from .hashing import sharing_of
-from ..image.io import to_float
+from ..image.samples import to_float
 from ..image.tiling import split
 
 # %% ../../nbs/40_siren/70_codec.ipynb #cdc6d8d5

@@ -27,7 +27,9 @@ import numpy as np
 import torch
 from torch import nn
 from ..runtime.files import atomic_write
-from ..image.io import as_samples, coords, to_float
+from ..image.geometry import coords
+from ..image.samples import to_float
+from ..image.load import as_samples
 from ..image.metrics import psnr as psnr_of
 from .network import draw
 

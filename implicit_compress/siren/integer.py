@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 from ..runtime.errors import LimitError
-from ..image.io import scaled_side
+from ..image.geometry import scaled_side
 from ..image.tiling import parts
 
 # %% ../../nbs/40_siren/40_integer.ipynb #ab89ecc4

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
-from ..image.io import coords, grid_size
+from ..image.geometry import coords, scaled_size
 from ..image.tiling import parts
 
 # %% ../../nbs/40_siren/00_network.ipynb #cba90759
@@ -242,7 +242,7 @@ def draw(
     "Render the image, or a part of it, at any scale"
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}: at least one place at a time")
-    H, W = grid_size(h, w, scale)
+    H, W = scaled_size(h, w, scale)
     top, left, bottom, right = box or (0, 0, H, W)
     if not (0 <= top < bottom <= H and 0 <= left < right <= W):
         raise ValueError(f"box {box} is not inside the {H}x{W} samples at scale {scale}")

@@ -18,7 +18,7 @@ from ..bench.sweep import OWN_CODECS, parsed
 from ..bitstream.container import ledger
 from ..bench.compare import compare_at_size
 from ..codec.api import decompress
-from ..image.io import to_float, to_samples
+from ..image.samples import to_float, to_samples
 from ..image.metrics import psnr
 from ..siren.codec import INKS
 from ..bench.report import LABELS, plot_curves, quality, read_rows

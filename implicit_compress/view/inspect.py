@@ -16,7 +16,7 @@ from ..entropy.generic import decode_symbols
 from ..entropy.coding import read_runs, read_varint
 from ..siren.integer import STEPS
 from ..siren.weight_layout import layers_from_segments, sizes_of
-from ..image.io import coords, grid_size
+from ..image.geometry import coords, scaled_size
 from ..image.tiling import parts
 from .figures import plain, tinted, window
 
@@ -219,7 +219,7 @@ def over_plane(
     import torch
 
     scale = size / max(h, w)
-    H, W = grid_size(h, w, scale)
+    H, W = scaled_size(h, w, scale)
     boxes, out = net.boxes or [(0, 0, h, w)], None
     for k, (t, l, b, r) in parts(boxes, h, w, H, W):
         v = (

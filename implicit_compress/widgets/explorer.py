@@ -26,7 +26,7 @@ from implicit_compress.codec.arguments import (
 from ..bench.baselines import picture
 from ..bitstream.container import ledger
 from ..codec.info import file_info, format_info
-from ..image.io import icc_profile
+from ..image.load import icc_profile
 from .session import Frame, Job
 from .panels import CSS, Compare, Shown, image_box, kit, knob
 from implicit_compress.view.figures import (

@@ -17,7 +17,7 @@ import numpy as np
 from ..codec.arguments import applicable, encoder_of, fit_seconds
 from ..codec.api import compress
 from ..siren.fit import Callback, read_checkpoint
-from ..image.io import to_samples
+from ..image.samples import to_samples
 from ..view.figures import plain
 
 # %% ../../nbs/90_widgets/00_session.ipynb #78b91ad7

@@ -12,7 +12,7 @@ import numpy as np
 from points import Table, decoded, encoded
 from implicit_compress.bench.datasets import image_set
 from implicit_compress.bench.synthetic import text_page
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 
 RATES = (0.2, 0.6)
 WAYS = {

@@ -16,7 +16,7 @@ from points import Table
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.bench.datasets import image_set
 from implicit_compress.bench.synthetic import screenshot, text_page
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 
 CODECS = {
     "implicit_compress": None,

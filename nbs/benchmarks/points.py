@@ -24,7 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 import numpy as np
 from implicit_compress.codec.api import decompress
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
 source, out, threads = sys.argv[1:]
 x, data = np.load(source) if source.endswith('.npy') else load_image(source), Path(out).read_bytes()

@@ -20,7 +20,7 @@ DECODE = """import sys, time
 from pathlib import Path
 from implicit_compress.codec.api import decompress
 from implicit_compress.bitstream.container import peek
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
 data = Path(sys.argv[2]).read_bytes(); t = time.time(); y = decompress(data); s = time.time() - t
 h = peek(data); print(len(data), 8*len(data)/(y.shape[0]*y.shape[1]), psnr(y, load_image(sys.argv[1])), round(s, 2), h.args['hidden'], h.args['layers'], h.tiles)"""

@@ -8,7 +8,7 @@ import argparse, os
 from pathlib import Path
 import numpy as np
 from points import DECODE, ENCODE, Table, fresh
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 
 SIZES = (
     (1, 1),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from decomposition import middle
 from points import Table, decoded, encoded
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])

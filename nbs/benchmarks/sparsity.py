@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from decomposition import middle
 from points import Table, decoded, encoded
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 
 RATES = (0.15, 0.5)
 WAYS = {

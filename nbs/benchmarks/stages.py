@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 import numpy as np
 from points import Table, decoded_everywhere, encoded
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 
 STAGES = {
     "dense, graded, range coder": {},

@@ -13,7 +13,7 @@ from decomposition import middle
 from points import Table, decoded, encoded
 from implicit_compress.entropy.coding import encode
 from implicit_compress.siren.fit import fit
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
 from implicit_compress.siren.codec import guess
 from implicit_compress.siren.network import draw

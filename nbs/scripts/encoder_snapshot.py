@@ -20,7 +20,7 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # before NumPy
 
 import numpy as np
 from implicit_compress.codec.api import compress
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from stages import STAGES

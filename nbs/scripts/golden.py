@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from implicit_compress.bitstream.container import Header, VERSION, attach, pack, unpack
 from implicit_compress.codec.api import compress, decompress
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 from implicit_compress.lossless.codec import encode_lossless
 
 FOLDER = Path(__file__).parent.parent / "tests" / "golden" / f"v{VERSION}"

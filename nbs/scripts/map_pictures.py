@@ -11,7 +11,7 @@ from implicit_compress.view.inspect import chances, float_net, neurons, opened, 
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.siren.fit import Callback
 from implicit_compress.siren.integer import STEPS
-from implicit_compress.image.io import demo_image, to_samples
+from implicit_compress.image.samples import demo_image, to_samples
 from implicit_compress.siren.network import draw
 from implicit_compress.image.tiling import tile_boxes, split
 from implicit_compress.view.figures import figure, image_of

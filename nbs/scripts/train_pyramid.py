@@ -22,7 +22,7 @@ from implicit_compress.latent.analysis import (
 )
 from implicit_compress.latent.codec import BudgetClock, choose_spec, pretrained_id
 from implicit_compress.siren.fit import keep_memory
-from implicit_compress.image.io import load_image
+from implicit_compress.image.load import load_image
 from implicit_compress.latent.context_model import N_CONTEXT_MATRICES
 from implicit_compress.latent.fit import LatentFit, fit_latents
 from implicit_compress.latent.format import PRETRAINED_FILE, INIT_BITS, initial_weights

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.optimize import nnls
 from implicit_compress.transform.wavelet import decompose
 from implicit_compress.entropy.coding import Model, ideal_bits
-from implicit_compress.image.io import load_image, to_float
+from implicit_compress.image.load import load_image
+from implicit_compress.image.samples import to_float
 from implicit_compress.wavelet.codec import EDGES, contexts, levels_of, rgb_to_opponent, walk
 
 STEPS = ((0.25, 0.06), (0.16, 0.035), (0.1, 0.02))  # two to a picture, in turn

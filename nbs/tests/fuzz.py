@@ -63,7 +63,7 @@ def load_modules(instrument):
         from implicit_compress.bitstream.container import Limits, MAGIC
         from implicit_compress.codec.info import file_info, format_info
         from implicit_compress.codec.api import GUARD, decompress
-        from implicit_compress.image.io import icc_profile, load_image
+        from implicit_compress.image.load import icc_profile, load_image
         from implicit_compress.pillow import LoadError
 
     if not instrument:
@@ -354,10 +354,10 @@ def image_seeds():
             except (OSError, KeyError, ValueError):
                 continue
             out.append(f.getvalue())
-    from implicit_compress.image.io import picture_file
+    from implicit_compress.image.save import encode_image_file
 
     out += [
-        picture_file(rng.integers(0, 65536, (5, 7, c), dtype=np.uint16), ".png", None)
+        encode_image_file(rng.integers(0, 65536, (5, 7, c), dtype=np.uint16), ".png", None)
         for c in (1, 2, 3, 4)
     ]
     return out + [

@@ -19,7 +19,8 @@ from implicit_compress.bitstream.container import (
 )
 from implicit_compress.codec.api import alpha_field, compress, decompress, encode_lossless_file
 from implicit_compress.siren.integer import render_integer
-from implicit_compress.image.io import demo_image, grid_size
+from implicit_compress.image.geometry import scaled_size
+from implicit_compress.image.samples import demo_image
 from implicit_compress.image.metrics import psnr
 
 H, W = 37, 53
@@ -190,7 +191,7 @@ def expected_alpha(size):
 def test_scaled_network(cut_outs, scale):
     "Colour and alpha have the same size at any scale, and a box is a part of the whole"
     y = decompress(cut_outs["siren"], scale=scale)
-    assert y.shape[:2] == grid_size(H, W, scale)
+    assert y.shape[:2] == scaled_size(H, W, scale)
     assert np.abs(y[..., 3] - expected_alpha(y.shape[:2])).max() <= 1
     top, left, bottom, right = box = 3, 5, y.shape[0] - 2, y.shape[1] - 3
     assert np.array_equal(
@@ -236,8 +237,8 @@ def test_one_rule_for_scaled_sides():
     layer = [(np.array([[9, 4]]), np.array([-3]), 40, 30)]
     for h, w in ((37, 53), (39, 55), (1, 1), (5, 8)):
         for scale in (0.5, 1.5, 2.5, Fraction(1, 3), 0.01, 1):
-            assert grid_size(h, w, scale) == render_integer(layer, h, w, scale=scale).shape[:2]
-    assert grid_size(37, 53, 0.5) == (18, 26)
+            assert scaled_size(h, w, scale) == render_integer(layer, h, w, scale=scale).shape[:2]
+    assert scaled_size(37, 53, 0.5) == (18, 26)
 
 
 # ------------------------------------------------------------------------------------ what is refused

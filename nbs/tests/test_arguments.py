@@ -19,7 +19,8 @@ from implicit_compress.bench.sweep import compress_many, tasks
 from implicit_compress.bitstream.container import peek
 from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress
-from implicit_compress.image.io import demo_image, save_image
+from implicit_compress.image.save import save_image
+from implicit_compress.image.samples import demo_image
 
 NOT_DECLARED = {"image", "unknown"}  # parameters of compress: the input, and what it refuses
 

@@ -11,7 +11,8 @@ from implicit_compress.bench import report
 from implicit_compress.bench.baselines import CODECS
 from implicit_compress.bench.sweep import measure, parsed, sweep, tasks
 from implicit_compress.cli.main import main
-from implicit_compress.image.io import demo_image, save_image
+from implicit_compress.image.save import save_image
+from implicit_compress.image.samples import demo_image
 from implicit_compress.bench.report import bd_rates, curves, read_rows, write_report, write_rows
 
 POINTS = [dict(quality=q) for q in (15, 40, 80)]

@@ -15,7 +15,8 @@ from implicit_compress.bench import compare
 from implicit_compress.bitstream.container import unpack
 from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress, decompress
-from implicit_compress.image.io import demo_image, save_image
+from implicit_compress.image.save import save_image
+from implicit_compress.image.samples import demo_image
 from implicit_compress.image.metrics import psnr
 
 X = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)

@@ -4,7 +4,8 @@ import json, os, signal, threading, time
 import pytest
 from implicit_compress.bench import sweep as bench
 from implicit_compress.bench.sweep import dask_executor, measure, sweep
-from implicit_compress.image.io import demo_image, save_image
+from implicit_compress.image.save import save_image
+from implicit_compress.image.samples import demo_image
 
 CODECS, POINTS = ["jpeg", "webp"], [dict(bpp=1.0), dict(bpp=1.6)]
 

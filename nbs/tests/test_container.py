@@ -25,7 +25,7 @@ from implicit_compress.bitstream.container import (
     write_extras,
 )
 from implicit_compress.codec.api import compress, decompress
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 
 IMAGE = demo_image()[40:64, 80:110]
 ICC = bytes(range(256))

@@ -5,8 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 import implicit_compress.pillow  # noqa: F401  (teaches Pillow the format)
-from implicit_compress.image import io as lib
-from implicit_compress.image.io import demo_image, icc_profile, load_image
+from implicit_compress.image.metadata import upright_exif, upright_xmp
+from implicit_compress.image.profile import CURVES, PRIMARIES, curve_profile
+from implicit_compress.image.save import _png_text, save_image
+from implicit_compress.image.samples import demo_image
+from implicit_compress.image.load import icc_profile, load_image, read_image
 
 H, W = 20, 28
 X = demo_image()[40 : 40 + H, 80 : 80 + W]
@@ -108,7 +111,7 @@ def test_broken_exif_does_not_keep_an_image_from_being_read():
         data = written(Image.fromarray(X), "JPEG", exif=block, quality=95)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = lib.read_image(data)
+            found = read_image(data)
         assert sorted(found.samples.shape) == sorted(X.shape)
         if found.exif:
             assert parsed(found.exif).get(0x0112, 1) == 1
@@ -182,13 +185,13 @@ def test_metadata_is_read_and_says_upright(fmt):
     "EXIF and XMP of a turned file: all tags, orientation 1"
     more = dict(xmp=XMP)
     if fmt == "PNG":
-        more = dict(pnginfo=lib._png_text(XMP))
+        more = dict(pnginfo=_png_text(XMP))
     exif = exif_block()
     if fmt == "TIFF":
         exif = parsed(exif.removeprefix(b"Exif\0\0"))
         exif[0x02BC] = XMP
         more = {}
-    found = lib.read_image(written(Image.fromarray(X), fmt, exif=exif, **more))
+    found = read_image(written(Image.fromarray(X), fmt, exif=exif, **more))
     tags = parsed(found.exif)
     assert tags[0x010F] == "Maker" and tags.get(0x0112, 1) == 1
     assert tags.get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05"
@@ -198,7 +201,7 @@ def test_metadata_is_read_and_says_upright(fmt):
 
 def test_orientation_of_xmp_alone_is_applied_and_reset():
     "Some programs note the orientation in XMP only"
-    found = lib.read_image(written(Image.fromarray(X), "JPEG", xmp=XMP))
+    found = read_image(written(Image.fromarray(X), "JPEG", xmp=XMP))
     assert found.samples.shape[:2] == (W, H)
     assert b'Orientation="1"' in found.xmp
 
@@ -210,8 +213,8 @@ def test_metadata_is_written(suffix, depth, tmp_path):
     if depth == 16 and suffix not in (".png", ".tif"):
         pytest.skip("8 bits only")
     x = X if depth == 8 else X[..., :1].astype(np.uint16) * 257
-    exif, xmp = lib.upright_exif(exif_block()), lib.upright_xmp(XMP)
-    found = lib.read_image(lib.save_image(tmp_path / f"x{suffix}", x, exif=exif, xmp=xmp))
+    exif, xmp = upright_exif(exif_block()), upright_xmp(XMP)
+    found = read_image(save_image(tmp_path / f"x{suffix}", x, exif=exif, xmp=xmp))
     assert found.xmp == xmp
     assert (
         parsed(found.exif)[0x010F] == "Maker"
@@ -223,9 +226,9 @@ def test_metadata_is_written(suffix, depth, tmp_path):
 def test_formats_without_metadata_refuse_it(tmp_path):
     for suffix in (".bmp", ".ppm"):
         with pytest.raises(ValueError, match="EXIF or XMP"):
-            lib.save_image(tmp_path / f"x{suffix}", X, exif=lib.upright_exif(exif_block()))
+            save_image(tmp_path / f"x{suffix}", X, exif=upright_exif(exif_block()))
     with pytest.raises(ValueError, match="JPEG cannot hold"):
-        lib.save_image(tmp_path / "x.jpg", X, xmp=b"x" * 70_000)
+        save_image(tmp_path / "x.jpg", X, xmp=b"x" * 70_000)
 
 
 # colour of PNG
@@ -327,14 +330,14 @@ def test_colour_chunks_in_their_order():
 
 
 def test_profiles_that_do_not_fit_are_warned_of():
-    "Damaged, of another colour space, of samples that are converted"
+    "Damaged, of another color space, of samples that are converted"
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for im, icc in (
         (Image.fromarray(X), b"no profile"),
         (Image.fromarray(X[..., 0]), srgb),
         (Image.fromarray(X).convert("CMYK"), srgb),
     ):
-        with pytest.warns(UserWarning, match="colour profile"):
+        with pytest.warns(UserWarning, match="color profile"):
             load_image(written(im, "TIFF", icc_profile=icc))
 
 
@@ -610,7 +613,7 @@ def test_metadata_of_files_is_kept(tmp_path, monkeypatch):
         assert im.size == (H, W) and tags[0x010F] == "Maker" and tags.get(0x0112, 1) == 1
         assert (
             tags.get_ifd(0x8769)[0x9003] == "2020:01:02 03:04:05"
-            and b'"6"' not in lib.read_image(f"out{suffix}").xmp
+            and b'"6"' not in read_image(f"out{suffix}").xmp
         )
     assert "metadata" in shell("decode a.iic -o out.bmp")[1]
     im = Image.open("a.iic")
@@ -634,7 +637,7 @@ def contents(data):
 def test_metadata_given_and_left_out(tmp_path, monkeypatch):
     "`exif=` and `xmp=` replace those of the file, b'' and `--strip` leave them out; the color profile stays"
     monkeypatch.chdir(tmp_path)
-    p3 = lib.curve_profile(lib._CURVES[13], lib._PRIMARIES[12])
+    p3 = curve_profile(CURVES[13], PRIMARIES[12])
     data = written(Image.fromarray(X), "JPEG", exif=exif_block(), xmp=XMP, icc_profile=p3)
     (tmp_path / "a.jpg").write_bytes(data)
     icc, exif, xmp = contents(encoded(data))
@@ -658,12 +661,12 @@ def test_metadata_given_and_left_out(tmp_path, monkeypatch):
 def test_a_profile_that_is_too_large_can_be_left_out(tmp_path, monkeypatch):
     "Above 4 MiB: refused before any fit, with the option that helps"
     monkeypatch.chdir(tmp_path)
-    p3 = lib.curve_profile(lib._CURVES[13], lib._PRIMARIES[12])
+    p3 = curve_profile(CURVES[13], PRIMARIES[12])
     large = p3 + np.random.default_rng(0).bytes(2**22)
     large = len(large).to_bytes(4, "big") + large[4:]
     (tmp_path / "a.png").write_bytes(written(Image.fromarray(X), "PNG", icc_profile=large))
     monkeypatch.setattr("PIL.PngImagePlugin.MAX_TEXT_CHUNK", 2**24)
-    if lib.icc_profile("a.png") is None:
+    if icc_profile("a.png") is None:
         pytest.skip("Pillow does not hand over such a profile")
     assert "--strip-profile" in shell("encode a.png -o a.iic --seconds 1000", 2)[1]
     shell("encode a.png -o a.iic --preset instant --bpp 4 --strip-profile")

@@ -13,7 +13,7 @@ from implicit_compress.latent import codec as effort
 from implicit_compress.latent import kernels
 from implicit_compress.codec.api import compress
 from implicit_compress.latent.codec import encode_latents
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 
 CROP = demo_image()[60:92, 90:138]  # 32x48
 HOW = dict(lmbda=4e-3, steps=4, threads=1)
@@ -21,7 +21,7 @@ FORKED = """
 import multiprocessing, sys
 import torch
 from implicit_compress.latent.codec import encode_latents
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 x = demo_image()[60:92, 90:138]
 def work(_): return bytes(encode_latents(x, lmbda=4e-3, steps=2))
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ import pytest
 from implicit_compress.latent import codec as effort
 from implicit_compress.image.alpha import visible_psnr
 from implicit_compress.codec.api import compress, decompress
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 
 CROP = demo_image()[60:124, 90:186]  # 64x96
 GRAY = np.ascontiguousarray(demo_image()[70:118, 120:176, :1])  # 48x56

@@ -23,7 +23,7 @@ from implicit_compress.bitstream.container import HEAD, METHODS, Header, pack
 from implicit_compress.codec.api import decompress
 from implicit_compress.entropy.coding import Model, varint, write_runs
 from implicit_compress.entropy.generic import encode_symbols
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix
 from implicit_compress.latent.format import (
     LatentSpec,

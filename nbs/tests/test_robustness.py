@@ -38,7 +38,8 @@ from implicit_compress.entropy.generic import PACKERS
 from implicit_compress.entropy.coding import Model, read_varint, varint, write_model
 from implicit_compress.siren.integer import SingleThreadedBlas
 from implicit_compress.image.alpha import separated, visible_psnr
-from implicit_compress.image.io import as_samples, demo_image
+from implicit_compress.image.load import as_samples
+from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix
 from implicit_compress.lossless.codec import passes
 from implicit_compress.image.metrics import psnr

@@ -4,7 +4,7 @@ import math, re, warnings
 import numpy as np
 import pytest
 from implicit_compress.codec.api import compress, decompress, encode_lossless_file
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 from implicit_compress.image.metrics import psnr
 
 PHOTO = demo_image()[40:136, 80:208]

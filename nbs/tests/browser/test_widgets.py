@@ -8,7 +8,7 @@ pytestmark = pytest.mark.browser
 START = """import torch; torch.set_num_threads(1)
 from implicit_compress.widgets.panels import Compare
 from implicit_compress import browse, explore, inside
-from implicit_compress.image.io import demo_image
+from implicit_compress.image.samples import demo_image
 from implicit_compress.codec.api import compress
 x = demo_image()[40:104, 130:226]
 """
@@ -155,7 +155,7 @@ BENCH = (
 import json, tempfile
 from pathlib import Path
 from implicit_compress.bench.sweep import asked, decode, encode, row_key, tasks
-from implicit_compress.image.io import save_image
+from implicit_compress.image.save import save_image
 work = Path(tempfile.mkdtemp())
 for i in range(2): save_image(work/f'{i}.png', demo_image()[40:104, 60*i:60*i + 96])
 for d in ('files', 'points'): (work/'r'/d).mkdir(parents=True)
