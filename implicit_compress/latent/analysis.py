@@ -100,20 +100,20 @@ def pretrained_analyses() -> (
 
 @torch.no_grad()
 def analyze(
-    plan: LatentSpec,
+    spec: LatentSpec,
     pictures,  # from `image_pyramid`
 ) -> list:  # of (h,w), one for each grid; None if no analysis network exists for this specification
     "Compute the latents of an image, before rounding"
-    if plan.start not in pretrained_analyses():
+    if spec.pretrained_id not in pretrained_analyses():
         return None
-    code, scales = pretrained_analyses()[plan.start]
+    code, scales = pretrained_analyses()[spec.pretrained_id]
     size, rgb = (
-        step(code) / step(plan.scene.step),
+        step(code) / step(spec.synthesis.step_code),
         [x[:3] if len(x) > 2 else x[:1].expand(3, -1, -1) for x in pictures[:N_SEPARATE]],
     )
     return [
         size * analysis_forward(rgb, g.level, [w.to(x.device) for w in scales[g.level]])
         if g.level in scales
         else x.new_zeros(g.h, g.w)
-        for g, x in ((g, pictures[g.level]) for g in plan.scene.grids)
+        for g, x in ((g, pictures[g.level]) for g in spec.synthesis.grids)
     ]

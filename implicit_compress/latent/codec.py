@@ -289,10 +289,10 @@ class _Kept:
     def take(self, o, begins, seconds):
         "Store the state of a fit"
         self.point.kept.pop("file", None)
-        s = o.plan.scene
-        plan = [list(s), *o.plan[1:]]
+        s = o.spec.synthesis
+        spec = [list(s), *o.spec[1:]]
         self.point.kept["latest"] = dict(
-            budget=list(self.budget), plan=plan, begins=begins, seconds=seconds, fit=o.state()
+            budget=list(self.budget), spec=spec, begins=begins, seconds=seconds, fit=o.state()
         )
         self.point.write()
         self.due = time.perf_counter() + self.every_s
@@ -479,9 +479,13 @@ class _Run:
             raise ValueError(
                 f"the checkpoint has {old['fit']['numbers']['work']:.0f} steps in {old['seconds']:.0f} s behind it, all that was asked for: ask for more, or delete it"
             )
-        scene, *rest = old["plan"]
+        synthesis, *rest = old["plan"]
         self.o = LatentFit(
-            LatentSpec(SynthesisSpec(*scene), *rest), self.samples, 1.0, self.seed, self.threads > 1
+            LatentSpec(SynthesisSpec(*synthesis), *rest),
+            self.samples,
+            1.0,
+            self.seed,
+            self.threads > 1,
         )
         self.o.restore(old["fit"])
         self.used, self.begins = old["seconds"], old["begins"]

@@ -33,10 +33,10 @@ def latent_grids(
     h: int,  # rows of the image
     w: int,  # columns
     levels: int,  # number of scales, omitted ones included
-    first: int = 0,  # the finest scale that has a grid
+    finest_level: int = 0,  # the finest scale that has a grid
 ) -> list:  # of `LatentGrid`, in the order of the file: coarse to fine
     "List the latent grids of an image"
-    return [LatentGrid(l, -(-h >> l), -(-w >> l)) for l in reversed(range(first, levels))]
+    return [LatentGrid(l, -(-h >> l), -(-w >> l)) for l in reversed(range(finest_level, levels))]
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #e2d57c2d
 CONTEXT_OFFSETS = (

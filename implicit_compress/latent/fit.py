@@ -99,21 +99,22 @@ class LatentFit:
 
     def __init__(
         self,
-        plan: LatentSpec,
+        spec: LatentSpec,
         x,  # (planes,h,w) in [0,1]
         lmbda: float,  # weight of rate in `mse + lmbda*bpp`
         seed: int = 0,  # of the noise
         apart: bool = False,  # compute the rate on a second core?
     ):
-        self.plan, self.lmbda, self.g = plan, lmbda, torch.Generator().manual_seed(seed)
+        self.spec, self.lmbda, self.g = spec, lmbda, torch.Generator().manual_seed(seed)
         self.noise = torch.randn(
-            plan.scene.h * plan.scene.w + SPARE, generator=self.g, dtype=torch.float32
+            spec.synthesis.h * spec.synthesis.w + SPARE, generator=self.g, dtype=torch.float32
         ).to(x.device)
-        self.base, self.pictures = initial_weights(plan), image_pyramid(x, plan.scene.levels)
+        self.base, self.pictures = initial_weights(spec), image_pyramid(x, spec.synthesis.levels)
         self.W = [torch.from_numpy(v / 2.0**INIT_BITS).float().to(x.device) for v in self.base]
         self.W0 = [w.clone() for w in self.W]
         self.ys = [
-            torch.zeros(g.h, g.w, dtype=torch.float32, device=x.device) for g in plan.scene.grids
+            torch.zeros(g.h, g.w, dtype=torch.float32, device=x.device)
+            for g in spec.synthesis.grids
         ]
         self.apart, self.pool = (
             apart,
@@ -125,7 +126,7 @@ class LatentFit:
         self.ratio = 1.0  # ratio of the value with hard rounding and that of the steps, for the rate or for the error
         self.every = 8  # steps between two evaluations of the rate
         self.whole, self.mse, self.bpp, self.steps = (
-            RateModel(plan.scene.grids, x.device),
+            RateModel(spec.synthesis.grids, x.device),
             0.0,
             0.0,
             0,
@@ -135,7 +136,7 @@ class LatentFit:
 
     def guess(self) -> bool:
         "Initialize latents by the analysis networks and weights by `initial_weights`; False if no analysis network exists for the specification"
-        ys = analyze(self.plan, self.pictures)
+        ys = analyze(self.spec, self.pictures)
         if ys is None:
             return False
         self.ys = ys
@@ -150,7 +151,7 @@ class LatentFit:
         return f.result
 
     def count(self, level):
-        return sum(g.level >= level for g in self.plan.scene.grids)
+        return sum(g.level >= level for g in self.spec.synthesis.grids)
 
     def enter(self, level):
         "Begin a stage"
@@ -199,7 +200,10 @@ class LatentFit:
         mse = (
             (
                 synthesis_forward(
-                    self.plan.scene, leaves[:n], leaves[n:] or self.W[N_CONTEXT_MATRICES:], level
+                    self.spec.synthesis,
+                    leaves[:n],
+                    leaves[n:] or self.W[N_CONTEXT_MATRICES:],
+                    level,
                 )
                 - x
             )
@@ -211,11 +215,11 @@ class LatentFit:
         for g, s, b, o in zip(grads, rate_grads, round_grads, self.opts):
             o.step(torch.add(s * (lmbda / pixels), 0 if g is None else g).mul_(b), far)
         if not fixed and not (
-            self.plan.start and level == STAGES[0][0]
+            self.spec.pretrained_id and level == STAGES[0][0]
         ):  # pretrained weights stay fixed in the coarsest stage
             rates = (
                 [LR_LEARNED] * 2
-                if self.plan.start
+                if self.spec.pretrained_id
                 else [LR_CONTEXT, LR_SYNTHESIS * min(1.0, (self.lmbda / 1.5e-3) ** 0.4)]
             )
             bit = (
@@ -263,7 +267,9 @@ class LatentFit:
             0
             if part == "rate"
             else float(
-                (synthesis_forward(self.plan.scene, q, W[N_CONTEXT_MATRICES:]) - x).square().mean()
+                (synthesis_forward(self.spec.synthesis, q, W[N_CONTEXT_MATRICES:]) - x)
+                .square()
+                .mean()
             )
         )
 
@@ -278,23 +284,23 @@ class LatentFit:
 
     def excerpt(self):
         "The center of a large image with its latents and these weights, as a `LatentFit`; a small image as it is"
-        scene, image = self.plan.scene, self.pictures[0]
+        synthesis, image = self.spec.synthesis, self.pictures[0]
         if self.pixels <= 2 * EXCERPT**2:
             return self
-        unit = 1 << scene.levels - 1  # alignment of all grids
+        unit = 1 << synthesis.levels - 1  # alignment of all grids
         (top, rows), (left, columns) = [
             (0, n) if n <= EXCERPT else ((n - EXCERPT) // 2 // unit * unit, max(EXCERPT, unit))
             for n in image.shape[1:]
         ]
         part = LatentFit(
-            self.plan._replace(scene=scene._replace(h=rows, w=columns)),
+            self.spec._replace(synthesis=synthesis._replace(h=rows, w=columns)),
             image[:, top : top + rows, left : left + columns].contiguous(),
             self.lmbda,
         )
         part.W = self.W
         part.ys = [
             y[top >> g.level :, left >> g.level :][: p.h, : p.w]
-            for y, g, p in zip(self.ys, scene.grids, part.plan.scene.grids)
+            for y, g, p in zip(self.ys, synthesis.grids, part.spec.synthesis.grids)
         ]
         return part
 
@@ -397,9 +403,9 @@ class LatentFit:
     def file(self, depth) -> bytes:
         "The file of the current state"
         steps, *coded = write_latents(
-            self.plan, self.mats, [y.round().cpu().numpy().astype(np.int64) for y in self.ys]
+            self.spec, self.mats, [y.round().cpu().numpy().astype(np.int64) for y in self.ys]
         )
-        return pack(header_from_spec(self.plan, depth, steps), *coded)
+        return pack(header_from_spec(self.spec, depth, steps), *coded)
 
     KEPT = (
         "lmbda",
@@ -514,7 +520,7 @@ def fit_latents(
     rounding: bool = True,  # round the weights near the end?
 ):
     "Fit latents and weights until the progress is 1"
-    s, begun = o.plan.scene, 0.0
+    s, begun = o.spec.synthesis, 0.0
     if o.level is None:
         o.mats, o.reach, o.every = None, LR_BRIEF if brief else LR, 2 if brief else 8
         if not brief:

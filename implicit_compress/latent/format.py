@@ -59,18 +59,23 @@ CONVS = N_CONTEXT_MATRICES + 4  # index of the first convolution
 class LatentSpec(NamedTuple):
     "Architecture and sizes that a decoder needs before it decodes values"
 
-    scene: SynthesisSpec
-    width: int  # width of the two hidden layers of the context model
-    hidden: int  # width of the hidden layer of the per-pixel MLP
+    synthesis: SynthesisSpec
+    context_width: int  # width of the two hidden layers of the context model
+    mlp_width: int  # width of the hidden layer of the per-pixel MLP
     convs: int  # number of convolutions
-    start: int  # number of the pretrained initialization; 0: the default weights
+    pretrained_id: int  # number of the pretrained initialization; 0: the default weights
 
     @property
     def shapes(self) -> list:  # of (rows, columns)
         "Shapes of the matrices in file order: seven of the context model, four of the synthesis network, convolutions"
-        p, c, w, n = self.scene.planes, self.scene.channels + 1, self.width, self.hidden
+        p, c, w, n = (
+            self.synthesis.planes,
+            self.synthesis.channels + 1,
+            self.context_width,
+            self.mlp_width,
+        )
         inter_scale_weights = [
-            (INTER_SCALE_FEATURES, max(1, self.scene.levels - k)) for k in range(N_INTER_SCALE)
+            (INTER_SCALE_FEATURES, max(1, self.synthesis.levels - k)) for k in range(N_INTER_SCALE)
         ]
         return [
             (w, N_FEATURES),
@@ -105,20 +110,20 @@ def spec_from_header(
 
 
 def header_from_spec(
-    plan: LatentSpec,
+    spec: LatentSpec,
     depth: int,  # bits per sample
     steps: bytes = b"",  # one step for each matrix
 ) -> Header:
     "Write a specification into a header"
-    s = plan.scene
+    s = spec.synthesis
     own = dict(
         levels=s.levels,
-        first=s.first,
-        step=s.step,
-        context=plan.width,
-        hidden=plan.hidden,
-        convs=plan.convs,
-        start=plan.start,
+        first=s.finest_level,
+        step=s.step_code,
+        context=spec.context_width,
+        hidden=spec.mlp_width,
+        convs=spec.convs,
+        start=spec.pretrained_id,
         steps=steps,
     )
     return Header(s.h, s.w, s.planes, depth, "latent", own)
@@ -140,10 +145,10 @@ def pseudo_random(
 
 
 def default_weights(
-    plan: LatentSpec,
+    spec: LatentSpec,
 ) -> list:  # of int64 arrays, 15 fractional bits
     "Default weights, without pretraining"
-    W = [np.zeros(v) for v in plan.shapes]
+    W = [np.zeros(v) for v in spec.shapes]
     for i, most in ((0, 0.75), (1, 1.5), *((i, 0.75) for i in INTER_SCALE), (MLP_IN, 0.09)):
         W[i] = pseudo_random(W[i].shape, (most / W[i].shape[1]) ** 0.5)
     W[3][1, [18, 19, 20, 22]] = 0.1, 0.04, 0.05, -4.5
@@ -170,12 +175,12 @@ def pretrained() -> dict:  # number: list of integer arrays, 12 fractional bits
     data, out, at = read_package_data(PRETRAINED_FILE), {}, 0
     while at < len(data):
         number, width, hidden, convs = data[at : at + 4]
-        plan, arrays, at = (
+        spec, arrays, at = (
             LatentSpec(SynthesisSpec(1, 1, 3, N_SEPARATE, 0, 0), width, hidden, convs, 0),
             [],
             at + 4,
         )
-        for s in plan.shapes:
+        for s in spec.shapes:
             arrays.append(np.frombuffer(data, "<i2", s[0] * s[1], at).reshape(s).astype(np.int64))
             at += 2 * s[0] * s[1]
         out[number] = arrays
@@ -183,25 +188,29 @@ def pretrained() -> dict:  # number: list of integer arrays, 12 fractional bits
 
 
 def initial_weights(
-    plan: LatentSpec,
+    spec: LatentSpec,
 ) -> list:  # of int64 arrays, 15 fractional bits
     "Initial weights, from which differences are coded: pretrained where shapes match the specification, else default"
-    own, c, colour = default_weights(plan), plan.scene.channels, plan.scene.planes > 2
-    if not plan.start:
+    own, c, colour = default_weights(spec), spec.synthesis.channels, spec.synthesis.planes > 2
+    if not spec.pretrained_id:
         return own
-    if plan.start not in pretrained():
+    if spec.pretrained_id not in pretrained():
         raise DamagedError(
-            f"start {plan.start} is not known: it needs a newer version of implicit_compress"
+            f"start {spec.pretrained_id} is not known: it needs a newer version of implicit_compress"
         )
-    learned = [v << INIT_BITS - 12 for v in pretrained()[plan.start]]
+    learned = [v << INIT_BITS - 12 for v in pretrained()[spec.pretrained_id]]
     if [len(v) for v in learned[:MLP_OUT]] + [len(learned)] != [len(v) for v in own[:MLP_OUT]] + [
         len(own)
     ]:
-        raise DamagedError(f"pyramid: networks of another size than start {plan.start}")
+        raise DamagedError(f"pyramid: networks of another size than start {spec.pretrained_id}")
     for i in (MLP_IN, MLP_SKIP):
         learned[i] = np.concatenate(
             [
-                learned[i][:, N_SEPARATE - plan.scene.first - c : N_SEPARATE - plan.scene.first],
+                learned[i][
+                    :,
+                    N_SEPARATE - spec.synthesis.finest_level - c : N_SEPARATE
+                    - spec.synthesis.finest_level,
+                ],
                 learned[i][:, -1:],
             ],
             1,
@@ -227,19 +236,19 @@ def round_to_bits(
 
 # %% ../../nbs/60_latent/30_format.ipynb #3dc076fc
 def write_latents(
-    plan: LatentSpec,
+    spec: LatentSpec,
     mats,  # list of `Matrix`, as `LatentSpec.shapes`
     latents,  # (h,w) int64 for each grid
 ) -> tuple:  # (steps, models, words), bytes
     "Encode weights and latents"
     coder, models = Writer(), b""
-    for m, v in zip(mats, initial_weights(plan), strict=True):
+    for m, v in zip(mats, initial_weights(spec), strict=True):
         d = (m.Q - round_to_bits(v, m.s)).ravel()
         model = fit_model(d)[0]
         models += write_model(model)
         through(coder, model, len(d), d)
     with SingleThreadedBlas():
-        for _ in code_grids(coder, mats[:N_CONTEXT_MATRICES], plan.scene.grids, latents):
+        for _ in code_grids(coder, mats[:N_CONTEXT_MATRICES], spec.synthesis.grids, latents):
             pass
     return bytes(m.s for m in mats), models, coder.done()
 
@@ -254,7 +263,7 @@ def synthesis_of(
 class DecodedLatents(NamedTuple):
     "Decoded content of a file"
 
-    plan: LatentSpec
+    spec: LatentSpec
     mats: list  # of `Matrix`
     latents: dict  # level: (h,w) int64
     bits: dict  # name of a network, or level: its bits
@@ -268,14 +277,14 @@ def read_latents(
     partial: bool = False,  # accept truncated data and return the complete grids
 ) -> DecodedLatents:
     "Decode weights and latents; raises `IicError` for invalid data"
-    plan, steps, at, coder, mats = spec_from_header(h), h.args["steps"], 0, Reader(words), []
-    if len(steps) != len(plan.shapes) or max(steps) > INIT_BITS:
+    spec, steps, at, coder, mats = spec_from_header(h), h.args["steps"], 0, Reader(words), []
+    if len(steps) != len(spec.shapes) or max(steps) > INIT_BITS:
         raise DamagedError(
-            f"steps: {len(steps)} of them up to {max(steps, default=0)}: {len(plan.shapes)} are needed, 0..{INIT_BITS}"
+            f"steps: {len(steps)} of them up to {max(steps, default=0)}: {len(spec.shapes)} are needed, 0..{INIT_BITS}"
         )
     with only_iic_errors():
         spent = []
-        for s, shape, v in zip(steps, plan.shapes, initial_weights(plan), strict=True):
+        for s, shape, v in zip(steps, spec.shapes, initial_weights(spec), strict=True):
             m, more, at = read_model(models, at)
             if more:
                 raise DamagedError(
@@ -290,13 +299,13 @@ def read_latents(
         if at != len(models):
             raise DamagedError(f"models: {len(models) - at} bytes too many at offset {at}")
     latents, bits = read_grids(
-        coder, words, mats[:N_CONTEXT_MATRICES], plan.scene.grids[:until], partial
+        coder, words, mats[:N_CONTEXT_MATRICES], spec.synthesis.grids[:until], partial
     )
     if until is None and not partial and coder.done() != bytes(words):
         raise DamagedError("payload: not as an encoder ends them")
-    keys = [g.level for g in plan.scene.grids]
+    keys = [g.level for g in spec.synthesis.grids]
     return DecodedLatents(
-        plan,
+        spec,
         mats,
         dict(zip(keys, latents)),
         dict(context=sum(spent[:N_CONTEXT_MATRICES]), synthesis=sum(spent[N_CONTEXT_MATRICES:]))
@@ -328,8 +337,8 @@ def decode_latents(
     partial: bool = False,  # accept truncated data; the image is then as large as the finest complete grid
 ) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
     "Decode the image of a file of method `pyramid`; raises `IicError` for invalid data"
-    level, plan = scale_level(scale, h.args["levels"]), spec_from_header(h)
-    until = sum(g.level >= level for g in plan.scene.grids) if level else None
+    level, spec = scale_level(scale, h.args["levels"]), spec_from_header(h)
+    until = sum(g.level >= level for g in spec.synthesis.grids) if level else None
     try:
         r = read_latents(h, models, words, until)
     except IicError:
@@ -339,6 +348,6 @@ def decode_latents(
         level = max(level, min(r.latents))
     H, W = -(-h.height >> level), -(-h.width >> level)
     rows, cols = box_slices(box, H, W)
-    return render_latents(plan.scene, synthesis_of(r.mats), r.latents, h.depth, threads, level)[
+    return render_latents(spec.synthesis, synthesis_of(r.mats), r.latents, h.depth, threads, level)[
         rows, cols
     ]

@@ -98,8 +98,8 @@ def error_curvatures(
     q,  # (h,w) rounded latents of every grid, coarse to fine
 ) -> list[float]:  # one for each grid
     "Second-order increase of the mean squared error if one latent changes by one: means over grids"
-    scene, net = o.plan.scene, o.W[N_CONTEXT_MATRICES:]
-    x = synthesis_forward(scene, q, net)
+    synthesis, net = o.spec.synthesis, o.W[N_CONTEXT_MATRICES:]
+    x = synthesis_forward(synthesis, q, net)
     noise = torch.Generator().manual_seed(0)
     out, last = [], 0.0
     for k, y in enumerate(reversed(q)):
@@ -108,7 +108,7 @@ def error_curvatures(
                 torch.randint(2, y.shape, generator=noise, device="cpu").mul_(2).sub_(1).to(y)
             )  # Hutchinson's probe
             i = len(q) - 1 - k
-            changed = synthesis_forward(scene, [*q[:i], y + signs, *q[i + 1 :]], net)
+            changed = synthesis_forward(synthesis, [*q[:i], y + signs, *q[i + 1 :]], net)
             last = float((changed - x).square().mean()) / y.numel()
         out.append(last)
     return out[::-1]
@@ -140,7 +140,7 @@ def latent_changes(
     rate_grads = [s.clone() for s in rate_grads]
     leaves = [y.clone().requires_grad_(True) for y in q]
     mse = (
-        (synthesis_forward(o.plan.scene, leaves, net[N_CONTEXT_MATRICES:]) - o.pictures[0])
+        (synthesis_forward(o.spec.synthesis, leaves, net[N_CONTEXT_MATRICES:]) - o.pictures[0])
         .square()
         .mean()
     )
@@ -321,7 +321,7 @@ def meet_target(
 def _latents(o: LatentFit, q) -> dict:  # level: (h,w) int64
     return {
         g.level: y.cpu().numpy().astype(np.int64)
-        for g, y in zip(o.plan.scene.grids, q, strict=True)
+        for g, y in zip(o.spec.synthesis.grids, q, strict=True)
     }
 
 
@@ -334,7 +334,11 @@ def decoded_psnr(
 ) -> float:  # dB
     "PSNR of the decoded image, over its visible pixels"
     y = render_latents(
-        o.plan.scene, synthesis_of(o.mats), _latents(o, [v.round() for v in o.ys]), depth, threads
+        o.spec.synthesis,
+        synthesis_of(o.mats),
+        _latents(o, [v.round() for v in o.ys]),
+        depth,
+        threads,
     )
     return visible_psnr(y, x, alpha)
 
@@ -363,7 +367,7 @@ def _quality(o: LatentFit, x, depth: int, psnr: float, threads, alpha=None) -> M
 
     @torch.no_grad()
     def estimate(q):
-        y = synthesis_forward(o.plan.scene, q, o.W[N_CONTEXT_MATRICES:]).clamp(0, 1)
+        y = synthesis_forward(o.spec.synthesis, q, o.W[N_CONTEXT_MATRICES:]).clamp(0, 1)
         return float(((y * peak).round() / peak - image).square().mul(seen).sum()) / n
 
     def real(q):

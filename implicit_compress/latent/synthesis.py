@@ -76,23 +76,23 @@ class SynthesisSpec(NamedTuple):
     w: int  # columns
     planes: int  # channels, 1..4
     levels: int  # scales
-    first: int  # the finest scale that has a grid
-    step: int  # code of the quantization step, see `siren.integer.step`
+    finest_level: int  # the finest scale that has a grid
+    step_code: int  # code of the quantization step, see `siren.integer.step`
 
     @property
     def grids(self) -> list:  # of `LatentGrid`
         "The latent grids, in the order of the file"
-        return latent_grids(self.h, self.w, self.levels, self.first)
+        return latent_grids(self.h, self.w, self.levels, self.finest_level)
 
     @property
     def channels(self) -> int:
         "Number of features of a pixel"
-        return min(N_SEPARATE, self.levels) - self.first
+        return min(N_SEPARATE, self.levels) - self.finest_level
 
     @property
     def unit(self) -> int:  # 2**-20 of full scale
         "The quantization step of the latents"
-        return max(1, round(step(self.step) * 2.0**SAMPLE_BITS))
+        return max(1, round(step(self.step_code) * 2.0**SAMPLE_BITS))
 
 
 def level_features(

@@ -102,15 +102,15 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     across = math.ceil(pictures**0.5)
-    plan = choose_spec((size * -(-pictures // across), size * across, 3), lmbda, "shipped")
-    W = [torch.from_numpy(v / 2.0**INIT_BITS).float() for v in initial_weights(plan)]
-    scene, rate, t = plan.scene, RateModel(plan.scene.grids), time.process_time()
-    pixels, said = scene.h * scene.w, 0.0
+    spec = choose_spec((size * -(-pictures // across), size * across, 3), lmbda, "shipped")
+    W = [torch.from_numpy(v / 2.0**INIT_BITS).float() for v in initial_weights(spec)]
+    synthesis, rate, t = spec.synthesis, RateModel(spec.synthesis.grids), time.process_time()
+    pixels, said = synthesis.h * synthesis.w, 0.0
     scales = {
         g.level: [v.clone() for v in scales[g.level]]
         if scales and g.level in scales
         else fresh(rng)
-        for g in scene.grids
+        for g in synthesis.grids
         if g.level < N_SEPARATE
     }
     leaves = [v.requires_grad_(True) for vs in scales.values() for v in vs]
@@ -120,12 +120,12 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
             4e-3 * (0.02 + 0.98 * (1 + math.cos(math.pi * i / steps)) / 2) * min(1, (i + 1) / 30)
         )
         x = mosaic(photos, rng, pictures, size)
-        seen = image_pyramid(x, scene.levels)
+        seen = image_pyramid(x, synthesis.levels)
         ys = [
             v + torch.rand_like(v) - 0.5
-            for v in (analysis_forward(seen, g.level, scales[g.level]) for g in scene.grids)
+            for v in (analysis_forward(seen, g.level, scales[g.level]) for g in synthesis.grids)
         ]
-        mse = (synthesis_forward(scene, ys, W[N_CONTEXT_MATRICES:]) - x).square().mean()
+        mse = (synthesis_forward(synthesis, ys, W[N_CONTEXT_MATRICES:]) - x).square().mean()
         bits, grads, _ = rate([v.detach() for v in ys], W[:N_CONTEXT_MATRICES])
         adam.zero_grad()
         torch.autograd.backward(
@@ -138,7 +138,7 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
         f"analysis for lmbda {lmbda:g}: {steps} steps, {time.process_time() - t:.0f} s of processor, about {said / (1 - 0.98**steps):.3f}",
         flush=True,
     )
-    return plan, {k: [v.detach() for v in vs] for k, vs in scales.items()}
+    return spec, {k: [v.detach() for v in vs] for k, vs in scales.items()}
 
 
 def doubled(scales):
@@ -148,9 +148,9 @@ def doubled(scales):
     }
 
 
-def packed_analysis(plan, scales):
+def packed_analysis(spec, scales):
     "An analysis as bytes"
-    return bytes([plan.start, plan.scene.step, min(scales)]) + b"".join(
+    return bytes([spec.pretrained_id, spec.synthesis.step_code, min(scales)]) + b"".join(
         v.numpy().astype("<f2").tobytes() for k in sorted(scales) for v in scales[k]
     )
 
@@ -179,11 +179,11 @@ if __name__ == "__main__":
     if a.only != "starts":
         out, scales, first = b"", None, None
         for lmbda in LMBDAS:
-            plan, scales = analysis(
+            spec, scales = analysis(
                 photos, lmbda, a.analysis_steps, first if lmbda > LMBDAS[0] else doubled(scales)
             )
             first = first or scales
-            out += packed_analysis(plan, scales)
+            out += packed_analysis(spec, scales)
             (PACKAGE / ANALYSIS_FILE).write_bytes(zlib.compress(out, 9))
     print(
         *(

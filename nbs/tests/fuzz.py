@@ -320,7 +320,9 @@ def small_pyramid(h, w, channels, levels, first):
 
     rng = np.random.default_rng(h * w)
     plan = LatentSpec(SynthesisSpec(h, w, channels, levels, first, 40), 4, 4, 1, 0)
-    latents = [np.rint(rng.laplace(0, 1.5, (g.h, g.w))).astype(np.int64) for g in plan.scene.grids]
+    latents = [
+        np.rint(rng.laplace(0, 1.5, (g.h, g.w))).astype(np.int64) for g in plan.synthesis.grids
+    ]
     steps, *coded = write_latents(
         plan, [Matrix(round_to_bits(v, 6), 6) for v in initial_weights(plan)], latents
     )

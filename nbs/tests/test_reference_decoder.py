@@ -27,10 +27,10 @@ from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix
 from implicit_compress.latent.format import (
     LatentSpec,
-    header_for,
+    header_from_spec,
     initial_weights,
     round_to_bits,
-    write_pyramid,
+    write_latents,
 )
 from implicit_compress.latent.synthesis import SynthesisSpec
 from implicit_compress.lossless.codec import encode_lossless, index_values
@@ -301,8 +301,8 @@ def random_latents(rng, h, w, planes, levels, first, convs, start, depth):
         for g in spec.grids
     ]
     latents[-1][0, 0] = 5000
-    steps, *coded = write_pyramid(plan, mats, latents)
-    return pack(header_for(plan, depth, steps), *coded)
+    steps, *coded = write_latents(plan, mats, latents)
+    return pack(header_from_spec(plan, depth, steps), *coded)
 
 
 @pytest.mark.parametrize("args", LATENT, ids=str)

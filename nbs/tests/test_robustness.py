@@ -495,7 +495,7 @@ def test_flat_pyramid():
     steps, *coded = write_latents(
         plan,
         [Matrix(round_to_bits(v, 6), 6) for v in initial_weights(plan)],
-        [np.zeros((g.h, g.w), np.int64) for g in plan.scene.grids],
+        [np.zeros((g.h, g.w), np.int64) for g in plan.synthesis.grids],
     )
     data = pack(header_from_spec(plan, 8, steps), *coded)
     assert len(data) < 150 and len(np.unique(outcome(data))) == 1
