@@ -55,16 +55,11 @@ from ..image.save import FORMATS, encode_image_file
 from ..image.samples import demo_image, convert_depth, to_float, to_samples
 from ..image.load import as_samples, load_image
 from ..codec.info import UNLIMITED, error_line, file_info, format_info
-from implicit_compress.bench.report import (
-    BD_NOTE,
-    bd_for,
-    bd_text,
-    curves,
-    published,
-    shared,
-    write_report,
-    write_rows,
-)
+from ..bench.bd import BD_NOTE, available_bd_rates, bd_text
+from ..bench.curves import common_images, curves
+from ..bench.plots import published
+from ..bench.report import write_report
+from ..bench.rows import write_rows
 
 # %% ../../nbs/85_cli/00_main.ipynb #058af4b7
 def one_line(
@@ -920,7 +915,7 @@ def summary(
                 + (f"{p['psnr_db']:6.2f} dB" if "psnr_db" in p else " lossless")
                 + f"{p['ms_ssim']:9.4f}{p['encode_s']:10.2f}{p['decode_s']:10.2f}"
             )
-    for r in (bd := bd_for(rows, anchors)):
+    for r in (bd := available_bd_rates(rows, anchors)):
         of = [
             f"{bd_text(r, a)} against {a} ({r[f'{a}, images']} images)"
             for a in anchors
@@ -930,4 +925,4 @@ def summary(
             lines.append(f"BD-rate of {r['codec']}: " + ", ".join(of))
     if bd:
         lines.append(BD_NOTE)
-    return "\n".join(lines + shared(rows).notes)
+    return "\n".join(lines + common_images(rows).notes)

@@ -21,7 +21,8 @@ from ..codec.api import decompress
 from ..image.samples import to_float, to_samples
 from ..image.metrics import psnr
 from ..siren.codec import INKS
-from ..bench.report import LABELS, plot_curves, quality, read_rows
+from ..bench.plots import LABELS, plot_curves, quality
+from ..bench.rows import read_rows
 
 # %% ../../nbs/80_view/00_figures.ipynb #256366fb
 def window(
@@ -367,8 +368,8 @@ def draw_curves(
     for c, k, u, v in at:
         if (c, k) == mark:
             ax.plot([u], [v], "o", ms=15, mfc="none", mec="#d62728", mew=2.2, zorder=9)
-    if all(p["pictures"] == 1 for *_, p in has):
-        ax.set_ylabel(LABELS[metric].replace(", mean of pictures", ""))
+    if all(p["images"] == 1 for *_, p in has):
+        ax.set_ylabel(LABELS[metric].replace(", mean of images", ""))
     return at
 
 
@@ -410,7 +411,7 @@ def point_table(
         encode_peak_mb="MB to encode",
         decode_peak_mb="MB to decode",
         macs_per_pixel="MAC per pixel",
-        pictures="mean of pictures",
+        images="mean of images",
         machine="machine",
         maker="encoder",
         date="date",

@@ -8,7 +8,8 @@ __all__ = ['Browse', 'browse']
 # %% ../../nbs/90_widgets/30_browser.ipynb #b51637fb
 from html import escape
 from .panels import CSS, Shown, image_box, kit, knob
-from ..bench.report import LABELS, curves
+from ..bench.curves import curves
+from ..bench.plots import LABELS
 from implicit_compress.view.figures import (
     bench_rows,
     curves_figure,
@@ -123,7 +124,7 @@ class Browse(Shown):
                 or m == "psnr_of_mean_mse_db"
                 and len(pictures) > 1
             ]
-            control.options = [(LABELS[m].replace(", mean of pictures", ""), m) for m in there]
+            control.options = [(LABELS[m].replace(", mean of images", ""), m) for m in there]
         self.codecs.options = codecs
         self.codecs.value = codecs
         self.lock = False

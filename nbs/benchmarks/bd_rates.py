@@ -8,7 +8,8 @@ range. The last column is the BD-rate of the mean curves.
 """
 
 from pathlib import Path
-from implicit_compress.bench.report import bd_rates, bd_text, read_rows
+from implicit_compress.bench.bd import bd_rates, bd_text
+from implicit_compress.bench.rows import read_rows
 from implicit_compress.view.figures import bench_rows
 
 RESULTS = Path(__file__).parent / "results"

@@ -7,13 +7,15 @@ from click.testing import CliRunner
 from nbdev.config import get_config
 from implicit_compress.bench import baselines
 from implicit_compress.bench import sweep as bench
-from implicit_compress.bench import report
 from implicit_compress.bench.baselines import CODECS
 from implicit_compress.bench.sweep import measure, parsed, sweep, tasks
 from implicit_compress.cli.main import main
 from implicit_compress.image.save import save_image
 from implicit_compress.image.samples import demo_image
-from implicit_compress.bench.report import bd_rates, curves, read_rows, write_report, write_rows
+from implicit_compress.bench.bd import bd_rates
+from implicit_compress.bench.curves import common_images, curves
+from implicit_compress.bench.report import write_report
+from implicit_compress.bench.rows import read_rows, write_rows
 
 POINTS = [dict(quality=q) for q in (15, 40, 80)]
 
@@ -93,7 +95,7 @@ def test_one_unreadable_image_costs_its_rows(album, tmp_path, at_once):
         "la.png",
     }
     found = curves(rows)
-    assert {c: [p["pictures"] for p in ps] for c, ps in found.items()} == dict(
+    assert {c: [p["images"] for p in ps] for c, ps in found.items()} == dict(
         jpeg=[2, 2, 2], webp=[2, 2, 2]
     )
     assert "html.jpg" in (out / "bd_rate.md").read_text()
@@ -127,9 +129,9 @@ def test_an_image_that_one_codec_cannot_hold():
         else dict(picture="d", codec="webp", asked=r["asked"], error="cannot hold it")
         for r in table()
     ]
-    assert {p["pictures"] for ps in curves(rows).values() for p in ps} == {3}
+    assert {p["images"] for ps in curves(rows).values() for p in ps} == {3}
     assert len(curves(rows)["jpeg"]) == len(curves(rows)["webp"]) == 3
-    assert report.shared(rows).notes == ["left out: image d: failed for webp: cannot hold it"]
+    assert common_images(rows).notes == ["left out: image d: failed for webp: cannot hold it"]
     rate = bd_rates(rows, ["jpeg"])[1]
     assert rate["jpeg"] == pytest.approx(-10, abs=1e-6) and rate["jpeg, images"] == 3
 
@@ -143,8 +145,8 @@ def test_a_codec_that_fails_on_most_images_is_left_out():
         else dict(picture=r["picture"], codec="siren", asked=r["asked"], error="killed")
         for r in rows
     ]
-    assert sorted(curves(rows)) == ["jpeg", "webp"] and curves(rows)["jpeg"][0]["pictures"] == 8
-    assert any("siren" in n and "7 of 8" in n for n in report.shared(rows).notes)
+    assert sorted(curves(rows)) == ["jpeg", "webp"] and curves(rows)["jpeg"][0]["images"] == 8
+    assert any("siren" in n and "7 of 8" in n for n in common_images(rows).notes)
     assert bd_rates(rows, ["jpeg"])[2]["jpeg, images"] == 1
 
 
