@@ -358,7 +358,8 @@ def coin_compress(
 ) -> bytes:
     "Encode an image as a SIREN with 16-bit weights, as in COIN (Dupont et al. 2021)"
     import torch
-    from implicit_compress.siren.fit import KeepBest, fit
+    from implicit_compress.siren.callbacks import KeepBest
+    from implicit_compress.siren.fit import fit
     from implicit_compress.siren.network import Siren, count_weights
 
     x = picture(image)

@@ -261,7 +261,7 @@ def encode(
             from implicit_compress.codec.api import (
                 compress,
             )  # slow to import, not needed for other codecs
-            from implicit_compress.siren.fit import keep_memory
+            from implicit_compress.runtime.memory import keep_memory
 
             keep_memory()  # this process encodes one file and exits
             make = coin_compress if name == "coin" else compress
@@ -723,7 +723,7 @@ def dask_executor(
 def encode_one(task, out) -> dict:
     "Encode an image to a file; returns its size and a summary"
     from implicit_compress.codec.api import compress
-    from implicit_compress.siren.fit import keep_memory
+    from implicit_compress.runtime.memory import keep_memory
 
     keep_memory()
     row = {}

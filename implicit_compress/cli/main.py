@@ -346,7 +346,7 @@ def fitted(
                 f"device {how['device']!r} cannot be used on this machine: try cpu"
             ) from e
     if how.get("device") in (None, "cpu"):
-        from implicit_compress.siren.fit import keep_memory
+        from implicit_compress.runtime.memory import keep_memory
 
         keep_memory()  # this process runs one command
     with patient():

@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ..siren.integer import step
+from ..runtime.fixed_point import step_size
 from .format import LatentSpec, read_package_data
 from .synthesis import N_SEPARATE
 
@@ -108,7 +108,7 @@ def analyze(
         return None
     code, scales = pretrained_analyses()[spec.pretrained_id]
     size, rgb = (
-        step(code) / step(spec.synthesis.step_code),
+        step_size(code) / step_size(spec.synthesis.step_code),
         [x[:3] if len(x) > 2 else x[:1].expand(3, -1, -1) for x in pictures[:N_SEPARATE]],
     )
     return [

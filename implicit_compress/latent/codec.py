@@ -18,7 +18,9 @@ from functools import cache
 import numpy as np
 import torch
 from ..transform.wavelet import decompose
-from ..siren.fit import Checkpoint, own_torch, release_memory
+from ..runtime.memory import release_memory
+from ..runtime.threads import isolated_torch
+from ..siren.checkpoint import CheckpointFile
 from ..image.samples import to_float
 from .kernels import compiled
 from ..siren.codec import File, FitRecord, settings_hash
@@ -222,7 +224,7 @@ def fit_or_keep_init(
 @cache
 def compile_kernels():
     "Compile or load the kernels and run one step, so that no fit includes that time"
-    with own_torch():
+    with isolated_torch():
         o = LatentFit(
             choose_spec((8, 8, 3), 0.02, "none"), torch.zeros(3, 8, 8, dtype=torch.float32), 0.02
         )
@@ -267,10 +269,10 @@ PROBED = 1.8  # change of log lmbda for a change of one in the logarithm of the 
 
 
 class _Kept:
-    "Checkpoint of a fit, in the file format of `siren.fit`"
+    "Checkpoint of a fit, in the file format of `siren.checkpoint`"
 
     def __init__(self, path, key, budget):
-        self.point, self.budget, self.every_s = Checkpoint(path, key), budget, 30.0
+        self.point, self.budget, self.every_s = CheckpointFile(path, key), budget, 30.0
         self.due = time.perf_counter() + self.every_s
 
     @property
@@ -279,7 +281,7 @@ class _Kept:
 
     def file(self) -> File:  # or None
         "The finished file of the same budget, if any"
-        kept = self.point.kept
+        kept = self.point.content
         if "file" not in kept or kept["latest"]["budget"] != list(self.budget):
             return None
         out = File(kept["file"].numpy().tobytes())
@@ -288,10 +290,10 @@ class _Kept:
 
     def take(self, o, begins, seconds):
         "Store the state of a fit"
-        self.point.kept.pop("file", None)
+        self.point.content.pop("file", None)
         s = o.spec.synthesis
         spec = [list(s), *o.spec[1:]]
-        self.point.kept["latest"] = dict(
+        self.point.content["latest"] = dict(
             budget=list(self.budget), spec=spec, begins=begins, seconds=seconds, fit=o.state()
         )
         self.point.write()
@@ -299,7 +301,7 @@ class _Kept:
 
     def finish(self, out: File):
         "Store the finished file"
-        self.point.kept |= dict(
+        self.point.content |= dict(
             file=torch.frombuffer(bytearray(out), dtype=torch.uint8),
             psnr=out.psnr,
             bpp=out.bpp,
@@ -577,7 +579,7 @@ def encode_latents(
         raise ValueError(f"start is {start!r}: known are 'shipped', 'none'")
     if not (psnr or lmbda or bpp):
         bpp = 0.3
-    with own_torch() as before:
+    with isolated_torch() as before:
         run = _Run(
             x,
             bpp,

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from ..entropy.coding import escapes, indices, root, ROOTS
 from ..runtime.errors import DamagedError, IicError, only_iic_errors, TruncatedError
-from ..siren.integer import SingleThreadedBlas
+from ..runtime.threads import single_threaded_blas
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #bdf7ae61
 class LatentGrid(NamedTuple):
@@ -449,7 +449,7 @@ def read_grids(
             raise TruncatedError(f"payload: {len(words)} bytes are not enough")
 
     try:
-        with only_iic_errors(), SingleThreadedBlas():
+        with only_iic_errors(), single_threaded_blas():
             for v in code_grids(coder, net, grids, check=check):
                 out.append(v)
     except IicError:

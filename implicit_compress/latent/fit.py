@@ -18,7 +18,7 @@ from .analysis import analyze, image_pyramid
 from ..bitstream.container import pack
 from .optim import LatentAdam, SOAP
 from ..entropy.coding import fit_model, write_model
-from ..siren.fit import set_own_threads
+from ..runtime.threads import set_local_torch_threads
 from .context_model import N_CONTEXT_MATRICES, Matrix
 from implicit_compress.latent.format import (
     INIT_BITS,
@@ -118,7 +118,7 @@ class LatentFit:
         ]
         self.apart, self.pool = (
             apart,
-            ThreadPoolExecutor(1, initializer=set_own_threads, initargs=(1,)),
+            ThreadPoolExecutor(1, initializer=set_local_torch_threads, initargs=(1,)),
         )
         self.mats = None  # integer weights, once they are rounded
         self.free = None  # weights before rounding

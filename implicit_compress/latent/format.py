@@ -27,7 +27,7 @@ from implicit_compress.entropy.coding import (
     write_model,
     Writer,
 )
-from ..siren.integer import SingleThreadedBlas
+from ..runtime.threads import single_threaded_blas
 from implicit_compress.latent.context_model import (
     N_CONTEXT_MATRICES,
     N_INTER_SCALE,
@@ -247,7 +247,7 @@ def write_latents(
         model = fit_model(d)[0]
         models += write_model(model)
         through(coder, model, len(d), d)
-    with SingleThreadedBlas():
+    with single_threaded_blas():
         for _ in code_grids(coder, mats[:N_CONTEXT_MATRICES], spec.synthesis.grids, latents):
             pass
     return bytes(m.s for m in mats), models, coder.done()

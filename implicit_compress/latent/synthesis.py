@@ -11,7 +11,8 @@ __all__ = ['TAP_OFFSETS', 'CUBIC_TAPS', 'SAMPLE_BITS', 'MAX_INTERMEDIATE', 'IDEN
 import os
 from typing import NamedTuple
 import numpy as np
-from ..siren.integer import SingleThreadedBlas, run_all, step
+from ..runtime.fixed_point import step_size
+from ..runtime.threads import run_jobs, single_threaded_blas
 from .context_model import Matrix, latent_grids, rescaled
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #f945f44f
@@ -77,7 +78,7 @@ class SynthesisSpec(NamedTuple):
     planes: int  # channels, 1..4
     levels: int  # scales
     finest_level: int  # the finest scale that has a grid
-    step_code: int  # code of the quantization step, see `siren.integer.step`
+    step_code: int  # code of the quantization step, see `runtime.fixed_point`
 
     @property
     def grids(self) -> list:  # of `LatentGrid`
@@ -92,7 +93,7 @@ class SynthesisSpec(NamedTuple):
     @property
     def unit(self) -> int:  # 2**-20 of full scale
         "The quantization step of the latents"
-        return max(1, round(step(self.step_code) * 2.0**SAMPLE_BITS))
+        return max(1, round(step_size(self.step_code) * 2.0**SAMPLE_BITS))
 
 
 def level_features(
@@ -202,6 +203,6 @@ def render_latents(
         y = np.clip(y, 0, 1 << OUTPUT_BITS).astype(np.int64)
         out[a:b] = np.moveaxis((y * peak + half) >> OUTPUT_BITS, 0, 2)[a - top : b - top]
 
-    with SingleThreadedBlas():
-        run_all(strip, [(a,) for a in range(0, H, rows)], threads or os.cpu_count() or 1)
+    with single_threaded_blas():
+        run_jobs(strip, [(a,) for a in range(0, H, rows)], threads or os.cpu_count() or 1)
     return out

@@ -10,7 +10,7 @@ __all__ = ['BITS', 'OVERHEAD_BYTES', 'WEIGHTS_PER_TILE', 'INKS', 'ROWS', 'ROUND'
 # %% ../../nbs/40_siren/70_codec.ipynb #c71a51dd
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from hashlib import sha256
 from html import escape
@@ -63,7 +63,7 @@ def guess(
     skips: bool = False,  # use skip connections?
 ) -> tuple:  # (Siren, settings of `fit`)
     "Initial network for an image, and settings of its fit"
-    from implicit_compress.siren.fit import cosine_schedule
+    from implicit_compress.siren.optim import cosine_schedule
     from implicit_compress.siren.network import Siren, count_weights
 
     n = count_weights(*shape, x.shape[2])
@@ -88,7 +88,7 @@ def guess(
         seed=seed,
         batch=max(16384, 1024 * len(mean)),
         lr=0.038 / w0,
-        schedule=partial(cosine_schedule, knee=(0.7, 0.15)),
+        schedule=partial(cosine_schedule, breakpoint=0.7, at_breakpoint=0.15),
         chunk=8192 if shape[0] < 48 else 4096,
     )
 
@@ -233,7 +233,7 @@ class ResumedFit:
         seconds: float = None,  # budget in all
         every_s: float = 30.0,  # seconds between two writes
     ):
-        from implicit_compress.siren.fit import Checkpoint
+        from implicit_compress.siren.checkpoint import Checkpoint
 
         self.point = Checkpoint(path, key, every_s, ROUND)
         self.state, self.start, self.enough, self.before = self.point.latest, ROUND, False, 0.0
@@ -241,7 +241,7 @@ class ResumedFit:
             return
         s, self.before = self.state, self.state["seconds"]
         used = max(s["step"] / steps if steps else 0, s["seconds"] / seconds if seconds else 0)
-        same, kept = s["budget"] == [steps, seconds], self.point.kept
+        same, kept = s["budget"] == [steps, seconds], self.point.content
         self.enough = kept.get("done", False) if same else used > 0.9 and "file" in kept
         if self.enough:
             return
@@ -252,20 +252,16 @@ class ResumedFit:
             raise ValueError(
                 f"{path} has {s['step']} steps in {s['seconds']:.0f} s behind it, all that was asked for: ask for more, or delete it"
             )
-        self.start, origin = max(ROUND, used), s if s["progress"] < ROUND else kept["opened"]
+        self.start, origin = max(ROUND, used), s if s["progress"] < ROUND else kept["early"]
         self.state = origin | dict(
             step=s["step"],
             seconds=s["seconds"],
-            callbacks=[
-                c
-                for c in origin["callbacks"]
-                if c[0] not in ("Freeze", "Linear", "Range", "Cluster")
-            ],
+            callbacks=[c for c in origin["callbacks"] if c[0] != "quantizer"],
         )
 
     def file(self) -> File:  # or None
         "The best file so far, if any"
-        if "file" not in (kept := self.point.kept):
+        if "file" not in (kept := self.point.content):
             return None
         out = File(kept["file"].numpy().tobytes())
         h = peek(out)
@@ -297,7 +293,7 @@ class ResumedFit:
                 new.fit,
                 f"an earlier file, better than {new.psnr:.2f} dB now",
             )
-        self.point.kept |= dict(
+        self.point.content |= dict(
             file=torch.frombuffer(bytearray(new), dtype=torch.uint8), psnr=new.psnr, done=done
         )
         self.point.write()
@@ -326,8 +322,7 @@ def fitted(
     )
     if end.stop == "interrupted":
         raise KeyboardInterrupt
-    end.stop = s.stop
-    return end
+    return replace(end, stop=s.stop)
 
 
 def frees_memory(
@@ -337,7 +332,7 @@ def frees_memory(
 
     @wraps(f)
     def freeing(*args, **kw):
-        from implicit_compress.siren.fit import release_memory
+        from implicit_compress.runtime.memory import release_memory
 
         try:
             return f(*args, **kw)
@@ -376,7 +371,7 @@ def encode_siren(
     **kw,  # arguments of `fit`: steps, seconds, progress, threads, device
 ) -> File:
     "Fit the networks of an image with quantization, and write the file"
-    from implicit_compress.siren.fit import own_torch
+    from implicit_compress.runtime.threads import isolated_torch
     from implicit_compress.image.metrics import bpp, psnr
     from implicit_compress.siren.prune import pruner
     from implicit_compress.siren.quantize import QUANTIZERS
@@ -430,7 +425,7 @@ def encode_siren(
         quantizer=quantizer,
         **{k: v for k, v in kw.items() if k not in BUDGET},
     )
-    with own_torch() as torch_threads:
+    with isolated_torch() as torch_threads:
         past = (
             ResumedFit(checkpoint, key, kw.get("steps"), kw.get("seconds"), every_s)
             if checkpoint

@@ -9,7 +9,7 @@ __all__ = ['PRUNERS', 'gradual', 'Prune', 'RigLPruner', 'pruner']
 import math
 from functools import partial
 import torch
-from .fit import Callback
+from .callbacks import Callback
 
 # %% ../../nbs/40_siren/20_prune.ipynb #00e579ea
 def gradual(
@@ -26,6 +26,8 @@ def gradual(
 # %% ../../nbs/40_siren/20_prune.ipynb #d7194e22
 class Prune(Callback):
     "Callback of `fit`: gradual pruning of hidden weights; pruned weights stay zero"
+
+    state_key = "pruner"
 
     def __init__(
         self,

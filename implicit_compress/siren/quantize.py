@@ -11,7 +11,7 @@ import math
 import warnings
 import numpy as np
 import torch
-from .integer import STEPS
+from ..runtime.fixed_point import STEP_SIZES
 from implicit_compress.siren.weight_layout import (
     FINEST,
     MOST,
@@ -57,7 +57,7 @@ def unit_steps(
     if sharing and sharing[0] == "multi-hash":
         unit[:-5] = math.sqrt(2 * math.pi)  # of a factor
     unit[[-4, -1]] = 1.0  # last weights, last biases
-    return torch.from_numpy(STEPS[np.array(codes)]) * unit
+    return torch.from_numpy(STEP_SIZES[np.array(codes)]) * unit
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #2ebc0292
 def places(
@@ -230,6 +230,8 @@ def afford(
 # %% ../../nbs/40_siren/60_quantize.ipynb #1ba3b8dd
 class Freeze:
     "Callback of `fit`: round weights while the others are still fitted, coarse grades first; `layers` returns the integer network"
+
+    state_key = "quantizer"
 
     def __init__(
         self,

@@ -15,7 +15,8 @@ from itertools import pairwise
 import numpy as np
 from ..entropy.coding import read_varint, varint, zigzag
 from ..runtime.errors import DamagedError
-from .integer import MANT, Layer
+from ..runtime.fixed_point import STEP_MANTISSAS
+from .integer import Layer
 from .hashing import splitmix64, numbers, spread
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #f0d24208
@@ -319,7 +320,7 @@ def layers_from_segments(
                 np.asarray(list(codes), np.int64)[shapes[2]],
                 hidden_weights(width, depth, tiles),
                 sharing,
-                MANT,
+                STEP_MANTISSAS,
             )
         ]
     return [

@@ -14,7 +14,7 @@ from ..bitstream.container import unpack
 from ..codec.api import decompress
 from ..entropy.generic import decode_symbols
 from ..entropy.coding import read_runs, read_varint
-from ..siren.integer import STEPS
+from ..runtime.fixed_point import STEP_SIZES
 from ..siren.weight_layout import layers_from_segments, sizes_of
 from ..image.geometry import coords, scaled_size
 from ..image.tiling import parts
@@ -70,7 +70,7 @@ class Opened(NamedTuple):
         k: int,  # index of a segment
     ) -> float:  # in turns for inputs of a sine, else in units of full scale
         "Quantization step of a segment; that of the factors or of the codebook if weights are shared"
-        return float(STEPS[self.header.args["steps"][k]])
+        return float(STEP_SIZES[self.header.args["steps"][k]])
 
 
 def opened(
@@ -111,8 +111,8 @@ def float_net(
         for i, ((W, b), l) in enumerate(zip(net.layers(), o.layers)):
             last = i == len(o.layers) - 1
             unit = 1.0 if last else 2 * math.pi  # phases are in turns
-            W.copy_(torch.from_numpy(l.Q * STEPS[l.k] * unit))
-            b.copy_(torch.from_numpy(l.B * STEPS[l.kb] * unit + 0.5 * last))
+            W.copy_(torch.from_numpy(l.Q * STEP_SIZES[l.k] * unit))
+            b.copy_(torch.from_numpy(l.B * STEP_SIZES[l.kb] * unit + 0.5 * last))
     return net
 
 # %% ../../nbs/80_view/10_inspect.ipynb #63c5429f
@@ -140,9 +140,9 @@ def draw_weights(
 
     l = o.layers[layer]
     k, sine = np.broadcast_to(l.k, l.Q.shape).ravel(), layer < len(o.layers) - 1
-    v = l.Q.ravel() * STEPS[k]
+    v = l.Q.ravel() * STEP_SIZES[k]
     codes, reach = np.unique(k), np.abs(v).max() or 1.0
-    coarse = float(STEPS[codes[0]])
+    coarse = float(STEP_SIZES[codes[0]])
     wide = coarse / 4 if 8 * reach / coarse < 160 else reach / 40
     n = math.ceil(reach / wide) + 1
     shades = (
@@ -153,7 +153,9 @@ def draw_weights(
         bins=wide * (np.arange(-n, n + 2) - 0.5),
         stacked=True,
         color=shades,
-        label=[f"step {STEPS[c]:.2g}" if c in (codes[0], codes[-1]) else f"_{c}" for c in codes],
+        label=[
+            f"step {STEP_SIZES[c]:.2g}" if c in (codes[0], codes[-1]) else f"_{c}" for c in codes
+        ],
     )
     if reach / coarse < 200:
         ax.tick_params("x", pad=9)

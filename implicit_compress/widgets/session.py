@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from ..codec.arguments import applicable, encoder_of, fit_seconds
 from ..codec.api import compress
-from ..siren.fit import Callback, read_checkpoint
+from ..siren.callbacks import Callback, mse_to_psnr
+from ..siren.checkpoint import read_checkpoint
 from ..image.samples import to_samples
 from ..view.figures import plain
 
@@ -86,7 +87,7 @@ class Watch(Callback):
 
         t, (h, w) = time.perf_counter(), s.pixels.shape[:2]
         y = draw(s.net, h, w, min(1, self.size / max(h, w)))
-        db = -10 * math.log10(max(s.level if s.level is not None else s.loss, 1e-12))
+        db = mse_to_psnr(s.loss if s.smoothed_loss is None else s.smoothed_loss)
         self.frames.put(
             Frame(self.number, s.step, s.seconds, s.progress, db, visible(y, self.bands))
         )

@@ -9,8 +9,8 @@ from PIL import Image
 from nbdev.config import get_config
 from implicit_compress.view.inspect import chances, float_net, neurons, opened, sheet
 from implicit_compress.codec.api import compress, decompress
-from implicit_compress.siren.fit import Callback
-from implicit_compress.siren.integer import STEPS
+from implicit_compress.siren.callbacks import Callback
+from implicit_compress.runtime.fixed_point import STEP_SIZES
 from implicit_compress.image.samples import demo_image, to_samples
 from implicit_compress.siren.network import draw
 from implicit_compress.image.tiling import tile_boxes, split
@@ -53,7 +53,7 @@ def weights(o, layer=1):
     "Histogram of the weights of a layer"
     k = o.layers[layer].k
     return plot(
-        lambda ax: ax.hist((o.layers[layer].Q * STEPS[k]).ravel(), bins=61, color="#1f77b4")
+        lambda ax: ax.hist((o.layers[layer].Q * STEP_SIZES[k]).ravel(), bins=61, color="#1f77b4")
     )
 
 

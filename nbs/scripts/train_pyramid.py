@@ -21,7 +21,7 @@ from implicit_compress.latent.analysis import (
     analysis_forward,
 )
 from implicit_compress.latent.codec import BudgetClock, choose_spec, pretrained_id
-from implicit_compress.siren.fit import keep_memory
+from implicit_compress.runtime.memory import keep_memory
 from implicit_compress.image.load import load_image
 from implicit_compress.latent.context_model import N_CONTEXT_MATRICES
 from implicit_compress.latent.fit import LatentFit, fit_latents

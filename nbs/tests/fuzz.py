@@ -247,7 +247,7 @@ def load(data, rng):
 
 
 def checkpoint(data, rng):
-    from implicit_compress.siren.fit import CHECKPOINT_MAGIC, read_checkpoint
+    from implicit_compress.siren.checkpoint import CHECKPOINT_MAGIC, read_checkpoint
 
     body = data[len(CHECKPOINT_MAGIC) + 32 :]
     path = Path(tempfile.gettempdir()) / f"fuzz-{sha256(str(id(rng)).encode()).hexdigest()[:8]}.fit"
@@ -371,7 +371,7 @@ def image_seeds():
 def checkpoint_seeds():
     "A checkpoint like those of `fit`"
     import torch
-    from implicit_compress.siren.fit import CHECKPOINT_MAGIC
+    from implicit_compress.siren.checkpoint import CHECKPOINT_MAGIC
 
     f = io.BytesIO()
     torch.save(

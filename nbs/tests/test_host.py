@@ -20,7 +20,7 @@ import torch
 from threadpoolctl import threadpool_info
 import implicit_compress
 from implicit_compress.codec.api import compress, decompress
-from implicit_compress.siren.integer import SingleThreadedBlas
+from implicit_compress.runtime.threads import _BLAS, single_threaded_blas
 from implicit_compress.siren.fit import DivergedError, fit
 from implicit_compress.siren.codec import encode_siren
 from implicit_compress.siren.network import Siren
@@ -104,8 +104,8 @@ def test_a_fork_while_another_thread_draws_can_draw():
     before, held, go = blas(), threading.Event(), threading.Event()
 
     def draws():
-        with SingleThreadedBlas():
-            with SingleThreadedBlas.lock:  # the worst moment for a fork
+        with single_threaded_blas():
+            with _BLAS.lock:  # the worst moment for a fork
                 held.set()
                 go.wait(20)
 
@@ -115,7 +115,7 @@ def test_a_fork_while_another_thread_draws_can_draw():
     pid = os.fork()
     if not pid:
         signal.alarm(20)  # a child that waits for the lock for ever is ended
-        with SingleThreadedBlas():
+        with single_threaded_blas():
             pass
         os._exit(0 if blas() == before else 3)
     go.set()
@@ -411,7 +411,7 @@ def test_a_full_disk_costs_the_checkpoint_alone(tmp_path, monkeypatch):
     def full(path, data):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("implicit_compress.siren.fit.atomic_write", full)
+    monkeypatch.setattr("implicit_compress.siren.checkpoint.atomic_write", full)
     with pytest.warns(UserWarning, match="No space left on device") as seen:
         f = compress(X, bpp=4.0, steps=4, checkpoint=tmp_path / "x.fit", progress=False)
     assert (

@@ -136,7 +136,7 @@ def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("implicit_compress.siren.fit.atomic_write", full)
+    monkeypatch.setattr("implicit_compress.siren.checkpoint.atomic_write", full)
     with pytest.warns(UserWarning, match="No space left"):
         f = compress(CROP, method="pyramid", **HOW, checkpoint=tmp_path / "state")
     assert bytes(f) == bytes(encode_latents(CROP, **HOW))

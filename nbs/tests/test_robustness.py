@@ -36,7 +36,7 @@ from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.entropy.generic import PACKERS
 from implicit_compress.entropy.coding import Model, read_varint, varint, write_model
-from implicit_compress.siren.integer import SingleThreadedBlas
+from implicit_compress.runtime.threads import _BLAS
 from implicit_compress.image.alpha import separated, visible_psnr
 from implicit_compress.image.load import as_samples
 from implicit_compress.image.samples import demo_image
@@ -728,7 +728,7 @@ def test_nothing_stays_behind(files):
             torch.get_num_threads(),
             torch.is_grad_enabled(),
             threading.active_count(),
-            SingleThreadedBlas.users,
+            _BLAS.users,
             [p["num_threads"] for p in threadpool_info()],
             signal.getsignal(signal.SIGINT),
         )
