@@ -108,6 +108,6 @@ if __name__ == "__main__":
         ("siren", "instant"),
     )
     against = ["jpeg", "jpeg2000", "webp", "avif", "instant", "Cool-chic"]
-    shown("Pyramids, six images (pyramid.ipynb)", only(pyramids(), SIX), against, ("pyramid",))
+    shown("Pyramids, six images (latent.ipynb)", only(pyramids(), SIX), against, ("pyramid",))
     shown("Pyramids from nothing, six images", only(pyramids("none"), SIX), against, ("pyramid",))
     shown("Pyramids, 24 images", pyramids(), against, ("pyramid",))

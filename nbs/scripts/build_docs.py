@@ -90,7 +90,7 @@ def stage(prepared, folder):
         else None
     )
     for path, nb in pages.items():
-        if path.parent.name == "benchmarks":
+        if "benchmarks" in path.relative_to(folder).parts:
             fold(nb)
         mend_docs(nb)
         up = "../" * len(path.relative_to(folder).parent.parts)

@@ -1,4 +1,4 @@
-"""Six Kodak images at four rates, with real files: `python nbs/benchmarks/six_pictures.py FOLDER [--seconds 172] [--threads 2]`
+"""Six Kodak images at four rates, with real files: `python nbs/benchmarks/six_images.py FOLDER [--seconds 172] [--threads 2]`
 
 Every point is fitted in a separate process, one at a time, written to FOLDER, decoded from there in another process, and
 compared with the source. One row per point is written to results/siren_six.tsv; existing points are not measured again.
