@@ -77,8 +77,8 @@ def bd_rates(
     mean_curves = _rate_quality(rows, metric)
     by_image = []
     if metric != "psnr_of_mean_mse_db":
-        for image in sorted({r["picture"] for r in rows}):
-            by_image.append(_rate_quality([r for r in rows if r["picture"] == image], metric))
+        for image in sorted({r["image"] for r in rows}):
+            by_image.append(_rate_quality([r for r in rows if r["image"] == image], metric))
     have = set(mean_curves).union(*by_image)
     codecs = [c for c in dict.fromkeys(r["codec"] for r in rows) if c in have]
     if missing := [a for a in anchors if a not in codecs]:
@@ -100,7 +100,7 @@ def available_bd_rates(
     targets = {}
     for r in rows:
         if "psnr_db" in r and "error" not in r:
-            targets.setdefault((r["codec"], r["picture"]), set()).add(r.get("asked", ""))
+            targets.setdefault((r["codec"], r["image"]), set()).add(r.get("asked", ""))
     with_curve = {codec for (codec, _), some in targets.items() if len(some) > 1}
     anchors = [a for a in anchors if a in with_curve]
     return bd_rates(rows, anchors, others) if anchors else []

@@ -47,7 +47,7 @@ def compare_at_size(
     data: bytes,  # our file
     encode_s: float | None = None,  # what it took, if known
     threads: int | None = None,
-) -> list:  # of dicts: codec, bytes, bpp, psnr_db, ms_ssim, encode_s, decode_s, note, picture
+) -> list:  # of dicts: codec, bytes, bpp, psnr_db, ms_ssim, encode_s, decode_s, note, image
     "Our file and those of the others at the same size; one that cannot hold such an image has a note and no numbers"
     from implicit_compress.codec.api import (
         decompress,
@@ -75,7 +75,7 @@ def compare_at_size(
             encode_s=e,
             decode_s=s,
             note="" if len(d) <= limit else "its smallest file",
-            picture=y,
+            image=y,
         )
         for name, (d, y, e, s) in runs.items()
     ]
@@ -136,9 +136,9 @@ def side_by_side(
     zoom, part = max(1, min(576 // w, 384 // h)), busiest_crop(x, h, w)
     wide, high, font = max(300, w * zoom) + 12, h * zoom + 44, ImageFont.load_default(25)
     panels = [("original", x)] + [
-        (f"{r['codec']}  {r['bytes']:,} bytes  {r['psnr_db']:.2f} dB", r["picture"])
+        (f"{r['codec']}  {r['bytes']:,} bytes  {r['psnr_db']:.2f} dB", r["image"])
         for r in rows
-        if r["picture"] is not None
+        if r["image"] is not None
     ]
     sheet = Image.new("RGB", (3 * wide, -(-len(panels) // 3) * high), "white")
     for i, (text, y) in enumerate(panels):

@@ -27,7 +27,7 @@ def _cells(rows):
     "Rows by point and image: {(codec, target): {image: row}}"
     out = {}
     for r in rows:
-        out.setdefault((r["codec"], r.get("asked", "")), {})[r["picture"]] = r
+        out.setdefault((r["codec"], r.get("asked", "")), {})[r["image"]] = r
     return out
 
 
@@ -74,7 +74,7 @@ class _Selection:
     def __init__(self, rows):
         self.cells = _cells(rows)
         self.failed = _failures(self.cells)
-        self.images = {r["picture"] for r in rows}
+        self.images = {r["image"] for r in rows}
         self.points = set(self.cells)
         self.images_out, self.points_out = {}, {}  # left out: reason
 
@@ -161,9 +161,9 @@ def check_sources(
     seen = {}
     for r in rows:
         source = r.get("source_sha256")
-        if source and seen.setdefault(r["picture"], source) != source:
+        if source and seen.setdefault(r["image"], source) != source:
             raise ValueError(
-                f"these rows are of two files named {r['picture']}: read the folder of the bench "
+                f"these rows are of two files named {r['image']}: read the folder of the bench "
                 "with read_rows, which gives those of the newest"
             )
 
@@ -177,7 +177,7 @@ def curves(
     With `images` only the points that all of them have are kept."""
     if images is not None:
         images = set(images)
-        rows = [r for r in rows if r["picture"] in images]
+        rows = [r for r in rows if r["image"] in images]
     check_sources(rows)
     cells = _cells(rows)
     if images is None:

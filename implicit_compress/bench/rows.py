@@ -13,7 +13,7 @@ from ..runtime.files import atomic_write
 
 # %% ../../nbs/75_bench/22_rows.ipynb #70b50007
 TEXT_COLUMNS = (
-    "picture",
+    "image",
     "codec",
     "asked",
     "file",

@@ -150,7 +150,7 @@ def tasks(
         )
     specs = dict.fromkeys(" ".join(s.split()) for s in codecs)
     out = [
-        dict(picture=p, codec=s, threads=threads, **point)
+        dict(image=p, codec=s, threads=threads, **point)
         for s in specs
         for point in points_of(s, points)
         for p in paths
@@ -162,7 +162,7 @@ def source_hash(
     task: dict,  # of `tasks`
 ) -> str:  # 64 hexadecimal digits
     "SHA-256 of the image file of a task"
-    return sha256(Path(task["picture"]).read_bytes()).hexdigest()
+    return sha256(Path(task["image"]).read_bytes()).hexdigest()
 
 
 def row_key(
@@ -170,8 +170,8 @@ def row_key(
     source: str = None,  # its `source_hash`, if known
 ) -> str:  # 24 hexadecimal digits
     "The key of a result: the hash of everything it depends on"
-    said = {k: v for k, v in task.items() if k != "picture"} | dict(
-        maker=maker(task["codec"].split()[0]), picture=source or source_hash(task)
+    said = {k: v for k, v in task.items() if k != "image"} | dict(
+        maker=maker(task["codec"].split()[0]), image=source or source_hash(task)
     )
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:24]
 
@@ -270,14 +270,14 @@ def encode(
             )  # omit EXIF and XMP, which the files of the other codecs do not contain
             with clocks(row, "encode"):
                 data = make(
-                    task["picture"],
+                    task["image"],
                     progress=False,
                     threads=task["threads"],
                     **unmeasured | OWN_CODECS[name] | how | aim,
                 )
             row |= fit_fields(data)
         else:
-            x, codec = load_image(task["picture"]), CODECS[name]
+            x, codec = load_image(task["image"]), CODECS[name]
             knob = codec.knob(x, **aim)  # the search of the target is not counted as encoding time
             with clocks(row, "encode"):
                 data = codec.file(x, knob)
@@ -295,7 +295,7 @@ def decode(
     data, (name, _), x, row = (
         Path(out).read_bytes(),
         parsed(task["codec"]),
-        load_image(task["picture"]),
+        load_image(task["image"]),
         {},
     )
     if name in OWN_CODECS:
@@ -485,7 +485,7 @@ def asked(
 ) -> dict:
     "The fields of a row that identify the point"
     return dict(
-        picture=Path(task["picture"]).name,
+        image=Path(task["image"]).name,
         codec=task["codec"],
         asked=" ".join(f"{k}={task[k]:g}" for k in AIMS if k in task),
         threads=task["threads"],
@@ -593,16 +593,16 @@ def folder_rows(
         return max(r.get("measured_at", 0), seen.get(r.get("file"), 0))
 
     rows.sort(key=at)
-    source = {r["picture"]: r.get("source_sha256") for r in rows}  # the last one wins
+    source = {r["image"]: r.get("source_sha256") for r in rows}  # the last one wins
     made_by = {r["codec"]: r.get("maker") for r in rows}
     last = {
-        (r["codec"], r["asked"], r["picture"]): r
+        (r["codec"], r["asked"], r["image"]): r
         for r in rows
-        if r.get("source_sha256") == source[r["picture"]] and r.get("maker") == made_by[r["codec"]]
+        if r.get("source_sha256") == source[r["image"]] and r.get("maker") == made_by[r["codec"]]
     }
     return sorted(
         last.values(),
-        key=lambda r: (r["codec"], float(r["asked"].partition("=")[2] or 0), r["picture"]),
+        key=lambda r: (r["codec"], float(r["asked"].partition("=")[2] or 0), r["image"]),
     )
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #5dd3a35d
@@ -671,7 +671,7 @@ def sweep(
     rows, begun = [None] * len(todo), time.time()
     jobs = [
         (
-            f"{Path(t['picture']).stem} {t['codec']}",
+            f"{Path(t['image']).stem} {t['codec']}",
             on_device if devices else measure,
             t,
             str(folder),
@@ -728,7 +728,7 @@ def encode_one(task, out) -> dict:
     keep_memory()
     row = {}
     with noted(row):
-        data = compress(task["picture"], progress=False, threads=task["threads"], **task["how"])
+        data = compress(task["image"], progress=False, threads=task["threads"], **task["how"])
     atomic_write(out, data)
     return dict(bytes=len(data), facts="; ".join(filter(None, [data.facts, row.get("warnings")])))
 
@@ -777,7 +777,7 @@ def compress_many(
             p.name,
             partial(fresh, threads=threads),
             "encode_one",
-            dict(picture=str(p), threads=threads, how=how),
+            dict(image=str(p), threads=threads, how=how),
             str(f),
         )
         for p, f in todo

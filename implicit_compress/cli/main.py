@@ -592,7 +592,7 @@ def report(
     atomic_write(
         folder / "side_by_side.png", encode_image_file(side_by_side(x, rows), ".png", None)
     )
-    write_rows([{k: v for k, v in r.items() if k != "picture"} for r in rows], folder / "table.tsv")
+    write_rows([{k: v for k, v in r.items() if k != "image"} for r in rows], folder / "table.tsv")
     click.echo(
         format_comparison(rows) + f"\n\nThe file, the pictures and the table are in {folder}"
     )
@@ -888,7 +888,7 @@ def failures(
     by = {}
     for r in rows:
         if "error" in r:
-            by.setdefault((r["picture"], r["error"]), {}).setdefault(r["codec"], []).append(
+            by.setdefault((r["image"], r["error"]), {}).setdefault(r["codec"], []).append(
                 r["asked"]
             )
 

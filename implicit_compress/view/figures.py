@@ -207,7 +207,7 @@ def draw_fit(
 def rivals(
     x,  # (h,w,c) samples
     data,  # our file
-) -> list:  # of dicts: codec, bytes, bpp, psnr_db, note, picture; the original first
+) -> list:  # of dicts: codec, bytes, bpp, psnr_db, note, image; the original first
     "The original, our file, and those of other codecs at the same size"
     own = dict(
         codec="original",
@@ -215,7 +215,7 @@ def rivals(
         bpp=8 * x.nbytes / (x.shape[0] * x.shape[1]),
         psnr_db=math.inf,
         note="",
-        picture=x,
+        image=x,
     )
     if x.dtype == np.uint8 and x.shape[2] in (1, 3):
         return [
@@ -239,7 +239,7 @@ def rivals(
             bpp=8 * len(data) / (x.shape[0] * x.shape[1]),
             psnr_db=psnr(y, x),
             note="",
-            picture=y,
+            image=y,
         ),
     ]
 
@@ -249,7 +249,7 @@ def caption(
 ) -> str:
     "Caption with codec, size and PSNR"
     if r["codec"] == "original":
-        return f"original, {r['picture'].shape[1]} x {r['picture'].shape[0]}"
+        return f"original, {r['image'].shape[1]} x {r['image'].shape[0]}"
     return (
         f"{r['codec']}, {r['bytes']:,} bytes, "
         + (f"{r['psnr_db']:.2f} dB" if r["psnr_db"] < math.inf else "lossless")
@@ -265,20 +265,18 @@ def comparison_figure(
 ):  # a matplotlib `Figure`
     "Figure of a file: images, errors, ledger, and PSNR during the fit"
     n = len(rows)
-    fig = figure(
-        2.1 * n, 2.1 * 2 * rows[0]["picture"].shape[0] / rows[0]["picture"].shape[1] + 2.6, 78
-    )
+    fig = figure(2.1 * n, 2.1 * 2 * rows[0]["image"].shape[0] / rows[0]["image"].shape[1] + 2.6, 78)
     top, low = fig.subfigures(
         2,
         1,
-        height_ratios=[2 * rows[0]["picture"].shape[0] / rows[0]["picture"].shape[1] * 2 + 0.8, 2],
+        height_ratios=[2 * rows[0]["image"].shape[0] / rows[0]["image"].shape[1] * 2 + 0.8, 2],
     )
     axs = top.subplots(2, n, squeeze=False)
     for k, r in enumerate(rows):
-        axs[0, k].imshow(part(r["picture"], box))
+        axs[0, k].imshow(part(r["image"], box))
         axs[0, k].set_title(caption(r).replace(", ", "\n", 1).replace(" (", "\n("), fontsize=8)
         if k:
-            axs[1, k].imshow(part(error_map(r["picture"], rows[0]["picture"]), box))
+            axs[1, k].imshow(part(error_map(r["image"], rows[0]["image"]), box))
             axs[1, k].set_title("error", fontsize=7)
     for ax in axs.flat:
         ax.set_axis_off()
@@ -318,7 +316,7 @@ def bench_rows(
     out = [
         r
         | dict(
-            picture=first(r, "picture", "image"),
+            image=first(r, "image"),
             codec=first(r, "codec", "way", "run"),
             asked=r.get("asked", asked(r)),
         )
@@ -398,7 +396,7 @@ def point_table(
 ) -> str:  # HTML
     "HTML table of the values of a point"
     names = dict(
-        picture="image",
+        image="image",
         asked="target",
         bytes="bytes",
         bpp="bits per pixel",

@@ -107,7 +107,7 @@ class Browse(Shown):
         self.rows, self.folder = self.sets[self.set.value]
         measured = [r for r in self.rows if "bpp" in r]
         pictures, codecs = (
-            sorted({r["picture"] for r in measured}),
+            sorted({r["image"] for r in measured}),
             list(dict.fromkeys(r["codec"] for r in measured)),
         )
         self.lock = True
@@ -136,7 +136,7 @@ class Browse(Shown):
         rows = [
             r
             for r in self.rows
-            if r["codec"] in self.codecs.value and self.picture.value in ("", r["picture"])
+            if r["codec"] in self.codecs.value and self.picture.value in ("", r["image"])
         ]
         some = {
             c: [p for p in ps if self.metric.value in p and self.across.value in p]
@@ -171,7 +171,7 @@ class Browse(Shown):
         self.place(places)
         y, row = self.behind()
         self.title.value = (
-            f"<b>{escape(row['picture'])}, {at[0]}, {row['bpp']:.3f} bits per pixel</b>"
+            f"<b>{escape(row['image'])}, {at[0]}, {row['bpp']:.3f} bits per pixel</b>"
             if y is not None
             else ""
         )
@@ -217,7 +217,7 @@ class Browse(Shown):
                 if "bpp" in r
                 and r["codec"] == at[0]
                 and r["asked"] == asked
-                and self.picture.value in ("", r["picture"])
+                and self.picture.value in ("", r["image"])
             ),
             None,
         )

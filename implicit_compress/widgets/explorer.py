@@ -385,7 +385,7 @@ class Explore(Shown):
             self.plot(),
         )
         self.rows, w = rivals(self.x, self.file), kit()
-        self.live.value = png(part(self.rows[1]["picture"], None, 480))
+        self.live.value = png(part(self.rows[1]["image"], None, 480))
         fig = figure(8, 2.4)
         draw_ledger({"ours": ledger(self.file)}, fig.subplots())
         words = format_info(file_info(bytes(self.file)), "the file").replace("#", "")

@@ -103,7 +103,7 @@ class Compare:
 
     def __init__(
         self,
-        rows: list,  # of `rivals`, or dicts with codec and picture, the original first
+        rows: list,  # of `rivals`, or dicts with codec and image, the original first
         width: int = 288,  # width of a panel, pixels
     ):
         w = kit()
@@ -175,7 +175,7 @@ class Compare:
     def window(self) -> tuple:  # (top, left, bottom, right) in pixels
         "The box that all panels show"
         return window(
-            self.rows[0]["picture"].shape, self.zoom.value, self.down.value, self.right.value
+            self.rows[0]["image"].shape, self.zoom.value, self.down.value, self.right.value
         )
 
     def view(
@@ -184,7 +184,7 @@ class Compare:
         width: int,  # pixels
     ) -> np.ndarray:  # (H,W,3) uint8
         "The image of a panel"
-        y, x = self.rows[k]["picture"], self.rows[0]["picture"]
+        y, x = self.rows[k]["image"], self.rows[0]["image"]
         return part(error_map(y, x) if k and self.what.value == "errors" else y, self.window, width)
 
     def draw(self, _=None):

@@ -22,7 +22,7 @@ def better_of(rows, ways):
     "The choice of `details='sparse'`: the file with the highest PSNR, of several of one image and one target"
     best = {}
     for r in rows:
-        key = r["picture"], r["asked"]
+        key = r["image"], r["asked"]
         if r["codec"] in ways and r["psnr_db"] > best.get(key, r)["psnr_db"] - 1e-9:
             best[key] = dict(r, codec=SPARSE)
     return list(best.values())
@@ -32,7 +32,7 @@ def six():
     "Rows of the six images of README.md: networks, networks with coefficients, and classical codecs"
     dense = [dict(r, codec=NETWORKS) for r in bench_rows(RESULTS / "siren_six.tsv")[0]]
     combined, _ = bench_rows(RESULTS / "combined_six.tsv")
-    classical = [r for r in bench_rows(RESULTS / "classical_kodak.tsv")[0] if r["picture"] in SIX]
+    classical = [r for r in bench_rows(RESULTS / "classical_kodak.tsv")[0] if r["image"] in SIX]
     return dense + combined + better_of(combined, {r["codec"] for r in combined}) + classical
 
 
@@ -50,26 +50,24 @@ def pyramids(start="shipped"):
         )  # below 0.004 a fit begins with nothing anyway
 
     own = [
-        dict(r, codec="pyramid", asked=f"lmbda={r['lmbda']:g}", picture=f"{r['picture']}.png")
+        dict(r, codec="pyramid", asked=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
         for r in read_rows(RESULTS / "pyramid_kodak.tsv")
         if begins(r)
     ]
     points = {
-        (r["picture"], r["bpp"], r["psnr_db"]): r for r in own
+        (r["image"], r["bpp"], r["psnr_db"]): r for r in own
     }  # asked for, and by itself, are the same file
-    own = [
-        r for r in points.values() if sum(q["picture"] == r["picture"] for q in points.values()) > 2
-    ]
+    own = [r for r in points.values() if sum(q["image"] == r["image"] for q in points.values()) > 2]
     others = [r for r in kodak() if r["codec"] != "siren"]
     others += [
-        dict(r, codec="Cool-chic", asked=f"lmbda={r['lmbda']:g}", picture=f"{r['picture']}.png")
+        dict(r, codec="Cool-chic", asked=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
         for r in read_rows(RESULTS / "coolchic_kodak.tsv")
     ]
     return own + others
 
 
 def only(rows, pictures):
-    return [r for r in rows if r["picture"].removesuffix(".png") in pictures]
+    return [r for r in rows if r["image"].removesuffix(".png") in pictures]
 
 
 def shown(title, rows, anchors, codecs):

@@ -32,9 +32,9 @@ if __name__ == "__main__":
     folder.mkdir(parents=True, exist_ok=True)
     table = Table(
         "capacity.tsv",
-        "picture columns rows width depth steps weights bytes bpp psnr_db encode_s decode_s",
+        "image columns rows width depth steps weights bytes bpp psnr_db encode_s decode_s",
         6,
-        "one network a picture, rounded while it learns, one thread",
+        "one network per image, quantization-aware training, one thread",
     )
     points = [(15, (384, 256), *g) for g in GRID] + [
         (i, size, 24, 10, 1000) for size in SIZES for i in (5, 15)
@@ -42,13 +42,13 @@ if __name__ == "__main__":
     for i, size, width, depth, steps in points:
         if table.has(f"kodim{i:02d}", *size, width, depth, steps):
             continue
-        np.save(source := folder / "picture.npy", reduced(i, size))
+        np.save(source := folder / "image.npy", reduced(i, size))
         said = encoded(
             source, out := folder / "point.iic", shape=[width, depth], steps=steps, threads=1
         )
         table.add(
             dict(
-                picture=f"kodim{i:02d}",
+                image=f"kodim{i:02d}",
                 columns=size[0],
                 rows=size[1],
                 width=width,

@@ -18,7 +18,7 @@ RATES = (0.2, 0.6)
 WAYS = {
     "plain network": {},
     "luma and chroma apart": dict(colour="ycbcr"),
-    "means of 2x2, drawn at full size": dict(levels=1),
+    "means of 2x2, rendered at full size": dict(levels=1),
     "haar low band alone": dict(wavelet="haar", levels=1),
     "bior4.4 low band alone": dict(wavelet="bior4.4", levels=1),
     "haar, network of details": dict(wavelet="haar", levels=1, details="network"),
@@ -53,9 +53,9 @@ if __name__ == "__main__":
     folder.mkdir(parents=True, exist_ok=True)
     table = Table(
         "decomposition.tsv",
-        "picture target_bpp way bytes bpp psnr_db encode_s decode_s",
+        "image target_bpp way bytes bpp psnr_db encode_s decode_s",
         3,
-        "ways to take a picture apart, 600 steps a network, one thread",
+        "decompositions of the image, 600 steps a network, one thread",
     )
     for name, source in sources(folder):
         for rate in RATES:
@@ -72,5 +72,5 @@ if __name__ == "__main__":
                     source, out := folder / "point.iic", bpp=rate, threads=1, **budget, **how
                 )
                 table.add(
-                    dict(picture=name, target_bpp=rate, way=way, **said, **decoded(source, out))
+                    dict(image=name, target_bpp=rate, way=way, **said, **decoded(source, out))
                 )

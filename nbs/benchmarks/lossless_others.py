@@ -77,7 +77,7 @@ def undone(data, x):
 if __name__ == "__main__":
     table = Table(
         "lossless_others.tsv",
-        "set picture codec shape bytes bpp encode_s decode_s",
+        "set image codec shape bytes bpp encode_s decode_s",
         3,
         "lossless files, each decoded and compared",
     )
@@ -100,7 +100,7 @@ if __name__ == "__main__":
             table.add(
                 dict(
                     set=group,
-                    picture=name,
+                    image=name,
                     codec=codec,
                     shape="x".join(map(str, x.shape)),
                     bytes=len(data),

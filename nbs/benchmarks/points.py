@@ -66,7 +66,7 @@ class Table:
             head = [
                 about,
                 f"command: python nbs/benchmarks/{Path(sys.argv[0]).name} {' '.join('FOLDER' if '/' in a else a for a in sys.argv[1:])}",
-                f"machine: {machine()}; begun on {date.today()}",
+                f"machine: {machine()}; started on {date.today()}",
             ]
             self.path.write_text("".join(f"# {l}\n" for l in head) + "\t".join(self.columns) + "\n")
         self.done = {

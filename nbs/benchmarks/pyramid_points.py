@@ -1,4 +1,4 @@
-"""Pyramids of Kodak images: `python nbs/benchmarks/pyramid_points.py FOLDER [--pictures 15 5] [--lmbdas .004 .001] [--steps 250] [--start shipped none]`
+"""Pyramids of Kodak images: `python nbs/benchmarks/pyramid_points.py FOLDER [--images 15 5] [--lmbdas .004 .001] [--steps 250] [--start shipped none]`
 and `python nbs/benchmarks/pyramid_points.py FOLDER --seconds 0 2 15 60 300 --threads 2 --out pyramid_times.tsv`: a time budget instead of steps
 
 FOLDER holds kodim01.png ... Every file is written by one process and decoded by another; existing rows are not measured again.
@@ -41,7 +41,7 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     a.add_argument("folder", type=Path)
-    a.add_argument("--pictures", type=int, nargs="+", default=[15, 5])
+    a.add_argument("--images", type=int, nargs="+", default=[15, 5])
     a.add_argument("--lmbdas", type=float, nargs="+", default=[4e-3, 1e-3])
     a.add_argument("--steps", type=int, nargs="+", default=[250])
     a.add_argument("--seconds", type=float, nargs="+")
@@ -54,14 +54,14 @@ if __name__ == "__main__":
     unit, efforts = ("seconds", a.seconds) if a.seconds else ("steps", a.steps)
     table = Table(
         a.out,
-        f"picture lmbda {unit} start bytes bpp psnr_db rd_cost encode_s cpu_s encoder decode_s sha256",
+        f"image lmbda {unit} start bytes bpp psnr_db rd_cost encode_s cpu_s encoder decode_s sha256",
         4,
-        f"Method pyramid on Kodak pictures, threads: {a.threads}; rd_cost is 1000*(mse + lmbda*bpp)",
+        f"Latent codec on Kodak images, threads: {a.threads}; rd_cost is 1000*(mse + lmbda*bpp)",
     )
     with tempfile.TemporaryDirectory() as d:
         keep = a.keep or Path(d)
         keep.mkdir(parents=True, exist_ok=True)  # before hours of fitting
-        for effort, n, lmbda, start in product(efforts, a.pictures, a.lmbdas, a.start):
+        for effort, n, lmbda, start in product(efforts, a.images, a.lmbdas, a.start):
             key = (f"kodim{n:02d}", lmbda, effort, start)
             if table.has(*key):
                 continue
@@ -85,7 +85,7 @@ if __name__ == "__main__":
                     f"{key}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}"
                 )
             table.add(
-                dict(zip(("picture", "lmbda", unit, "start"), key))
+                dict(zip(("image", "lmbda", unit, "start"), key))
                 | enc
                 | dec
                 | dict(

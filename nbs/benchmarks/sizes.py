@@ -54,7 +54,7 @@ if __name__ == "__main__":
         "sizes.tsv",
         "height width way megapixels bytes psnr_db encode_s encode_peak_mb decode_s decode_peak_mb",
         3,
-        f"sizes of pictures, {a.seconds:g} s of fitting at most",
+        f"image sizes, {a.seconds:g} s of fitting at most",
     )
     for h, w in SIZES:
         np.save(source := a.folder / "size.npy", mosaic(h, w))

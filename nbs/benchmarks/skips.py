@@ -16,7 +16,7 @@ if __name__ == "__main__":
     folder.mkdir(parents=True, exist_ok=True)
     table = Table(
         "skips.tsv",
-        "picture target_bpp skips bytes bpp psnr_db encode_s decode_s",
+        "image target_bpp skips bytes bpp psnr_db encode_s decode_s",
         3,
         "sine networks with and without skips, 2,000 steps, one thread",
     )
@@ -26,7 +26,7 @@ if __name__ == "__main__":
         if table.has(f"kodim{i:02d}", rate, skips):
             continue
         np.save(
-            source := folder / "picture.npy",
+            source := folder / "image.npy",
             middle(
                 load_image(
                     Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak" / f"kodim{i:02d}.png"
@@ -38,7 +38,7 @@ if __name__ == "__main__":
         )
         table.add(
             dict(
-                picture=f"kodim{i:02d}",
+                image=f"kodim{i:02d}",
                 target_bpp=rate,
                 skips=skips,
                 **said,

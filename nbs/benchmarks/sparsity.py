@@ -25,7 +25,7 @@ if __name__ == "__main__":
     folder.mkdir(parents=True, exist_ok=True)
     table = Table(
         "sparsity.tsv",
-        "picture target_bpp way bytes bpp psnr_db encode_s decode_s",
+        "image target_bpp way bytes bpp psnr_db encode_s decode_s",
         3,
         "pruning and hashing at equal bytes, 600 steps, one thread",
     )
@@ -47,7 +47,7 @@ if __name__ == "__main__":
                 )
                 table.add(
                     dict(
-                        picture=f"kodim{i:02d}",
+                        image=f"kodim{i:02d}",
                         target_bpp=rate,
                         way=way,
                         **said,

@@ -82,7 +82,7 @@ VARIANTS = {
 if __name__ == "__main__":
     table = Table(
         "variants.tsv",
-        "picture variant frequency lr weights psnr_db seconds",
+        "image variant frequency lr weights psnr_db seconds",
         4,
         "activations and skips at equal shapes, 500 steps, floating point",
     )
@@ -109,7 +109,7 @@ if __name__ == "__main__":
                         db = float("nan")
                     table.add(
                         dict(
-                            picture=name,
+                            image=name,
                             variant=variant,
                             frequency=f,
                             lr=lr,

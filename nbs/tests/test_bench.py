@@ -55,7 +55,7 @@ def run(*line):
 
 def row(picture, codec, asked, rate, db, **more):
     return dict(
-        picture=picture,
+        image=picture,
         codec=codec,
         asked=asked,
         bpp=rate,
@@ -90,7 +90,7 @@ def test_one_unreadable_image_costs_its_rows(album, tmp_path, at_once):
     )
     assert {"table.tsv", "psnr.png", "bd_rate.md"} <= {p.name for p in out.iterdir()}
     rows = read_rows(out / "table.tsv")
-    assert len(rows) == 4 * 2 * 3 and {r["picture"] for r in rows if "error" in r} == {
+    assert len(rows) == 4 * 2 * 3 and {r["image"] for r in rows if "error" in r} == {
         "html.jpg",
         "la.png",
     }
@@ -125,8 +125,8 @@ def test_an_image_that_one_codec_cannot_hold():
     "The image is left out of all curves; BD-rates of single images go on with what both codecs have"
     rows = [
         r
-        if (r["picture"], r["codec"]) != ("d", "webp")
-        else dict(picture="d", codec="webp", asked=r["asked"], error="cannot hold it")
+        if (r["image"], r["codec"]) != ("d", "webp")
+        else dict(image="d", codec="webp", asked=r["asked"], error="cannot hold it")
         for r in table()
     ]
     assert {p["images"] for ps in curves(rows).values() for p in ps} == {3}
@@ -141,8 +141,8 @@ def test_a_codec_that_fails_on_most_images_is_left_out():
     rows = table("abcdefgh", ("jpeg", "webp", "siren"))
     rows = [
         r
-        if r["codec"] != "siren" or r["picture"] == "a"
-        else dict(picture=r["picture"], codec="siren", asked=r["asked"], error="killed")
+        if r["codec"] != "siren" or r["image"] == "a"
+        else dict(image=r["image"], codec="siren", asked=r["asked"], error="killed")
         for r in rows
     ]
     assert sorted(curves(rows)) == ["jpeg", "webp"] and curves(rows)["jpeg"][0]["images"] == 8
@@ -154,7 +154,7 @@ def test_an_image_that_is_kept_exactly_has_no_psnr():
     "One flat image that a lossy codec keeps exactly does not cost that codec its curve"
     rows = [
         {k: v for k, v in r.items() if k != "psnr_db"} | dict(lossless=True)
-        if (r["picture"], r["codec"]) == ("d", "webp")
+        if (r["image"], r["codec"]) == ("d", "webp")
         else r
         for r in table()
     ]
@@ -165,7 +165,7 @@ def test_an_image_that_is_kept_exactly_has_no_psnr():
 
 def test_nothing_that_works_leaves_a_report(tmp_path):
     "All rows failed: the table says so"
-    rows = [dict(picture="a", codec="jpeg", asked=f"bpp={b}", error="no image") for b in (0.1, 0.2)]
+    rows = [dict(image="a", codec="jpeg", asked=f"bpp={b}", error="no image") for b in (0.1, 0.2)]
     assert [p.name for p in write_report(rows, tmp_path)] == ["table.tsv"] and curves(rows) == {}
 
 
@@ -221,7 +221,7 @@ def test_a_process_that_is_killed_is_a_row(album, tmp_path, monkeypatch):
         spell = f"import os, sys\nfrom implicit_compress.bench import sweep as bench\ndef fail(*a): {code}\nbench.VERBS['encode'] = fail\nbench.child(*sys.argv[1:])"
         monkeypatch.setattr(bench, "CHILD", spell)
         got = measure(task, tmp_path / "out", retry=True)
-        assert re.search(says, got["error"]) and got["picture"] == "0.png" and "bpp" not in got
+        assert re.search(says, got["error"]) and got["image"] == "0.png" and "bpp" not in got
         assert read_rows(tmp_path / "out") == [got]
 
 
@@ -289,7 +289,7 @@ def test_the_headline_is_the_mean_over_images(tmp_path):
     "BD-rates of the mean curves stand beside it, under their own name"
     rows = table("ab")
     for r in rows:
-        if r["picture"] == "b" and r["codec"] == "webp":
+        if r["image"] == "b" and r["codec"] == "webp":
             r["bpp"] /= 0.9 * 0.5  # twice the bits on the larger one
     rate = next(r for r in bd_rates(rows, ["jpeg"]) if r["codec"] == "webp")
     assert rate["jpeg"] == pytest.approx((-10 + 100) / 2, abs=1e-6) and rate[

@@ -82,12 +82,12 @@ def test_a_broken_picture_leaves_the_others(pictures, tmp_path):
         progress=False,
     )
     assert [("error" in r) for r in rows] == [False, False, True]
-    assert "psnr_db" in rows[0] and "9.png" == rows[2]["picture"]
+    assert "psnr_db" in rows[0] and "9.png" == rows[2]["image"]
 
 
 def test_what_failed_is_tried_again_when_asked(pictures, tmp_path):
     "A recorded failure stays until `retry`"
-    task = dict(picture=str(pictures[0]), codec="jpeg", threads=1, bpp=1.0)
+    task = dict(image=str(pictures[0]), codec="jpeg", threads=1, bpp=1.0)
     row = measure(task, tmp_path / "r")
     path = next((tmp_path / "r" / "points").iterdir())
     path.write_text(json.dumps(row | dict(error="the disk was full")))

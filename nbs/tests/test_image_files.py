@@ -703,6 +703,6 @@ def test_bench_measures_without_metadata(tmp_path):
     path = tmp_path / "a.jpg"
     path.write_bytes(written(Image.fromarray(X), "JPEG", exif=exif_block()))
     bench.encode(
-        dict(picture=str(path), codec="instant", bpp=4.0, threads=1), str(tmp_path / "a.iic")
+        dict(image=str(path), codec="instant", bpp=4.0, threads=1), str(tmp_path / "a.iic")
     )
     assert contents((tmp_path / "a.iic").read_bytes())[1] is None
