@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import pywt
 import reference_decoder
-from implicit_compress.bitstream.container import HEAD, METHODS, Header, pack
+from implicit_compress.bitstream.container import HEAD, METHODS, TAIL, Header, pack
 from implicit_compress.codec.api import decompress
 from implicit_compress.entropy.coding import Model, varint, write_runs
 from implicit_compress.entropy.generic import encode_symbols
@@ -85,6 +85,20 @@ def test_tables():
     assert wavelet.FILTERS == filters
     assert wavelet.WEIGHTS.tolist() == WEIGHTS.tolist()
     assert [[tuple(p) for p in priors] for priors in wavelet.PRIORS] == [list(p) for p in PRIORS]
+
+
+def test_fields():
+    "Fields, flags, ranges and codes are those that the package declares, which the page prints"
+    by_code = sorted(next(f.codes for f in HEAD if f.name == "method").items(), key=lambda x: x[1])
+    pairs = [(HEAD, fields.HEAD), (TAIL, fields.TAIL)]
+    pairs += [(METHODS[name], fields.METHODS[code]) for name, code in by_code]
+    for declared, own in pairs:
+        assert [(f.name, f.flag) for f in declared] == [(f.name, f.flag) for f in own]
+        for a, b in zip(declared, own, strict=True):
+            if a.kind == "choice":
+                assert sorted(a.codes.values()) == sorted(b.allowed)
+            else:
+                assert range(a.lo, a.hi + 1) == b.allowed
 
 
 # ---------------------------------------------------------------------------------- golden files
