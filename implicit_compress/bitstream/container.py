@@ -26,7 +26,7 @@ from typing import NamedTuple
 import pywt
 from ..transform.wavelet import WAVELETS
 from ..image.tiling import tile_boxes
-from ..entropy.coding import read_varint, varint
+from ..entropy.integers import read_varint, varint
 from implicit_compress.runtime.errors import (
     DamagedError,
     IicError,

@@ -26,7 +26,7 @@ from implicit_compress.bitstream.container import (
     unpack,
 )
 from ..transform.wavelet import WAVELETS, Band, decompose, recompose_exact
-from ..entropy.coding import varint
+from ..entropy.integers import varint
 from ..image.samples import to_float
 from ..siren.codec import File, drawn, encode_siren, architecture_for
 from ..image.metrics import psnr as psnr_of

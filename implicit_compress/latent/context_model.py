@@ -16,8 +16,9 @@ __all__ = ['CONTEXT_OFFSETS', 'TILE_BITS', 'WAVE_LAG', 'TILE_MARGIN', 'BATCH', '
 from functools import cache
 from typing import NamedTuple
 import numpy as np
-from ..entropy.coding import escapes, indices, root, ROOTS
-from ..runtime.errors import DamagedError, IicError, only_iic_errors, TruncatedError
+from ..entropy.range_coder import code_escapes
+from ..entropy.models import ROOTS, half_power, table_indices
+from ..runtime.errors import DamagedError, IicError, only_iic_errors
 from ..runtime.threads import single_threaded_blas
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #bdf7ae61
@@ -275,7 +276,7 @@ def exp_fixed(
     "2**30 times `exp(-d/8 / 2**((scale - 18)/4))`"
     up = -((scale - SCALE_OFFSET) // 4)  # octaves, rounded up
     part = 4 * up - SCALE_OFFSET + scale
-    x = (d * INV_LN2_Q30 >> 13) * root(4 * part) >> 30
+    x = (d * INV_LN2_Q30 >> 13) * half_power(4 * part) >> 30
     e = np.minimum(x << 4 + up if up > -4 else x >> -4 - up, 40 << 24)
     w = np.full(e.shape, 1 << 30)
     for i in range(1, 25):
@@ -354,13 +355,14 @@ def code_wavefront(
         )
         rows = row[at]
         i = coder.rows(
-            laplace_tables(k)[rows], None if q is None else indices(v[at], -reach, 2 * reach + 1)
+            laplace_tables(k)[rows],
+            None if q is None else table_indices(v[at], -reach, 2 * reach + 1),
         ).astype(np.int64)
         bits += table_bits(k)[rows, i].sum()
         i -= reach
         if i.max() > reach:
             far = (i > reach).nonzero()[0]
-            i[far] = escapes(coder, -reach, reach, len(far), None if q is None else v[at][far])
+            i[far] = code_escapes(coder, -reach, reach, len(far), None if q is None else v[at][far])
         out[at] = i
     out *= flip
     out += whole
@@ -432,25 +434,17 @@ def code_grids(
 
 
 def read_grids(
-    coder,  # `Reader`
-    words: bytes,  # the bytes it reads
+    coder,  # `RangeReader`
     net,  # list of `Matrix`, as for `ContextModel`
     grids,  # from `latent_grids`
     partial: bool = False,  # accept truncated data and return the complete grids, at least one
 ) -> tuple:  # list of (h,w) int64, list of bits for each
     "Decode grids, as far as the data goes"
-    out, more = (
-        [],
-        -2 if partial else 4,
-    )  # the coder reads up to two words ahead, and at the end past the last one
-
-    def check():
-        if 4 * (coder.coder.num_words() - more) > len(words):
-            raise TruncatedError(f"payload: {len(words)} bytes are not enough")
-
+    out = []
+    ahead = -2 if partial else 4  # words: the coder reads two ahead, and at the end past the last
     try:
         with only_iic_errors(), single_threaded_blas():
-            for v in code_grids(coder, net, grids, check=check):
+            for v in code_grids(coder, net, grids, check=lambda: coder.check_length(ahead)):
                 out.append(v)
     except IicError:
         if not partial or not out:

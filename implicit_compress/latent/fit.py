@@ -17,7 +17,8 @@ import torch
 from .analysis import analyze, image_pyramid
 from ..bitstream.container import pack
 from .optim import LatentAdam, SOAP
-from ..entropy.coding import fit_model, write_model
+from ..entropy.models import write_model
+from ..entropy.model_selection import fit_model
 from ..runtime.threads import set_local_torch_threads
 from .context_model import N_CONTEXT_MATRICES, Matrix
 from implicit_compress.latent.format import (

@@ -18,15 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from ..runtime.errors import DamagedError, IicError, only_iic_errors
 from ..bitstream.container import Header
-from implicit_compress.entropy.coding import (
-    fit_model,
-    ideal_bits,
-    read_model,
-    Reader,
-    through,
-    write_model,
-    Writer,
-)
+from ..entropy.model_selection import fit_model
+from ..entropy.range_coder import RangeReader, RangeWriter, code_run
+from ..entropy.models import ideal_bits, read_single_model, write_model
+from ..entropy.integers import check_end
 from ..runtime.threads import single_threaded_blas
 from implicit_compress.latent.context_model import (
     N_CONTEXT_MATRICES,
@@ -241,12 +236,12 @@ def write_latents(
     latents,  # (h,w) int64 for each grid
 ) -> tuple:  # (steps, models, words), bytes
     "Encode weights and latents"
-    coder, models = Writer(), b""
+    coder, models = RangeWriter(), b""
     for m, v in zip(mats, initial_weights(spec), strict=True):
         d = (m.Q - round_to_bits(v, m.s)).ravel()
         model = fit_model(d)[0]
         models += write_model(model)
-        through(coder, model, len(d), d)
+        code_run(coder, model, len(d), d)
     with single_threaded_blas():
         for _ in code_grids(coder, mats[:N_CONTEXT_MATRICES], spec.synthesis.grids, latents):
             pass
@@ -277,7 +272,7 @@ def read_latents(
     partial: bool = False,  # accept truncated data and return the complete grids
 ) -> DecodedLatents:
     "Decode weights and latents; raises `IicError` for invalid data"
-    spec, steps, at, coder, mats = spec_from_header(h), h.args["steps"], 0, Reader(words), []
+    spec, steps, at, coder, mats = spec_from_header(h), h.args["steps"], 0, RangeReader(words), []
     if len(steps) != len(spec.shapes) or max(steps) > INIT_BITS:
         raise DamagedError(
             f"steps: {len(steps)} of them up to {max(steps, default=0)}: {len(spec.shapes)} are needed, 0..{INIT_BITS}"
@@ -285,24 +280,19 @@ def read_latents(
     with only_iic_errors():
         spent = []
         for s, shape, v in zip(steps, spec.shapes, initial_weights(spec), strict=True):
-            m, more, at = read_model(models, at)
-            if more:
-                raise DamagedError(
-                    "models: a run of several segments: here every model stands alone"
-                )
-            d = through(coder, m, v.size)
+            m, at = read_single_model(models, at)
+            d = code_run(coder, m, v.size)
             Q = d.reshape(shape) + round_to_bits(v, s)
             if np.abs(Q).max(initial=0) >> 15:
                 raise DamagedError(f"payload: a weight of {np.abs(Q).max()} steps cannot be")
             mats.append(Matrix(Q, s))
             spent.append(float(ideal_bits(d, m)[0]))
-        if at != len(models):
-            raise DamagedError(f"models: {len(models) - at} bytes too many at offset {at}")
+        check_end(models, at, "models")
     latents, bits = read_grids(
-        coder, words, mats[:N_CONTEXT_MATRICES], spec.synthesis.grids[:until], partial
+        coder, mats[:N_CONTEXT_MATRICES], spec.synthesis.grids[:until], partial
     )
-    if until is None and not partial and coder.done() != bytes(words):
-        raise DamagedError("payload: not as an encoder ends them")
+    if until is None and not partial:
+        coder.check_end()
     keys = [g.level for g in spec.synthesis.grids]
     return DecodedLatents(
         spec,

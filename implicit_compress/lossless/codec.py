@@ -12,19 +12,11 @@ __all__ = ['NEAR', 'NEIGHBORS', 'OCTAVES', 'SHIFT', 'FEW', 'PIECE', 'ROWS', 'lev
 import zlib
 import numpy as np
 from ..bitstream.container import inflate
-from implicit_compress.entropy.coding import (
-    fit_model,
-    Model,
-    read_model,
-    read_varint,
-    Reader,
-    through,
-    varint,
-    write_model,
-    Writer,
-    zigzag,
-)
-from ..runtime.errors import DamagedError, only_iic_errors, TruncatedError
+from ..entropy.integers import check_end, read_varint, unzigzag, varint, zigzag
+from ..entropy.model_selection import fit_model
+from ..entropy.range_coder import RangeReader, RangeWriter, code_run
+from ..entropy.models import Model, read_single_model, write_model
+from ..runtime.errors import DamagedError, only_iic_errors
 from ..image.color import rgb_to_ycocg
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #a36574f0
@@ -343,16 +335,20 @@ def encode_lossless(
     for g, c, ctx, r in records:
         for k in np.unique(ctx).tolist():
             runs.setdefault((g, c, k), []).append(r[ctx == k])
-    models, port, counts = (
+    models, coder, counts = (
         {key: fit_model(np.concatenate(q))[0] for key, q in runs.items()},
-        Writer(),
+        RangeWriter(),
         {},
     )
     for g, c, ctx, r in records:
         for k in np.unique(ctx).tolist():
             q = r[ctx == k]
-            through(port, models[g, c, k], len(q), q, counts.setdefault((g, c, k), {}))
-    return b"".join(map(write_predictor, predictors)), write_models(models, x.shape[2]), port.done()
+            code_run(coder, models[g, c, k], len(q), q, counts.setdefault((g, c, k), {}))
+    return (
+        b"".join(map(write_predictor, predictors)),
+        write_models(models, x.shape[2]),
+        coder.done(),
+    )
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #49645789
 def read_models(
@@ -370,13 +366,8 @@ def read_models(
                     f"models: contexts {first}..{first + n - 1} before offset {at}: there are {len(OCTAVES) + 1}"
                 )
             for k in range(first, first + n):
-                out[g, c, k], more, at = read_model(data, at)
-                if more:
-                    raise DamagedError(
-                        f"models: a run of {more + 1} segments before offset {at}: here every model stands alone"
-                    )
-    if at != len(data):
-        raise DamagedError(f"models: {len(data) - at} bytes too many at offset {at}")
+                out[g, c, k], at = read_single_model(data, at)
+    check_end(data, at, "models")
     return out
 
 
@@ -389,7 +380,7 @@ def decode_lossless(
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16
     "Decode the image, or raise an `IicError`"
     predictors, models, words = parts
-    models, port, counts, at = read_models(models, shape[2]), Reader(words), {}, 0
+    models, coder, counts, at = read_models(models, shape[2]), RangeReader(words), {}, 0
 
     def predictor(c, features, pieces, ctx, step):
         nonlocal at
@@ -401,7 +392,7 @@ def decode_lossless(
         weights = []
         for _ in range(n):
             v, at = read_varint(predictors, at, "weight of a predictor")
-            weights.append(zigzag(v, back=True))
+            weights.append(unzigzag(v))
         if n and max(map(abs, weights)) > 1 << 20:
             raise DamagedError(f"predictors: a weight before offset {at} is too large")
         return np.array(weights, np.int64) if n else None
@@ -411,14 +402,13 @@ def decode_lossless(
         for k in np.unique(ctx).tolist():
             if (g, c, k) not in models:
                 raise DamagedError(f"models: none for group {g}, channel {c}, context {k}")
-            r[i] = through(
-                port,
+            r[i] = code_run(
+                coder,
                 models[g, c, k],
                 len(i := np.flatnonzero(ctx == k)),
                 counts=counts.setdefault((g, c, k), {}),
             )
-            if 4 * (port.coder.num_words() - 4) > len(words):
-                raise TruncatedError(f"payload: {len(words)} bytes are not enough")
+            coder.check_length()
         return r
 
     z = np.zeros(shape, np.int32)
@@ -430,10 +420,8 @@ def decode_lossless(
             code,
             None if drawn is None else to_planes(drawn, ycocg),
         )
-    if at != len(predictors):
-        raise DamagedError(f"predictors: {len(predictors) - at} bytes too many at offset {at}")
-    if port.done() != bytes(words):
-        raise DamagedError("payload: not as an encoder ends them")
+    check_end(predictors, at, "predictors")
+    coder.check_end()
     return from_planes(z, depth, ycocg)
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #5ta9e102

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from contextlib import contextmanager
 from itertools import pairwise
 import numpy as np
-from ..entropy.coding import read_varint, varint, zigzag
+from ..entropy.integers import read_varint, unzigzag, varint, zigzag
 from ..runtime.errors import DamagedError
 from ..runtime.fixed_point import STEP_MANTISSAS
 from .integer import Layer
@@ -250,7 +250,7 @@ def read_codebook(
 ) -> np.ndarray:  # int64
     "Decode a codebook"
     v, at = read_varint(data, 0, "least value of the codebook")
-    out = [zigzag(v, back=True)]
+    out = [unzigzag(v)]
     while at < len(data):
         d, at = read_varint(data, at, "value of the codebook")
         if not d:

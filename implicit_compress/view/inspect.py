@@ -13,7 +13,8 @@ import numpy as np
 from ..bitstream.container import unpack
 from ..codec.api import decompress
 from ..entropy.generic import decode_symbols
-from ..entropy.coding import read_runs, read_varint
+from ..entropy.segments import read_runs
+from ..entropy.integers import read_varint
 from ..runtime.fixed_point import STEP_SIZES
 from ..siren.weight_layout import layers_from_segments, sizes_of
 from ..image.geometry import coords, scaled_size
@@ -117,7 +118,7 @@ def float_net(
 
 # %% ../../nbs/80_view/10_inspect.ipynb #63c5429f
 def chances(
-    m,  # `Model` of `entropy.coding`
+    m,  # `Model` of `entropy.models`
     lo: int,  # first symbol
     hi: int,  # last symbol
 ) -> np.ndarray:  # of the symbols lo..hi

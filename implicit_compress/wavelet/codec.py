@@ -22,18 +22,11 @@ from implicit_compress.transform.wavelet import (
     decompose,
     recompose_exact,
 )
-from implicit_compress.entropy.coding import (
-    fit_model,
-    Model,
-    read_model,
-    read_varint,
-    Reader,
-    through,
-    varint,
-    write_model,
-    Writer,
-)
-from ..runtime.errors import DamagedError, only_iic_errors, TruncatedError
+from ..entropy.integers import check_end, read_varint, varint
+from ..entropy.model_selection import fit_model
+from ..entropy.range_coder import RangeReader, RangeWriter, code_run
+from ..entropy.models import Model, read_single_model, write_model
+from ..runtime.errors import DamagedError, TruncatedError, only_iic_errors
 
 # %% ../../nbs/45_wavelet/00_codec.ipynb #4cd11152
 UNIT = 1 << 20  # full scale of the decoder's integers
@@ -322,7 +315,7 @@ MOST = 1 << 26  # maximum magnitude of a coefficient in steps: sums of eight fit
 
 
 def through_bands(
-    port,  # `Writer`, or `Reader`
+    coder,  # `RangeWriter` or `RangeReader`
     shape,  # (h,w,c)
     wavelet: str,  # in `WAVELETS`
     levels: int,  # number of halvings
@@ -337,8 +330,8 @@ def through_bands(
         given = decide and decide(key, at, ctx)
         for k in np.unique(ctx).tolist():
             i, plane = np.flatnonzero(ctx == k), int(key[0] > 0)
-            q[i] = through(
-                port,
+            q[i] = code_run(
+                coder,
                 model_of(plane, k),
                 len(i),
                 given[i] if decide else None,
@@ -446,14 +439,14 @@ def write_sparse(
 ) -> tuple:  # quantized bands; models, payload
     "Quantize coefficients and encode them"
     q = {k: np.rint(v).astype(np.int64) for k, v in real.items() if k[2] == "ll"}
-    port, low = Writer(), [differences(q[p, levels, "ll"]).ravel() for p in range(shape[2])]
+    coder, low = RangeWriter(), [differences(q[p, levels, "ll"]).ravel() for p in range(shape[2])]
     models = [fit_model(d)[0] for d in low]
     for m, d in zip(models, low, strict=True):
-        through(port, m, len(d), d)
+        code_run(coder, m, len(d), d)
     q |= through_bands(
-        port, shape, wavelet, levels, lambda key, at, ctx: rdo_quantize(real[key][at], key[0], ctx)
+        coder, shape, wavelet, levels, lambda key, at, ctx: rdo_quantize(real[key][at], key[0], ctx)
     )
-    return q, b"".join(map(write_model, models)), port.done()
+    return q, b"".join(map(write_model, models)), coder.done()
 
 
 def rebuilt(
@@ -509,34 +502,24 @@ def decode_sparse(
     shape,  # (h,w,c)
 ) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
     "Decode the residual, or raise an `IicError`"
-    (levels, step, near, far, wavelet), at, low, port = (
+    (levels, step, near, far, wavelet), at, low, coder = (
         read_sparse(header, *shape[:2]),
         0,
         {},
-        Reader(words),
+        RangeReader(words),
     )
     _, _, h, w = band_sizes(*shape[:2], wavelet, levels)[0]
 
-    def check():
-        if 4 * (port.coder.num_words() - 4) > len(words):
-            raise TruncatedError(f"payload: {len(words)} bytes are not enough")
-
     with only_iic_errors():
         for p in range(shape[2]):
-            m, more, at = read_model(models, at)
-            if more:
-                raise DamagedError(
-                    "models: a run of several segments: here every model stands alone"
-                )
-            low[p, levels, "ll"] = through(port, m, h * w).reshape(h, w)
-            check()
-        if at != len(models):
-            raise DamagedError(f"models: {len(models) - at} bytes too many at offset {at}")
-        q = through_bands(port, shape, wavelet, levels, check=check) | {
+            m, at = read_single_model(models, at)
+            low[p, levels, "ll"] = code_run(coder, m, h * w).reshape(h, w)
+            coder.check_length()
+        check_end(models, at, "models")
+        q = through_bands(coder, shape, wavelet, levels, check=coder.check_length) | {
             k: summed(d) for k, d in low.items()
         }
-    if port.done() != bytes(words):
-        raise DamagedError("payload: not as an encoder ends them")
+    coder.check_end()
     if (most := max(int(np.abs(v).max(initial=0)) for v in q.values())) * step >= 1 << 34:
         raise DamagedError(f"payload: a coefficient of {most} steps cannot be")
     return rebuilt(q, shape, wavelet, levels, step, near, far)

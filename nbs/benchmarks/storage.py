@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from decomposition import middle
 from points import Table, decoded, encoded
-from implicit_compress.entropy.coding import encode
+from implicit_compress.entropy.segments import encode
 from implicit_compress.siren.fit import fit
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import nnls
 from implicit_compress.transform.wavelet import decompose
-from implicit_compress.entropy.coding import Model, ideal_bits
+from implicit_compress.entropy.models import Model, ideal_bits
 from implicit_compress.image.load import load_image
 from implicit_compress.image.samples import to_float
 from implicit_compress.wavelet.codec import EDGES, contexts, levels_of, rgb_to_opponent, walk

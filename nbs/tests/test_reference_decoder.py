@@ -21,7 +21,9 @@ import pywt
 import reference_decoder
 from implicit_compress.bitstream.container import HEAD, METHODS, TAIL, Header, pack
 from implicit_compress.codec.api import decompress
-from implicit_compress.entropy.coding import Model, varint, write_runs
+from implicit_compress.entropy.segments import write_runs
+from implicit_compress.entropy.integers import varint
+from implicit_compress.entropy.models import Model
 from implicit_compress.entropy.generic import encode_symbols
 from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix

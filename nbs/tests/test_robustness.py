@@ -35,7 +35,8 @@ from implicit_compress.bitstream.container import (
 from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.entropy.generic import PACKERS
-from implicit_compress.entropy.coding import Model, read_varint, varint, write_model
+from implicit_compress.entropy.integers import read_varint, varint
+from implicit_compress.entropy.models import Model, write_model
 from implicit_compress.runtime.threads import _BLAS
 from implicit_compress.image.alpha import separated, visible_psnr
 from implicit_compress.image.load import as_samples
