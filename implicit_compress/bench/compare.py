@@ -10,7 +10,8 @@ import time
 import warnings
 from collections.abc import Callable
 import numpy as np
-from .baselines import CODECS, available
+from .baselines import CODECS
+from .other_codecs import available, choose_quality
 from ..bitstream.container import peek
 from ..image.samples import convert_depth, to_float
 from ..codec.info import error_line
@@ -36,8 +37,8 @@ def encode_at_size(
 ) -> tuple:  # (file, decoded samples, seconds to encode, seconds to decode)
     "The best file of another codec within `limit`, or its smallest"
     c = CODECS[codec]
-    knob = c.knob(x, bpp=8 * limit / (x.shape[0] * x.shape[1]))
-    data, encode_s = timed(lambda: c.file(x, knob))
+    quality = choose_quality(c, x, bpp=8 * limit / (x.shape[0] * x.shape[1]))
+    data, encode_s = timed(lambda: c.encode(x, quality))
     y, decode_s = timed(lambda: c.decompress(data, x.shape[2]))
     return data, y, encode_s, decode_s
 

@@ -33,7 +33,9 @@ from threading import Timer
 from tqdm.auto import tqdm
 import implicit_compress
 from ..codec.arguments import checked, parse_settings, refuse_absent
-from .baselines import CODECS, coin_compress, coin_decompress
+from .baselines import CODECS
+from .other_codecs import choose_quality
+from .coin import coin_compress, coin_decompress
 from ..runtime.files import atomic_write
 from ..image.load import load_image
 
@@ -88,7 +90,7 @@ def is_lossless(
 ) -> bool:
     "Is it a lossless codec, with one point and no target?"
     return (
-        not CODECS[name].knobs
+        not CODECS[name].qualities
         if name in CODECS
         else name == "lossless" or bool(how.get("lossless"))
     )
@@ -278,9 +280,9 @@ def encode(
             row |= fit_fields(data)
         else:
             x, codec = load_image(task["image"]), CODECS[name]
-            knob = codec.knob(x, **aim)  # the search of the target is not counted as encoding time
+            quality = choose_quality(codec, x, **aim)  # the search is not counted as encoding time
             with clocks(row, "encode"):
-                data = codec.file(x, knob)
+                data = codec.encode(x, quality)
     atomic_write(out, data)
     return row | dict(encode_peak_mb=peak_mb())
 

@@ -10,15 +10,13 @@ from html import escape
 from .panels import CSS, Shown, image_box, kit, knob
 from ..bench.curves import curves
 from ..bench.plots import LABELS
-from implicit_compress.view.figures import (
+from ..view.figures import figure_bytes, new_figure
+from ..view.images import crop_for_screen, png_bytes
+from implicit_compress.view.points import (
     bench_rows,
     curves_figure,
-    draw_curves,
-    figure,
-    held,
-    image_of,
-    part,
-    png,
+    decode_row,
+    plot_marked_curves,
     point_table,
 )
 
@@ -167,7 +165,7 @@ class Browse(Shown):
             return
         found, at = self.found, self.point.value
         fig, places = curves_figure(found, self.metric.value, self.across.value, at or None)
-        self.plot.value = image_of(fig)
+        self.plot.value = figure_bytes(fig)
         self.place(places)
         y, row = self.behind()
         self.title.value = (
@@ -181,7 +179,7 @@ class Browse(Shown):
             if at
             else "No point has these measures: choose others."
         )
-        self.shot.value = png(part(y, None, 360)) if y is not None else b""
+        self.shot.value = png_bytes(crop_for_screen(y, None, 360)) if y is not None else b""
         self.shot.layout.display = None if y is not None else "none"
 
     def place(self, places):
@@ -221,18 +219,18 @@ class Browse(Shown):
             ),
             None,
         )
-        y = held(row, self.folder) if row else None
+        y = decode_row(row, self.folder) if row else None
         return y, row
 
-    def figure(self):
+    def new_figure(self):
         "The static figure: the curves, and the image of the selected point"
         y, _ = self.behind()
-        fig = figure(9 if y is not None else 6.4, 4, 84)
+        fig = new_figure(9 if y is not None else 6.4, 4, 84)
         axs = fig.subplots(1, 2, width_ratios=[5, 3]) if y is not None else [fig.subplots()]
         found, at = self.found, self.point.value
-        draw_curves(found, self.metric.value, self.across.value, at, axs[0])
+        plot_marked_curves(found, self.metric.value, self.across.value, at, axs[0])
         if y is not None:
-            axs[1].imshow(part(y))
+            axs[1].imshow(crop_for_screen(y))
             axs[1].set_axis_off()
             axs[1].set_title(
                 f"{at[0]}, {found[at[0]][at[1]]['bpp']:.2f} bits per pixel", fontsize=9

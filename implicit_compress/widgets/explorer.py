@@ -23,22 +23,21 @@ from implicit_compress.codec.arguments import (
     unknown_name,
     value_of,
 )
-from ..bench.baselines import picture
+from ..bench.other_codecs import as_image_samples
 from ..bitstream.container import ledger
 from ..codec.info import file_info, format_info
 from ..image.load import icc_profile
 from .session import Frame, Job
 from .panels import CSS, Compare, Shown, image_box, kit, knob
 from implicit_compress.view.figures import (
+    compare_files,
     comparison_figure,
-    draw_fit,
-    draw_ledger,
-    figure,
-    image_of,
-    part,
-    png,
-    rivals,
+    figure_bytes,
+    new_figure,
+    plot_fit,
+    plot_ledger,
 )
+from ..view.images import crop_for_screen, png_bytes
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #baa4312b
 STAGES = [  # of an encoder: a title, and arguments of `compress`
@@ -270,7 +269,7 @@ class Explore(Shown):
             layout=w.Layout(flex="0 1 345px", min_width="0", margin="0 16px 0 0"),
         )
         self.live, self.curve = (
-            image_box(png(part(self.x, None, 480)), width="480px"),
+            image_box(png_bytes(crop_for_screen(self.x, None, 480)), width="480px"),
             w.Image(
                 format="png",
                 layout=w.Layout(
@@ -357,7 +356,10 @@ class Explore(Shown):
         for f in self.job.watch():
             if not self.job.frames.empty():
                 continue  # a newer frame exists
-            self.live.value, self.bar.value = png(part(f.picture, None, 480)), f.progress
+            self.live.value, self.bar.value = (
+                png_bytes(crop_for_screen(f.picture, None, 480)),
+                f.progress,
+            )
             if not self.job.asked.is_set():
                 self.status.value = told(f)
             if time.perf_counter() > drawn:
@@ -384,10 +386,10 @@ class Explore(Shown):
             f"<b>{len(self.file):,} bytes, {escape(self.file.facts)}</b>. Others are asked for as many bytes ...",
             self.plot(),
         )
-        self.rows, w = rivals(self.x, self.file), kit()
-        self.live.value = png(part(self.rows[1]["image"], None, 480))
-        fig = figure(8, 2.4)
-        draw_ledger({"ours": ledger(self.file)}, fig.subplots())
+        self.rows, w = compare_files(self.x, self.file), kit()
+        self.live.value = png_bytes(crop_for_screen(self.rows[1]["image"], None, 480))
+        fig = new_figure(8, 2.4)
+        plot_ledger({"ours": ledger(self.file)}, fig.subplots())
         words = format_info(file_info(bytes(self.file)), "the file").replace("#", "")
         self.compare = Compare(self.rows)
         self.pages.children = [
@@ -396,7 +398,7 @@ class Explore(Shown):
             w.VBox(
                 [
                     w.Image(
-                        value=image_of(fig),
+                        value=figure_bytes(fig),
                         format="png",
                         layout=w.Layout(width="800px", max_width="none"),
                     ),
@@ -411,9 +413,9 @@ class Explore(Shown):
         self.status.value = f'<div class="ic-error">{escape(str(e) or type(e).__name__)}</div>'
 
     def plot(self) -> bytes:
-        fig = figure(4, 2.25)
-        draw_fit(self.job.lines, fig.subplots())
-        return image_of(fig)
+        fig = new_figure(4, 2.25)
+        plot_fit(self.job.lines, fig.subplots())
+        return figure_bytes(fig)
 
     def run(self):
         "Fit and wait for the end, for scripts and static pages"
@@ -425,13 +427,13 @@ class Explore(Shown):
             raise self.job.error
         return self
 
-    def figure(self):
+    def new_figure(self):
         "The static figure: the comparison, or the image before the first fit"
         if self.rows:
             return comparison_figure(self.rows, self.file, self.job.lines)
-        fig = figure(4, 4 * self.x.shape[0] / self.x.shape[1] + 0.4)
+        fig = new_figure(4, 4 * self.x.shape[0] / self.x.shape[1] + 0.4)
         ax = fig.subplots()
-        ax.imshow(part(self.x))
+        ax.imshow(crop_for_screen(self.x))
         ax.set_axis_off()
         ax.set_title(line(self.settings), fontsize=8)
         return fig
@@ -466,4 +468,4 @@ def explore(
         for k, v in dict(threads=threads, device=device, icc=icc, steps=steps, seed=seed).items()
         if v is not None
     }
-    return Explore(picture(image), start, more)
+    return Explore(as_image_samples(image), start, more)

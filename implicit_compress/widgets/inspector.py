@@ -8,22 +8,25 @@ __all__ = ['Inside', 'inside']
 # %% ../../nbs/90_widgets/40_inspector.ipynb #9a91ecd7
 from html import escape
 from pathlib import Path
+from implicit_compress.view.activations import (
+    activations,
+    contact_sheet,
+    derivative_maps,
+    zoom_pair,
+)
 from implicit_compress.view.inspect import (
-    between,
-    draw_symbols,
-    draw_weights,
-    float_net,
+    float_network,
     networks,
-    neurons,
-    opened,
-    sheet,
-    slopes,
+    plot_symbols,
+    plot_weights,
+    unpack_network,
 )
 from ..bitstream.container import ledger
 from ..codec.info import file_info, format_info
 from ..codec.api import decompress
 from .panels import CSS, Shown, heard, image_box, kit, knob
-from ..view.figures import draw_ledger, figure, image_of, part, png
+from ..view.figures import figure_bytes, new_figure, plot_ledger
+from ..view.images import crop_for_screen, png_bytes
 
 # %% ../../nbs/90_widgets/40_inspector.ipynb #53da4384
 class Inside(Shown):
@@ -51,9 +54,9 @@ class Inside(Shown):
         "Select a network, and rebuild all pages"
         if self.found:
             self.own = self.found[self.part.value]
-            self.opened = opened(self.own)
+            self.opened = unpack_network(self.own)
             self.net, self.shape = (
-                float_net(self.opened),
+                float_network(self.opened),
                 (self.opened.header.height, self.opened.header.width),
             )
         for p in self.pages.children:
@@ -69,8 +72,8 @@ class Inside(Shown):
             )()
 
     def page_what(self):
-        w, fig = kit(), figure(8, 2.2)
-        draw_ledger({"file": ledger(self.data)}, fig.subplots())
+        w, fig = kit(), new_figure(8, 2.2)
+        plot_ledger({"file": ledger(self.data)}, fig.subplots())
         words = format_info(file_info(self.data), "this file").replace("#", "") + (
             ""
             if self.found
@@ -82,11 +85,13 @@ class Inside(Shown):
         )
         return [
             w.HBox(
-                [image_box(png(part(self.y, None, 480)), width="480px"), text],
+                [image_box(png_bytes(crop_for_screen(self.y, None, 480)), width="480px"), text],
                 layout=w.Layout(flex_flow="row wrap"),
             ),
             w.Image(
-                value=image_of(fig), format="png", layout=w.Layout(width="800px", max_width="none")
+                value=figure_bytes(fig),
+                format="png",
+                layout=w.Layout(width="800px", max_width="none"),
             ),
         ]
 
@@ -102,12 +107,12 @@ class Inside(Shown):
         shot = w.Image(format="png", layout=w.Layout(width="900px", max_width="none"))
 
         def draw(_=None):
-            fig = figure(9, 3.3)
+            fig = new_figure(9, 3.3)
             for f, k, ax in zip(
-                (draw_weights, draw_symbols), (layer.value - 1, kind.value), fig.subplots(1, 2)
+                (plot_weights, plot_symbols), (layer.value - 1, kind.value), fig.subplots(1, 2)
             ):
                 f(o, k, ax)
-            shot.value = image_of(fig)
+            shot.value = figure_bytes(fig)
 
         return heard(
             [w.HBox([layer, kind], layout=w.Layout(flex_flow="row wrap")), shot], draw, layer, kind
@@ -119,9 +124,9 @@ class Inside(Shown):
         shot, text = image_box(), w.HTML()
 
         def draw(_=None):
-            v = neurons(self.net, *self.shape, layer.value - 1)
+            v = activations(self.net, *self.shape, layer.value - 1)
             shot.value, text.value = (
-                png(sheet(v)),
+                png_bytes(contact_sheet(v)),
                 f"{min(32, v.shape[2])} of {v.shape[2]} neurons of layer {layer.value}, over the plane: blue is -1, red is 1.",
             )
 
@@ -149,7 +154,7 @@ class Inside(Shown):
 
         def draw(_=None):
             pixels.value, ours.value = map(
-                png, between(self.own, y, zoom.value, down.value, right.value)
+                png_bytes, zoom_pair(self.own, y, zoom.value, down.value, right.value)
             )
 
         def card(text, shot):
@@ -173,37 +178,37 @@ class Inside(Shown):
         w = kit()
         cards = [
             w.VBox(
-                [w.HTML(f"<b>{n}</b>"), image_box(png(v), width="384px")],
+                [w.HTML(f"<b>{n}</b>"), image_box(png_bytes(v), width="384px")],
                 layout=w.Layout(margin="0 12px 6px 0"),
             )
-            for n, v in slopes(self.net, *self.shape).items()
+            for n, v in derivative_maps(self.net, *self.shape).items()
         ]
         return [
             w.HTML(
-                "Slopes of the mean of the colours, in full scales for half the longer side: blue falls, red rises; steepness from black to yellow."
+                "Slopes of the mean of the colours, in full scales for half the longer side: blue falls, red rises; magnitude from black to yellow."
             ),
             w.HBox(cards, layout=w.Layout(flex_flow="row wrap", max_width="830px")),
         ]
 
-    def figure(self):
+    def new_figure(self):
         "The static figure: a summary of all pages"
-        fig = figure(9, 5.6 if self.found else 3.4, 84)
+        fig = new_figure(9, 5.6 if self.found else 3.4, 84)
         top, low = fig.subfigures(2, 1, height_ratios=[2, 3]) if self.found else (fig, None)
         axs = top.subplots(1, 2, width_ratios=[1, 2])
-        axs[0].imshow(part(self.y))
+        axs[0].imshow(crop_for_screen(self.y))
         axs[0].set_axis_off()
-        draw_ledger({"file": ledger(self.data)}, axs[1])
+        plot_ledger({"file": ledger(self.data)}, axs[1])
         if not self.found:
             return fig
         axs = low.subplots(1, 3)
-        draw_weights(self.opened, min(1, len(self.opened.layers) - 1), axs[0])
+        plot_weights(self.opened, min(1, len(self.opened.layers) - 1), axs[0])
         for ax, y, t in (
             (
                 axs[1],
-                sheet(neurons(self.net, *self.shape, self.net.depth // 2, 64), 16, 4),
+                contact_sheet(activations(self.net, *self.shape, self.net.depth // 2, 64), 16, 4),
                 f"neurons of layer {self.net.depth // 2 + 1}",
             ),
-            (axs[2], slopes(self.net, *self.shape, 192)["steepness"], "steepness"),
+            (axs[2], derivative_maps(self.net, *self.shape, 192)["magnitude"], "magnitude"),
         ):
             ax.imshow(y)
             ax.set_axis_off()

@@ -10,7 +10,8 @@ import sys
 from base64 import b64encode
 from html import escape
 import numpy as np
-from ..view.figures import caption, error_map, image_of, part, png, window, wiped
+from ..view.figures import caption, figure_bytes
+from ..view.images import crop_box, crop_for_screen, error_map, png_bytes, wipe
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #a3c06f4d
 def kit():  # the module
@@ -37,7 +38,7 @@ class Shown:
     def _repr_mimebundle_(self, include=None, exclude=None, **_):
         out = {
             "text/plain": repr(self),
-            "image/jpeg": b64encode(image_of(self.figure(), "jpg")).decode(),
+            "image/jpeg": b64encode(figure_bytes(self.figure(), "jpg")).decode(),
         }
         return self.box._repr_mimebundle_() | out if lively() else out
 
@@ -172,9 +173,9 @@ class Compare:
         )
 
     @property
-    def window(self) -> tuple:  # (top, left, bottom, right) in pixels
+    def crop_box(self) -> tuple:  # (top, left, bottom, right) in pixels
         "The box that all panels show"
-        return window(
+        return crop_box(
             self.rows[0]["image"].shape, self.zoom.value, self.down.value, self.right.value
         )
 
@@ -185,16 +186,18 @@ class Compare:
     ) -> np.ndarray:  # (H,W,3) uint8
         "The image of a panel"
         y, x = self.rows[k]["image"], self.rows[0]["image"]
-        return part(error_map(y, x) if k and self.what.value == "errors" else y, self.window, width)
+        return crop_for_screen(
+            error_map(y, x) if k and self.what.value == "errors" else y, self.window, width
+        )
 
     def draw(self, _=None):
         self.scale.value = (
             "black: none; yellow: .15 of full scale, or more" if self.what.value == "errors" else ""
         )
         for k, p in enumerate(self.panels):
-            p.value = png(self.view(k, self.width))
+            p.value = png_bytes(self.view(k, self.width))
         self.wipe()
 
     def wipe(self, _=None):
         a, b = (self.view(c.index, 2 * self.width) for c in (self.left, self.other))
-        self.big.value = png(wiped(a, b, self.at.value))
+        self.big.value = png_bytes(wipe(a, b, self.at.value))

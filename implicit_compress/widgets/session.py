@@ -19,7 +19,7 @@ from ..codec.api import compress
 from ..siren.callbacks import Callback, mse_to_psnr
 from ..siren.checkpoint import read_checkpoint
 from ..image.samples import to_samples
-from ..view.figures import plain
+from ..view.images import to_rgb8
 
 # %% ../../nbs/90_widgets/00_session.ipynb #78b91ad7
 class Frame(NamedTuple):
@@ -46,7 +46,7 @@ def visible(
     y = np.nan_to_num(y) * 1.25 - 0.125 if bands and y.shape[2] != 3 else np.nan_to_num(y)
     if bands and y.shape[2] == 2:
         y = 0.5 + (y - 0.5) @ np.array([[0, -0.344, 1.772], [1.402, -0.714, 0]])
-    return plain(to_samples(y))
+    return to_rgb8(to_samples(y))
 
 
 class Watch(Callback):

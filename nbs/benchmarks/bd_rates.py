@@ -10,7 +10,7 @@ range. The last column is the BD-rate of the mean curves.
 from pathlib import Path
 from implicit_compress.bench.bd import bd_rates, bd_text
 from implicit_compress.bench.rows import read_rows
-from implicit_compress.view.figures import bench_rows
+from implicit_compress.view.points import bench_rows
 
 RESULTS = Path(__file__).parent / "results"
 SIX = tuple(f"kodim{i:02d}" for i in (1, 5, 8, 15, 20, 23))

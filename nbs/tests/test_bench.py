@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from nbdev.config import get_config
-from implicit_compress.bench import baselines
+from implicit_compress.bench.other_codecs import CodecError, TargetMissed
 from implicit_compress.bench import sweep as bench
 from implicit_compress.bench.baselines import CODECS
 from implicit_compress.bench.sweep import measure, parsed, sweep, tasks
@@ -319,7 +319,7 @@ def test_narrow_ranges_are_marked(tmp_path):
 )
 @pytest.mark.parametrize("codec", ["jpeg", "j2k", "webp"])
 def test_targets_out_of_reach_are_said(codec, target, says):
-    with pytest.warns(baselines.TargetMissed, match=says):
+    with pytest.warns(TargetMissed, match=says):
         data = CODECS[codec].compress(crop(), **target)
     assert CODECS[codec].decompress(data).shape == (24, 24, 3)
 
@@ -328,7 +328,7 @@ def test_targets_out_of_reach_are_said(codec, target, says):
     "shape, dtype", [((1, 16384, 3), np.uint8), ((4, 4, 2), np.uint8), ((4, 4, 3), np.uint16)]
 )
 def test_what_a_codec_cannot_hold_has_an_error_of_its_own(shape, dtype):
-    with pytest.raises(baselines.CodecError):
+    with pytest.raises(CodecError):
         CODECS["webp"].compress(np.zeros(shape, dtype), quality=5)
 
 

@@ -1,20 +1,25 @@
 """Make the small images of the map on the first page, from one real file: nbs/images/map/*.png
 
-python nbs/scripts/map_pictures.py      # a minute on one core
+python nbs/scripts/map_images.py      # a minute on one core
 """
 
 import numpy as np
 from io import BytesIO
 from PIL import Image
 from nbdev.config import get_config
-from implicit_compress.view.inspect import chances, float_net, neurons, opened, sheet
+from implicit_compress.view.activations import activations, contact_sheet
+from implicit_compress.view.inspect import (
+    float_network,
+    initial_probabilities,
+    unpack_network,
+)
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.siren.callbacks import Callback
 from implicit_compress.runtime.fixed_point import STEP_SIZES
 from implicit_compress.image.samples import demo_image, to_samples
 from implicit_compress.siren.network import draw
 from implicit_compress.image.tiling import tile_boxes, split
-from implicit_compress.view.figures import figure, image_of
+from implicit_compress.view.figures import figure_bytes, new_figure
 
 WIDE, HIGH = 216, 144  # pixels
 
@@ -40,13 +45,13 @@ def bordered(x, boxes):
 
 def plot(draw_into):
     "A small plot without tick labels"
-    fig = figure(WIDE / 96, HIGH / 96, 96)
+    fig = new_figure(WIDE / 96, HIGH / 96, 96)
     ax = fig.subplots()
     draw_into(ax)
     ax.set_yticks([])
     ax.set_xticks([])
     ax.spines[["top", "right", "left"]].set_visible(False)
-    return np.array(Image.open(BytesIO(image_of(fig))).convert("RGB"))
+    return np.array(Image.open(BytesIO(figure_bytes(fig))).convert("RGB"))
 
 
 def weights(o, layer=1):
@@ -64,7 +69,7 @@ def symbols(o, k=1):
 
     def both(ax):
         ax.bar(v, [(q == i).sum() for i in v], color="#2ca02c", width=0.8)
-        ax.plot(v, len(q) * chances(m, v[0], v[-1]), color="#ff7f0e", lw=2)
+        ax.plot(v, len(q) * initial_probabilities(m, v[0], v[-1]), color="#ff7f0e", lw=2)
 
     return plot(both)
 
@@ -75,16 +80,16 @@ def dots(data, wide=54):
     return np.repeat(v[..., None], 3, 2).repeat(4, 0).repeat(4, 1)
 
 
-def pictures():
+def images():
     "Chapter name -> image"
     x, early = demo_image(), Early(40)
     data = compress(x, bpp=0.4, steps=1500, callbacks=[early], progress=False, threads=1)
-    o, (h, w) = opened(data), x.shape[:2]
-    seen = neurons(float_net(o), h, w, 1, 72)
+    o, (h, w) = unpack_network(data), x.shape[:2]
+    seen = activations(float_network(o), h, w, 1, 72)
     return dict(
         image=x,
         tiles=bordered(x, tile_boxes(split(x, 12), h, w)),
-        siren=sheet(seen, 9, 3),
+        siren=contact_sheet(seen, 9, 3),
         fit=early.seen,
         quantize=weights(o),
         entropy=symbols(o),
@@ -96,7 +101,7 @@ def pictures():
 if __name__ == "__main__":
     home = get_config().nbs_path / "images" / "map"
     home.mkdir(exist_ok=True)
-    for name, y in pictures().items():
+    for name, y in images().items():
         Image.fromarray(y).resize((WIDE, HIGH), Image.Resampling.LANCZOS).save(
             home / f"{name}.jpg", quality=82
         )
