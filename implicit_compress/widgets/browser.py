@@ -222,7 +222,7 @@ class Browse(Shown):
         y = decode_row(row, self.folder) if row else None
         return y, row
 
-    def new_figure(self):
+    def figure(self):
         "The static figure: the curves, and the image of the selected point"
         y, _ = self.behind()
         fig = new_figure(9 if y is not None else 6.4, 4, 84)

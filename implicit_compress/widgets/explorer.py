@@ -427,7 +427,7 @@ class Explore(Shown):
             raise self.job.error
         return self
 
-    def new_figure(self):
+    def figure(self):
         "The static figure: the comparison, or the image before the first fit"
         if self.rows:
             return comparison_figure(self.rows, self.file, self.job.lines)

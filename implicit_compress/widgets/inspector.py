@@ -190,7 +190,7 @@ class Inside(Shown):
             w.HBox(cards, layout=w.Layout(flex_flow="row wrap", max_width="830px")),
         ]
 
-    def new_figure(self):
+    def figure(self):
         "The static figure: a summary of all pages"
         fig = new_figure(9, 5.6 if self.found else 3.4, 84)
         top, low = fig.subfigures(2, 1, height_ratios=[2, 3]) if self.found else (fig, None)

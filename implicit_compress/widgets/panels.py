@@ -173,7 +173,7 @@ class Compare:
         )
 
     @property
-    def crop_box(self) -> tuple:  # (top, left, bottom, right) in pixels
+    def window(self) -> tuple:  # (top, left, bottom, right) in pixels
         "The box that all panels show"
         return crop_box(
             self.rows[0]["image"].shape, self.zoom.value, self.down.value, self.right.value
