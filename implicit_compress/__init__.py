@@ -11,7 +11,7 @@ _HOMES = {
     "codec.info": ("file_info", "format_info"),
     "codec.arguments": ("ArgumentError",),
     "siren.codec": ("File",),
-    "bitstream.container": ("Limits",),
+    "bitstream.limits": ("Limits",),
     "runtime.errors": (
         "IicError",
         "TruncatedError",

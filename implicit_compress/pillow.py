@@ -11,17 +11,11 @@ from io import BytesIO
 from PIL import Image, ImageFile
 from .codec.arguments import ArgumentError, refuse_absent
 from .runtime.errors import IicError
-from implicit_compress.bitstream.container import (
-    EXTRA,
-    Header,
-    inflate,
-    Limits,
-    MAGIC,
-    peek,
-    read_extras,
-    spans,
-    unpack,
-)
+from .bitstream.header import Header, peek, spans
+from .bitstream.container import unpack
+from .bitstream.metadata import EXTRA, inflate, read_extras
+from .bitstream.limits import Limits
+from .bitstream.fields import MAGIC
 from .image.samples import convert_depth
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #f70f9186

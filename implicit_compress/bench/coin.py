@@ -36,7 +36,7 @@ def coin_shape(
     bpp: float,  # target rate, bits per pixel
 ) -> tuple[int, int]:  # width, depth
     "The shape whose rate is nearest to the target"
-    from implicit_compress.siren.network import count_weights
+    from implicit_compress.bitstream.header import count_weights
 
     def miss(shape):
         return abs(math.log(16 * count_weights(*shape, channels) / (n_pixels * bpp)))
@@ -88,7 +88,8 @@ def coin_decompress(
 ) -> np.ndarray:  # (h,w,c) uint8
     "Decode an image in floating point; the result is not bit-exact across machines"
     import torch
-    from implicit_compress.siren.network import Siren, count_weights, draw
+    from implicit_compress.bitstream.header import count_weights
+    from implicit_compress.siren.network import Siren, draw
 
     size = struct.calcsize(COIN_HEADER)
     if len(data) < size or data[:4] != b"COIN":

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from .baselines import CODECS
 from .other_codecs import available, choose_quality
-from ..bitstream.container import peek
+from ..bitstream.header import peek
 from ..image.samples import convert_depth, to_float
 from ..codec.info import error_line
 from ..image.metrics import bpp, ms_ssim, psnr

@@ -342,7 +342,7 @@ def multiplications(
     data: bytes,  # of an `.iic` file
 ) -> float:  # per pixel; None for a file without networks
     "Multiply-accumulate operations of the networks per pixel"
-    from implicit_compress.bitstream.container import peek
+    from implicit_compress.bitstream.header import peek
 
     h = peek(data)
     if h.method == "siren":

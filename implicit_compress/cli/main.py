@@ -47,7 +47,9 @@ from implicit_compress.bench.sweep import (
     names_for,
     sweep,
 )
-from ..bitstream.container import Limits, peek, unpack
+from ..bitstream.header import peek
+from ..bitstream.container import unpack
+from ..bitstream.limits import Limits
 from ..bench.compare import compare_at_size, format_comparison, side_by_side
 from ..bench.datasets import SETS, image_set
 from ..runtime.files import atomic_write

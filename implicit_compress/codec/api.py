@@ -38,16 +38,9 @@ from implicit_compress.hybrid.codec import (
     refuse,
 )
 from ..runtime.errors import DamagedError, IicError, LimitError, only_iic_errors
-from implicit_compress.bitstream.container import (
-    attach,
-    Contents,
-    Header,
-    Limits,
-    pack,
-    peek,
-    side_bytes,
-    unpack,
-)
+from ..bitstream.header import Header, peek
+from ..bitstream.container import Contents, attach, pack, side_bytes, unpack
+from ..bitstream.limits import Limits
 from ..entropy.generic import PACKERS
 from ..image.metadata import upright_exif, upright_xmp
 from ..image.geometry import box_slices, scaled_side

@@ -9,7 +9,9 @@ __all__ = ['UNLIMITED', 'KINDS', 'OPTIONS', 'hybrid_info', 'latent_info', 'siren
 # %% ../../nbs/70_codec/30_info.ipynb #218a1a3b
 import re
 from ..hybrid.codec import wavelet_of
-from ..bitstream.container import Header, Limits, ledger, nested_files, unpack
+from ..bitstream.header import Header
+from ..bitstream.container import ledger, unpack
+from ..bitstream.limits import Limits, nested_files
 from ..siren.weight_layout import read_codebook
 from ..latent.format import spec_from_header, read_latents
 from ..wavelet.codec import UNIT, read_sparse

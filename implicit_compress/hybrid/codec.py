@@ -16,15 +16,10 @@ from dataclasses import replace
 from typing import NamedTuple
 import numpy as np
 from ..runtime.errors import DamagedError
-from implicit_compress.bitstream.container import (
-    detail_files,
-    Header,
-    Limits,
-    own_cost,
-    pack,
-    total_cost,
-    unpack,
-)
+from ..bitstream.header import Header
+from ..bitstream.container import pack, unpack
+from ..bitstream.cost import own_cost, total_cost
+from ..bitstream.limits import Limits, detail_files
 from ..transform.wavelet import WAVELETS, Band, decompose, recompose_exact
 from ..entropy.integers import varint
 from ..image.samples import to_float

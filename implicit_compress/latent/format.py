@@ -17,7 +17,7 @@ from math import log2
 from typing import NamedTuple
 import numpy as np
 from ..runtime.errors import DamagedError, IicError, only_iic_errors
-from ..bitstream.container import Header
+from ..bitstream.header import Header
 from ..entropy.model_selection import fit_model
 from ..entropy.range_coder import RangeReader, RangeWriter, code_run
 from ..entropy.models import ideal_bits, read_single_model, write_model

@@ -11,7 +11,7 @@ __all__ = ['NEAR', 'NEIGHBORS', 'OCTAVES', 'SHIFT', 'FEW', 'PIECE', 'ROWS', 'lev
 # %% ../../nbs/65_lossless/00_codec.ipynb #70e38ee3
 import zlib
 import numpy as np
-from ..bitstream.container import inflate
+from ..bitstream.metadata import inflate
 from ..entropy.integers import check_end, read_varint, unzigzag, varint, zigzag
 from ..entropy.model_selection import fit_model
 from ..entropy.range_coder import RangeReader, RangeWriter, code_run

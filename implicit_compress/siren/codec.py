@@ -16,7 +16,9 @@ from hashlib import sha256
 from html import escape
 import numpy as np
 import implicit_compress
-from ..bitstream.container import Header, Limits, ledger, pack, peek
+from ..bitstream.header import Header, peek
+from ..bitstream.container import ledger, pack
+from ..bitstream.limits import Limits
 from ..entropy.generic import decode_symbols, encode_symbols
 from .integer import render_integer
 from .weight_layout import hidden_weights, layers_from_segments, sizes_of
@@ -64,7 +66,8 @@ def guess(
 ) -> tuple:  # (Siren, settings of `fit`)
     "Initial network for an image, and settings of its fit"
     from implicit_compress.siren.optim import cosine_schedule
-    from implicit_compress.siren.network import Siren, count_weights
+    from implicit_compress.bitstream.header import count_weights
+    from implicit_compress.siren.network import Siren
 
     n = count_weights(*shape, x.shape[2])
     w0 = min(60.0, max(15.0, 20 * math.sqrt(n / 7500)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from points import Table, decoded, encoded
-from implicit_compress.siren.network import count_weights
+from implicit_compress.bitstream.header import count_weights
 
 GRID = [(w, d, s) for s in (300, 1000) for d in (4, 10) for w in (12, 20, 28, 40)] + [
     (20, d, 1000) for d in (2, 6, 14)

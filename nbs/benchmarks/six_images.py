@@ -19,7 +19,7 @@ open(sys.argv[2], 'wb').write(f); print(f.fit.step, round(time.time() - t, 1))""
 DECODE = """import sys, time
 from pathlib import Path
 from implicit_compress.codec.api import decompress
-from implicit_compress.bitstream.container import peek
+from implicit_compress.bitstream.header import peek
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
 data = Path(sys.argv[2]).read_bytes(); t = time.time(); y = decompress(data); s = time.time() - t

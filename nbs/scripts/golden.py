@@ -7,7 +7,9 @@ import json, sys
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
-from implicit_compress.bitstream.container import Header, VERSION, attach, pack, unpack
+from implicit_compress.bitstream.header import Header
+from implicit_compress.bitstream.container import attach, pack, unpack
+from implicit_compress.bitstream.fields import VERSION
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.image.samples import demo_image
 from implicit_compress.lossless.codec import encode_lossless

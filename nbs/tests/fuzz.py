@@ -52,15 +52,21 @@ def load_modules(instrument):
             GUARD, \
             IicError, \
             LoadError, \
-            bitstream, \
+            spans, \
+            detail_files, \
+            peek, \
+            pack, \
+            cost_of, \
             decompress, \
             file_info, \
             format_info, \
             load_image, \
             icc_profile
-        from implicit_compress.bitstream import container as bitstream
+        from implicit_compress.bitstream.header import peek, spans
+        from implicit_compress.bitstream.container import pack
         from implicit_compress.runtime.errors import IicError
-        from implicit_compress.bitstream.container import Limits, MAGIC
+        from implicit_compress.bitstream.fields import MAGIC
+        from implicit_compress.bitstream.limits import Limits, cost_of, detail_files
         from implicit_compress.codec.info import file_info, format_info
         from implicit_compress.codec.api import GUARD, decompress
         from implicit_compress.image.load import icc_profile, load_image
@@ -85,7 +91,7 @@ def sealed(data):
     "A copy whose magic bytes and checksums are valid, those of nested files too, as far as the fields can be found"
     b = bytearray(MAGIC + bytes(data[4:-4]) + bytes(4))
     try:
-        found = bitstream.spans(bytes(b))
+        found = spans(bytes(b))
     except IicError:
         found = []
     for f, value, _, end in found:
@@ -94,9 +100,7 @@ def sealed(data):
             b[at:end] = sealed(value)
         if f.name == "details":
             try:
-                parts = bitstream.detail_files(
-                    value, dict((g.name, v) for g, v, *_ in found)["levels"]
-                )
+                parts = detail_files(value, dict((g.name, v) for g, v, *_ in found)["levels"])
             except IicError:
                 continue
             for _, part in parts:
@@ -132,7 +136,7 @@ def edited(rng, b):
 def refielded(rng, data):
     "Another value in one field of a file, within its range, and the lengths that belong to it"
     try:
-        found = bitstream.spans(data)
+        found = spans(data)
     except IicError:
         return edited(rng, data)
     f, value, a, b = rng.choice(found)
@@ -191,7 +195,7 @@ def image_checked(y, h):
 
 
 def decode(data, rng):
-    image_checked(decompress(data, threads=1, limits=limits()), bitstream.peek(data))
+    image_checked(decompress(data, threads=1, limits=limits()), peek(data))
     return "image"
 
 
@@ -210,7 +214,7 @@ def scale(data, rng):
 
 
 def box(data, rng):
-    h = bitstream.peek(data)
+    h = peek(data)
     t, b = sorted(rng.randint(0, min(h.height, 99)) for _ in "ab")
     l, r = sorted(rng.randint(0, min(h.width, 99)) for _ in "ab")
     y = decompress(data, box=(t, l, b, r), threads=1, limits=limits())
@@ -290,7 +294,7 @@ def iic_seeds():
         for p in sorted(HERE.glob(f"{folder}/*.iic"))
         if p.stat().st_size < LARGEST
     ]
-    costs = [bitstream.cost_of(bitstream.peek(d)).operations for d in seeds if readable(d)]
+    costs = [cost_of(peek(d)).operations for d in seeds if readable(d)]
     assert max(costs) > limits().operations, "some seeds are meant to be refused"
     return seeds + [
         small_pyramid(*a)
@@ -301,7 +305,7 @@ def iic_seeds():
 def readable(data):
     "Can the cost of a seed be told?"
     try:
-        return bitstream.cost_of(bitstream.peek(data))
+        return cost_of(peek(data))
     except IicError:
         return None
 
@@ -326,7 +330,7 @@ def small_pyramid(h, w, channels, levels, first):
     steps, *coded = write_latents(
         plan, [Matrix(round_to_bits(v, 6), 6) for v in initial_weights(plan)], latents
     )
-    return bitstream.pack(header_from_spec(plan, 8, steps), *coded)
+    return pack(header_from_spec(plan, 8, steps), *coded)
 
 
 def image_seeds():

@@ -7,16 +7,9 @@ import numpy as np
 import pytest
 from implicit_compress.image.alpha import filled, visible_psnr
 from implicit_compress.runtime.errors import DamagedError, IicError, LimitError
-from implicit_compress.bitstream.container import (
-    assemble,
-    attach,
-    Header,
-    ledger,
-    Limits,
-    pack,
-    peek,
-    unpack,
-)
+from implicit_compress.bitstream.header import Header, peek
+from implicit_compress.bitstream.container import assemble, attach, ledger, pack, unpack
+from implicit_compress.bitstream.limits import Limits
 from implicit_compress.codec.api import alpha_field, compress, decompress, encode_lossless_file
 from implicit_compress.siren.integer import render_integer
 from implicit_compress.image.geometry import scaled_size

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from PIL import Image
 from implicit_compress.codec import api as codec
 from implicit_compress.bench.sweep import compress_many, tasks
-from implicit_compress.bitstream.container import peek
+from implicit_compress.bitstream.header import peek
 from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress
 from implicit_compress.image.save import save_image

@@ -23,7 +23,7 @@ import io, json, resource, sys, time, warnings
 from pathlib import Path
 from PIL import Image
 import implicit_compress.pillow
-from implicit_compress.bitstream.container import Limits
+from implicit_compress.bitstream.limits import Limits
 from implicit_compress.codec.info import file_info, format_info
 from implicit_compress.codec.api import decompress
 Image.MAX_IMAGE_PIXELS = None

@@ -10,20 +10,10 @@ from implicit_compress.runtime.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from implicit_compress.bitstream.container import (
-    assemble,
-    attach,
-    EXTRA,
-    Header,
-    ledger,
-    Limits,
-    pack,
-    peek,
-    read_extras,
-    side_bytes,
-    unpack,
-    write_extras,
-)
+from implicit_compress.bitstream.header import Header, peek
+from implicit_compress.bitstream.container import assemble, attach, ledger, pack, side_bytes, unpack
+from implicit_compress.bitstream.metadata import EXTRA, read_extras, write_extras
+from implicit_compress.bitstream.limits import Limits
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.image.samples import demo_image
 

@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 import pywt
 import reference_decoder
-from implicit_compress.bitstream.container import HEAD, METHODS, TAIL, Header, pack
+from implicit_compress.bitstream.header import Header
+from implicit_compress.bitstream.container import pack
+from implicit_compress.bitstream.fields import HEAD, METHODS, TAIL
 from implicit_compress.codec.api import decompress
 from implicit_compress.entropy.segments import write_runs
 from implicit_compress.entropy.integers import varint

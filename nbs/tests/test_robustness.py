@@ -20,18 +20,10 @@ from implicit_compress.runtime.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from implicit_compress.bitstream.container import (
-    attach,
-    cost_of,
-    Header,
-    Limits,
-    MAGIC,
-    pack,
-    peek,
-    spans,
-    unpack,
-    VERSION,
-)
+from implicit_compress.bitstream.header import Header, peek, spans
+from implicit_compress.bitstream.container import attach, pack, unpack
+from implicit_compress.bitstream.limits import Limits, cost_of
+from implicit_compress.bitstream.fields import MAGIC, VERSION
 from implicit_compress.cli.main import main
 from implicit_compress.codec.api import compress, decompress
 from implicit_compress.entropy.generic import PACKERS
@@ -1097,7 +1089,9 @@ def test_networks_of_bands_are_refused_before_a_fit(monkeypatch):
 
 ESTIMATES = """
 import json, resource, sys, time
-from implicit_compress.bitstream.container import cost_of, peek, unpack
+from implicit_compress.bitstream.limits import cost_of
+from implicit_compress.bitstream.header import peek
+from implicit_compress.bitstream.container import unpack
 from implicit_compress.codec.api import decompress
 small, large = (open(path, "rb").read() for path in sys.argv[1:])
 decompress(small, threads=1)
