@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['CONTEXT_OFFSETS', 'TILE_BITS', 'WAVE_LAG', 'TILE_MARGIN', 'BATCH', 'PARENT_OFFSETS', 'N_INTER_SCALE',
-           'INTER_SCALE_FEATURES', 'N_FEATURES', 'FEATURE_BITS', 'MAGNITUDE_GROUPS', 'MAX_CONTEXT_VALUE',
-           'ACTIVATION_BITS', 'MAX_ACTIVATION', 'N_CONTEXT_MATRICES', 'STRIP_ROWS', 'N_SCALES', 'SCALE_OFFSET',
-           'OUTPUT_FACTORS', 'OUTPUT_OFFSETS', 'OUTPUT_MIN', 'OUTPUT_MAX', 'INV_LN2_Q30', 'TABLE_RANGES',
-           'TABLE_OF_SCALE', 'ROW_OF_SCALE', 'ROW_STRIDE', 'LatentGrid', 'latent_grids', 'wavefronts', 'PaddedGrid',
-           'context_features', 'Matrix', 'rescaled', 'inter_scale_features', 'floor_inplace', 'clip_inplace',
-           'ContextModel', 'exp_fixed', 'laplace_counts', 'laplace_tables', 'table_bits', 'code_wavefront',
-           'code_grids', 'read_grids']
+           'INTER_SCALE_FEATURES', 'FEATURE_BITS', 'MAGNITUDE_GROUPS', 'FEATURES', 'N_CONTEXT_VALUES', 'N_FEATURES',
+           'MAX_CONTEXT_VALUE', 'ACTIVATION_BITS', 'MAX_ACTIVATION', 'N_CONTEXT_MATRICES', 'STRIP_ROWS', 'N_SCALES',
+           'SCALE_OFFSET', 'OUTPUT_FACTORS', 'OUTPUT_OFFSETS', 'OUTPUT_MIN', 'OUTPUT_MAX', 'INV_LN2_Q30',
+           'TABLE_RANGES', 'TABLE_OF_SCALE', 'ROW_OF_SCALE', 'ROW_STRIDE', 'LatentGrid', 'latent_grids', 'wavefronts',
+           'FeatureTable', 'feature_table', 'PaddedGrid', 'context_features', 'Matrix', 'rescaled',
+           'inter_scale_features', 'floor_inplace', 'clip_inplace', 'ContextModel', 'exp_fixed', 'laplace_counts',
+           'laplace_tables', 'table_bits', 'code_wavefront', 'code_grids', 'read_grids']
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #d63a7555
 from functools import cache
@@ -84,7 +84,7 @@ def wavefronts(
         inside = (c >= 0) & (c < wide) & (y < g.h) & (x < g.w)
         yield y[inside], x[inside], inside.sum((1, 2, 3)).cumsum()
 
-# %% ../../nbs/60_latent/10_context_model.ipynb #e1a17968
+# %% ../../nbs/60_latent/10_context_model.ipynb #ac6857b2
 PARENT_OFFSETS = (
     (0, 0),
     (0, 1),
@@ -92,12 +92,45 @@ PARENT_OFFSETS = (
     (0, -1),
     (-1, 0),
 )  # positions in the parent grid: the same one, and its neighbors
-N_INTER_SCALE, INTER_SCALE_FEATURES = (
-    3,
-    6,
-)  # number of finest scales with inter-scale context; number of its features
-N_FEATURES, FEATURE_BITS = 23 + INTER_SCALE_FEATURES, 6  # number of features; their fractional bits
+N_INTER_SCALE = 3  # number of finest scales with inter-scale context
+INTER_SCALE_FEATURES = 6  # number of its features
+FEATURE_BITS = 6  # fractional bits of a feature
 MAGNITUDE_GROUPS = ((0, 4), (4, 12), (12, 18))  # ranges of features whose magnitudes are summed
+
+
+class FeatureTable(NamedTuple):
+    "Places of the features of a latent, in their order"
+
+    spatial: slice  # causal neighbors in the same grid
+    parent: slice  # the parent grid, at the position and around it
+    grandparent: slice  # the grandparent grid at the position
+    magnitudes: slice  # sums of magnitudes, see `MAGNITUDE_GROUPS`
+    level: slice  # the scale
+    one: slice  # a constant one
+    inter_scale: slice  # from all coarser grids
+
+
+def feature_table(
+    sizes: list[int],  # number of features of each kind
+) -> FeatureTable:
+    "Consecutive slices of these sizes"
+    ends = np.cumsum(sizes).tolist()
+    return FeatureTable(*(slice(end - n, end) for n, end in zip(sizes, ends)))
+
+
+FEATURES = feature_table(
+    [
+        len(CONTEXT_OFFSETS),
+        len(PARENT_OFFSETS),
+        1,
+        len(MAGNITUDE_GROUPS),
+        1,
+        1,
+        INTER_SCALE_FEATURES,
+    ]
+)
+N_CONTEXT_VALUES = FEATURES.magnitudes.start  # features that are values of latents
+N_FEATURES = FEATURES.inter_scale.stop
 MAX_CONTEXT_VALUE = 4095  # context values are clipped to this magnitude
 
 
@@ -138,14 +171,18 @@ def context_features(
     "Context features from coarser grids; those of the spatial context and its sums are zero"
     out = np.zeros((N_FEATURES, len(r)))
     if parent:
-        out[12:17] = parent.seen(parent.at(r >> 1, c >> 1), PARENT_OFFSETS)
+        out[FEATURES.parent] = parent.seen(parent.at(r >> 1, c >> 1), PARENT_OFFSETS)
     if grandparent:
-        out[17] = grandparent.seen(grandparent.at(r >> 2, c >> 2), PARENT_OFFSETS[:1])
-    np.abs(out[slice(*MAGNITUDE_GROUPS[2])]).sum(0, out=out[20])
-    out[12:21] *= 1 << FEATURE_BITS
-    out[21], out[22] = g.level * (1 << FEATURE_BITS - 2), 1 << FEATURE_BITS
+        out[FEATURES.grandparent] = grandparent.seen(
+            grandparent.at(r >> 2, c >> 2), PARENT_OFFSETS[:1]
+        )
+    coarser = MAGNITUDE_GROUPS[-1]
+    np.abs(out[slice(*coarser)]).sum(0, out=out[FEATURES.magnitudes][-1])
+    out[FEATURES.parent.start : FEATURES.magnitudes.stop] *= 1 << FEATURE_BITS
+    out[FEATURES.level] = g.level * (1 << FEATURE_BITS - 2)
+    out[FEATURES.one] = 1 << FEATURE_BITS
     if inter_scale is not None:
-        out[-INTER_SCALE_FEATURES:] = inter_scale[:, r >> 1, c >> 1]
+        out[FEATURES.inter_scale] = inter_scale[:, r >> 1, c >> 1]
     return out
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #55c62ce7
@@ -186,7 +223,7 @@ def inter_scale_features(
         ).reshape(len(out), -1, coarser.shape[2])
     return out
 
-# %% ../../nbs/60_latent/10_context_model.ipynb #982f0965
+# %% ../../nbs/60_latent/10_context_model.ipynb #17d3633d
 OUTPUT_FACTORS, OUTPUT_OFFSETS = (
     np.array([[2.0 ** (3 - ACTIVATION_BITS)], [2.0 ** (2 - ACTIVATION_BITS)]]),
     np.array([[0.5], [SCALE_OFFSET + 0.5]]),
@@ -221,11 +258,11 @@ class ContextModel:
                 L * 2.0 ** (ACTIVATION_BITS - FEATURE_BITS - s4),
             ]
         )  # hidden layer, then mean and scale
-        sums = [
-            self.A[:, 18 + j : 19 + j].repeat(hi - lo, 1)
-            for j, (lo, hi) in enumerate(MAGNITUDE_GROUPS[:2])
-        ]
-        self.near = np.concatenate([self.A[:, :12], *sums], 1) * 2.0**FEATURE_BITS
+        spatial = self.A[:, FEATURES.spatial]
+        magnitudes = self.A[:, FEATURES.magnitudes]
+        sizes = [hi - lo for lo, hi in MAGNITUDE_GROUPS[:-1]]  # groups of spatial neighbors
+        sums = magnitudes[:, : len(sizes)].repeat(sizes, 1)
+        self.near = np.concatenate([spatial, sums], 1) * 2.0**FEATURE_BITS
         self.width, self.W2, self.W3 = len(W1), W2 * 2.0**-s2, W3 * 2.0**-s3
 
     def before(

@@ -8,7 +8,7 @@ __all__ = ['INTER_SCALE', 'TAPS', 'MLP_IN', 'MLP_OUT', 'MLP_SKIP', 'CONVS', 'INI
            'pretrained', 'initial_weights', 'round_to_bits', 'write_latents', 'synthesis_of', 'DecodedLatents',
            'read_latents', 'scale_level', 'decode_latents']
 
-# %% ../../nbs/60_latent/30_format.ipynb #11b98906
+# %% ../../nbs/60_latent/30_format.ipynb #ab4e8147
 import zlib
 from fractions import Fraction
 from functools import cache
@@ -24,6 +24,7 @@ from ..entropy.models import ideal_bits, read_single_model, write_model
 from ..entropy.integers import check_end
 from ..runtime.threads import single_threaded_blas
 from implicit_compress.latent.context_model import (
+    FEATURES,
     N_CONTEXT_MATRICES,
     N_INTER_SCALE,
     INTER_SCALE_FEATURES,
@@ -123,7 +124,7 @@ def header_from_spec(
     )
     return Header(s.h, s.w, s.planes, depth, "latent", own)
 
-# %% ../../nbs/60_latent/30_format.ipynb #91857bee
+# %% ../../nbs/60_latent/30_format.ipynb #b7378423
 INIT_BITS = 15  # fractional bits of initial weights
 PRETRAINED_FILE = "pyramid_start.bin"
 
@@ -146,7 +147,8 @@ def default_weights(
     W = [np.zeros(v) for v in spec.shapes]
     for i, most in ((0, 0.75), (1, 1.5), *((i, 0.75) for i in INTER_SCALE), (MLP_IN, 0.09)):
         W[i] = pseudo_random(W[i].shape, (most / W[i].shape[1]) ** 0.5)
-    W[3][1, [18, 19, 20, 22]] = 0.1, 0.04, 0.05, -4.5
+    W[3][1, FEATURES.magnitudes] = 0.1, 0.04, 0.05
+    W[3][1, FEATURES.one] = -4.5
     W[TAPS][:] = np.array(DEFAULT_TAPS) / 128
     W[MLP_IN][:, -1] = 0
     W[MLP_SKIP] = 0.1 + pseudo_random(W[MLP_SKIP].shape, 0.07)

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['BLOCK', 'KERNELS', 'ZERO', 'HALF', 'ONE', 'kernel', 'cache_folder', 'compiled', 'multiply', 'correlate', 'pad_matrix',
-           'laplace_grad', 'laplace_bits', 'latent_bits', 'hidden_preactivations', 'mlp_forward', 'mlp_backward',
-           'clamp_index', 'upsample_rows', 'upsample_rows_backward', 'upsample_columns', 'upsample_columns_backward',
-           'filter_rows', 'filter_columns', 'filter_taps_backward', 'conv3x3_forward', 'conv3x3_backward']
+           'laplace_grad', 'laplace_bits', 'gather_features', 'forward_block', 'backward_block', 'scatter_grads',
+           'weigh_grads', 'latent_bits', 'hidden_preactivations', 'mlp_forward', 'mlp_backward', 'clamp_index',
+           'upsample_rows', 'upsample_rows_backward', 'upsample_columns', 'upsample_columns_backward', 'filter_rows',
+           'filter_columns', 'filter_taps_backward', 'conv3x3_forward', 'conv3x3_backward']
 
 # %% ../../nbs/60_latent/05_kernels.ipynb #77a80f74
 import numpy as np
@@ -170,131 +171,187 @@ def laplace_bits(
         spent += b * weight[i]
     return spent / np.log(2)
 
-# %% ../../nbs/60_latent/05_kernels.ipynb #7e1b8f06
+# %% ../../nbs/60_latent/05_kernels.ipynb #7e031f7a
+@kernel
+def gather_features(
+    buffers,  # as in `latent_bits`
+    layout,  # as in `latent_bits`
+    at,  # position of the first latent of the block
+    x,  # (j,BLOCK): receives the features
+    n,  # how many latents
+):
+    "Context values, sums of their magnitudes, and inter-scale features of a block of latents"
+    arrays, _, offsets, inter_scale, _, _ = buffers
+    groups, n_values, _ = layout
+    j = 0
+    for q in range(3):
+        for o in offsets[q]:
+            x[j, :n] = arrays[q][at + o : at + o + n]
+            j += 1
+    for q in range(len(groups)):
+        s = x[n_values + q]
+        s[:n] = ZERO
+        for r in range(groups[q, 0], groups[q, 1]):
+            v = x[r]
+            for i in range(n):
+                s[i] += abs(v[i])
+    first = n_values + len(groups)
+    for q in range(len(inter_scale)):
+        x[first + q, :n] = inter_scale[q, at : at + n]
+
+
+@kernel
+def forward_block(
+    weights,  # as in `latent_bits`
+    x,  # (j,BLOCK) features
+    z,  # (width+2,BLOCK): receives the hidden layer, then mean and scale
+    z2,  # (width,BLOCK): receives the second layer
+    h,  # (width,BLOCK): receives their sum
+    n,  # how many latents
+):
+    "Context model of a block of latents"
+    A, bias, W2, W3 = weights
+    width = len(W2)
+    for r in range(len(z)):
+        z[r, :n] = bias[r]
+    multiply(A, x, z, n)
+    for r in range(width):
+        v, w = z[r], z2[r]
+        for i in range(n):
+            v[i] = max(v[i], ZERO)
+            w[i] = ZERO
+    multiply(W2, z[:width], z2, n)
+    for r in range(width):
+        u, v, w = z[r], z2[r], h[r]
+        for i in range(n):
+            v[i] = max(v[i], ZERO)
+            w[i] = u[i] + v[i]
+    multiply(W3, h, z[width:], n)
+
+# %% ../../nbs/60_latent/05_kernels.ipynb #9e2256f6
+@kernel
+def backward_block(
+    weights,  # as in `latent_bits`
+    W2T,  # transposed second matrix
+    weight_grads,  # as in `latent_bits`
+    x,  # features; this and the next three are results of the forward pass
+    z,
+    z2,
+    h,
+    gz,  # rows `width` and `width+1`: gradients by mean and scale; receives those of the hidden layer
+    g2,  # (width,BLOCK): receives the gradients of the second layer
+    n,  # how many latents
+):
+    "Gradients of the weights, and of the pre-activations of the hidden layer"
+    _, _, W2, W3 = weights
+    by_A, by_bias, by_W2, by_W3 = weight_grads
+    width, K = len(W2), len(z)
+    gm, gs = gz[width], gz[width + 1]
+    correlate(gz[width:K], h, by_W3, n)
+    for r in range(width):
+        u, v, w, a0, a1 = z2[r], gz[r], g2[r], W3[0, r], W3[1, r]
+        for i in range(n):
+            v[i] = a0 * gm[i] + a1 * gs[i]
+            w[i] = v[i] if u[i] > ZERO else ZERO
+    correlate(g2, z[:width], by_W2, n)
+    multiply(W2T, g2, gz[:width], n)
+    for r in range(width):
+        u, v = z[r], gz[r]
+        for i in range(n):
+            v[i] = v[i] if u[i] > ZERO else ZERO
+    correlate(gz[:K], x, by_A, n)
+    for r in range(K):
+        s, v = ZERO, gz[r]
+        for i in range(n):
+            s += v[i]
+        by_bias[r] += s
+
+
+@kernel
+def scatter_grads(
+    buffers,  # as in `latent_bits`
+    layout,  # as in `latent_bits`
+    at,  # position of the first latent of the block
+    x,  # (j,BLOCK) features
+    gx,  # (j,BLOCK) their gradients; those of sums are added to the summed values
+    n,  # how many latents
+):
+    "Add the gradients of a block to those of the context values and inter-scale features"
+    _, grads, offsets, inter_scale, inter_scale_grads, _ = buffers
+    groups, n_values, _ = layout
+    for q in range(len(groups)):
+        s = gx[n_values + q]
+        for r in range(groups[q, 0], groups[q, 1]):
+            u, v = x[r], gx[r]
+            for i in range(n):
+                v[i] += s[i] if u[i] > ZERO else (-s[i] if u[i] < ZERO else ZERO)
+    j = 0
+    for q in range(3):
+        for o in offsets[q]:
+            u, v = gx[j], grads[q][at + o : at + o + n]
+            for i in range(n):
+                v[i] += u[i]
+            j += 1
+    first = n_values + len(groups)
+    for q in range(len(inter_scale)):
+        inter_scale_grads[q, at : at + n] = gx[first + q, :n]
+
+# %% ../../nbs/60_latent/05_kernels.ipynb #6e1f9ba6
+@kernel
+def weigh_grads(gm, gs, weight, own, n):
+    "Gradients by mean and scale without those of the padding; the mean's is that of the latent, too"
+    for i in range(n):
+        gm[i] *= weight[i]
+        gs[i] *= weight[i]
+        own[i] -= gm[i]
+
+
 @kernel
 def latent_bits(
-    arrays,  # three flat float32 arrays: the grid, its parent and grandparent upsampled
-    grads,  # the same shapes: gradients are added here
-    offsets,  # three int64: offsets of the context values in each array
-    inter_scale,  # (m,size of a padded array) inter-scale features
-    inter_scale_grads,  # the same shape: receives their gradients
-    inside,  # (n,) 1 for a latent, 0 for padding
-    groups,  # (q,2) int64: ranges of features whose magnitudes are summed
-    known: int,  # number of features before those sums
-    first: int,  # position of the first latent in its array
-    A,  # (width+2,j) from features to the hidden layer and, as skip connection, to mean and scale; columns: context values, sums, inter-scale features, and zeros up to a multiple of four
-    bias,  # (width+2,)
-    W2,  # (width,width)
-    W3,  # (2,width)
-    lowest,  # bounds of `laplace_grad`
-    highest,
-    by_A,  # of the shapes of A, bias, W2, W3: gradients are added here
-    by_bias,
-    by_W2,
-    by_W3,
+    buffers,  # arrays, their gradients, offsets, inter-scale features, their gradients, inside
+    layout,  # (q,2) ranges of summed features, number of context values, first latent
+    weights,  # A, bias, W2, W3
+    weight_grads,  # of the same shapes: gradients are added here
+    limits,  # bounds of `laplace_grad`
     count: bool,  # compute the bits?
     learn: bool,  # compute the gradients?
 ) -> float:  # bits
-    "Bits of a grid of latents under a context model of two layers, and all gradients"
-    (K, J), n, m, own = A.shape, len(inside), len(inter_scale), arrays[0]
-    width, sums, spent = K - 2, known + len(groups), 0.0
+    """Bits of a grid of latents under a context model of two layers, and all gradients
+
+    `arrays` are three flat float32 arrays (the grid, its parent and grandparent upsampled), their
+    gradients have the same shapes and are added to; `offsets` are three int64 arrays, the offsets
+    of the context values in each. Inter-scale features are (m, size of an array). `inside` is 1
+    for a latent and 0 for padding. `A` (width+2,j) leads from the features (context values, sums,
+    inter-scale features, zeros up to a multiple of four) to the hidden layer and, as skip
+    connection, to mean and scale; `bias` is (width+2,), `W2` (width,width), `W3` (2,width).
+    """
+    arrays, grads, _, _, _, inside = buffers
+    A, W2 = weights[0], weights[2]
+    K, J = A.shape
+    width, n, spent = K - 2, len(inside), 0.0
     AT = np.zeros((J, K + -K % 4), np.float32)
     AT[:, :K] = A.T
     W2T = W2.T.copy()
-    x, z, z2, h = (
-        np.zeros((J, BLOCK), np.float32),
-        np.empty((K, BLOCK), np.float32),
-        np.empty((width, BLOCK), np.float32),
-        np.empty((width, BLOCK), np.float32),
-    )
-    gx, gz, g2 = (
-        np.empty((J, BLOCK), np.float32),
-        np.zeros((AT.shape[1], BLOCK), np.float32),
-        np.empty((width, BLOCK), np.float32),
-    )
-    work = np.empty((3, BLOCK), np.float32)
+    x, gx = np.zeros((J, BLOCK), np.float32), np.empty((J, BLOCK), np.float32)
+    z, gz = np.empty((K, BLOCK), np.float32), np.zeros((AT.shape[1], BLOCK), np.float32)
+    hidden, work = np.empty((3, width, BLOCK), np.float32), np.empty((3, BLOCK), np.float32)
+    z2, h, g2 = hidden[0], hidden[1], hidden[2]
+    inv, e, eu = work[0], work[1], work[2]
     for a in range(0, n, BLOCK):
-        c, at, j = min(BLOCK, n - a), first + a, 0
-        for q in range(3):
-            for s in offsets[q]:
-                x[j, :c] = arrays[q][at + s : at + s + c]
-                j += 1
-        for q in range(len(groups)):
-            s = x[known + q]
-            s[:c] = ZERO
-            for r in range(groups[q, 0], groups[q, 1]):
-                v = x[r]
-                for i in range(c):
-                    s[i] += abs(v[i])
-        for q in range(m):
-            x[sums + q, :c] = inter_scale[q, at : at + c]
-        for r in range(K):
-            z[r, :c] = bias[r]
-        multiply(A, x, z, c)
-        for r in range(width):
-            v, w = z[r], z2[r]
-            for i in range(c):
-                v[i] = max(v[i], ZERO)
-                w[i] = ZERO
-        multiply(W2, z[:width], z2, c)
-        for r in range(width):
-            u, v, w = z[r], z2[r], h[r]
-            for i in range(c):
-                v[i] = max(v[i], ZERO)
-                w[i] = u[i] + v[i]
-        multiply(W3, h, z[width:], c)
-        t, mean, weight, gm, gs = (
-            own[at : at + c],
-            z[width],
-            inside[a : a + c],
-            gz[width],
-            gz[width + 1],
-        )
-        laplace_grad(t, mean, z[width + 1], lowest, highest, gm, gs, work[0], work[1], work[2], c)
+        c, at = min(BLOCK, n - a), layout[2] + a
+        gather_features(buffers, layout, at, x, c)
+        forward_block(weights, x, z, z2, h, c)
+        t, mean, scale, weight = arrays[0][at : at + c], z[width], z[width + 1], inside[a : a + c]
+        gm, gs = gz[width], gz[width + 1]
+        laplace_grad(t, mean, scale, limits[0], limits[1], gm, gs, inv, e, eu, c)
         if count:
-            spent += laplace_bits(t, mean, work[0], work[1], work[2], weight, c)
-        if not learn:
-            continue
-        v = grads[0][at : at + c]
-        for i in range(c):
-            gm[i] *= weight[i]
-            gs[i] *= weight[i]
-            v[i] -= gm[i]
-        correlate(gz[width:K], h, by_W3, c)
-        for r in range(width):
-            u, v, w, a0, a1 = z2[r], gz[r], g2[r], W3[0, r], W3[1, r]
-            for i in range(c):
-                v[i] = a0 * gm[i] + a1 * gs[i]
-                w[i] = v[i] if u[i] > ZERO else ZERO
-        correlate(g2, z[:width], by_W2, c)
-        multiply(W2T, g2, gz[:width], c)
-        for r in range(width):
-            u, v = z[r], gz[r]
-            for i in range(c):
-                v[i] = v[i] if u[i] > ZERO else ZERO
-        correlate(gz[:K], x, by_A, c)
-        for r in range(K):
-            s, v = ZERO, gz[r]
-            for i in range(c):
-                s += v[i]
-            by_bias[r] += s
-        gx[:, :c] = ZERO
-        multiply(AT, gz, gx, c)
-        for q in range(len(groups)):
-            s = gx[known + q]
-            for r in range(groups[q, 0], groups[q, 1]):
-                u, v = x[r], gx[r]
-                for i in range(c):
-                    v[i] += s[i] if u[i] > ZERO else (-s[i] if u[i] < ZERO else ZERO)
-        j = 0
-        for q in range(3):
-            for s in offsets[q]:
-                u, v = gx[j], grads[q][at + s : at + s + c]
-                for i in range(c):
-                    v[i] += u[i]
-                j += 1
-        for q in range(m):
-            inter_scale_grads[q, at : at + c] = gx[sums + q, :c]
+            spent += laplace_bits(t, mean, inv, e, eu, weight, c)
+        if learn:
+            weigh_grads(gm, gs, weight, grads[0][at : at + c], c)
+            backward_block(weights, W2T, weight_grads, x, z, z2, h, gz, g2, c)
+            gx[:, :c] = ZERO
+            multiply(AT, gz, gx, c)
+            scatter_grads(buffers, layout, at, x, gx, c)
     return spent
 
 # %% ../../nbs/60_latent/05_kernels.ipynb #5ca8272d

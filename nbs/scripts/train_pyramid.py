@@ -20,11 +20,13 @@ from implicit_compress.latent.analysis import (
     image_pyramid,
     analysis_forward,
 )
-from implicit_compress.latent.codec import BudgetClock, choose_spec, pretrained_id
+from implicit_compress.latent.budget import BudgetClock
+from implicit_compress.latent.model_choice import choose_spec, pretrained_id
 from implicit_compress.runtime.memory import keep_memory
 from implicit_compress.image.load import load_image
 from implicit_compress.latent.context_model import N_CONTEXT_MATRICES
-from implicit_compress.latent.fit import LatentFit, fit_latents
+from implicit_compress.latent.fit import FitTarget, fit_latents
+from implicit_compress.latent.fit_state import LatentFit
 from implicit_compress.latent.format import PRETRAINED_FILE, INIT_BITS, initial_weights
 from implicit_compress.latent.gradients import RateModel, synthesis_forward
 from implicit_compress.latent.synthesis import N_SEPARATE
@@ -60,20 +62,19 @@ def learned(x, lmbda, steps, W=None):
     t = time.process_time()
     o = LatentFit(choose_spec((*x.shape[1:], 3), lmbda, "none"), x, lmbda)
     if W:
-        for w, v in zip(o.W, W):
+        for w, v in zip(o.weights, W):
             w.copy_(v if w.shape == v.shape else torch.cat([v[:, : w.shape[1] - 1], v[:, -1:]], 1))
-    o.W0 = o.W  # what every picture begins with costs none a bit
-    o.round_weights = lambda: None  # a start is as fine as it can be
-    fit_latents(o, BudgetClock(None, steps))
+    o.start_weights = o.weights  # initial weights of all images cost no bits
+    fit_latents(o, BudgetClock(None, steps), FitTarget(rounding=False))
     print(
         f"lmbda {lmbda:g}: {o.steps} steps, {time.process_time() - t:.0f} s of processor, {-10 * np.log10(o.mse):.2f} dB, {o.bpp:.4f} bpp, {1000 * (o.mse + lmbda * o.bpp):.3f}",
         flush=True,
     )
     if W:  # what was learned without the finest grid keeps what was known of it
-        for w, v in zip(o.W, W):
+        for w, v in zip(o.weights, W):
             if w.shape != v.shape:
                 w.data = torch.cat([w[:, :-1], v[:, w.shape[1] - 1 : -1], w[:, -1:]], 1)
-    return o.W
+    return o.weights
 
 
 def packed(number, W):
