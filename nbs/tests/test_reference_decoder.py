@@ -345,11 +345,11 @@ def lossless_file(x, color="ycocg", values=b"", **args):
 
 def lossless_images():
     "Images of every number of channels"
-    x = demo_image()[30:110, 60:150]
-    deep = x[:70, :60].astype(np.uint16) * 257 + x[5:75, 5:65, ::-1]
+    x = demo_image()[30:94, 60:130]
+    deep = x[:54, :46].astype(np.uint16) * 257 + x[5:59, 5:51, ::-1]
     return {
         "rgb": x,
-        "rgba": np.concatenate([x, x[..., :1]], 2)[:60, :60],
+        "rgba": np.concatenate([x, x[..., :1]], 2)[:50, :50],
         "gray": x[..., :1],
         "gray_alpha": x[..., :2],
         "deep": deep,
