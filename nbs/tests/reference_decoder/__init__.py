@@ -1,4 +1,4 @@
-"""An independent decoder, written from the specification (nbs/explanations/file_format.ipynb).
+"""An independent decoder, which follows the specification (nbs/explanations/file_format.ipynb).
 
 It shares no code with the package. It is slow, checks what the specification asks a decoder to
 check except the limits on resources, and reads three tables as data: tables.json (wavelet filters,
