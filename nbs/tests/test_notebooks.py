@@ -154,15 +154,44 @@ def text_of(path):
     return "\n".join("".join(c["source"]) for c in cells)
 
 
+def pages():
+    "All notebooks of the documentation, recorded benchmarks included"
+    return [p for p in sorted(NBS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts]
+
+
 def test_citations_are_in_the_bibliography():
     "Each cited author and year is a row of the bibliography; image licences name no method"
     bibliography = text_of(NBS / "explanations" / "bibliography.ipynb").splitlines()
     rows = [line.split(" | ", 1) for line in bibliography if line.startswith("| ")]
-    pages = [p for p in notebooks() if p.name not in ("bibliography.ipynb", "02_image_sets.ipynb")]
-    cited = {(*c, p.name) for p in pages for c in CITATION.findall(text_of(p))}
+    citing = [p for p in pages() if p.name not in ("bibliography.ipynb", "02_image_sets.ipynb")]
+    cited = {(*c, p.name) for p in citing for c in CITATION.findall(text_of(p))}
     missing = [
         f"{page}: {author} {year}"
         for author, year, page in sorted(cited)
         if not any(head.endswith(year) and author in head + rest for head, rest in rows)
     ]
     assert len(cited) > 20 and not missing, missing
+
+
+def test_glossary_names_exist():
+    "Each symbol that the glossary gives for a term is a word of the package"
+    words = set(re.findall(r"\w+", "\n".join(modules(LIB).values())))
+    rows = re.findall(
+        r"^\| ([^|]+) \| ([^|]+) \|", text_of(NBS / "explanations/glossary.ipynb"), re.M
+    )
+    symbols = {s: term for term, column in rows for s in re.findall(r"`(\w+)`", column)}
+    missing = {s: term for s, term in symbols.items() if s not in words}
+    assert len(symbols) > 40 and not missing, missing
+
+
+def test_links_lead_somewhere():
+    "Each relative link of a page names an existing file"
+    broken = [
+        f"{p.relative_to(NBS)}: {target}"
+        for p in pages()
+        for c in json.loads(p.read_text(encoding="utf-8"))["cells"]
+        if c["cell_type"] == "markdown"
+        for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", "".join(c["source"]))
+        if not re.match(r"[a-z]+:", target) and not (p.parent / target).exists()
+    ]
+    assert not broken, broken
