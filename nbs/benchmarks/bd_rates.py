@@ -2,9 +2,9 @@
 
     python nbs/benchmarks/bd_rates.py      # no measurements, a few seconds
 
-Every figure is the mean of the BD-rates of single images, with their standard deviation; negative means fewer bits than the
-anchor. `*`: for some images the two curves share less than 1 dB, or less than a quarter of the shorter
-range. The last column is the BD-rate of the mean curves.
+Every figure is the mean of the BD-rates of single images, with their standard deviation; negative
+means fewer bits than the anchor. `*`: for some images the two curves share less than 1 dB, or
+less than a quarter of the shorter range. The last column is the BD-rate of the mean curves.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ README = (SPARSE, "JPEG 4:2:0", "JPEG 2000", "WebP", "AVIF")  # columns of the t
 
 
 def better_of(rows, ways):
-    "The choice of `details='sparse'`: the file with the highest PSNR, of several of one image and one target"
+    "The choice of the hybrid codec: of the files of an image and a target that with the highest PSNR"
     best = {}
     for r in rows:
         key = r["image"], r["asked"]
@@ -29,7 +29,7 @@ def better_of(rows, ways):
 
 
 def six():
-    "Rows of the six images of README.md: networks, networks with coefficients, and classical codecs"
+    "Rows of the six images: networks, networks with coefficients, and classical codecs"
     dense = [dict(r, codec=NETWORKS) for r in bench_rows(RESULTS / "siren_six.tsv")[0]]
     combined, _ = bench_rows(RESULTS / "combined_six.tsv")
     classical = [r for r in bench_rows(RESULTS / "classical_kodak.tsv")[0] if r["image"] in SIX]
@@ -41,22 +41,20 @@ def kodak():
     return [r for r in read_rows(RESULTS / "kodak.tsv") if not r["codec"].startswith("coin")]
 
 
-def pyramids(start="shipped"):
-    "Rows of pyramids after 2,000 steps, of the classical codecs, of coefficients and of Cool-chic 5.0.1"
+def latents(init="shipped"):
+    "Rows of latents after 2,000 steps, of classical codecs, of coefficients and of Cool-chic 5.0.1"
 
-    def begins(r):
-        return (
-            r["start"] == start or start == "none" and r["lmbda"] < 4e-3
-        )  # below 0.004 a fit begins with nothing anyway
+    def has_init(r):
+        # below 0.004 a fit starts with random weights in any case
+        return r["start"] == init or (init == "none" and r["lmbda"] < 4e-3)
 
     own = [
         dict(r, codec="pyramid", asked=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
         for r in read_rows(RESULTS / "pyramid_kodak.tsv")
-        if begins(r)
+        if has_init(r)
     ]
-    points = {
-        (r["image"], r["bpp"], r["psnr_db"]): r for r in own
-    }  # asked for, and by itself, are the same file
+    # requested and automatic random weights give the same file: one point of both
+    points = {(r["image"], r["bpp"], r["psnr_db"]): r for r in own}
     own = [r for r in points.values() if sum(q["image"] == r["image"] for q in points.values()) > 2]
     others = [r for r in kodak() if r["codec"] != "siren"]
     others += [
@@ -66,19 +64,20 @@ def pyramids(start="shipped"):
     return own + others
 
 
-def only(rows, pictures):
-    return [r for r in rows if r["image"].removesuffix(".png") in pictures]
+def only(rows, images):
+    "Rows of some images"
+    return [r for r in rows if r["image"].removesuffix(".png") in images]
 
 
-def shown(title, rows, anchors, codecs):
+def print_rates(title, rows, anchors, codecs):
     "Print a line for every codec and every anchor"
     print(f"\n{title}")
     for r in bd_rates(rows, anchors):
         for a in anchors:
             if r["codec"] in codecs and r["codec"] != a and r[a] is not None:
-                print(
-                    f"  {r['codec']:24}against {a:16}{bd_text(r, a):>18}  ({r[f'{a}, images']} images; mean curves {r[f'{a}, mean curves']:+.1f} %)"
-                )
+                n, mean = r[f"{a}, images"], r[f"{a}, mean curves"]
+                text = f"{r['codec']:24}against {a:16}{bd_text(r, a):>18}"
+                print(f"  {text}  ({n} images; mean curves {mean:+.1f} %)")
 
 
 def readme_row():
@@ -93,19 +92,21 @@ def readme_row():
 
 if __name__ == "__main__":
     print(readme_row())
-    shown(
+    print_rates(
         "Six images (six.ipynb, combined.ipynb)",
         six(),
         [NETWORKS, *README],
         (NETWORKS, SPARSE, "network + coefficients", "coefficients alone"),
     )
-    shown(
+    print_rates(
         "All 24 Kodak images (kodak.ipynb)",
         kodak(),
         ["jpeg", "jpeg2000", "webp", "avif"],
         ("siren", "instant"),
     )
     against = ["jpeg", "jpeg2000", "webp", "avif", "instant", "Cool-chic"]
-    shown("Pyramids, six images (latent.ipynb)", only(pyramids(), SIX), against, ("pyramid",))
-    shown("Pyramids from nothing, six images", only(pyramids("none"), SIX), against, ("pyramid",))
-    shown("Pyramids, 24 images", pyramids(), against, ("pyramid",))
+    print_rates("Latents, six images (latent.ipynb)", only(latents(), SIX), against, ("pyramid",))
+    print_rates(
+        "Latents, random weights, six images", only(latents("none"), SIX), against, ("pyramid",)
+    )
+    print_rates("Latents, 24 images", latents(), against, ("pyramid",))

@@ -1,8 +1,11 @@
-"""PSNR of networks by size: `python nbs/benchmarks/capacity.py FOLDER`
+"""PSNR of networks by size.
 
-kodim15 reduced to 384x256: width, depth and steps; then one network, 24 wide and ten deep, at four resolutions of kodim05 and kodim15. One network per
-image (no tiles), files decoded in a new process, one thread. One row per point is written to results/capacity.tsv; existing rows are
-not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+    python nbs/benchmarks/capacity.py FOLDER
+
+kodim15 reduced to 384x256: width, depth and steps; then one network, 24 wide and ten deep, at
+four resolutions of kodim05 and kodim15. One network per image (no tiles), files decoded in a new
+process, one thread. One row per point is written to results/capacity.tsv; existing rows are not
+measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 
 import os, sys

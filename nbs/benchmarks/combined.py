@@ -1,7 +1,10 @@
-"""Six Kodak images at the rates of six_images.py, with networks and coefficients combined: `python nbs/benchmarks/combined.py FOLDER [--seconds 45]`
+"""Six Kodak images at the rates of six_images.py, with networks and coefficients combined.
 
-Two threads, one fit at a time; decoded in a new process. One row per point is written to results/combined_six.tsv; existing rows are not
-measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+    python nbs/benchmarks/combined.py FOLDER [--seconds 45]
+
+Two threads, one fit at a time; decoded in a new process. One row per point is written to
+results/combined_six.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA names the
+folder that holds kodak/.
 """
 
 import argparse, os

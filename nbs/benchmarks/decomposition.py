@@ -1,9 +1,12 @@
-"""Networks alone and with every decomposition, at equal size: `python nbs/benchmarks/decomposition.py FOLDER`
+"""Networks alone and with every decomposition, at equal size.
 
-Three Kodak images (the center 384x256), a page of text and a micrograph at two rates; 600 steps per network, one thread. Files are
-decoded in a new process. One row per point is written to results/decomposition.tsv; existing rows are not measured again.
-IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of rendered pages are from before
-the change to the basic font layout (`bench.datasets`): some letters are shifted by a pixel since then.
+    python nbs/benchmarks/decomposition.py FOLDER
+
+Three Kodak images (the center 384x256), a page of text and a micrograph at two rates; 600 steps
+per network, one thread. Files are decoded in a new process. One row per point is written to
+results/decomposition.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA names the
+folder that holds kodak/. Recorded rows of rendered pages are from before the change to the basic
+font layout (`bench.datasets`): some letters are shifted by a pixel since then.
 """
 
 import os, sys

@@ -1,9 +1,13 @@
-"""Lossless files of text, screenshots, scientific images, 16-bit images and Kodak: `python nbs/benchmarks/lossless_others.py`
+"""Lossless files of text, screenshots, scientific images, 16-bit images and Kodak.
 
-This codec against PNG, TIFF, WebP, JPEG 2000 and, if its plugin for Pillow is installed (pillow-jxl-plugin), JPEG XL. Every file is decoded and compared sample by
-sample. One row per file is written to results/lossless_others.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA names the
-folder that holds kodak/ and deep/. Recorded rows of rendered pages are from before
-the change to the basic font layout (`bench.datasets`): some letters are shifted by a pixel since then.
+    python nbs/benchmarks/lossless_others.py
+
+This codec against PNG, TIFF, WebP, JPEG 2000 and, if its plugin for Pillow is installed
+(pillow-jxl-plugin), JPEG XL. Every file is decoded and compared sample by sample. One row per
+file is written to results/lossless_others.tsv; existing rows are not measured again.
+IMPLICIT_COMPRESS_DATA names the folder that holds kodak/ and deep/. Recorded rows of rendered
+pages are from before the change to the basic font layout (`bench.datasets`): some letters are
+shifted by a pixel since then.
 """
 
 import os, time

@@ -1,4 +1,5 @@
-"""Shared code of these scripts: a table that can be resumed, and points measured from real files in new processes."""
+"""Shared code of these scripts: a table that can be resumed, and points measured from real files
+in new processes."""
 
 import json, os, subprocess, sys
 from datetime import date
@@ -18,7 +19,8 @@ from implicit_compress.codec.api import compress
 source, out, how = sys.argv[1:]
 x = np.load(source) if source.endswith('.npy') else source
 t = time.time(); f = compress(x, progress=False, **json.loads(how))
-open(out, 'wb').write(f); print(json.dumps(dict(encode_s=round(time.time() - t, 1), said_db=float(f.psnr))))"""
+open(out, 'wb').write(f)
+print(json.dumps(dict(encode_s=round(time.time() - t, 1), said_db=float(f.psnr))))"""
 DECODE = """import json, sys, time
 from hashlib import sha256
 from pathlib import Path
@@ -27,10 +29,17 @@ from implicit_compress.codec.api import decompress
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
 source, out, threads = sys.argv[1:]
-x, data = np.load(source) if source.endswith('.npy') else load_image(source), Path(out).read_bytes()
-t = time.time(); y = decompress(data, threads=int(threads)); s = time.time() - t
+x = np.load(source) if source.endswith('.npy') else load_image(source)
+data = Path(out).read_bytes()
+t = time.time()
+y = decompress(data, threads=int(threads))
+s = time.time() - t
 x = x.reshape(y.shape)
-print(json.dumps(dict(bytes=len(data), bpp=round(8*len(data)/(y.shape[0]*y.shape[1]), 5), psnr_db=round(float(psnr(y, x)), 3), decode_s=round(s, 2), sha256=sha256(y.tobytes()).hexdigest())))"""
+rate = round(8 * len(data) / (y.shape[0] * y.shape[1]), 5)
+sha = sha256(y.tobytes()).hexdigest()
+quality = round(float(psnr(y, x)), 3)
+row = dict(bytes=len(data), bpp=rate, psnr_db=quality, decode_s=round(s, 2), sha256=sha)
+print(json.dumps(row))"""
 
 
 def fresh(code, *args, **env):
@@ -47,7 +56,7 @@ def fresh(code, *args, **env):
 
 
 def encoded(source, out, **how):
-    "Compress the image in the file `source` (PNG or .npy) in a new process; returns times and memory"
+    "Compress the image in the file `source` (PNG or .npy) in a new process; returns times"
     return fresh(ENCODE, source, out, json.dumps(how))
 
 
@@ -57,15 +66,17 @@ def decoded(source, out, threads=2, **env):
 
 
 class Table:
-    "A TSV under results/ to which every row is written as soon as it is measured; the `key` columns identify a row"
+    "A TSV under results/; each row is written when it is measured; `key` columns identify a row"
 
     def __init__(self, name, columns, key, about):
         self.path, self.columns, self.key = RESULTS / name, columns.split(), key
         self.path.parent.mkdir(exist_ok=True)
         if not self.path.exists():
+            script = Path(sys.argv[0]).name
+            arguments = " ".join("FOLDER" if "/" in a else a for a in sys.argv[1:])
             head = [
                 about,
-                f"command: python nbs/benchmarks/{Path(sys.argv[0]).name} {' '.join('FOLDER' if '/' in a else a for a in sys.argv[1:])}",
+                f"command: python nbs/benchmarks/{script} {arguments}",
                 f"machine: {machine()}; started on {date.today()}",
             ]
             self.path.write_text("".join(f"# {l}\n" for l in head) + "\t".join(self.columns) + "\n")
@@ -87,6 +98,6 @@ class Table:
 
 
 def decoded_everywhere(source, out):
-    "Decode with one thread and with two, and with three kernels of OpenBLAS; also returns whether all results are equal"
+    "Decode with one thread and with two, and three kernels of OpenBLAS; are all results equal?"
     seen = [decoded(source, out, t, OPENBLAS_CORETYPE=k) for t, k in zip((1, 2, 2), KERNELS)]
     return seen, len({s["sha256"] for s in seen}) == 1

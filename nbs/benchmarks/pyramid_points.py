@@ -1,9 +1,16 @@
-"""Pyramids of Kodak images: `python nbs/benchmarks/pyramid_points.py FOLDER [--images 15 5] [--lmbdas .004 .001] [--steps 250] [--start shipped none]`
-and `python nbs/benchmarks/pyramid_points.py FOLDER --seconds 0 2 15 60 300 --threads 2 --out pyramid_times.tsv`: a time budget instead of steps
+"""Pyramids of Kodak images.
 
-FOLDER holds kodim01.png ... Every file is written by one process and decoded by another; existing rows are not measured again.
-Files in the folder of --keep, with the output of their encoder, are decoded and not fitted again: one machine may fit, another decode.
-Times are wall time and CPU time: on a shared machine the CPU time is an estimate of the wall time on one core alone.
+    python nbs/benchmarks/pyramid_points.py FOLDER [--images 15 5] [--lmbdas .004 .001] [--steps
+        250] [--start shipped none]
+    python nbs/benchmarks/pyramid_points.py FOLDER --seconds 0 2 15 60 300 --threads 2 --out
+        pyramid_times.tsv
+
+With `--seconds`: a time budget instead of steps.
+
+FOLDER holds kodim01.png ... Every file is written by one process and decoded by another; existing
+rows are not measured again. Files in the folder of --keep, with the output of their encoder, are
+decoded and not fitted again: one machine may fit, another decode. Times are wall time and CPU
+time: on a shared machine the CPU time is an estimate of the wall time on one core alone.
 """
 
 import argparse, json, tempfile
@@ -81,9 +88,7 @@ if __name__ == "__main__":
             )
             dec = decoded(source, out, threads=a.threads)
             if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3:
-                raise SystemExit(
-                    f"{key}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}"
-                )
+                raise SystemExit(f"{key}: encoder {enc['said_db']} dB, decoder {dec['psnr_db']} dB")
             table.add(
                 dict(zip(("image", "lmbda", unit, "start"), key))
                 | enc

@@ -1,7 +1,10 @@
-"""Bits of pyramid files by part: `python nbs/benchmarks/pyramid_shares.py FOLDER FILES [--out pyramid_shares.tsv]`
+"""Bits of pyramid files by part.
 
-FOLDER holds kodim01.png ..., FILES the output of `pyramid_points.py FOLDER --keep FILES`. Every file is also decoded in three new processes:
-with one thread, with two, and with other kernels of OpenBLAS; `same` states whether all three results are equal. Existing rows are not measured again.
+    python nbs/benchmarks/pyramid_shares.py FOLDER FILES [--out pyramid_shares.tsv]
+
+FOLDER holds kodim01.png ..., FILES the output of `pyramid_points.py FOLDER --keep FILES`. Every
+file is also decoded in three new processes: with one thread, with two, and with other kernels of
+OpenBLAS; `same` states whether all three results are equal. Existing rows are not measured again.
 """
 
 import argparse
@@ -30,7 +33,7 @@ if __name__ == "__main__":
         + " ".join(f"grid{l}" for l in LEVELS)
         + " decode_1_s decode_2_s same ms_ssim",
         4,
-        "Bytes of each part of a pyramid file (header: whatever is none of the others, the ends of the coder, too)",
+        "Bytes of each part of a latent file (header: what belongs to no other part)",
     )
     for p in sorted(a.files.glob("*.iic")):
         key = p.stem.split("_")

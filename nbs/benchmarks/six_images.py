@@ -1,8 +1,11 @@
-"""Six Kodak images at four rates, with real files: `python nbs/benchmarks/six_images.py FOLDER [--seconds 172] [--threads 2]`
+"""Six Kodak images at four rates, with real files.
 
-Every point is fitted in a separate process, one at a time, written to FOLDER, decoded from there in another process, and
-compared with the source. One row per point is written to results/siren_six.tsv; existing points are not measured again.
-IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+    python nbs/benchmarks/six_images.py FOLDER [--seconds 172] [--threads 2]
+
+Every point is fitted in a separate process, one at a time, written to FOLDER, decoded from there
+in another process, and compared with the source. One row per point is written to
+results/siren_six.tsv; existing points are not measured again. IMPLICIT_COMPRESS_DATA names the
+folder that holds kodak/.
 """
 
 import argparse, os, subprocess, sys
@@ -11,7 +14,9 @@ from pathlib import Path
 
 IMAGES, RATES = (1, 5, 8, 15, 20, 23), (0.1, 0.2, 0.35, 0.6)
 TABLE = Path(__file__).parent / "results" / "siren_six.tsv"
-COLUMNS = "image target_bpp bytes bpp psnr_db encode_s decode_s steps hidden layers tiles threads date".split()
+COLUMNS = (
+    "image target_bpp bytes bpp psnr_db encode_s decode_s steps hidden layers tiles threads date"
+).split()
 ENCODE = """import sys, time
 from implicit_compress.codec.api import compress
 t = time.time(); f = compress(sys.argv[1], bpp=float(sys.argv[3]), seconds=float(sys.argv[4]), threads=int(sys.argv[5]), progress=False)
@@ -22,8 +27,14 @@ from implicit_compress.codec.api import decompress
 from implicit_compress.bitstream.header import peek
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
-data = Path(sys.argv[2]).read_bytes(); t = time.time(); y = decompress(data); s = time.time() - t
-h = peek(data); print(len(data), 8*len(data)/(y.shape[0]*y.shape[1]), psnr(y, load_image(sys.argv[1])), round(s, 2), h.args['hidden'], h.args['layers'], h.tiles)"""
+data = Path(sys.argv[2]).read_bytes()
+t = time.time()
+y = decompress(data)
+s = time.time() - t
+h = peek(data)
+rate = 8 * len(data) / (y.shape[0] * y.shape[1])
+quality = psnr(y, load_image(sys.argv[1]))
+print(len(data), rate, quality, round(s, 2), h.args['hidden'], h.args['layers'], h.tiles)"""
 
 
 def run(code, *args):

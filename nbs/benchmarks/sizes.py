@@ -1,7 +1,11 @@
-"""From one pixel to 24 megapixels: `python nbs/benchmarks/sizes.py FOLDER [--seconds 60]`
+"""From one pixel to 24 megapixels.
 
-Kodak images side by side, cropped to size, at 0.1 bits per pixel (100 bytes for small ones), with networks alone and with coefficients;
-time and peak memory of the encoder and of the decoder, each in a separate process. One row per size is written to results/sizes.tsv. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+    python nbs/benchmarks/sizes.py FOLDER [--seconds 60]
+
+Kodak images side by side, cropped to size, at 0.1 bits per pixel (100 bytes for small ones), with
+networks alone and with coefficients; time and peak memory of the encoder and of the decoder, each
+in a separate process. One row per size is written to results/sizes.tsv. IMPLICIT_COMPRESS_DATA
+names the folder that holds kodak/.
 """
 
 import argparse, os
@@ -19,7 +23,10 @@ SIZES = (
     (2048, 3072),
     (4096, 5860),
 )  # rows, columns
-PEAK = "\nimport resource; print(json.dumps(dict(json.loads(said), peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss//1024)))"
+PEAK = """
+import resource
+peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+print(json.dumps(dict(json.loads(said), peak_mb=peak_mb)))"""
 
 
 def mosaic(h, w):

@@ -1,7 +1,11 @@
-"""Skip connections at equal size: `python nbs/benchmarks/skips.py FOLDER`
+"""Skip connections at equal size.
 
-The center 384x256 of three Kodak images at 0.2 and 0.6 bits per pixel, 2,000 steps, one thread, with and without skip connections; decoded in a new process. One
-row per point is written to results/skips.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
+    python nbs/benchmarks/skips.py FOLDER
+
+The center 384x256 of three Kodak images at 0.2 and 0.6 bits per pixel, 2,000 steps, one thread,
+with and without skip connections; decoded in a new process. One row per point is written to
+results/skips.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder
+that holds kodak/.
 """
 
 import os, sys

@@ -1,7 +1,10 @@
-"""Pruning, hashing and a smaller dense network at equal size: `python nbs/benchmarks/sparsity.py FOLDER`
+"""Pruning, hashing and a smaller dense network at equal size.
 
-Two Kodak images (the center 384x256) at two rates, 600 steps per fit, one thread. Every network is as large as its bytes allow: a pruned or
-hashed one has more weights, each of them cheaper. Files are decoded in a new process. One row per point is written to results/sparsity.tsv; existing
+    python nbs/benchmarks/sparsity.py FOLDER
+
+Two Kodak images (the center 384x256) at two rates, 600 steps per fit, one thread. Every network
+is as large as its bytes allow: a pruned or hashed one has more weights, each of them cheaper.
+Files are decoded in a new process. One row per point is written to results/sparsity.tsv; existing
 rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 

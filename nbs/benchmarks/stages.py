@@ -1,9 +1,12 @@
-"""Every stage of the codec, alone and combined, as a real file: `python nbs/benchmarks/stages.py FOLDER [--bpp 0.4] [--steps 300]`
+"""Every stage of the codec, alone and combined, as a real file.
 
-The demo image is compressed with each stage enabled, with one thread and again with two; the file is decoded in new
-processes with one thread and with two, with three kernels of OpenBLAS. One row per stage is written to results/stages.tsv: bytes, PSNR, and
-whether the PSNR is that of the encoder (round_trip), all decoders give the same pixels (same_pixels) and both encoders the same file
-(same_file). Existing rows are not measured again.
+    python nbs/benchmarks/stages.py FOLDER [--bpp 0.4] [--steps 300]
+
+The demo image is compressed with each stage enabled, with one thread and again with two; the file
+is decoded in new processes with one thread and with two, with three kernels of OpenBLAS. One row
+per stage is written to results/stages.tsv: bytes, PSNR, and whether the PSNR is that of the
+encoder (round_trip), all decoders give the same pixels (same_pixels) and both encoders the same
+file (same_file). Existing rows are not measured again.
 """
 
 import argparse

@@ -1,8 +1,12 @@
-"""Size from float32 to a file, stage by stage, at equal quality: `python nbs/benchmarks/storage.py FOLDER`
+"""Size from float32 to a file, stage by stage, at equal quality.
 
-kodim15, the center 384x256; networks of ten layers and three widths, 600 steps, one thread. The first rows hold what the same fit would
-need as float32, float16 and as 8-bit integers rounded after the fit, raw and range coded: computed here, without a file of this codec. The others are real
-files decoded in a new process. One row per point is written to results/storage.tsv; existing rows are not measured again.
+    python nbs/benchmarks/storage.py FOLDER
+
+kodim15, the center 384x256; networks of ten layers and three widths, 600 steps, one thread. The
+first rows hold what the same fit would need as float32, float16 and as 8-bit integers rounded
+after the fit, raw and range coded: computed here, without a file of this codec. The others are
+real files decoded in a new process. One row per point is written to results/storage.tsv; existing
+rows are not measured again.
 """
 
 import os, sys
@@ -86,7 +90,7 @@ if __name__ == "__main__":
         "storage.tsv",
         "way width bytes psnr_db encode_s",
         2,
-        "what a network takes, stage by stage; kodim15, middle 384x256, ten layers, 600 steps, one thread",
+        "size of a network by stage; kodim15, center 384x256, ten layers, 600 steps, one thread",
     )
     x = middle(load_image(Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak" / "kodim15.png"))
     np.save(source := folder / "kodim15.npy", x)

@@ -1,9 +1,13 @@
-"""Accuracy of every kind of target: `python nbs/benchmarks/targets.py [--sets kodak clic] [--methods instant siren hybrid pyramid]`
+"""Accuracy of every kind of target.
 
-IMPLICIT_COMPRESS_DATA names the folder that holds kodak/ and clic/. `instant` (coefficients alone) encodes all 24 Kodak images and the first
-six of clic at four qualities and three sizes; networks alone (siren), networks and coefficients (hybrid) and pyramids encode six of each at
-one size and one quality. Every file is written by one process and decoded by another; its warnings are part of the row. Existing
-rows in results/targets.tsv are not measured again.
+    python nbs/benchmarks/targets.py [--sets kodak clic] [--methods instant siren hybrid
+        pyramid]
+
+IMPLICIT_COMPRESS_DATA names the folder that holds kodak/ and clic/. `instant` (coefficients
+alone) encodes all 24 Kodak images and the first six of clic at four qualities and three sizes;
+networks alone (siren), networks and coefficients (hybrid) and pyramids encode six of each at one
+size and one quality. Every file is written by one process and decoded by another; its warnings
+are part of the row. Existing rows in results/targets.tsv are not measured again.
 """
 
 import argparse, json, os, tempfile
@@ -22,7 +26,8 @@ with warnings.catch_warnings(record=True) as seen:
     f = compress(source, **json.loads(how))
 open(out, 'wb').write(f)
 said = ' / '.join(str(w.message) for w in seen)
-print(json.dumps(dict(seconds=round(time.time() - t, 1), said_db=float(f.psnr), warning=said, remark=f.remark)))"""
+row = dict(seconds=round(time.time() - t, 1), said_db=float(f.psnr))
+print(json.dumps(row | dict(warning=said, remark=f.remark)))"""
 ALL = [("psnr", v) for v in (28, 32, 36, 40)] + [("bpp", v) for v in (0.1, 0.3, 1.0)]
 METHODS = {  # name: (arguments of compress, seconds of fitting, targets)
     "instant": (dict(preset="instant"), None, ALL),
@@ -63,7 +68,8 @@ if __name__ == "__main__":
         "targets.tsv",
         columns,
         5,
-        "targets and what was reached; miss: dB above the quality, or per cent above the size; budget_s: seconds of fitting that were asked for",
+        "targets and reached values; miss: dB above the quality, or per cent above the rate; "
+        "budget_s: requested seconds of fitting",
     )
     with tempfile.TemporaryDirectory() as d:
         for method, name in product(a.methods, a.sets):
@@ -82,7 +88,7 @@ if __name__ == "__main__":
                 dec = decoded(source, out, a.threads)
                 if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3:
                     raise SystemExit(
-                        f"{source.stem}: the encoder said {enc['said_db']} dB, the decoder finds {dec['psnr_db']}"
+                        f"{source.stem}: encoder {enc['said_db']} dB, decoder {dec['psnr_db']} dB"
                     )
                 table.add(
                     dict(

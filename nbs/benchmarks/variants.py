@@ -1,10 +1,15 @@
-"""Other activations than the sine: `python nbs/benchmarks/variants.py`
+"""Other activations than the sine.
 
-At equal shapes, steps and pixels: ten layers of width 20 (ReLU with Fourier features: the same number of weights), 500 steps of Muon over 8,192 pixels, one thread, on kodim05, kodim15
-and kodim23 reduced to 192x128 and on a page of text, every variant at three learning rates and at its two or three frequencies. PSNR of the floating-point
-network on the whole image, without files, as only sines have an exact decoder. One row per fit is written to results/variants.tsv; existing rows
-are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded rows of rendered pages are from before
-the change to the basic font layout (`bench.datasets`): some letters are shifted by a pixel since then.
+    python nbs/benchmarks/variants.py
+
+At equal shapes, steps and pixels: ten layers of width 20 (ReLU with Fourier features: the same
+number of weights), 500 steps of Muon over 8,192 pixels, one thread, on kodim05, kodim15 and
+kodim23 reduced to 192x128 and on a page of text, every variant at three learning rates and at its
+two or three frequencies. PSNR of the floating-point network on the whole image, without files, as
+only sines have an exact decoder. One row per fit is written to results/variants.tsv; existing
+rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/. Recorded
+rows of rendered pages are from before the change to the basic font layout (`bench.datasets`):
+some letters are shifted by a pixel since then.
 """
 
 import time
@@ -37,7 +42,7 @@ class Skip(Plain):
 
 
 class Finer(Plain):
-    "FINER: frequencies that grow with the argument (Liu et al. 2024): sin((|z| + 1) z), with a wide initialisation of the first biases"
+    "FINER (Liu et al. 2024): sin((|z| + 1) z), with a wide initialization of the first biases"
 
     def __init__(self, *a, **kw):
         super().__init__(*a, **kw)

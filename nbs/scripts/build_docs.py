@@ -1,10 +1,12 @@
-"""Build the documentation site without Quarto: nbdev prepares the notebooks, smalldocs renders them.
+"""Build the documentation site without Quarto: nbdev prepares the notebooks, smalldocs renders
+them.
 
     pip install -e '.[dev,docs]'
     python nbs/scripts/build_docs.py [FOLDER]      # in the root of the project; the site lands in FOLDER/_docs (_site/_docs)
 
-The site loads nothing from other hosts: formulas are MathML, which browsers render, and fonts are those of the system.
-The sources remain valid for Quarto, so nbdev_docs can build pages from them if Quarto is installed.
+The site loads nothing from other hosts: formulas are MathML, which browsers render, and fonts are
+those of the system. The sources remain valid for Quarto, so nbdev_docs can build pages from them
+if Quarto is installed.
 """
 
 import html, json, re, shutil, subprocess, sys
@@ -38,7 +40,7 @@ PACKAGES = {  # folder of a package: title of its section
 
 
 def prepare():
-    "Let nbdev process all notebooks without its cache, which ignores changes of the package; returns the output folder"
+    "Let nbdev process all notebooks, without its cache; returns the output folder"
     cfg = get_config()
     refresh_quarto_yml()
     nbdev_sidebar.__wrapped__(path=cfg.nbs_path)
@@ -66,7 +68,7 @@ def page_name(nb, path):
 
 
 def stage(prepared, folder):
-    "Copy the `prepared` pages to `folder` in the form that smalldocs expects: final names, and links that also work from disk"
+    "Copy the `prepared` pages to `folder` with final names, and links that also work from disk"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(prepared, folder, ignore=NOT_PAGES)
     simplify_config(folder)
@@ -112,7 +114,7 @@ def fold(nb):
 
 
 def mend_docs(nb):
-    "Correct the function documentation of nbdev: no links inside code, and shell commands under their names"
+    "Correct the documentation of nbdev: no links in code, shell commands under their names"
     for cell in nb["cells"]:
         name = re.search(r"^show_doc\((\w+)\)", "".join(cell["source"]), re.M)
         for data in (o.get("data", {}) for o in cell.get("outputs", []) if name):
@@ -141,7 +143,7 @@ def command_doc(text, name):
 
 
 def sidebar(pages, folder):
-    "Content of the sidebar: the folders, with the pages in the order of their last mention on the first page; then packages, by number"
+    "Content of the sidebar: folders, in the order of the first page; then packages, by number"
     first = "".join(
         line for cell in pages[folder / "index.ipynb"]["cells"] for line in cell["source"]
     )
@@ -165,7 +167,7 @@ def sidebar(pages, folder):
 
 
 def relink(text, site, up, names, numbered):
-    "Make links to the site relative, and rename links to notebooks; links to the repository are kept"
+    "Make links to the site relative, and rename links to notebooks; keep those to the repository"
     text = text.replace(site, up)
     return re.sub(
         r"\]\((?![a-z]+:)[^)\s]*\)", lambda link: numbered.sub(lambda m: names[m[1]], link[0]), text
@@ -179,7 +181,8 @@ def formula(found):
         lambda m: f"\\{m[1]}" + dict(lfloor="⌊", rfloor="⌋", lceil="⌈", rceil="⌉")[m[2] + m[3]],
         html.unescape(found[2]),
     )
-    return f'<span class="math {found[1]}">{convert(tex, display="block" if found[1] == "display" else "inline")}</span>'
+    display = "block" if found[1] == "display" else "inline"
+    return f'<span class="math {found[1]}">{convert(tex, display=display)}</span>'
 
 
 def wrapped(found):
@@ -196,7 +199,7 @@ def wrapped(found):
 
 
 def without_lost_places(page):
-    "The text of a page; links to a missing anchor of another page (nbdev also links private names) are replaced by links to the page"
+    "The text of a page; links to a missing anchor of another page become links to the page"
 
     def kept(link):
         to = page.parent / link[1] if link[1] else page

@@ -4,9 +4,11 @@
     python nbs/scripts/encoder_snapshot.py > after.txt       # after it, on the same machine
     diff before.txt after.txt
 
-Every row of nbs/benchmarks/stages.py, latent pyramids at several rates, lossless files and other kinds of images are encoded with a
-fixed number of steps and one thread. Fits run in floating point, so hashes of different machines need not agree: compare only on one
-machine, with the same versions of the libraries. `--check FILE` compares with a saved list and exits with code 1 on any difference.
+Every row of nbs/benchmarks/stages.py, latent pyramids at several rates, lossless files and other
+kinds of images are encoded with a fixed number of steps and one thread. Fits run in floating
+point, so hashes of different machines need not agree: compare only on one machine, with the same
+versions of the libraries. `--check FILE` compares with a saved list and exits with code 1 on any
+difference.
 """
 
 import argparse

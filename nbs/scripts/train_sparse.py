@@ -1,7 +1,10 @@
-"""Fit the tables of `wavelet.codec` on photographs: `python nbs/scripts/train_sparse.py FOLDER [--pictures 36]`
+"""Fit the tables of `wavelet.codec` on photographs.
 
-FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped tables: BSDS500). Prints the lines for the notebook 45_wavelet/00_codec: WEIGHTS and PRIORS.
-Existing files need the tables they were written with, so a change of the tables needs a new header of the coefficients.
+    python nbs/scripts/train_sparse.py FOLDER [--pictures 36]
+
+FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped tables: BSDS500).
+Prints the lines for the notebook 45_wavelet/00_codec: WEIGHTS and PRIORS. Existing files need the
+tables they were written with, so a change of the tables needs a new header of the coefficients.
 """
 
 import argparse, base64, textwrap
