@@ -74,9 +74,9 @@ def plot_curves(
     from matplotlib.ticker import ScalarFormatter
 
     ax = ax or plt.subplots(figsize=(6.5, 4.5))[1]
-    for name, s in (others or {}).items():
-        ax.plot(s["bpp"], s["psnr_db"], lw=0.8, alpha=0.6, ls=":", label=name)
     _plot_codecs(ax, found, metric, across, ours)
+    for name, s in (others or {}).items():
+        ax.plot(s["bpp"], s["psnr_db"], lw=1, alpha=0.7, ls=":", label=name)
     ax.set(xscale="log", xlabel=LABELS[across], ylabel=LABELS[metric])
     if across == "bpp":
         low, high = ax.get_xlim()
