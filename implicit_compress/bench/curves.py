@@ -76,7 +76,8 @@ class _Selection:
         self.failed = _failures(self.cells)
         self.images = {r["image"] for r in rows}
         self.points = set(self.cells)
-        self.images_out, self.points_out = {}, {}  # left out: reason
+        self.images_out = {}  # left out: reason
+        self.points_out = {}
 
     def failed_images(self, points):
         "Images that failed at any of the points"

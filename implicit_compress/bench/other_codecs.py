@@ -69,7 +69,8 @@ class Codec(NamedTuple):
         x: np.ndarray,  # (h,w,c) samples
     ):
         "Raise a `CodecError` if the codec is not installed or does not support the image"
-        c, depth = x.shape[2], 8 * x.itemsize
+        c = x.shape[2]
+        depth = 8 * x.itemsize
         if c not in self.channels or depth not in self.depths:
             channels = " or ".join(map(str, self.channels))
             depths = " or ".join(map(str, self.depths))
@@ -166,7 +167,8 @@ def _one_target(codec, **targets):
         raise ValueError(f"{codec.name} needs one of bpp, psnr and quality")
     ((kind, value),) = given.items()
     if kind == "quality":
-        low, high = codec.qualities[0], codec.qualities[-1]
+        low = codec.qualities[0]
+        high = codec.qualities[-1]
         if not low <= value <= high:
             raise ValueError(f"{codec.name} takes quality {low} to {high}, not {value}")
     elif not 0 < value < math.inf:

@@ -44,7 +44,9 @@ def _render_table(
     w: int,  # its width
 ):
     "Render a ruled table of three rows and four columns into the lower left"
-    top, left, pitch = h - 96, 18, 24
+    top = h - 96
+    left = 18
+    pitch = 24
     column = w // 2 - left
     for i in range(4):
         d.line((left, top + pitch * i, w // 2, top + pitch * i), 0)
@@ -151,8 +153,12 @@ CODE = (
     "assert sum(map(len, files.values())) < 9000",
     "raise SystemExit('done')",
 )  # the text in the editor: part of the recorded results, not to be edited
-COMMENT, STRING, PLAIN = (120, 150, 110), (220, 180, 120), (210, 214, 220)
-KEYWORD, LINE_NUMBER, BACKGROUND = (200, 120, 210), (90, 96, 110), (30, 32, 40)
+COMMENT = (120, 150, 110)  # colors of the editor: red, green, blue
+STRING = (220, 180, 120)
+PLAIN = (210, 214, 220)
+KEYWORD = (200, 120, 210)
+LINE_NUMBER = (90, 96, 110)
+BACKGROUND = (30, 32, 40)
 
 # %% ../../nbs/75_bench/00_synthetic.ipynb #5e7a0018
 def _line_color(

@@ -204,7 +204,8 @@ def plot_symbols(
         ax.set_axis_off()
         ax.set_title(f"{kind}: none", fontsize=9)
         return
-    lo, hi = int(symbols.min()), int(symbols.max())
+    lo = int(symbols.min())
+    hi = int(symbols.max())
     width = max(1, (hi - lo + 1) // MAX_SYMBOL_BINS)
     bins = np.arange(lo, hi + width + 1, width) - 0.5
     ax.hist(symbols, bins=bins, color="#2ca02c", alpha=0.7, label="symbols")

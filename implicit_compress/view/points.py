@@ -36,10 +36,13 @@ def bench_rows(
     "Rows with a rate or an error, with the column names of `curves`, and the folder of their files"
     if isinstance(results, (str, Path)):
         path = Path(results)
-        rows, name = read_rows(path), path.stem
+        rows = read_rows(path)
+        name = path.stem
         home = path if path.is_dir() else path.parent
     else:
-        rows, name, home = list(results), "results", None
+        rows = list(results)
+        name = "results"
+        home = None
     out = []
     for r in rows:
         if "bpp" in r or "error" in r:

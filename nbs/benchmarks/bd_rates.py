@@ -49,8 +49,8 @@ def latents(init="shipped"):
         return r["start"] == init or (init == "none" and r["lmbda"] < 4e-3)
 
     own = [
-        dict(r, codec="pyramid", asked=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
-        for r in read_rows(RESULTS / "pyramid_kodak.tsv")
+        dict(r, codec="latent", asked=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
+        for r in read_rows(RESULTS / "latent_kodak.tsv")
         if has_init(r)
     ]
     # requested and automatic random weights give the same file: one point of both
@@ -105,8 +105,8 @@ if __name__ == "__main__":
         ("siren", "instant"),
     )
     against = ["jpeg", "jpeg2000", "webp", "avif", "instant", "Cool-chic"]
-    print_rates("Latents, six images (latent.ipynb)", only(latents(), SIX), against, ("pyramid",))
+    print_rates("Latents, six images (latent.ipynb)", only(latents(), SIX), against, ("latent",))
     print_rates(
-        "Latents, random weights, six images", only(latents("none"), SIX), against, ("pyramid",)
+        "Latents, random weights, six images", only(latents("none"), SIX), against, ("latent",)
     )
-    print_rates("Latents, 24 images", latents(), against, ("pyramid",))
+    print_rates("Latents, 24 images", latents(), against, ("latent",))

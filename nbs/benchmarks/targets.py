@@ -5,7 +5,7 @@
 
 IMPLICIT_COMPRESS_DATA names the folder that holds kodak/ and clic/. `instant` (coefficients
 alone) encodes all 24 Kodak images and the first six of clic at four qualities and three sizes;
-networks alone (siren), networks and coefficients (hybrid) and pyramids encode six of each at one
+networks alone (siren), networks and coefficients (hybrid) and latents encode six of each at one
 size and one quality. Every file is written by one process and decoded by another; its warnings
 are part of the row. Existing rows in results/targets.tsv are not measured again.
 """

@@ -1,8 +1,8 @@
-"""Bits of pyramid files by part.
+"""Bits of latent files by part.
 
-    python nbs/benchmarks/pyramid_shares.py FOLDER FILES [--out pyramid_shares.tsv]
+    python nbs/benchmarks/latent_shares.py FOLDER FILES [--out latent_shares.tsv]
 
-FOLDER holds kodim01.png ..., FILES the output of `pyramid_points.py FOLDER --keep FILES`. Every
+FOLDER holds kodim01.png ..., FILES the output of `latent_points.py FOLDER --keep FILES`. Every
 file is also decoded in three new processes: with one thread, with two, and with other kernels of
 OpenBLAS; `same` states whether all three results are equal. Existing rows are not measured again.
 """
@@ -25,7 +25,7 @@ if __name__ == "__main__":
     )
     a.add_argument("folder", type=Path)
     a.add_argument("files", type=Path)
-    a.add_argument("--out", default="pyramid_shares.tsv")
+    a.add_argument("--out", default="latent_shares.tsv")
     a = a.parse_args()
     table = Table(
         a.out,

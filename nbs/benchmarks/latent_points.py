@@ -1,9 +1,9 @@
-"""Pyramids of Kodak images.
+"""Latents of Kodak images.
 
-    python nbs/benchmarks/pyramid_points.py FOLDER [--images 15 5] [--lmbdas .004 .001] [--steps
+    python nbs/benchmarks/latent_points.py FOLDER [--images 15 5] [--lmbdas .004 .001] [--steps
         250] [--start shipped none]
-    python nbs/benchmarks/pyramid_points.py FOLDER --seconds 0 2 15 60 300 --threads 2 --out
-        pyramid_times.tsv
+    python nbs/benchmarks/latent_points.py FOLDER --seconds 0 2 15 60 300 --threads 2 --out
+        latent_times.tsv
 
 With `--seconds`: a time budget instead of steps.
 
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     a.add_argument("--seconds", type=float, nargs="+")
     a.add_argument("--threads", type=int, default=1)
     a.add_argument("--start", nargs="+", default=["shipped", "none"])
-    a.add_argument("--out", default="pyramid.tsv")
+    a.add_argument("--out", default="latent.tsv")
     a.add_argument("--device", help="where to fit: cuda; default this processor")
     a.add_argument("--keep", type=Path, help="folder where the files stay")
     a = a.parse_args()
