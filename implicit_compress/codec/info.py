@@ -12,7 +12,7 @@ from ..hybrid.codec import wavelet_of
 from ..bitstream.header import Header
 from ..bitstream.container import ledger, unpack
 from ..bitstream.limits import Limits, nested_files
-from ..siren.weight_layout import read_codebook
+from ..siren.codebook import read_codebook
 from ..latent.format import spec_from_header, read_latents
 from ..wavelet.codec import UNIT, read_sparse
 

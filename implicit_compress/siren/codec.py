@@ -21,8 +21,8 @@ from ..bitstream.container import ledger, pack
 from ..bitstream.limits import Limits
 from ..entropy.generic import decode_symbols, encode_symbols
 from .integer import render_integer
-from .weight_layout import hidden_weights, layers_from_segments, sizes_of
-from .hashing import sharing_of
+from .spec import NetworkSpec, sharing_of_ratio, spec_of_header
+from .weight_layout import finest_grade, layers_from_segments, segment_sizes
 from ..image.samples import to_float
 from ..image.tiling import split
 
@@ -66,10 +66,9 @@ def guess(
 ) -> tuple:  # (Siren, settings of `fit`)
     "Initial network for an image, and settings of its fit"
     from implicit_compress.siren.optim import cosine_schedule
-    from implicit_compress.bitstream.header import count_weights
     from implicit_compress.siren.network import Siren
 
-    n = count_weights(*shape, x.shape[2])
+    n = NetworkSpec(*shape, x.shape[2]).n_weights
     w0 = min(60.0, max(15.0, 20 * math.sqrt(n / 7500)))
     mean = np.stack(
         [to_float(x[t:b, l:r]).mean((0, 1)) for t, l, b, r in boxes or [(0, 0, *x.shape[:2])]]
@@ -84,9 +83,9 @@ def guess(
         skips=skips,
     )
     if sharing:
-        from implicit_compress.siren.hashing import pooled
+        from implicit_compress.siren.shared_network import share_weights
 
-        net = pooled(net, sharing)
+        net = share_weights(net, sharing)
     return net, dict(
         seed=seed,
         batch=max(16384, 1024 * len(mean)),
@@ -393,7 +392,10 @@ def encode_siren(
         raise ValueError(
             "pool: a network of one layer has no hidden weights; give more bytes, or a shape"
         )
-    sharing = sharing_of(hidden_weights(width, depth, tiles), pool, hashing) if pool else None
+    sharing = None
+    if pool:
+        n_hidden = NetworkSpec(width, depth, x.shape[2], tiles).n_hidden
+        sharing = sharing_of_ratio(n_hidden, pool, hashing)
     plan = split(x, tiles)
     args = (
         dict(hidden=width, layers=depth)
@@ -449,7 +451,9 @@ def encode_siren(
         )
 
         def written():
-            out = File(pack(header(**freeze.args()), *encode_symbols(coder, freeze.segments())))
+            out = File(
+                pack(header(**freeze.header_fields()), *encode_symbols(coder, freeze.segments()))
+            )
             y = render_integer(
                 freeze.layers(),
                 *x.shape[:2],
@@ -470,20 +474,15 @@ def encode_siren(
 def drawn(h, models, words, scale, box, threads, limits):
     "Decode the image of a SIREN file"
     a, boxes = h.args, h.boxes
-    width, depth, codes, sharing = (
-        a["hidden"],
-        a["layers"],
-        a["steps"],
-        (a["hashing"], a["pool"]) if "pool" in a else None,
-    )
+    codes, spec = a["steps"], spec_of_header(h)
     segments = decode_symbols(
         a.get("coder", "range"),
         (models, words),
-        sizes_of(width, depth, h.channels, len(codes) - 6, h.tiles, sharing),
+        segment_sizes(spec, finest_grade(codes)),
         limits.weights,
     )
     return render_integer(
-        layers_from_segments(segments, codes, width, depth, h.tiles, sharing, a.get("codebook")),
+        layers_from_segments(segments, codes, spec, a.get("codebook")),
         h.height,
         h.width,
         h.depth,

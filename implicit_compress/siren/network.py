@@ -22,6 +22,7 @@ class CoordNet(nn.Module):
 
     unit = 1.0  # scale of the weights relative to the usual units, the last layer excepted
     stride = 1.0  # factor of the learning rate of hidden matrices
+    sharing = None  # rule by which hidden weights are computed from a pool, if any
 
     def __init__(
         self,

@@ -15,7 +15,8 @@ from ..entropy.segments import read_runs
 from ..entropy.integers import read_varint
 from ..entropy.generic import decode_symbols
 from ..runtime.fixed_point import STEP_SIZES
-from ..siren.weight_layout import layers_from_segments, sizes_of
+from ..siren.spec import spec_of_header
+from ..siren.weight_layout import finest_grade, layers_from_segments, segment_sizes
 
 # %% ../../nbs/80_view/10_inspect.ipynb #e5a1d63f
 def _detail_networks(data):
@@ -81,14 +82,11 @@ def unpack_network(
             "`networks` returns those that it contains"
         )
     a = header.args
-    sharing = (a["hashing"], a["pool"]) if "pool" in a else None
-    shape = a["hidden"], a["layers"]
-    sizes = sizes_of(*shape, header.channels, len(a["steps"]) - 6, header.tiles, sharing)
+    spec = spec_of_header(header)
+    sizes = segment_sizes(spec, finest_grade(a["steps"]))
     coder = a.get("coder", "range")
     segments = decode_symbols(coder, (models, payload), sizes)
-    layers = layers_from_segments(
-        segments, a["steps"], *shape, header.tiles, sharing, a.get("codebook")
-    )
+    layers = layers_from_segments(segments, a["steps"], spec, a.get("codebook"))
     runs = read_runs(models, len(sizes)) if coder == "range" else []
     return UnpackedNetwork(header, segments, layers, runs)
 

@@ -358,7 +358,7 @@ def test_choices_are_those_of_the_modules(arguments):
     "The declaration lists what the stages can do"
     from implicit_compress.hybrid.codec import COLOURS, DETAILS
     from implicit_compress.entropy.generic import CODERS
-    from implicit_compress.siren.hashing import HASHINGS
+    from implicit_compress.siren.spec import HASHINGS
     from implicit_compress.siren.prune import PRUNERS
     from implicit_compress.siren.quantize import QUANTIZERS
 

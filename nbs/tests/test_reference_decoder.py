@@ -38,7 +38,9 @@ from implicit_compress.latent.format import (
 )
 from implicit_compress.latent.synthesis import SynthesisSpec
 from implicit_compress.lossless.codec import encode_lossless, index_values
-from implicit_compress.siren.weight_layout import sizes_of, write_codebook
+from implicit_compress.siren.codebook import write_codebook
+from implicit_compress.siren.spec import spec_of_header
+from implicit_compress.siren.weight_layout import finest_grade, segment_sizes
 from implicit_compress.transform.wavelet import WAVELETS, Band, band_sizes, recompose_exact
 from implicit_compress.wavelet.codec import PRIORS, WEIGHTS, Coefficients
 from reference_decoder import entropy, fields, latent, wavelet
@@ -199,11 +201,8 @@ def test_models(seed):
 def random_network(rng, h, w, channels, depth=8, coder="range", spread=6, **args):
     "A file of random weights"
     args = dict(hidden=5, layers=3, steps=bytes([30, 34, 38, 42, 30, 30, 30, 33])) | args
-    tiles = len(args.get("tiles", b"")) + 1
-    sharing = (args["hashing"], args["pool"]) if "pool" in args else None
-    sizes = sizes_of(
-        args["hidden"], args["layers"], channels, len(args["steps"]) - 6, tiles, sharing
-    )
+    header = Header(h, w, channels, depth, method("siren"), args)
+    sizes = segment_sizes(spec_of_header(header), finest_grade(args["steps"]))
     segments = [rng.integers(-spread, spread + 1, n) for n in sizes]
     if coder != "range":
         args["coder"] = coder
