@@ -120,12 +120,12 @@ class Neighborhood:
         "Context: expected prediction error, in half octaves"
         own, off, *others = self.planes
         four = self.around(own, at, NEAR[self.kind])
-        doubt = (
+        uncertainty = (
             np.abs(4 * four - four.sum(0)).sum(0) // 4
             + self.around(off, at, NEAR[self.kind]).sum(0)
             + 4 * sum(self.around(p, at, [(0, 0)])[0] for p in others[1::2])
         )
-        return np.searchsorted(OCTAVES, doubt, side="right").astype(np.uint8)
+        return np.searchsorted(OCTAVES, uncertainty, side="right").astype(np.uint8)
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #b4839fe0
 SHIFT = 12  # fractional bits of a predictor's weights

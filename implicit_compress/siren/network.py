@@ -68,7 +68,7 @@ class CoordNet(nn.Module):
         "The colors at `coords`"
         h = self.enter(coords)
         for W, b in self.layers()[:-1]:
-            h = self.bend(h @ W.mT + b[..., None, :])
+            h = self.activation(h @ W.mT + b[..., None, :])
         return h @ self.W[-1].mT + self.b[-1][..., None, :]
 
     def enter(self, coords):
@@ -145,7 +145,7 @@ class SirenFunction(torch.autograd.Function):
 class Siren(CoordNet):
     "Sine network of Sitzmann et al. (2020), with `w0` folded into the weights: layer by layer `sin(W h + b)`, with `skips` `(h + sin(W h + b))/sqrt(2)` from the second on"
 
-    bend = staticmethod(torch.sin)
+    activation = staticmethod(torch.sin)
 
     def __init__(
         self,
@@ -295,7 +295,7 @@ def laplacian(
 class ReluNet(CoordNet):
     "Network of rectified linear units, initialized by He et al. (2015)"
 
-    bend = staticmethod(F.relu)
+    activation = staticmethod(F.relu)
 
     def __init__(
         self,

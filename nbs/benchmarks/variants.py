@@ -50,7 +50,7 @@ class Finer(Plain):
             self.b[0].mul_(2.0)
 
     @staticmethod
-    def bend(z):
+    def activation(z):
         return torch.sin((z.abs() / 30 + 1) * z)
 
 
@@ -58,7 +58,7 @@ class Wire(Plain):
     "A real Gabor wavelet (Saragadam et al. 2023): cosine times Gaussian"
 
     @staticmethod
-    def bend(z):
+    def activation(z):
         return torch.cos(z) * torch.exp(-((z / 6) ** 2))
 
 
@@ -66,7 +66,7 @@ class Gauss(Plain):
     "A Gaussian (Ramasinghe and Lucey 2022)"
 
     @staticmethod
-    def bend(z):
+    def activation(z):
         return torch.exp(-(z**2) / 2)
 
 

@@ -303,7 +303,7 @@ def iic_seeds():
 
 
 def readable(data):
-    "Can the cost of a seed be told?"
+    "Can the cost of a seed be computed?"
     try:
         return cost_of(peek(data))
     except IicError:

@@ -258,7 +258,7 @@ def test_compress_has_the_declared_arguments(arguments):
 
 
 def test_declared_defaults_are_those_of_compress(arguments):
-    "The signature says None, or False for a switch: what is not given can be told from what is"
+    "The signature says None, or False for a switch: what is not given differs from what is"
     for name, a in arguments.ARGUMENTS.items():
         assert inspect.signature(compress).parameters[name].default is (
             False if a.kind is bool else None

@@ -91,8 +91,8 @@ def test_warning_names_the_file_returned():
     f, said = encoded(NOISE[:32, :32], psnr=40, **NETWORK)
     if 0 <= f.psnr - 40 <= 0.1 or f.psnr == math.inf:
         pytest.fail("this target was meant to be out of reach")
-    told = [s for s in said if "40 dB were asked for" in s]
-    assert len(told) == 1 and f"{f.psnr:.2f} dB" in told[0] and f"{len(f):,} bytes" in told[0]
+    named = [s for s in said if "40 dB were asked for" in s]
+    assert len(named) == 1 and f"{f.psnr:.2f} dB" in named[0] and f"{len(f):,} bytes" in named[0]
 
 
 def test_search_of_networks_does_not_run_away():

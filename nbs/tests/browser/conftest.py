@@ -109,7 +109,7 @@ def opened(lab, chromium):
         expect(page.locator("#jp-main-statusbar")).to_contain_text(
             "| Idle"
         )  # the notebook's own indicator is too early
-        page.keyboard.press("Control+b")  # no file browser: room for the widget
+        page.keyboard.press("Control+b")  # no file browser: more space for the widget
         page.locator(".jp-Notebook .jp-CodeCell .cm-content").first.click()
         page.keyboard.press("Shift+Enter")
         return page
