@@ -177,7 +177,7 @@ def resume(
     plan.init = saved.init
     e.warm = plan.init == "analysis"
 
-# %% ../../nbs/60_latent/90_codec.ipynb #e53803e1
+# %% ../../nbs/60_latent/90_codec.ipynb #9eacfe8f
 @dataclass(frozen=True)
 class KeptInit:
     "The initialization of a fit, and its error and rate"
@@ -269,7 +269,7 @@ def open_checkpoint(
     )
     return FitCheckpoint(path, key, (r.steps, None if r.steps else r.seconds))
 
-# %% ../../nbs/60_latent/90_codec.ipynb #cd625360
+# %% ../../nbs/60_latent/90_codec.ipynb #028a21f6
 DEFAULT_BPP = 0.3  # target size if none is given
 
 

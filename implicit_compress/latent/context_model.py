@@ -7,16 +7,18 @@ __all__ = ['CONTEXT_OFFSETS', 'TILE_BITS', 'WAVE_LAG', 'TILE_MARGIN', 'BATCH', '
            'INTER_SCALE_FEATURES', 'FEATURE_BITS', 'MAGNITUDE_GROUPS', 'FEATURES', 'N_CONTEXT_VALUES', 'N_FEATURES',
            'MAX_CONTEXT_VALUE', 'ACTIVATION_BITS', 'MAX_ACTIVATION', 'N_CONTEXT_MATRICES', 'STRIP_ROWS', 'N_SCALES',
            'SCALE_OFFSET', 'OUTPUT_FACTORS', 'OUTPUT_OFFSETS', 'OUTPUT_MIN', 'OUTPUT_MAX', 'INV_LN2_Q30',
-           'TABLE_RANGES', 'TABLE_OF_SCALE', 'ROW_OF_SCALE', 'ROW_STRIDE', 'LatentGrid', 'latent_grids', 'wavefronts',
-           'FeatureTable', 'feature_table', 'PaddedGrid', 'context_features', 'Matrix', 'rescaled',
+           'TABLE_RANGES', 'TABLE_OF_SCALE', 'ROW_OF_SCALE', 'ROW_STRIDE', 'MAX_LATENT', 'LatentGrid', 'latent_grids',
+           'wavefronts', 'FeatureTable', 'feature_table', 'PaddedGrid', 'context_features', 'Matrix', 'rescaled',
            'inter_scale_features', 'floor_inplace', 'clip_inplace', 'ContextModel', 'exp_fixed', 'laplace_counts',
-           'laplace_tables', 'table_bits', 'code_wavefront', 'code_grids', 'read_grids']
+           'laplace_tables', 'table_bits', 'code_residuals', 'code_wavefront', 'CoarserGrids', 'code_grid',
+           'code_grids', 'read_grids']
 
-# %% ../../nbs/60_latent/10_context_model.ipynb #d63a7555
+# %% ../../nbs/60_latent/10_context_model.ipynb #ad6f22cf
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
 import numpy as np
-from ..entropy.range_coder import code_escapes
+from ..entropy.range_coder import RangeReader, RangeWriter, code_escapes
 from ..entropy.models import ROOTS, half_power, table_indices
 from ..runtime.errors import DamagedError, IicError, only_iic_errors
 from ..runtime.threads import single_threaded_blas
@@ -39,7 +41,7 @@ def latent_grids(
     "List the latent grids of an image"
     return [LatentGrid(l, -(-h >> l), -(-w >> l)) for l in reversed(range(finest_level, levels))]
 
-# %% ../../nbs/60_latent/10_context_model.ipynb #e2d57c2d
+# %% ../../nbs/60_latent/10_context_model.ipynb #885bfa89
 CONTEXT_OFFSETS = (
     (0, -1),
     (-1, 0),
@@ -54,10 +56,8 @@ CONTEXT_OFFSETS = (
     (-2, -2),
     (-2, 2),
 )  # row and column offsets of the spatial context, the nearest first
-TILE_BITS, WAVE_LAG = (
-    7,
-    3,
-)  # a tile has 2**7 rows and columns; a row is this many columns behind the one above
+TILE_BITS = 7  # a tile has 2**7 rows and columns
+WAVE_LAG = 3  # a row is this many columns behind the one above
 TILE_MARGIN = 2  # zeros above a tile, and to its left and right
 BATCH = 1 << 15  # positions that are enumerated per batch
 
@@ -65,19 +65,15 @@ BATCH = 1 << 15  # positions that are enumerated per batch
 def wavefronts(
     g: LatentGrid,
 ):  # yields (n,) rows, (n,) columns, and (k,) the end of each of k wavefronts
-    "Decoding order, several wavefronts at a time: latents of one wavefront are not in each other's context"
+    "Decoding order: latents of one wavefront are not in each other's context"
     side = 1 << TILE_BITS
-    down, right, high, wide = (
-        np.arange(0, g.h, side),
-        np.arange(0, g.w, side),
-        min(side, g.h),
-        min(side, g.w),
-    )
-    r, count, some = (
-        np.arange(high),
-        wide + WAVE_LAG * (high - 1),
-        max(1, BATCH // (len(down) * len(right) * high)),
-    )
+    down = np.arange(0, g.h, side)
+    right = np.arange(0, g.w, side)
+    high = min(side, g.h)
+    wide = min(side, g.w)
+    r = np.arange(high)
+    count = wide + WAVE_LAG * (high - 1)
+    some = max(1, BATCH // (len(down) * len(right) * high))  # wavefronts at a time
     for t in range(0, count, some):
         c = np.arange(t, min(t + some, count))[:, None, None, None] - WAVE_LAG * r
         y, x = np.broadcast_arrays(down[:, None, None] + r, right[:, None] + c)
@@ -185,14 +181,13 @@ def context_features(
         out[FEATURES.inter_scale] = inter_scale[:, r >> 1, c >> 1]
     return out
 
-# %% ../../nbs/60_latent/10_context_model.ipynb #55c62ce7
-ACTIVATION_BITS, MAX_ACTIVATION = (
-    10,
-    1 << 24,
-)  # fractional bits of an activation; limit of activations and of inter-scale features
+# %% ../../nbs/60_latent/10_context_model.ipynb #c143dc0f
+ACTIVATION_BITS = 10  # fractional bits of an activation
+MAX_ACTIVATION = 1 << 24  # limit of activations and of inter-scale features
 N_CONTEXT_MATRICES = 4 + N_INTER_SCALE  # number of matrices of the context model
 STRIP_ROWS = 256  # rows per block
-N_SCALES, SCALE_OFFSET = 43, 18  # scales are 2**((s - 18)/4), s = 0..42
+N_SCALES = 43  # scales are 2**((s - 18)/4), s = 0..42
+SCALE_OFFSET = 18
 
 
 class Matrix(NamedTuple):
@@ -345,7 +340,7 @@ def laplace_tables(
         .astype(float)
     )
 
-# %% ../../nbs/60_latent/10_context_model.ipynb #423eb594
+# %% ../../nbs/60_latent/10_context_model.ipynb #afd56b88
 TABLE_OF_SCALE = np.concatenate(
     [np.full(hi - lo, k) for k, (lo, hi, _) in enumerate(TABLE_RANGES)]
 )  # index into `TABLE_RANGES` by scale
@@ -368,114 +363,137 @@ def table_bits(
     )
 
 
+def code_residuals(
+    coder: RangeWriter | RangeReader,
+    k: int,  # index into `TABLE_RANGES`
+    rows: np.ndarray,  # (n,) rows of the tables
+    v: np.ndarray | None = None,  # (n,) int64 differences from the rounded mean; None decodes them
+) -> tuple[np.ndarray, float]:  # (n,) int64 differences, bits
+    "Encode or decode latents that have tables of one length"
+    reach = TABLE_RANGES[k][2]
+    given = None if v is None else table_indices(v, -reach, 2 * reach + 1)
+    i = coder.rows(laplace_tables(k)[rows], given).astype(np.int64)
+    bits = table_bits(k)[rows, i].sum()
+    i -= reach
+    if i.max() > reach:
+        far = (i > reach).nonzero()[0]
+        i[far] = code_escapes(coder, -reach, reach, len(far), None if v is None else v[far])
+    return i, bits
+
+
 def code_wavefront(
-    coder,  # `Writer`, or `Reader`
-    mean,  # (n,) int64 eighths
-    scale,  # (n,) int64 0..42
-    q=None,  # (n,) int64 latents; None decodes them
-) -> tuple:  # (n,) int64, bits
+    coder: RangeWriter | RangeReader,
+    mean: np.ndarray,  # (n,) int64 eighths
+    scale: np.ndarray,  # (n,) int64 0..42
+    q: np.ndarray | None = None,  # (n,) int64 latents; None decodes them
+) -> tuple[np.ndarray, float]:  # (n,) int64 latents, bits
     "Encode or decode the latents of a wavefront"
     whole = mean + 4 >> 3
     off = mean - (whole << 3)
-    flip, row, length, out, bits = (
-        1 - 2 * (off < 0),
-        ROW_OF_SCALE[scale] + np.abs(off) * ROW_STRIDE[scale],
-        TABLE_OF_SCALE[scale],
-        np.empty(len(mean), np.int64),
-        0.0,
-    )
-    n, v = np.bincount(length), None if q is None else flip * (q - whole)
+    flip = 1 - 2 * (off < 0)  # a negative fraction of the mean uses the mirrored table
+    row = ROW_OF_SCALE[scale] + np.abs(off) * ROW_STRIDE[scale]
+    table = TABLE_OF_SCALE[scale]
+    out = np.empty(len(mean), np.int64)
+    bits = 0.0
+    n = np.bincount(table)
+    v = None if q is None else flip * (q - whole)
     for k in n.nonzero()[0]:
-        at, reach = (
-            slice(None) if n[k] == len(out) else (length == k).nonzero()[0],
-            TABLE_RANGES[k][2],
-        )
-        rows = row[at]
-        i = coder.rows(
-            laplace_tables(k)[rows],
-            None if q is None else table_indices(v[at], -reach, 2 * reach + 1),
-        ).astype(np.int64)
-        bits += table_bits(k)[rows, i].sum()
-        i -= reach
-        if i.max() > reach:
-            far = (i > reach).nonzero()[0]
-            i[far] = code_escapes(coder, -reach, reach, len(far), None if q is None else v[at][far])
-        out[at] = i
+        at = slice(None) if n[k] == len(out) else (table == k).nonzero()[0]
+        out[at], more = code_residuals(coder, k, row[at], None if v is None else v[at])
+        bits += more
     out *= flip
     out += whole
     return out, bits
 
-# %% ../../nbs/60_latent/10_context_model.ipynb #6f30bc0e
-def code_grids(
-    coder,  # `Writer`, or `Reader`
-    net,  # list of `Matrix`, as for `ContextModel`
-    grids,  # from `latent_grids`
-    given=None,  # (h,w) int64 for each; None decodes them
-    check=lambda: None,  # called after every batch of wavefronts
-):  # yields (h,w) int64 and bits for each grid
-    "Encode or decode all grids, coarse to fine"
-    parent, grandparent, coarser, inter_scale_weights = (
-        None,
-        None,
-        None,
-        {m.Q.shape[1] - 1: m for m in net[4:]},
-    )  # inter-scale matrices, by their number of coarser grids
-    model = ContextModel(net)
-    for i, g in enumerate(grids):
-        inter_scale = (
-            inter_scale_features(coarser, inter_scale_weights[i])
-            if parent and i in inter_scale_weights
-            else None
-        )
-        q, own, whole, spent = (
-            np.empty((g.h, g.w), np.int64),
-            PaddedGrid(g, TILE_BITS),
-            PaddedGrid(g),
-            0.0,
-        )
-        for r, c, ends in wavefronts(g):
-            at, before, v, a = (
-                own.at(r, c),
-                model.before(context_features(g, r, c, parent, grandparent, inter_scale)),
-                None if given is None else given[i][r, c],
-                0,
-            )
-            around, found = own.around(at, CONTEXT_OFFSETS), np.empty(len(at), np.int64)
-            for b in ends.tolist():
-                found[a:b], bits = code_wavefront(
-                    coder,
-                    *model(own.flat.take(around[:, a:b]), before[:, a:b]),
-                    None if v is None else v[a:b],
-                )
-                own.flat[at[a:b]] = np.minimum(
-                    np.maximum(found[a:b], -MAX_CONTEXT_VALUE), MAX_CONTEXT_VALUE
-                )  # twice as fast as np.clip
-                a, spent = b, spent + bits
-            q[r, c] = found
-            check()
-        if np.abs(q).max() > 1 << 15:
-            raise DamagedError(
-                f"payload: a latent of {np.abs(q).max()}, at most {1 << 15} is possible"
-            )
-        yield q, spent
-        if g is grids[-1]:
-            return  # the finest grid is no context
+# %% ../../nbs/60_latent/10_context_model.ipynb #f62dab4c
+MAX_LATENT = 1 << 15  # largest magnitude of a latent
+
+
+class CoarserGrids(NamedTuple):
+    "Grids that are known when a grid is coded"
+
+    parent: PaddedGrid | None = None
+    grandparent: PaddedGrid | None = None
+    stack: np.ndarray | None = None  # (k,h,w) int16: all coarser grids, parent first, at its size
+
+    def with_grid(self, g: LatentGrid, q: np.ndarray):
+        "The same for the next finer grid, after `q` (h,w)"
         q = np.clip(q, -MAX_CONTEXT_VALUE, MAX_CONTEXT_VALUE)
-        whole.flat.reshape(-1, whole.stride)[TILE_MARGIN:-TILE_MARGIN, TILE_MARGIN:-TILE_MARGIN] = q
-        grown = [coarser.repeat(2, 1).repeat(2, 2)[:, : g.h, : g.w]] if parent else []
-        parent, grandparent, coarser = (
-            whole,
-            parent,
-            np.concatenate([q[None].astype(np.int16), *grown]),
-        )
+        whole = PaddedGrid(g)
+        inner = slice(TILE_MARGIN, -TILE_MARGIN)
+        whole.flat.reshape(-1, whole.stride)[inner, inner] = q
+        stack = q[None].astype(np.int16)
+        if self.stack is not None:
+            up = self.stack.repeat(2, 1).repeat(2, 2)[:, : g.h, : g.w]
+            stack = np.concatenate([stack, up])
+        return CoarserGrids(whole, self.parent, stack)
+
+
+def code_grid(
+    coder: RangeWriter | RangeReader,
+    model: ContextModel,
+    g: LatentGrid,
+    coarser: CoarserGrids,
+    inter_scale: np.ndarray | None,  # (6,h,w) of `inter_scale_features`
+    given: np.ndarray | None,  # (h,w) int64; None decodes the grid
+    check: Callable[[], None],  # called after every batch of wavefronts
+) -> tuple[np.ndarray, float]:  # (h,w) int64, bits
+    "Encode or decode a grid"
+    q = np.empty((g.h, g.w), np.int64)
+    own = PaddedGrid(g, TILE_BITS)
+    spent = 0.0
+    for r, c, ends in wavefronts(g):
+        at = own.at(r, c)
+        x = context_features(g, r, c, coarser.parent, coarser.grandparent, inter_scale)
+        before = model.before(x)
+        v = None if given is None else given[r, c]
+        around = own.around(at, CONTEXT_OFFSETS)
+        found = np.empty(len(at), np.int64)
+        a = 0
+        for b in ends.tolist():
+            mean, scale = model(own.flat.take(around[:, a:b]), before[:, a:b])
+            wave, bits = code_wavefront(coder, mean, scale, None if v is None else v[a:b])
+            found[a:b] = wave
+            # twice as fast as np.clip
+            own.flat[at[a:b]] = np.minimum(np.maximum(wave, -MAX_CONTEXT_VALUE), MAX_CONTEXT_VALUE)
+            spent += bits
+            a = b
+        q[r, c] = found
+        check()
+    return q, spent
+
+
+def code_grids(
+    coder: RangeWriter | RangeReader,
+    net: list[Matrix],  # as for `ContextModel`
+    grids: list[LatentGrid],  # from `latent_grids`
+    given: list[np.ndarray] | None = None,  # (h,w) int64 for each; None decodes them
+    check: Callable[[], None] = lambda: None,  # called after every batch of wavefronts
+) -> Iterator[tuple[np.ndarray, float]]:  # (h,w) int64 and bits of each grid
+    "Encode or decode all grids, coarse to fine"
+    matrices = {m.Q.shape[1] - 1: m for m in net[4:]}  # by their number of coarser grids
+    model = ContextModel(net)
+    coarser = CoarserGrids()
+    for i, g in enumerate(grids):
+        inter_scale = None
+        if coarser.parent and i in matrices:
+            inter_scale = inter_scale_features(coarser.stack, matrices[i])
+        known = None if given is None else given[i]
+        q, spent = code_grid(coder, model, g, coarser, inter_scale, known, check)
+        largest = np.abs(q).max()
+        if largest > MAX_LATENT:
+            raise DamagedError(f"payload: a latent of {largest}, at most {MAX_LATENT} is possible")
+        yield q, spent
+        if g is not grids[-1]:  # the finest grid is no context
+            coarser = coarser.with_grid(g, q)
 
 
 def read_grids(
-    coder,  # `RangeReader`
-    net,  # list of `Matrix`, as for `ContextModel`
-    grids,  # from `latent_grids`
+    coder: RangeReader,
+    net: list[Matrix],  # as for `ContextModel`
+    grids: list[LatentGrid],  # from `latent_grids`
     partial: bool = False,  # accept truncated data and return the complete grids, at least one
-) -> tuple:  # list of (h,w) int64, list of bits for each
+) -> tuple[list, list]:  # (h,w) int64 and bits of each grid
     "Decode grids, as far as the data goes"
     out = []
     ahead = -2 if partial else 4  # words: the coder reads two ahead, and at the end past the last

@@ -6,7 +6,7 @@
 __all__ = ['INTER_SCALE', 'TAPS', 'MLP_IN', 'MLP_OUT', 'MLP_SKIP', 'CONVS', 'INIT_BITS', 'PRETRAINED_FILE', 'LatentSpec',
            'spec_from_header', 'header_from_spec', 'pseudo_random', 'default_weights', 'read_package_data',
            'pretrained', 'initial_weights', 'round_to_bits', 'write_latents', 'synthesis_of', 'DecodedLatents',
-           'read_latents', 'scale_level', 'decode_latents']
+           'read_weights', 'read_latents', 'scale_level', 'decode_latents']
 
 # %% ../../nbs/60_latent/30_format.ipynb #ab4e8147
 import zlib
@@ -42,7 +42,7 @@ from implicit_compress.latent.synthesis import (
 )
 from ..image.geometry import box_slices
 
-# %% ../../nbs/60_latent/30_format.ipynb #62a499bd
+# %% ../../nbs/60_latent/30_format.ipynb #a1592459
 INTER_SCALE = range(
     N_CONTEXT_MATRICES - N_INTER_SCALE, N_CONTEXT_MATRICES
 )  # indices of matrices in a file: of the inter-scale context,
@@ -63,7 +63,7 @@ class LatentSpec(NamedTuple):
 
     @property
     def shapes(self) -> list:  # of (rows, columns)
-        "Shapes of the matrices in file order: seven of the context model, four of the synthesis network, convolutions"
+        "Shapes of the matrices in file order: context model (7), synthesis network (4), convolutions"
         p, c, w, n = (
             self.synthesis.planes,
             self.synthesis.channels + 1,
@@ -88,7 +88,7 @@ class LatentSpec(NamedTuple):
 
 
 def spec_from_header(
-    h: Header,  # of a file of method `pyramid`
+    h: Header,  # of a file of method `latent`
 ) -> LatentSpec:
     "Read the specification from a header; invalid values raise `DamagedError`"
     a = h.args
@@ -124,7 +124,7 @@ def header_from_spec(
     )
     return Header(s.h, s.w, s.planes, depth, "latent", own)
 
-# %% ../../nbs/60_latent/30_format.ipynb #b7378423
+# %% ../../nbs/60_latent/30_format.ipynb #8823980a
 INIT_BITS = 15  # fractional bits of initial weights
 PRETRAINED_FILE = "pyramid_start.bin"
 
@@ -187,13 +187,14 @@ def pretrained() -> dict:  # number: list of integer arrays, 12 fractional bits
 def initial_weights(
     spec: LatentSpec,
 ) -> list:  # of int64 arrays, 15 fractional bits
-    "Initial weights, from which differences are coded: pretrained where shapes match the specification, else default"
+    "Initial weights, from which residuals are coded: pretrained where shapes match, else default"
     own, c, colour = default_weights(spec), spec.synthesis.channels, spec.synthesis.planes > 2
     if not spec.pretrained_id:
         return own
     if spec.pretrained_id not in pretrained():
         raise DamagedError(
-            f"start {spec.pretrained_id} is not known: it needs a newer version of implicit_compress"
+            f"start {spec.pretrained_id} is not known: "
+            "it needs a newer version of implicit_compress"
         )
     learned = [v << INIT_BITS - 12 for v in pretrained()[spec.pretrained_id]]
     if [len(v) for v in learned[:MLP_OUT]] + [len(learned)] != [len(v) for v in own[:MLP_OUT]] + [
@@ -231,7 +232,7 @@ def round_to_bits(
     "Round to `s` fractional bits"
     return v + (1 << INIT_BITS - s >> 1) >> INIT_BITS - s
 
-# %% ../../nbs/60_latent/30_format.ipynb #3dc076fc
+# %% ../../nbs/60_latent/30_format.ipynb #48f024e6
 def write_latents(
     spec: LatentSpec,
     mats,  # list of `Matrix`, as `LatentSpec.shapes`
@@ -266,43 +267,52 @@ class DecodedLatents(NamedTuple):
     bits: dict  # name of a network, or level: its bits
 
 
+def read_weights(
+    coder: RangeReader,
+    spec: LatentSpec,
+    steps: bytes,  # fractional bits of each matrix
+    models: bytes,
+) -> tuple[list[Matrix], list[float]]:  # matrices, bits of each
+    "Decode the weights"
+    if len(steps) != len(spec.shapes) or max(steps) > INIT_BITS:
+        raise DamagedError(
+            f"steps: {len(steps)} of them up to {max(steps, default=0)}: "
+            f"{len(spec.shapes)} are needed, 0..{INIT_BITS}"
+        )
+    at = 0
+    matrices = []
+    bits = []
+    for s, shape, initial in zip(steps, spec.shapes, initial_weights(spec), strict=True):
+        model, at = read_single_model(models, at)
+        residual = code_run(coder, model, initial.size)
+        Q = residual.reshape(shape) + round_to_bits(initial, s)
+        if np.abs(Q).max(initial=0) >> INIT_BITS:
+            raise DamagedError(f"payload: a weight of {np.abs(Q).max()} steps cannot be")
+        matrices.append(Matrix(Q, s))
+        bits.append(float(ideal_bits(residual, model)[0]))
+    check_end(models, at, "models")
+    return matrices, bits
+
+
 def read_latents(
-    h: Header,  # of a file of method `pyramid`
+    h: Header,  # of a file of method `latent`
     models: bytes,
     words: bytes,
-    until: int = None,  # number of grids to decode; default: all
+    until: int | None = None,  # number of grids to decode; default: all
     partial: bool = False,  # accept truncated data and return the complete grids
 ) -> DecodedLatents:
     "Decode weights and latents; raises `IicError` for invalid data"
-    spec, steps, at, coder, mats = spec_from_header(h), h.args["steps"], 0, RangeReader(words), []
-    if len(steps) != len(spec.shapes) or max(steps) > INIT_BITS:
-        raise DamagedError(
-            f"steps: {len(steps)} of them up to {max(steps, default=0)}: {len(spec.shapes)} are needed, 0..{INIT_BITS}"
-        )
+    spec = spec_from_header(h)
+    coder = RangeReader(words)
+    n = N_CONTEXT_MATRICES
     with only_iic_errors():
-        spent = []
-        for s, shape, v in zip(steps, spec.shapes, initial_weights(spec), strict=True):
-            m, at = read_single_model(models, at)
-            d = code_run(coder, m, v.size)
-            Q = d.reshape(shape) + round_to_bits(v, s)
-            if np.abs(Q).max(initial=0) >> 15:
-                raise DamagedError(f"payload: a weight of {np.abs(Q).max()} steps cannot be")
-            mats.append(Matrix(Q, s))
-            spent.append(float(ideal_bits(d, m)[0]))
-        check_end(models, at, "models")
-    latents, bits = read_grids(
-        coder, mats[:N_CONTEXT_MATRICES], spec.synthesis.grids[:until], partial
-    )
+        mats, spent = read_weights(coder, spec, h.args["steps"], models)
+    latents, bits = read_grids(coder, mats[:n], spec.synthesis.grids[:until], partial)
     if until is None and not partial:
         coder.check_end()
     keys = [g.level for g in spec.synthesis.grids]
-    return DecodedLatents(
-        spec,
-        mats,
-        dict(zip(keys, latents)),
-        dict(context=sum(spent[:N_CONTEXT_MATRICES]), synthesis=sum(spent[N_CONTEXT_MATRICES:]))
-        | dict(zip(keys, bits)),
-    )
+    bits = dict(context=sum(spent[:n]), synthesis=sum(spent[n:])) | dict(zip(keys, bits))
+    return DecodedLatents(spec, mats, dict(zip(keys, latents)), bits)
 
 
 def scale_level(
@@ -319,16 +329,16 @@ def scale_level(
 
 
 def decode_latents(
-    h: Header,  # of a file of method `pyramid`
+    h: Header,  # of a file of method `latent`
     models: bytes,
     words: bytes,
     scale=1,  # 1, 1/2, 1/4 ...
     box=None,  # (top, left, bottom, right) in output pixels; None: all
     threads: int = None,  # default: one per processor; does not affect the samples
     limits=None,  # of the file; checked by the caller
-    partial: bool = False,  # accept truncated data; the image is then as large as the finest complete grid
+    partial: bool = False,  # accept truncated data: an image of the finest complete scale
 ) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
-    "Decode the image of a file of method `pyramid`; raises `IicError` for invalid data"
+    "Decode the image of a file of method `latent`; raises `IicError` for invalid data"
     level, spec = scale_level(scale, h.args["levels"]), spec_from_header(h)
     until = sum(g.level >= level for g in spec.synthesis.grids) if level else None
     try:

@@ -13,7 +13,7 @@ __all__ = ['BLOCK', 'KERNELS', 'ZERO', 'HALF', 'ONE', 'kernel', 'cache_folder', 
 import numpy as np
 from numba import njit
 
-# %% ../../nbs/60_latent/05_kernels.ipynb #b9a6afd4
+# %% ../../nbs/60_latent/05_kernels.ipynb #48153040
 BLOCK = 512  # values per block: a block's working set fits a cache of a quarter of a megabyte
 
 KERNELS = []  # all compiled functions
@@ -31,7 +31,10 @@ def kernel(f):
 
 
 def cache_folder() -> str:  # or None if there is no cache folder
-    "Folder of the compiled kernels: `__pycache__` beside the package, or that of the environment variable NUMBA_CACHE_DIR"
+    """Folder of the compiled kernels
+
+    `__pycache__` beside the package, or that of the environment variable NUMBA_CACHE_DIR.
+    """
     return KERNELS[0].stats.cache_path
 
 
@@ -228,7 +231,7 @@ def forward_block(
             w[i] = u[i] + v[i]
     multiply(W3, h, z[width:], n)
 
-# %% ../../nbs/60_latent/05_kernels.ipynb #9e2256f6
+# %% ../../nbs/60_latent/05_kernels.ipynb #4bf4420a
 @kernel
 def backward_block(
     weights,  # as in `latent_bits`
@@ -238,7 +241,7 @@ def backward_block(
     z,
     z2,
     h,
-    gz,  # rows `width` and `width+1`: gradients by mean and scale; receives those of the hidden layer
+    gz,  # last two rows: gradients by mean and scale; receives those of the hidden layer above
     g2,  # (width,BLOCK): receives the gradients of the second layer
     n,  # how many latents
 ):
@@ -296,10 +299,10 @@ def scatter_grads(
     for q in range(len(inter_scale)):
         inter_scale_grads[q, at : at + n] = gx[first + q, :n]
 
-# %% ../../nbs/60_latent/05_kernels.ipynb #6e1f9ba6
+# %% ../../nbs/60_latent/05_kernels.ipynb #bf1d7a2d
 @kernel
 def weigh_grads(gm, gs, weight, own, n):
-    "Gradients by mean and scale without those of the padding; the mean's is that of the latent, too"
+    "Set gradients of the padding to zero; that by the mean, negated, is that by the latent, too"
     for i in range(n):
         gm[i] *= weight[i]
         gs[i] *= weight[i]

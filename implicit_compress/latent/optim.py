@@ -8,19 +8,22 @@ __all__ = ['PRECONDITION_EVERY', 'MAX_UPDATE', 'LatentAdam', 'orthogonal_iterati
 # %% ../../nbs/60_latent/50_optim.ipynb #30f6e84e
 import torch
 
-# %% ../../nbs/60_latent/50_optim.ipynb #75f2b2eb
+# %% ../../nbs/60_latent/50_optim.ipynb #eb749be6
 class LatentAdam:
-    "Adam, for one tensor"
+    "Adam, for one tensor (Kingma and Ba 2015)"
 
-    def __init__(self, p, a=0.9, b=0.97):
-        self.p, self.a, self.b, self.t, self.m, self.v = (
-            p,
-            a,
-            b,
-            0,
-            torch.zeros_like(p),
-            torch.zeros_like(p),
-        )
+    def __init__(
+        self,
+        p: torch.Tensor,  # updated in place
+        a: float = 0.9,  # decay of the first moment
+        b: float = 0.97,  # decay of the second moment
+    ):
+        self.p = p
+        self.a = a
+        self.b = b
+        self.t = 0
+        self.m = torch.zeros_like(p)
+        self.v = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, g, lr):
@@ -31,9 +34,11 @@ class LatentAdam:
         size = (self.v / (1 - self.b**self.t)).sqrt_().add_(1e-15)
         self.p.addcdiv_(self.m, size, value=-lr / (1 - self.a**self.t))
 
-# %% ../../nbs/60_latent/50_optim.ipynb #dd2b89ef
+# %% ../../nbs/60_latent/50_optim.ipynb #a6f1110d
 PRECONDITION_EVERY = 8  # steps between two updates of the eigenbasis
-MAX_UPDATE = 2  # limit of an update along an axis, in units of `lr`: the second moment of an axis is out of date after the eigenbasis has changed
+# Limit of an update along an axis, in units of `lr`: the second moment of an axis is out of date
+# after the eigenbasis has changed.
+MAX_UPDATE = 2
 
 
 def orthogonal_iteration(
@@ -47,14 +52,19 @@ def orthogonal_iteration(
 
 
 class SOAP(LatentAdam):
-    "SOAP: Adam in the eigenbasis of Shampoo, for one matrix"
+    "SOAP: Adam in the eigenbasis of Shampoo, for one matrix (Vyas et al. 2024)"
 
-    def __init__(self, p, a=0.9, b=0.95):
+    def __init__(
+        self,
+        p: torch.Tensor,  # matrix, updated in place
+        a: float = 0.9,  # decay of the first moment
+        b: float = 0.95,  # decay of the second moment and of the mean products
+    ):
         super().__init__(p, a, b)
         self.axes = [torch.eye(n, dtype=p.dtype, device=p.device) for n in p.shape]
         self.sides = [torch.zeros_like(a, dtype=torch.float64) for a in self.axes]
 
-    def turned(self, v, back=False):
+    def rotated(self, v, back=False):
         "Transform into the eigenbasis, or back"
         a, b = self.axes
         return a @ v @ b.T if back else a.T @ v @ b
@@ -66,15 +76,15 @@ class SOAP(LatentAdam):
         for s, v in zip(self.sides, (d @ d.T, d.T @ d)):
             s.lerp_(v, 1 - self.b)
         if self.t % PRECONDITION_EVERY == 0:
-            before = self.turned(self.m, True)
+            before = self.rotated(self.m, True)
             self.axes = [orthogonal_iteration(s, a) for s, a in zip(self.sides, self.axes)]
-            self.m = self.turned(before)
+            self.m = self.rotated(before)
         self.t += 1
-        g = self.turned(g)
+        g = self.rotated(g)
         self.m.lerp_(g, 1 - self.a)
         self.v.mul_(self.b).addcmul_(g, g, value=1 - self.b)
         size = (self.v / (1 - self.b**self.t)).sqrt_().add_(1e-15)
         self.p.sub_(
-            self.turned((self.m / size).clamp_(-MAX_UPDATE, MAX_UPDATE), True),
+            self.rotated((self.m / size).clamp_(-MAX_UPDATE, MAX_UPDATE), True),
             alpha=lr / (1 - self.a**self.t),
         )

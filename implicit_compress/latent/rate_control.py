@@ -282,7 +282,7 @@ def meet_measure(
         return bisect(m, bracket.below[1], bracket.above[1], s)
     return (bracket.below or bracket.above)[1]
 
-# %% ../../nbs/60_latent/80_rate_control.ipynb #4ff89efe
+# %% ../../nbs/60_latent/80_rate_control.ipynb #4627bd30
 def refine(
     fit: LatentFit,  # with rounded weights
     deadline: float = math.inf,  # of `time.perf_counter`: no pass begins after it
@@ -309,7 +309,7 @@ def refine(
             q = fit.latents
             cost = new
 
-# %% ../../nbs/60_latent/80_rate_control.ipynb #53245367
+# %% ../../nbs/60_latent/80_rate_control.ipynb #44acac22
 def log_excess(
     fit: LatentFit,  # its latents are rounded for the measurement
     m: Measure,
@@ -346,7 +346,7 @@ def refit(
     deadline: float = math.inf,  # of `time.perf_counter`: no step begins after it
     s: LatentTargetSettings = DEFAULT_TARGET,
 ):
-    "Run a few steps with another `lmbda` while the file is far from its size or short of its quality"
+    "A few steps at another `lmbda` while the file is far from its size or short of its quality"
     best = None  # (rank, latents, lmbda)
     for turn in range(s.max_refits + 1):
         excess = log_excess(fit, m)

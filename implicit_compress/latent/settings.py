@@ -177,7 +177,7 @@ class LatentTargetSettings(RateControlSettings, RefineSettings):
 
 DEFAULT_TARGET = LatentTargetSettings()
 
-# %% ../../nbs/60_latent/00_settings.ipynb #b15557f6
+# %% ../../nbs/60_latent/00_settings.ipynb #bf913186
 @dataclass(frozen=True)
 class ModelSettings:
     "Grids and networks"
@@ -215,7 +215,7 @@ class InitSettings:
     gpu_step_s: float = setting(0.04, "least seconds per step: launches of kernels (GPU)", 0, 10)
     gpu_step_s_per_pixel: float = setting(2e-8, "seconds per step and pixel (GPU)", 0, 1)
 
-# %% ../../nbs/60_latent/00_settings.ipynb #8749e878
+# %% ../../nbs/60_latent/00_settings.ipynb #9843e05e
 @dataclass(frozen=True)
 class SearchSettings:
     "Search of lmbda for a target"

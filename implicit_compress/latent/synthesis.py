@@ -43,7 +43,7 @@ def upsample(
         MAX_INTERMEDIATE,
     )
 
-# %% ../../nbs/60_latent/20_synthesis.ipynb #3db064aa
+# %% ../../nbs/60_latent/20_synthesis.ipynb #4014f319
 IDENTITY_TAPS = (128, 0, 0, 0)  # taps of the identity, in 1/128
 
 
@@ -51,10 +51,10 @@ def latent_filter(
     x,  # float64 holding integers
     at,  # (n,) positions, 0 or more
     axis: int,
-    taps=IDENTITY_TAPS,  # four integers: center, and one, two and three positions away on both sides
+    taps=IDENTITY_TAPS,  # four integers: center, and one to three positions away on both sides
     s: int = 7,  # their fractional bits
 ) -> np.ndarray:  # float64 holding integers, n on that axis
-    "Filter latents along an axis with a symmetric kernel, at these positions; a grid is zero-padded"
+    "Filter latents along an axis with a symmetric kernel, at these positions; zero-padded"
     far = len(taps) - 1
     p, c = np.pad(x, [(far * (k == axis),) * 2 for k in range(x.ndim)]), at + far
     y = float(taps[0]) * np.take(p, c, axis)
@@ -63,7 +63,7 @@ def latent_filter(
             y += float(t) * (np.take(p, c - k, axis) + np.take(p, c + k, axis))
     return np.clip(rescaled(y, s), -MAX_INTERMEDIATE, MAX_INTERMEDIATE)
 
-# %% ../../nbs/60_latent/20_synthesis.ipynb #899159d2
+# %% ../../nbs/60_latent/20_synthesis.ipynb #6d891ddd
 N_SEPARATE = 7  # number of grids with a channel of their own, the finest included
 DEFAULT_TAPS = (CUBIC_TAPS,) * (N_SEPARATE - 1) + (
     IDENTITY_TAPS,
@@ -101,9 +101,9 @@ def level_features(
     level: int,  # the scale
     coarse,  # features at the next coarser scale; None if there are none
     latents: dict,  # level: (h,w) integers
-    taps: Matrix,  # (13,4): one row for upsampling to each scale, the last of the six for all coarser ones; then one latent filter for each scale
+    taps: Matrix,  # (13,4): upsampling to each of six scales (the last: all coarser), latent filters
     rows=None,  # (first, last+1) of the rows to compute; None: all
-) -> np.ndarray:  # (channels so far, rows, columns) float64 holding integers with 20 fractional bits; coarse to fine
+) -> np.ndarray:  # (channels so far,h,w) float64 holding integers with 20 fractional bits
     "Compute the features of one scale from those of the next coarser one"
     r, c, out = np.arange(*(rows or (0, -(-s.h >> level)))), np.arange(-(-s.w >> level)), []
     t = taps.Q[min(level, N_SEPARATE - 2)], taps.s
@@ -125,7 +125,7 @@ def level_features(
             out.append(v)
     return np.concatenate(out)
 
-# %% ../../nbs/60_latent/20_synthesis.ipynb #931160a6
+# %% ../../nbs/60_latent/20_synthesis.ipynb #9220caf9
 ACTIVATION_BITS, OUTPUT_BITS = 12, 16  # fractional bits of an activation and of an output
 MAX_FEATURE = 1 << 25  # limit of a feature
 STRIP_PIXELS = 1 << 13  # pixels per strip: the working set of a strip fits the cache
@@ -138,7 +138,7 @@ class Synthesis(NamedTuple):
     hidden: Matrix  # (n,channels+1), the last column is the bias
     out: Matrix  # (planes,n)
     linear: Matrix  # (planes,channels+1): linear skip connection
-    convs: tuple  # of `Matrix` (planes,9*planes): residual convolutions, with a ReLU between two of them
+    convs: tuple  # of `Matrix` (planes,9*planes): residual convolutions, a ReLU between two of them
 
 
 def pixel_mlp(

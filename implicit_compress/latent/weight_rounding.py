@@ -52,7 +52,7 @@ def center_of(
     ]
     return part
 
-# %% ../../nbs/60_latent/68_weight_rounding.ipynb #b16bf52c
+# %% ../../nbs/60_latent/68_weight_rounding.ipynb #e568c3b8
 class RoundingOption(NamedTuple):
     "A way to round one matrix"
 
