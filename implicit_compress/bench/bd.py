@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 from .curves import curves
 from .plots import quality
-from ..image.metrics import bd_rate, overlap
+from ..image.rate_distortion import bd_rate, overlap
 
 # %% ../../nbs/75_bench/28_bd.ipynb #bd000006
 def _rate_quality(rows, metric):

@@ -19,7 +19,13 @@ import zlib
 from functools import partial
 from fractions import Fraction
 import numpy as np
-from ..image.alpha import area_mean, halved, hides, separated, visible_psnr
+from implicit_compress.image.alpha import (
+    area_mean,
+    halve_plane,
+    has_hidden_color,
+    split_alpha,
+    visible_psnr,
+)
 from implicit_compress.codec.arguments import (
     APART,
     ARGUMENTS,
@@ -245,7 +251,7 @@ def quality_of(
     alpha,  # (h,w,1) samples, or None
 ):  # function from decoded samples to PSNR, dB; None: PSNR over all samples
     "Quality measure of color: PSNR where alpha is above 0"
-    return (lambda y: visible_psnr(y, colour, alpha)) if hides(alpha) else None
+    return (lambda y: visible_psnr(y, colour, alpha)) if has_hidden_color(alpha) else None
 
 
 def encode_auto(
@@ -310,7 +316,7 @@ def with_visible_psnr(
     threads: int = None,  # for `decompress`
 ) -> File:  # the same file, with `psnr` of the visible color
     "Measure the PSNR of a file where alpha is above 0"
-    if hides(alpha) and f.psnr != math.inf:
+    if has_hidden_color(alpha) and f.psnr != math.inf:
         f.psnr = visible_psnr(decompress(f, threads=threads), colour, alpha)
     return f
 
@@ -461,7 +467,7 @@ def compress(
     if encoder == "lossless":
         return attached(encode_lossless_file(whole), **sides)
     began = time.perf_counter()
-    x, plane = separated(whole, fill=not how["lossless"])
+    x, plane = split_alpha(whole, fill=not how["lossless"])
     alpha = None if plane is None else alpha_field(plane)
     apart = time.perf_counter() - began
     asked = dict(bpp=how["bpp"], psnr=how["psnr"])
@@ -641,7 +647,7 @@ def alpha_like(
         level = 0
         while (-(-h.height >> level), -(-h.width >> level)) != y.shape[:2]:
             level += 1
-        return halved(plane, level)
+        return halve_plane(plane, level)
     return area_mean(plane, (scaled_side(h.height, scale), scaled_side(h.width, scale)), box)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 import numpy as np
 import torch
-from ..image.alpha import hides, visible_psnr
+from ..image.alpha import has_hidden_color, visible_psnr
 from implicit_compress.latent.changes import (
     apply_changes,
     cheapest_changes,
@@ -112,7 +112,7 @@ def measure_quality(
     peak = (1 << image.depth) - 1
     x = fit.images[0]
     visible = torch.ones_like(x[0])
-    if hides(image.alpha):
+    if has_hidden_color(image.alpha):
         visible = torch.from_numpy(image.alpha[..., 0] > 0).to(x)
     n = float(visible.sum()) * len(x)
     net = fit.weights[N_CONTEXT_MATRICES:]

@@ -24,7 +24,7 @@ from .integer import render_integer
 from .spec import NetworkSpec, sharing_of_ratio, spec_of_header
 from .weight_layout import finest_grade, layers_from_segments, segment_sizes
 from ..image.samples import to_float
-from ..image.tiling import split
+from ..image.tiling import plan_tiles
 
 # %% ../../nbs/40_siren/70_codec.ipynb #cdc6d8d5
 BITS = 4.4  # bits per weight at the best rate-distortion trade-off
@@ -396,7 +396,7 @@ def encode_siren(
     if pool:
         n_hidden = NetworkSpec(width, depth, x.shape[2], tiles).n_hidden
         sharing = sharing_of_ratio(n_hidden, pool, hashing)
-    plan = split(x, tiles)
+    plan = plan_tiles(x, tiles)
     args = (
         dict(hidden=width, layers=depth)
         | (dict(tiles=plan) if plan else {})

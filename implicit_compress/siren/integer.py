@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from ..runtime.errors import LimitError
 from ..image.geometry import scaled_side
-from ..image.tiling import parts
+from ..image.tiling import tile_parts
 from ..runtime.fixed_point import STEP_MANTISSAS, STEP_SIZES
 from ..runtime.threads import run_jobs, single_threaded_blas
 
@@ -322,7 +322,7 @@ def render_integer(
             own[i, j] = paint(row[i], col[j], (1 << depth) - 1)
 
     jobs = []
-    for k, part in parts(boxes, h, w, H, W, (top, left, bottom, right)):
+    for k, part in tile_parts(boxes, h, w, H, W, (top, left, bottom, right)):
         n = (part[2] - part[0]) * (part[3] - part[1])
         pieces = min(
             n,

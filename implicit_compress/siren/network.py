@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 from ..image.geometry import coords, scaled_size
-from ..image.tiling import parts
+from ..image.tiling import tile_parts
 
 # %% ../../nbs/40_siren/00_network.ipynb #45246a48
 class CoordNet(nn.Module):
@@ -245,7 +245,7 @@ def draw(
         raise ValueError(
             f"the tiles of this network make a picture of {size[0]}x{size[1]}, not {h}x{w}"
         )
-    for k, (t, l, b, r) in parts(boxes, h, w, H, W, (top, left, bottom, right)):
+    for k, (t, l, b, r) in tile_parts(boxes, h, w, H, W, (top, left, bottom, right)):
         at, one = (
             torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k])),
             net.one(k) if net.boxes else net,

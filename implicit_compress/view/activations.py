@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ..codec.api import decompress
 from ..image.geometry import coords, scaled_size
-from ..image.tiling import parts
+from ..image.tiling import tile_parts
 from .images import colormap, crop_box, to_rgb8
 
 # %% ../../nbs/80_view/12_activations.ipynb #ac700005
@@ -29,7 +29,7 @@ def evaluate_on_grid(
     H, W = scaled_size(h, w, scale)
     boxes = net.boxes or [(0, 0, h, w)]
     out = None
-    for k, (t, l, b, r) in parts(boxes, h, w, H, W):
+    for k, (t, l, b, r) in tile_parts(boxes, h, w, H, W):
         tile = net.one(k) if net.boxes else net
         at = torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k]))
         values = f(tile, at).detach().numpy()

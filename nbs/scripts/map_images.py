@@ -18,7 +18,7 @@ from implicit_compress.siren.callbacks import Callback
 from implicit_compress.runtime.fixed_point import STEP_SIZES
 from implicit_compress.image.samples import demo_image, to_samples
 from implicit_compress.siren.network import draw
-from implicit_compress.image.tiling import tile_boxes, split
+from implicit_compress.image.tiling import tile_boxes, plan_tiles
 from implicit_compress.view.figures import figure_bytes, new_figure
 
 WIDE, HIGH = 216, 144  # pixels
@@ -88,7 +88,7 @@ def images():
     seen = activations(float_network(o), h, w, 1, 72)
     return dict(
         image=x,
-        tiles=bordered(x, tile_boxes(split(x, 12), h, w)),
+        tiles=bordered(x, tile_boxes(plan_tiles(x, 12), h, w)),
         siren=contact_sheet(seen, 9, 3),
         fit=early.seen,
         quantize=weights(o),

@@ -5,7 +5,7 @@ import zlib
 from fractions import Fraction
 import numpy as np
 import pytest
-from implicit_compress.image.alpha import filled, visible_psnr
+from implicit_compress.image.alpha import fill_hidden_color, visible_psnr
 from implicit_compress.runtime.errors import DamagedError, IicError, LimitError
 from implicit_compress.bitstream.header import Header, peek
 from implicit_compress.bitstream.container import assemble, attach, ledger, pack, unpack
@@ -111,14 +111,16 @@ def test_lossless_keeps_hidden_colour():
 
 def test_filling_changes_nothing_that_is_seen():
     "Visible samples stay; one colour continues as itself"
-    out = filled(HIDDEN, CUT_OUT)
+    out = fill_hidden_color(HIDDEN, CUT_OUT)
     seen = CUT_OUT[..., 0] > 0
     assert np.array_equal(out[seen], HIDDEN[seen])
     assert np.array_equal(
-        filled(np.where(CUT_OUT > 0, 90, HIDDEN).astype(np.uint8), CUT_OUT),
+        fill_hidden_color(np.where(CUT_OUT > 0, 90, HIDDEN).astype(np.uint8), CUT_OUT),
         np.full_like(HIDDEN, 90),
     )
-    assert np.array_equal(out, filled(np.where(CUT_OUT > 0, HIDDEN, 0).astype(np.uint8), CUT_OUT))
+    assert np.array_equal(
+        out, fill_hidden_color(np.where(CUT_OUT > 0, HIDDEN, 0).astype(np.uint8), CUT_OUT)
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import warnings
 import numpy as np
 import pytest
-from implicit_compress.image.metrics import bd_rate, lpips, ms_ssim, mse, psnr
+from implicit_compress.image.rate_distortion import bd_rate
+from implicit_compress.image.metrics import lpips, ms_ssim, mse, psnr
 
 BYTES = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
 REALS = BYTES / 255.0

@@ -30,7 +30,7 @@ from implicit_compress.entropy.generic import PACKERS
 from implicit_compress.entropy.integers import read_varint, varint
 from implicit_compress.entropy.models import Model, write_model
 from implicit_compress.runtime.threads import _BLAS
-from implicit_compress.image.alpha import separated, visible_psnr
+from implicit_compress.image.alpha import split_alpha, visible_psnr
 from implicit_compress.image.load import as_samples
 from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix
@@ -853,7 +853,7 @@ def test_there_and_back(h, w, c, kind, bpp, seed, layout):
     y = outcome(f, Limits())
     assert y.shape == (h, w, c) and y.dtype == (np.uint16 if kind == "u2" else np.uint8)
     whole = as_samples(x)
-    color, alpha = separated(whole)  # where alpha is 0 everywhere, gray takes the place of color
+    color, alpha = split_alpha(whole)  # where alpha is 0 everywhere, gray takes the place of color
     db = (
         psnr(y, whole)
         if c in (1, 3) or np.isinf(f.psnr)
