@@ -52,17 +52,17 @@ ANALYSIS_FILE = "pyramid_analysis.bin"
 
 
 def analysis_forward(
-    pictures,  # from `image_pyramid`, (3,h,w) each
+    images,  # from `image_pyramid`, (3,h,w) each
     level: int,  # scale
     W,  # weights of that scale, as `WEIGHT_SHAPES`
 ) -> torch.Tensor:  # (h,w)
     "Latents of one scale, before rounding"
     a, ab, b, bb, out, linear, shift = W
-    x = pictures[level][None]
+    x = images[level][None]
     up = (
         torch.full_like(x, 0.5)
-        if level + 1 == len(pictures)
-        else F.interpolate(pictures[level + 1][None], scale_factor=2, mode="bilinear")[
+        if level + 1 == len(images)
+        else F.interpolate(images[level + 1][None], scale_factor=2, mode="bilinear")[
             ..., : x.shape[2], : x.shape[3]
         ]
     )
@@ -101,7 +101,7 @@ def pretrained_analyses() -> (
 @torch.no_grad()
 def analyze(
     spec: LatentSpec,
-    pictures,  # from `image_pyramid`
+    images,  # from `image_pyramid`
 ) -> list:  # of (h,w), one for each grid; None if no analysis network exists for this specification
     "Compute the latents of an image, before rounding"
     if spec.pretrained_id not in pretrained_analyses():
@@ -109,11 +109,11 @@ def analyze(
     code, scales = pretrained_analyses()[spec.pretrained_id]
     size, rgb = (
         step_size(code) / step_size(spec.synthesis.step_code),
-        [x[:3] if len(x) > 2 else x[:1].expand(3, -1, -1) for x in pictures[:N_SEPARATE]],
+        [x[:3] if len(x) > 2 else x[:1].expand(3, -1, -1) for x in images[:N_SEPARATE]],
     )
     return [
         size * analysis_forward(rgb, g.level, [w.to(x.device) for w in scales[g.level]])
         if g.level in scales
         else x.new_zeros(g.h, g.w)
-        for g, x in ((g, pictures[g.level]) for g in spec.synthesis.grids)
+        for g, x in ((g, images[g.level]) for g in spec.synthesis.grids)
     ]

@@ -93,9 +93,9 @@ def spec_from_header(
     "Read the specification from a header; invalid values raise `DamagedError`"
     a = h.args
     if a["first"] >= min(a["levels"], N_SEPARATE):
-        raise DamagedError(f"pyramid: scales {a['first']}..{a['levels'] - 1}: that cannot be")
+        raise DamagedError(f"latent: scales {a['first']}..{a['levels'] - 1}: that cannot be")
     if h.channels not in (1, 3):
-        raise DamagedError(f"pyramid: {h.channels} channels: it draws 1 or 3")
+        raise DamagedError(f"latent: {h.channels} channels: 1 or 3 are possible")
     return LatentSpec(
         SynthesisSpec(h.height, h.width, h.channels, a["levels"], a["first"], a["step"]),
         a["context"],
@@ -200,7 +200,7 @@ def initial_weights(
     if [len(v) for v in learned[:MLP_OUT]] + [len(learned)] != [len(v) for v in own[:MLP_OUT]] + [
         len(own)
     ]:
-        raise DamagedError(f"pyramid: networks of another size than start {spec.pretrained_id}")
+        raise DamagedError(f"latent: networks of another size than start {spec.pretrained_id}")
     for i in (MLP_IN, MLP_SKIP):
         learned[i] = np.concatenate(
             [
@@ -323,7 +323,7 @@ def scale_level(
     level = -log2(Fraction(scale)) if scale > 0 else -1
     if level < 0 or level != int(level) or level >= levels:
         raise ValueError(
-            f"scale is {scale}: a pyramid can be drawn at 1, 1/2, 1/4 ... 1/{1 << levels - 1}"
+            f"scale is {scale}: a latent file decodes at 1, 1/2, 1/4 ... 1/{1 << levels - 1}"
         )
     return int(level)
 
