@@ -12,7 +12,7 @@ import math
 import torch
 from ..runtime.fixed_point import STEPS_PER_OCTAVE
 from .callbacks import Callback
-from .integer import Layer
+from .reference import Layer
 from implicit_compress.siren.rounding import (
     LATE_WINDOW,
     QuantState,

@@ -20,7 +20,7 @@ from ..runtime.errors import DamagedError
 from ..runtime.fixed_point import STEP_MANTISSAS, STEPS_PER_OCTAVE
 from .codebook import from_codebook, read_codebook
 from .hashing import expand_pool, splitmix64
-from .integer import Layer
+from .reference import Layer
 from .spec import NetworkSpec
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #f0d24208
