@@ -11,6 +11,7 @@ import math
 from typing import NamedTuple
 import numpy as np
 import torch
+from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES
 from .fit_state import LatentFit, submit_rate
 from implicit_compress.latent.gradients import (
@@ -22,7 +23,6 @@ from implicit_compress.latent.gradients import (
     inter_scale_forward,
     laplace_rate_and_grad,
     load_latents,
-    synthesis_forward,
 )
 from .settings import DEFAULT_TARGET, LatentTargetSettings
 

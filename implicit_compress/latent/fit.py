@@ -26,7 +26,7 @@ from implicit_compress.latent.fit_state import (
     unfreeze_weights,
     weights_bpp,
 )
-from .gradients import synthesis_forward
+from .autograd import synthesis_forward
 from .weight_rate import weight_rate_grad
 from .weight_rounding import round_weights
 

@@ -24,7 +24,8 @@ from implicit_compress.latent.format import (
     round_to_bits,
     write_latents,
 )
-from .gradients import RateModel, synthesis_forward
+from .autograd import synthesis_forward
+from .gradients import RateModel
 from .optim import SOAP, LatentAdam
 from .settings import DEFAULT_FIT, LatentFitSettings
 from .weight_rate import weight_bits

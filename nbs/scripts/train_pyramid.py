@@ -34,7 +34,8 @@ from implicit_compress.latent.context_model import N_CONTEXT_MATRICES
 from implicit_compress.latent.fit import FitTarget, fit_latents
 from implicit_compress.latent.fit_state import LatentFit
 from implicit_compress.latent.format import PRETRAINED_FILE, INIT_BITS, initial_weights
-from implicit_compress.latent.gradients import RateModel, synthesis_forward
+from implicit_compress.latent.autograd import synthesis_forward
+from implicit_compress.latent.gradients import RateModel
 from implicit_compress.latent.synthesis import N_SEPARATE
 
 PACKAGE = Path(__file__).parent.parent.parent / "implicit_compress"
