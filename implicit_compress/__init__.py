@@ -7,10 +7,25 @@ loads no torch.
 __version__ = "0.1.0"
 
 _HOMES = {
-    "codec.api": ("compress", "decompress"),
+    "codec.encode": ("compress",),
+    "codec.decode": ("decompress",),
     "codec.info": ("file_info", "format_info"),
-    "codec.arguments": ("ArgumentError",),
-    "siren.codec": ("File",),
+    "settings.fields": ("SettingsError",),
+    "settings.methods": ("Auto", "Latent", "Wavelet", "Hybrid", "Lossless"),
+    "settings.siren": (
+        "Siren",
+        "SirenFit",
+        "Gradual",
+        "RigL",
+        "SNFS",
+        "MultiHash",
+        "HashTrick",
+        "Graded",
+        "Uniform",
+        "ClippedUniform",
+        "Codebook",
+    ),
+    "bitstream.encoded": ("Encoded",),
     "bitstream.limits": ("Limits",),
     "runtime.errors": (
         "IicError",

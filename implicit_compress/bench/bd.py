@@ -100,7 +100,7 @@ def available_bd_rates(
     targets = {}
     for r in rows:
         if "psnr_db" in r and "error" not in r:
-            targets.setdefault((r["codec"], r["image"]), set()).add(r.get("asked", ""))
+            targets.setdefault((r["codec"], r["image"]), set()).add(r.get("target", ""))
     with_curve = {codec for (codec, _), some in targets.items() if len(some) > 1}
     anchors = [a for a in anchors if a in with_curve]
     return bd_rates(rows, anchors, others) if anchors else []

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COIN_SHAPES', 'COIN_STEPS', 'COIN_LR', 'COIN_W0', 'COIN_HEADER', 'COIN_MAX_SIDE', 'COIN_MAX_PIXELS', 'coin_shape',
-           'coin_compress', 'coin_decompress']
+           'Coin', 'coin_compress', 'coin_decompress']
 
 # %% ../../nbs/75_bench/12_coin.ipynb #c0100002
 import math
@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from .other_codecs import as_image_samples
 from ..image.samples import to_samples
+from dataclasses import dataclass
+from ..settings.base import Settings
+from ..settings.fields import SettingsError, setting
 
 # %% ../../nbs/75_bench/12_coin.ipynb #c0100004
 COIN_SHAPES = (
@@ -44,12 +47,27 @@ def coin_shape(
     return min(COIN_SHAPES, key=miss)
 
 # %% ../../nbs/75_bench/12_coin.ipynb #33ce401b
+@dataclass(frozen=True)
+class Coin(Settings):
+    "COIN (Dupont et al. 2021, arXiv:2103.03123): a SIREN with 16-bit weights"
+
+    name = "coin"
+    width: int | None = setting(
+        None, "Neurons in each layer; give depth too.", low=1, high=255, auto="from the target"
+    )
+    depth: int | None = setting(None, "Sine layers.", low=1, high=255, auto="from the target")
+
+    def check(self):
+        if (self.width is None) != (self.depth is None):
+            raise SettingsError("coin: give width and depth together, or neither")
+
+
 def coin_compress(
     image: Any,  # as for `as_image_samples`, 8 bits
     bpp: float = 0.3,  # target rate, bits per pixel: the nearest shape is taken
     steps: int | None = None,  # full-batch steps; default 50,000, or as many as `seconds` allow
     seconds: float | None = None,  # time budget instead of steps, s
-    shape: tuple[int, int] | None = None,  # (width, depth), instead of a target rate
+    settings: Coin = Coin(),  # a width and a depth replace the target rate
     seed: int = 0,
     **kw,  # for `fit`: progress, threads, device
 ) -> bytes:
@@ -64,6 +82,7 @@ def coin_compress(
         limit = f"8 bits and sides up to {COIN_MAX_SIDE}"
         raise ValueError(f"COIN here takes {limit}, not {x.dtype} of {x.shape}")
     n_pixels = x.shape[0] * x.shape[1]
+    shape = (settings.width, settings.depth) if settings.width else None
     width, depth = shape or coin_shape(n_pixels, x.shape[2], bpp)
     net = Siren(width, depth, x.shape[2], w0=COIN_W0, mean=0.0, seed=seed)
     fit(

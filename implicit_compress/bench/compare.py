@@ -50,9 +50,7 @@ def compare_at_size(
     threads: int | None = None,
 ) -> list:  # of dicts: codec, bytes, bpp, psnr_db, ms_ssim, encode_s, decode_s, note, image
     "Our file and those of the others at the same size; one that cannot hold such an image has a note and no numbers"
-    from implicit_compress.codec.api import (
-        decompress,
-    )  # here: commands that compare nothing start without it
+    from implicit_compress.codec.decode import decompress
 
     y, decode_s = timed(lambda: decompress(data, threads=threads))
     own = convert_depth(y, peek(data).depth, 8)

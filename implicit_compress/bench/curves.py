@@ -27,7 +27,7 @@ def _cells(rows):
     "Rows by point and image: {(codec, target): {image: row}}"
     out = {}
     for r in rows:
-        out.setdefault((r["codec"], r.get("asked", "")), {})[r["image"]] = r
+        out.setdefault((r["codec"], r.get("target", "")), {})[r["image"]] = r
     return out
 
 
@@ -147,7 +147,7 @@ def mean_point(
     target: str = "",  # as in the rows
 ) -> dict[str, Any]:
     "Average rows to one point of a curve"
-    out = dict(asked=target, images=len(rows))
+    out = dict(target=target, images=len(rows))
     out |= {k: float(np.mean([r[k] for r in rows])) for k in MEANS if all(k in r for r in rows)}
     if "psnr_db" in out:
         errors = [r["mse"] if "mse" in r else 10 ** (-r["psnr_db"] / 10) for r in rows]

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['DB_PER_DECADE', 'DB_PER_DOUBLING', 'SLOPES', 'FACTOR', 'GROWTH', 'MARGIN_DB', 'GAIN_DB', 'PROBES', 'LONG', 'MET_DB',
-           'SURE', 'FEW', 'MISS_BPP', 'MISS_DB', 'Probe', 'slopes_of', 'expected_db', 'saturated', 'between',
-           'next_rate', 'interrupted', 'nearest', 'search_rate', 'lossless_estimate', 'LosslessLimit', 'missed',
-           'warn_missed']
+           'SURE', 'FEW', 'SMALLEST_NETWORK', 'LARGEST_FIRST', 'MISS_BPP', 'MISS_DB', 'Probe', 'slopes_of',
+           'expected_db', 'saturated', 'between', 'next_rate', 'interrupted', 'nearest', 'search_rate',
+           'lossless_estimate', 'LosslessLimit', 'rate_bounds', 'missed', 'warn_missed']
 
 # %% ../../nbs/70_codec/10_search.ipynb #dfa8bad5
 import math
@@ -14,14 +14,18 @@ import warnings
 import zlib
 from typing import NamedTuple
 import numpy as np
-from ..hybrid.codec import SMALLEST, Target, best_of
-from ..siren.codec import OVERHEAD_BYTES, File
+from ..settings.target import Target, best_of
+from ..siren.plan import OVERHEAD_BYTES
+from ..bitstream.encoded import Encoded
+from ..image.samples import to_float
+from ..wavelet.codec import Coefficients
+from ..wavelet.encoder import SMALLEST, estimate_bytes
 
 # %% ../../nbs/70_codec/10_search.ipynb #3e5791f7
 class Probe(NamedTuple):
     "A fit that was made during a search"
 
-    file: File  # what it gave
+    file: Encoded  # what it gave
     share: float  # of the time it had, above 0
 
 
@@ -128,16 +132,16 @@ MET_DB = 0.1  # dB above a quality at which it is met
 
 
 def interrupted(
-    f: File,
+    f: Encoded,
 ) -> bool:
     "Did somebody stop the fit?"
     return getattr(f.fit, "stop", None) == "interrupted"
 
 
 def nearest(
-    files: list,  # of `File`
+    files: list,  # of `Encoded`
     target: Target,  # a quality or a cost
-) -> File:
+) -> Encoded:
     "The file that meets a quality within `MET_DB`, or else the best trade: twice the bytes must bring `GAIN_DB`"
     best = best_of(files, target)
     if not target.psnr:
@@ -151,12 +155,12 @@ def nearest(
 
 
 def search_rate(
-    make,  # function of (bits per pixel, share of the time): a `File`
+    make,  # function of (bits per pixel, share of the time): a `Encoded`
     target: Target,  # a quality or a cost
     first: float = 0.1,  # rate of the first fit, bits per pixel
     least: float = 0.01,  # bits per pixel
     most: float = 24.0,  # bits per pixel, that of the raw samples for example
-) -> File:
+) -> Encoded:
     "Fit networks of several sizes, and return the file that meets a quality or a cost best"
     probes = []
 
@@ -198,12 +202,12 @@ class LosslessLimit:
     def __init__(
         self,
         x,  # (h,w,c) samples
-        make,  # function of the samples: a lossless `File`
+        make,  # function of the samples: a lossless `Encoded`
         beside: int = 0,  # bytes of fields that another file has beside its samples, and a lossless one has not
     ):
         self.x, self.make, self.beside, self.estimate, self.made = x, make, beside, None, None
 
-    def file(self) -> File:
+    def file(self) -> Encoded:
         "The lossless file"
         if self.made is None:
             self.made = self.make(self.x)
@@ -222,25 +226,47 @@ class LosslessLimit:
 
     def kept(
         self,
-        f: File,
-    ) -> File:
+        f: Encoded,
+    ) -> Encoded:
         "The file, or the lossless one if that is not larger"
         if not self.exceeded(len(f)):
             return f
         out = self.file()
         out.seconds = (out.seconds or 0.0) + (f.seconds or 0.0)
         reached = "as much was" if f.psnr == math.inf else f"{f.psnr:.2f} dB were"
-        out.remark = (
+        out.note = (
             f"lossless, in no more bytes than the {len(f):,} in which {reached} reached with loss"
         )
         return out
+
+
+SMALLEST_NETWORK = 100  # size of the smallest network that is tried, bytes
+LARGEST_FIRST = 1.0  # largest rate of the first short fit, bits per pixel
+
+
+def rate_bounds(
+    x: np.ndarray,  # (h,w,c) samples
+    target: Target,  # a quality or a cost
+) -> dict[str, float]:  # arguments of `search_rate`: first, least and most bits per pixel
+    """Bounds of the rate search of networks: from the smallest network to the lossless file.
+
+    The first rate is the one at which wavelet coefficients are estimated to meet the target.
+    """
+    bits = 8 / (x.shape[0] * x.shape[1])
+    least = SMALLEST_NETWORK * bits
+    most = max(lossless_estimate(x) * bits, 2 * least)
+    c = Coefficients(to_float(x).astype(np.float64) - 0.5)
+    expected = estimate_bytes(c, target, np.iinfo(x.dtype).max) * bits
+    return dict(
+        first=min(max(expected, least), most / FACTOR, LARGEST_FIRST), least=least, most=most
+    )
 
 # %% ../../nbs/70_codec/10_search.ipynb #97a1bcd3
 MISS_BPP, MISS_DB = 0.05, 0.1  # share of a size, and dB, from which on a miss is worth a warning
 
 
 def missed(
-    f: File,
+    f: Encoded,
     bpp: float | None = None,  # size that was asked for, bits per pixel
     psnr: float | None = None,  # or quality, dB
 ) -> str:  # empty if the target is met
@@ -259,13 +285,13 @@ def missed(
         return f"{bpp:g} bits per pixel were asked for, {has}: give it more seconds"
     if psnr and f.psnr < psnr - MISS_DB:
         return f"{psnr:g} dB were asked for, {has}: give it more seconds, or another method"
-    if psnr and f.psnr > psnr + MISS_DB + 0.0005 and f.remark != SMALLEST:
+    if psnr and f.psnr > psnr + MISS_DB + 0.0005 and f.note != SMALLEST:
         return f"{psnr:g} dB were asked for, {has}: a smaller file near the target was not found"
     return ""
 
 
 def warn_missed(
-    f: File,
+    f: Encoded,
     bpp: float | None = None,  # of `missed`
     psnr: float | None = None,
     stacklevel: int = 3,  # of `warnings.warn`

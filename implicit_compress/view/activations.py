@@ -9,7 +9,7 @@ __all__ = ['GAP', 'QUANTILE', 'evaluate_on_grid', 'activations', 'contact_sheet'
 from collections.abc import Callable
 from typing import Any
 import numpy as np
-from ..codec.api import decompress
+from ..codec.decode import decompress
 from ..image.geometry import coords, scaled_size
 from ..image.tiling import tile_parts
 from .images import colormap, crop_box, to_rgb8
@@ -129,5 +129,5 @@ def zoom_pair(
     factor = max(1.0, max(y.shape[:2]) * zoom / size)
     box = crop_box(y.shape, factor, down, right)
     t, l, b, r = box
-    decoded = decompress(data, zoom, tuple(zoom * v for v in box))
+    decoded = decompress(data, scale=zoom, box=tuple((zoom * v for v in box)))
     return to_rgb8(y[t:b, l:r]).repeat(zoom, 0).repeat(zoom, 1), to_rgb8(decoded)

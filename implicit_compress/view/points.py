@@ -10,12 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 import numpy as np
-from ..bench.baselines import CODECS
-from ..bench.coin import coin_decompress
 from ..bench.plots import LABELS, plot_curves, quality
 from ..bench.rows import read_rows
-from ..bench.sweep import OWN_CODECS, parsed
-from ..codec.api import decompress
+from ..bench.codecs import parse_codec
+from ..bench.measure import decoder_for
 from .figures import new_figure
 
 # %% ../../nbs/80_view/04_points.ipynb #b0170004
@@ -47,8 +45,8 @@ def bench_rows(
     for r in rows:
         if "bpp" in r or "error" in r:
             codec = next((str(r[k]) for k in ("codec", "way", "run") if k in r), name)
-            target = r.get("asked", _target_text(r))
-            out.append(r | dict(image=str(r.get("image", name)), codec=codec, asked=target))
+            target = r.get("target", _target_text(r))
+            out.append(r | dict(image=str(r.get("image", name)), codec=codec, target=target))
     if not any("bpp" in r for r in out):
         raise ValueError(f"{name}: no row has a rate; a column bpp is needed")
     return out, home if home and (home / "files").is_dir() else None
@@ -62,13 +60,8 @@ def decode_row(
     path = Path(folder or "") / "files" / str(row.get("file", ""))
     if not folder or not row.get("file") or not path.is_file():
         return None
-    name = parsed(row["codec"])[0]
-    data = path.read_bytes()
-    if name == "coin":
-        return coin_decompress(data)
-    if name in OWN_CODECS:
-        return decompress(data)
-    return CODECS[name].decompress(data, row.get("channels"))
+    decode = decoder_for(parse_codec(row["codec"]), None, row.get("channels"))
+    return decode(path.read_bytes())
 
 # %% ../../nbs/80_view/04_points.ipynb #b0170010
 def plot_marked_curves(
@@ -118,7 +111,7 @@ def curves_figure(
 # %% ../../nbs/80_view/04_points.ipynb #b0170011
 POINT_NAMES = dict(
     image="image",
-    asked="target",
+    target="target",
     bytes="bytes",
     bpp="bits per pixel",
     psnr_db="PSNR, dB",

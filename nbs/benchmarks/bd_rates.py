@@ -22,7 +22,7 @@ def better_of(rows, ways):
     "The choice of the hybrid codec: of the files of an image and a target that with the highest PSNR"
     best = {}
     for r in rows:
-        key = r["image"], r["asked"]
+        key = r["image"], r["target"]
         if r["codec"] in ways and r["psnr_db"] > best.get(key, r)["psnr_db"] - 1e-9:
             best[key] = dict(r, codec=SPARSE)
     return list(best.values())
@@ -49,7 +49,7 @@ def latents(init="shipped"):
         return r["start"] == init or (init == "none" and r["lmbda"] < 4e-3)
 
     own = [
-        dict(r, codec="latent", asked=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
+        dict(r, codec="latent", target=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
         for r in read_rows(RESULTS / "latent_kodak.tsv")
         if has_init(r)
     ]
@@ -58,7 +58,7 @@ def latents(init="shipped"):
     own = [r for r in points.values() if sum(q["image"] == r["image"] for q in points.values()) > 2]
     others = [r for r in kodak() if r["codec"] != "siren"]
     others += [
-        dict(r, codec="Cool-chic", asked=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
+        dict(r, codec="Cool-chic", target=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
         for r in read_rows(RESULTS / "coolchic_kodak.tsv")
     ]
     return own + others

@@ -16,7 +16,7 @@ time: on a shared machine the CPU time is an estimate of the wall time on one co
 import argparse, json, tempfile
 from itertools import product
 from pathlib import Path
-from implicit_compress.bench.sweep import machine
+from implicit_compress.bench.measure import machine
 from points import ENCODE, Table, decoded, fresh
 
 CODE = ENCODE.replace("encode_s=", "cpu_s=round(time.process_time(), 1), encode_s=")

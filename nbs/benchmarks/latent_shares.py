@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from points import Table, decoded_everywhere
 from implicit_compress.bitstream.container import unpack
-from implicit_compress.codec.api import decompress
+from implicit_compress.codec.decode import decompress
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import ms_ssim
 from implicit_compress.latent.format import read_latents

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from points import Table
-from implicit_compress.codec.api import compress, decompress
+from implicit_compress.codec.encode import compress
+from implicit_compress.codec.decode import decompress
 from implicit_compress.bench.datasets import image_set
 from implicit_compress.bench.synthetic import screenshot, text_page
 from implicit_compress.image.load import load_image
@@ -57,7 +58,7 @@ def shown():
 def made(x, how):
     "The file, or None if the format or Pillow does not support the samples"
     if how is None:
-        return bytes(compress(x, lossless=True))
+        return bytes(compress(x, "lossless"))
     if x.dtype == np.uint16 and (x.shape[2] > 1 or how["format"] in ("WEBP", "JXL", "JPEG2000")):
         return None
     if how["format"] == "JPEG2000" and x.shape[2] == 3:

@@ -4,7 +4,7 @@ in new processes."""
 import json, os, subprocess, sys
 from datetime import date
 from pathlib import Path
-from implicit_compress.bench.sweep import machine
+from implicit_compress.bench.measure import machine
 
 RESULTS = Path(__file__).parent / "results"
 CPUINFO = Path("/proc/cpuinfo")
@@ -15,7 +15,7 @@ KERNELS = (
 )  # of OpenBLAS; another processor's would crash
 ENCODE = """import json, sys, time
 import numpy as np
-from implicit_compress.codec.api import compress
+from implicit_compress import compress
 source, out, how = sys.argv[1:]
 x = np.load(source) if source.endswith('.npy') else source
 t = time.time(); f = compress(x, progress=False, **json.loads(how))
@@ -25,7 +25,7 @@ DECODE = """import json, sys, time
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
-from implicit_compress.codec.api import decompress
+from implicit_compress import decompress
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
 source, out, threads = sys.argv[1:]

@@ -18,12 +18,12 @@ COLUMNS = (
     "image target_bpp bytes bpp psnr_db encode_s decode_s steps hidden layers tiles threads date"
 ).split()
 ENCODE = """import sys, time
-from implicit_compress.codec.api import compress
+from implicit_compress import compress
 t = time.time(); f = compress(sys.argv[1], bpp=float(sys.argv[3]), seconds=float(sys.argv[4]), threads=int(sys.argv[5]), progress=False)
 open(sys.argv[2], 'wb').write(f); print(f.fit.step, round(time.time() - t, 1))"""
 DECODE = """import sys, time
 from pathlib import Path
-from implicit_compress.codec.api import decompress
+from implicit_compress import decompress
 from implicit_compress.bitstream.header import peek
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr

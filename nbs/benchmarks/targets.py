@@ -14,11 +14,11 @@ import argparse, json, os, tempfile
 from datetime import date
 from itertools import product
 from pathlib import Path
-from implicit_compress.bench.sweep import machine
+from implicit_compress.bench.measure import machine
 from points import Table, decoded, fresh
 
 CODE = """import json, sys, time, warnings
-from implicit_compress.codec.api import compress
+from implicit_compress import compress
 source, out, how = sys.argv[1:]
 t = time.time()
 with warnings.catch_warnings(record=True) as seen:
@@ -27,7 +27,7 @@ with warnings.catch_warnings(record=True) as seen:
 open(out, 'wb').write(f)
 said = ' / '.join(str(w.message) for w in seen)
 row = dict(seconds=round(time.time() - t, 1), said_db=float(f.psnr))
-print(json.dumps(row | dict(warning=said, remark=f.remark)))"""
+print(json.dumps(row | dict(warning=said, note=f.note)))"""
 ALL = [("psnr", v) for v in (28, 32, 36, 40)] + [("bpp", v) for v in (0.1, 0.3, 1.0)]
 METHODS = {  # name: (arguments of compress, seconds of fitting, targets)
     "instant": (dict(preset="instant"), None, ALL),
@@ -63,7 +63,7 @@ if __name__ == "__main__":
     a.add_argument("--methods", nargs="+", default=list(METHODS))
     a.add_argument("--threads", type=int, default=1)
     a = a.parse_args()
-    columns = "set image method kind target budget_s bytes bpp psnr_db miss seconds warning remark machine date"
+    columns = "set image method kind target budget_s bytes bpp psnr_db miss seconds warning note machine date"
     table = Table(
         "targets.tsv",
         columns,

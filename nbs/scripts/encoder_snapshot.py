@@ -21,7 +21,7 @@ from pathlib import Path
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # before NumPy is imported
 
 import numpy as np
-from implicit_compress.codec.api import compress
+from implicit_compress.codec.encode import compress
 from implicit_compress.image.samples import demo_image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -50,21 +50,21 @@ def rows():
     "Name, image and arguments of `compress` of every file"
     kinds = images()
     for name, arguments in STAGES.items():
-        fitted = arguments != dict(lossless=True) and arguments.get("share") != 0
+        fitted = arguments != dict(method="lossless") and arguments.get("share") != 0
         fixed = dict(steps=STEPS) if fitted else {}
-        rate = {} if "shape" in arguments or arguments == dict(lossless=True) else dict(bpp=0.8)
+        rate = {} if "shape" in arguments or arguments == dict(method="lossless") else dict(bpp=0.8)
         yield f"stage: {name}", kinds["rgb"], rate | fixed | arguments
     for start in ("none", "shipped"):
         for lmbda in LATENT_RATES:
-            arguments = dict(method="pyramid", start=start, lmbda=lmbda, steps=STEPS)
+            arguments = dict(method="latent", lmbda=lmbda, steps=STEPS)
             yield f"pyramid: {start}, lmbda {lmbda}", kinds["rgb"], arguments
     for kind, image in kinds.items():
         yield f"{kind}: network", image, dict(bpp=2.0, steps=STEPS)
-        yield f"{kind}: instant", image, dict(bpp=1.0, preset="instant")
-        yield f"{kind}: pyramid", image, dict(method="pyramid", bpp=1.0, steps=STEPS)
-        yield f"{kind}: lossless", image, dict(lossless=True)
-    yield "target: 30 dB, instant", kinds["rgb"], dict(psnr=30.0, preset="instant")
-    yield "target: lmbda, instant", kinds["rgb"], dict(lmbda=1e-3, preset="instant")
+        yield f"{kind}: instant", image, dict(method="wavelet", bpp=1.0)
+        yield f"{kind}: pyramid", image, dict(method="latent", bpp=1.0, steps=STEPS)
+        yield f"{kind}: lossless", image, dict(method="lossless")
+    yield "target: 30 dB, instant", kinds["rgb"], dict(method="wavelet", psnr=30.0)
+    yield "target: lmbda, instant", kinds["rgb"], dict(method="wavelet", lmbda=0.001)
 
 
 def snapshot():
@@ -72,7 +72,7 @@ def snapshot():
     for name, image, arguments in rows():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            data = bytes(compress(image, **arguments, threads=1, progress=False))
+            data = bytes(compress(image, "siren", threads=1, **arguments))
         yield f"{name}\t{len(data)}\t{sha256(data).hexdigest()}"
 
 

@@ -8,9 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 import numpy as np
 from implicit_compress.bitstream.header import Header
-from implicit_compress.bitstream.container import attach, pack, unpack
 from implicit_compress.bitstream.fields import VERSION
-from implicit_compress.codec.api import compress, decompress
+from implicit_compress.bitstream.container import attach, pack, unpack
+from implicit_compress.codec.encode import compress
+from implicit_compress.codec.decode import decompress
 from implicit_compress.image.samples import demo_image
 from implicit_compress.lossless.codec import encode_lossless
 
@@ -39,37 +40,51 @@ def pictures():
         "rgb_1x1": (x[100:101, 100:101], dict(bpp=8)),
         "rgb_1x64": (x[100:101, 60:124], dict(bpp=8)),
         "profile_8x8": (x[50:58, 90:98], dict(bpp=8)),
-        "tiles_64x97": (x[40:104, 90:187], dict(shape=(8, 3, 5))),
-        "lossless_20x24": (x[40:60, 90:114], dict(lossless=True)),
-        "lossless_base_16x20": (x[40:56, 90:110], dict(shape=(6, 2))),
-        "lossless_gray16_9x15": (deep(9, 15) + clear[:9, :15] % 7, dict(lossless=True)),
-        "pool_24x32": (gray, dict(shape=(8, 4), pool=0.5)),
-        "pool_tiles_32x48": (x[40:72, 90:138], dict(shape=(7, 3, 3), pool=0.4)),
-        "cluster_24x32": (gray, dict(shape=(9, 4), quantizer="cluster")),
-        "lossless_values_12x20": (deep(12, 20) // 4096 * 4096, dict(lossless=True)),
-        "lossless_packed_24x24": (np.tile(x[60:68, 90:98], (3, 3, 1)), dict(lossless=True)),
-        "skips_37x53": (x[60:97, 90:143], dict(shape=(8, 5, 2), skips=True)),
+        "tiles_64x97": (x[40:104, 90:187], dict(method=Siren(width=8, depth=3, tiles=5))),
+        "lossless_20x24": (x[40:60, 90:114], dict(method="lossless")),
+        "lossless_base_16x20": (x[40:56, 90:110], dict(method=Siren(width=6, depth=2))),
+        "lossless_gray16_9x15": (deep(9, 15) + clear[:9, :15] % 7, dict(method="lossless")),
+        "pool_24x32": (gray, dict(method=Siren(width=8, depth=4, hash=MultiHash(ratio=0.5)))),
+        "pool_tiles_32x48": (
+            x[40:72, 90:138],
+            dict(method=Siren(width=7, depth=3, tiles=3, hash=MultiHash(ratio=0.4))),
+        ),
+        "cluster_24x32": (gray, dict(method=Siren(width=9, depth=4, quantizer=Codebook()))),
+        "lossless_values_12x20": (deep(12, 20) // 4096 * 4096, dict(method="lossless")),
+        "lossless_packed_24x24": (np.tile(x[60:68, 90:98], (3, 3, 1)), dict(method="lossless")),
+        "skips_37x53": (
+            x[60:97, 90:143],
+            dict(method=Siren(width=8, depth=5, tiles=2, skip_connections=True)),
+        ),
         "hash_cluster_24x32": (
             gray,
-            dict(shape=(9, 4), pool=0.5, hashing="hash", quantizer="cluster", coder="huffman"),
+            dict(
+                method=Siren(
+                    width=9,
+                    depth=4,
+                    hash=HashTrick(ratio=0.5),
+                    quantizer=Codebook(),
+                    coder="huffman",
+                )
+            ),
         ),
         "bands_37x53": (
             x[60:97, 90:143],
-            dict(bpp=4, levels=1, details="sparse", colour="ycbcr", share=0.5),
+            dict(method=Hybrid(levels=1, chroma=Siren(), base_share=0.5), bpp=4),
         ),
         "bands_haar_20x24": (
             x[40:60, 90:114],
-            dict(bpp=14, wavelet="haar", levels=1, details="network"),
+            dict(method=Hybrid(levels=1, wavelet="haar", residual=Siren()), bpp=14),
         ),
         "sparse_rgba_20x30": (
             np.concatenate([x[:20, :30], clear], 2),
-            dict(bpp=6, details="sparse", share=0),
+            dict(method="wavelet", bpp=6),
         ),
         "sparse_db3_37x53": (
             x[60:97, 90:143],
-            dict(bpp=4, details="sparse", share=0, wavelet="db3"),
+            dict(method=Wavelet(wavelet="db3"), bpp=4),
         ),
-        "sparse_gray16_9x15": (deep(9, 15), dict(bpp=6, details="sparse", share=0)),
+        "sparse_gray16_9x15": (deep(9, 15), dict(method="wavelet", bpp=6)),
         "opaque_24x32": (
             np.concatenate([x[40:64, 80:112], np.full((24, 32, 1), 255, np.uint8)], 2),
             dict(bpp=4),
@@ -80,17 +95,17 @@ def pictures():
         ),
         "lossless_base_rgba_16x20": (
             np.concatenate([x[40:56, 90:110], clear[:16, :20]], 2),
-            dict(shape=(6, 2)),
+            dict(method=Siren(width=6, depth=2)),
         ),
-        "pyramid_rgb_37x53": (x[60:97, 90:143], dict(method="pyramid", lmbda=2e-3, start="none")),
-        "pyramid_low_64x97": (x[40:104, 90:187], dict(method="pyramid", lmbda=0.03, start="none")),
+        "pyramid_rgb_37x53": (x[60:97, 90:143], dict(method=Latent(init="random"), lmbda=0.002)),
+        "pyramid_low_64x97": (x[40:104, 90:187], dict(method=Latent(init="random"), lmbda=0.03)),
         "pyramid_rgba_20x30": (
             np.concatenate([x[:20, :30], clear], 2),
-            dict(method="pyramid", lmbda=4e-3, start="none"),
+            dict(method=Latent(init="random"), lmbda=0.004),
         ),
-        "pyramid_gray16_9x15": (deep(9, 15), dict(method="pyramid", lmbda=1e-3, start="none")),
+        "pyramid_gray16_9x15": (deep(9, 15), dict(method=Latent(init="random"), lmbda=0.001)),
         **{
-            f"pyramid_start{k}_24x32": (x[40:64, 80:112], dict(method="pyramid", lmbda=v))
+            f"pyramid_start{k}_24x32": (x[40:64, 80:112], dict(method="latent", lmbda=v))
             for k, v in ((44, 1.6e-2), (52, 4e-3), (60, 1e-3), (68, 2.5e-4), (76, 6e-5))
         },
     }
@@ -150,10 +165,10 @@ def write(folder):
         data = bytes(
             compress(
                 x,
-                **how,
-                **({} if "lossless" in how or how.get("share") == 0 else dict(steps=60)),
+                "siren",
                 threads=1,
-                progress=False,
+                **how,
+                **{} if "lossless" in how or how.get("share") == 0 else dict(steps=60),
             )
         )
         if "base" in name:

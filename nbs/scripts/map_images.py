@@ -13,7 +13,7 @@ from implicit_compress.view.inspect import (
     initial_probabilities,
     unpack_network,
 )
-from implicit_compress.codec.api import compress, decompress
+from implicit_compress import compress, decompress
 from implicit_compress.siren.callbacks import Callback
 from implicit_compress.runtime.fixed_point import STEP_SIZES
 from implicit_compress.image.samples import demo_image, to_samples
@@ -83,7 +83,7 @@ def dots(data, wide=54):
 def images():
     "Chapter name -> image"
     x, early = demo_image(), Early(40)
-    data = compress(x, bpp=0.4, steps=1500, callbacks=[early], progress=False, threads=1)
+    data = compress(x, "siren", bpp=0.4, steps=1500, callbacks=[early], threads=1)
     o, (h, w) = unpack_network(data), x.shape[:2]
     seen = activations(float_network(o), h, w, 1, 72)
     return dict(

@@ -16,7 +16,8 @@ from implicit_compress.transform.wavelet import decompose
 from implicit_compress.entropy.models import Model, ideal_bits
 from implicit_compress.image.load import load_image
 from implicit_compress.image.samples import to_float
-from implicit_compress.wavelet.codec import EDGES, contexts, levels_of, rgb_to_opponent, walk
+from implicit_compress.wavelet.context import EDGES, contexts, rgb_to_opponent, walk
+from implicit_compress.wavelet.codec import levels_of
 
 STEPS = ((0.25, 0.06), (0.16, 0.035), (0.1, 0.02))  # two to a picture, in turn
 

@@ -68,7 +68,8 @@ def load_modules(instrument):
         from implicit_compress.bitstream.fields import MAGIC
         from implicit_compress.bitstream.limits import Limits, cost_of, detail_files
         from implicit_compress.codec.info import file_info, format_info
-        from implicit_compress.codec.api import GUARD, decompress
+        from implicit_compress.codec.api import GUARD
+        from implicit_compress.codec.decode import decompress
         from implicit_compress.image.load import icc_profile, load_image
         from implicit_compress.pillow import LoadError
 
@@ -201,14 +202,14 @@ def decode(data, rng):
 
 def partial(data, rng):
     data = data[: rng.randint(4, len(data))]
-    y = decompress(data, threads=1, limits=limits(), partial=True)
+    y = decompress(data, threads=1, limits=limits(), allow_truncated=True)
     assert y.ndim == 3 and y.size
     return "image"
 
 
 def scale(data, rng):
     s = rng.choice([0.5, 0.25, 2, 3, 1.5, 0.1, 1 / 64])
-    y = decompress(data, s, threads=1, limits=limits())
+    y = decompress(data, scale=s, threads=1, limits=limits())
     assert y.ndim == 3 and y.size <= 4 * limits().pixels
     return "image"
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from implicit_compress.image.alpha import fill_hidden_color, visible_psnr
 from implicit_compress.runtime.errors import DamagedError, IicError, LimitError
-from implicit_compress.bitstream.header import Header, peek
 from implicit_compress.bitstream.container import assemble, attach, ledger, pack, unpack
+from implicit_compress.bitstream.header import Header, peek
 from implicit_compress.bitstream.limits import Limits
-from implicit_compress.codec.api import alpha_field, compress, decompress, encode_lossless_file
+from implicit_compress.lossless.encoder import encode_alpha
+from implicit_compress import Hybrid, Lossless, Siren, compress, decompress
+from implicit_compress.lossless.encoder import encode_lossless_file
 from implicit_compress.siren.integer import render_integer
 from implicit_compress.image.geometry import scaled_size
 from implicit_compress.image.samples import demo_image
@@ -32,13 +34,13 @@ KINDS = dict(
     opaque=np.concatenate([COLOUR, np.full_like(CUT_OUT, 255)], 2),
 )
 WAYS = dict(
-    instant=dict(preset="instant", bpp=4),
-    siren=dict(shape=(6, 3), steps=8),
-    tiles=dict(shape=(5, 2, 2), steps=4),
-    hybrid=dict(bpp=4, levels=1, details="sparse", colour="ycbcr", share=0.4, steps=4),
-    details=dict(bpp=8, wavelet="haar", levels=1, details="network", steps=4),
-    pyramid_0=dict(method="pyramid", bpp=4, seconds=0),
-    pyramid=dict(method="pyramid", lmbda=3e-3, steps=3),
+    wavelet=dict(method="wavelet", bpp=4),
+    siren=dict(method=Siren(width=6, depth=3), steps=8),
+    tiles=dict(method=Siren(width=5, depth=2, tiles=2), steps=4),
+    hybrid=dict(method=Hybrid(levels=1, chroma=Siren(), base_share=0.4), bpp=4, steps=4),
+    details=dict(method=Hybrid(wavelet="haar", levels=1, residual=Siren()), bpp=8, steps=4),
+    latent_0=dict(method="latent", bpp=4, seconds=0),
+    latent=dict(method="latent", lmbda=3e-3, steps=3),
     auto=dict(method="auto", bpp=4, seconds=0),
 )
 
@@ -46,7 +48,7 @@ WAYS = dict(
 def encoded(x, **how):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return compress(x, threads=1, progress=False, **how)
+        return compress(x, **{"method": "siren", "threads": 1} | how)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def test_cut_out_is_exact(cut_outs, way):
     assert f.bpp == pytest.approx(8 * len(f) / (H * W))
 
 
-@pytest.mark.parametrize("way", ["instant", "siren", "pyramid_0"])
+@pytest.mark.parametrize("way", ["wavelet", "siren", "latent_0"])
 @pytest.mark.parametrize("kind", ["la", "soft", "opaque"])
 def test_other_kinds_are_exact(kind, way):
     "Gray with alpha, soft edges, and alpha that is 255 everywhere"
@@ -78,7 +80,7 @@ def test_other_kinds_are_exact(kind, way):
     assert y.shape == x.shape and np.array_equal(y[..., -1], x[..., -1])
 
 
-@pytest.mark.parametrize("way", ["instant", "siren", "pyramid_0"])
+@pytest.mark.parametrize("way", ["wavelet", "siren", "latent_0"])
 def test_16_bit_alpha(way):
     "Every bit of a deep alpha plane"
     deep = KINDS["soft"].astype(np.uint16) * 257 + (ROW % 7)[..., None].astype(np.uint16)
@@ -90,7 +92,7 @@ def test_constant_plane_costs_next_to_nothing():
     "A plane of one value takes four bytes at most, 16 bits one more"
     for depth, most in ((np.uint8, 4), (np.uint16, 5)):
         x = COLOUR.astype(depth)
-        how = dict(shape=(5, 2), steps=3)
+        how = dict(method=Siren(width=5, depth=2), steps=3)
         plain = encoded(x, **how)
         for value in (0, 1, np.iinfo(depth).max):
             f = encoded(np.concatenate([x, np.full_like(x[..., :1], value)], 2), **how)
@@ -101,9 +103,10 @@ def test_constant_plane_costs_next_to_nothing():
 
 def test_lossless_keeps_hidden_colour():
     "Nothing is filled when nothing may be lost, with or without a drawing"
-    for how in (dict(), dict(shape=(5, 2), steps=3)):
+    based = Lossless(base=Siren(width=5, depth=2))
+    for how in (dict(method="lossless"), dict(method=based, steps=3)):
         x = KINDS["rgba_hidden"]
-        assert np.array_equal(decompress(encoded(x, lossless=True, **how)), x)
+        assert np.array_equal(decompress(encoded(x, **how)), x)
 
 
 # ------------------------------------------------------------------------------------- hidden colour
@@ -124,7 +127,7 @@ def test_filling_changes_nothing_that_is_seen():
 
 
 @pytest.mark.parametrize(
-    "how", [dict(preset="instant", bpp=3), dict(method="pyramid", lmbda=3e-3, seconds=0)], ids=str
+    "how", [dict(method="wavelet", bpp=3), dict(method="latent", lmbda=0.003, seconds=0)], ids=str
 )
 def test_hidden_colour_is_free(how):
     "Noise under alpha 0 gives the same file as one colour there"
@@ -134,15 +137,15 @@ def test_hidden_colour_is_free(how):
 
 def test_quality_is_that_of_visible_colour():
     "psnr= is met where colour is seen"
-    f = encoded(KINDS["rgba_hidden"], preset="instant", psnr=32)
+    f = encoded(KINDS["rgba_hidden"], method="wavelet", psnr=32)
     y = decompress(f)
     seen = CUT_OUT[..., 0] > 0
     assert f.psnr == pytest.approx(psnr(y[seen][:, :3], COLOUR[seen])) and f.psnr >= 31.9
 
 
-def test_quality_of_a_pyramid():
-    "A pyramid meets a quality where colour is seen, too"
-    f = encoded(KINDS["rgba_hidden"], method="pyramid", psnr=25, seconds=0)
+def test_quality_of_a_latent_file():
+    "A latent file meets a quality where colour is seen, too"
+    f = encoded(KINDS["rgba_hidden"], method="latent", psnr=25, seconds=0)
     assert 25 <= f.psnr <= 25.1 and f.psnr == pytest.approx(
         visible_psnr(decompress(f)[..., :3], COLOUR, CUT_OUT)
     )
@@ -151,17 +154,17 @@ def test_quality_of_a_pyramid():
 def test_everything_hidden():
     "An image that shows nothing has a file, and it is small"
     x = np.concatenate([NOISE, np.zeros_like(CUT_OUT)], 2)
-    f = encoded(x, preset="instant", bpp=4)
+    f = encoded(x, method="wavelet", bpp=4)
     assert np.all(decompress(f)[..., 3] == 0) and len(f) < 100
 
 
 def test_target_counts_alpha(cut_outs):
     "A target in bits per pixel is that of the whole file; alpha that fills it is kept, with a warning"
-    f = cut_outs["instant"]
+    f = cut_outs["wavelet"]
     assert ledger(f)["alpha"] > 60 and 3.8 < f.bpp < 4.05
     noisy = np.concatenate([COLOUR, NOISE[..., :1]], 2)
     with pytest.warns(UserWarning, match="alpha and metadata take .* larger than asked for"):
-        g = compress(noisy, bpp=1, preset="instant", threads=1)
+        g = compress(noisy, "wavelet", bpp=1, threads=1)
     assert np.array_equal(decompress(g)[..., 3], noisy[..., 3]) and g.bpp > 8
 
 
@@ -197,9 +200,9 @@ def test_scaled_network(cut_outs, scale):
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 5])
-def test_scaled_pyramid(cut_outs, level):
-    "A pyramid at 1/2, 1/4 ... has alpha of the same pixels"
-    f = cut_outs["pyramid_0"]
+def test_scaled_latent_file(cut_outs, level):
+    "A latent file at 1/2, 1/4 ... has alpha of the same pixels"
+    f = cut_outs["latent_0"]
     y = decompress(f, scale=Fraction(1, 1 << level))
     rows, cols = -(-H >> level), -(-W >> level)
     assert y.shape == (rows, cols, 4)
@@ -212,13 +215,13 @@ def test_scaled_pyramid(cut_outs, level):
         decompress(f, scale=Fraction(1, n), box=(0, 0, rows + 1, cols))
 
 
-def test_beginning_of_a_pyramid(cut_outs):
+def test_beginning_of_a_latent_file(cut_outs):
     "A beginning of the file is a smaller image, with its alpha"
-    f = bytes(cut_outs["pyramid_0"])
+    f = bytes(cut_outs["latent_0"])
     shapes = set()
     for n in range(len(f) - 5, len(f) - ledger(f)["payload"], -60):
         try:
-            y = decompress(f[:n], partial=True)
+            y = decompress(f[:n], allow_truncated=True)
         except IicError:
             break
         level = next(k for k in range(12) if (-(-H >> k), -(-W >> k)) == y.shape[:2])
@@ -267,7 +270,7 @@ def test_alpha_of_another_kind(cut_outs):
         b"text",
         good[:-1],
         good + b"?",
-        alpha_field(SOFT[1:]),
+        encode_alpha(SOFT[1:]),
         deep,
         bytes(encode_lossless_file(COLOUR)),
         bytes(encoded(SOFT, shape=(3, 2), steps=2)),
@@ -283,7 +286,7 @@ def test_alpha_of_another_kind(cut_outs):
 
 def test_channels_without_alpha(cut_outs):
     "A lossy file of two or four channels needs the field"
-    for way in ("instant", "siren", "pyramid_0"):
+    for way in ("wavelet", "siren", "latent_0"):
         found = unpack(cut_outs[way])
         for channels in (2, 4):
             h = Header(H, W, channels, 8, found.header.method, found.header.args)

@@ -15,10 +15,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from implicit_compress.codec import api as codec
-from implicit_compress.bench.sweep import compress_many, tasks
+from implicit_compress.bench.sweep import compress_many
+from implicit_compress.bench.codecs import tasks
 from implicit_compress.bitstream.header import peek
 from implicit_compress.cli.main import main
-from implicit_compress.codec.api import compress
+from implicit_compress.codec.encode import compress
 from implicit_compress.image.save import save_image
 from implicit_compress.image.samples import demo_image
 
@@ -356,7 +357,8 @@ def test_surface_of_encode_many(arguments, tmp_path):
 
 def test_choices_are_those_of_the_modules(arguments):
     "The declaration lists what the stages can do"
-    from implicit_compress.hybrid.codec import COLOURS, DETAILS
+    from implicit_compress.hybrid.codec import COLOURS
+    from implicit_compress.bitstream.fields import DETAILS
     from implicit_compress.entropy.generic import CODERS
     from implicit_compress.siren.spec import HASHINGS
     from implicit_compress.siren.prune import PRUNERS

@@ -25,7 +25,7 @@ from PIL import Image
 import implicit_compress.pillow
 from implicit_compress.bitstream.limits import Limits
 from implicit_compress.codec.info import file_info, format_info
-from implicit_compress.codec.api import decompress
+from implicit_compress import decompress
 Image.MAX_IMAGE_PIXELS = None
 folder, megabytes = Path(sys.argv[1]), int(sys.argv[2])
 warm = sorted(folder.parent.glob('golden/v*/lossless_20x24.iic'))[0].read_bytes()

@@ -6,9 +6,12 @@ import pytest
 from click.testing import CliRunner
 from nbdev.config import get_config
 from implicit_compress.bench.other_codecs import CodecError, TargetMissed
-from implicit_compress.bench import sweep as bench
+from implicit_compress.bench import measure as bench
+from implicit_compress.bench import process
 from implicit_compress.bench.baselines import CODECS
-from implicit_compress.bench.sweep import measure, parsed, sweep, tasks
+from implicit_compress.bench.codecs import parse_codec, tasks
+from implicit_compress.bench.measure import measure
+from implicit_compress.bench.sweep import sweep
 from implicit_compress.cli.main import main
 from implicit_compress.image.save import save_image
 from implicit_compress.image.samples import demo_image
@@ -40,24 +43,25 @@ def album(tmp_path):
 def at_once(monkeypatch):
     "Encode and decode in this process: tests of what becomes of the rows need no others"
 
-    def fresh(verb, *args, **how):
+    def call(function, *args, **how):
+        module, name = function.split(":")
         try:
-            return json.loads(json.dumps(bench.VERBS[verb](*args)))
+            return json.loads(json.dumps(getattr(importlib.import_module(module), name)(*args)))
         except Exception as e:
-            raise getattr(bench, "ProcessFailed", RuntimeError)(f"{type(e).__name__}: {e}") from e
+            raise process.ProcessFailed(f"{type(e).__name__}: {e}") from e
 
-    monkeypatch.setattr(bench, "fresh", fresh)
+    monkeypatch.setattr(bench, "run_in_subprocess", call)
 
 
 def run(*line):
     return CliRunner().invoke(main, [*map(str, line)])
 
 
-def row(picture, codec, asked, rate, db, **more):
+def row(picture, codec, target, rate, db, **more):
     return dict(
         image=picture,
         codec=codec,
-        asked=asked,
+        target=target,
         bpp=rate,
         psnr_db=db,
         mse=10 ** (-db / 10),
@@ -126,7 +130,7 @@ def test_an_image_that_one_codec_cannot_hold():
     rows = [
         r
         if (r["image"], r["codec"]) != ("d", "webp")
-        else dict(image="d", codec="webp", asked=r["asked"], error="cannot hold it")
+        else dict(image="d", codec="webp", target=r["target"], error="cannot hold it")
         for r in table()
     ]
     assert {p["images"] for ps in curves(rows).values() for p in ps} == {3}
@@ -142,7 +146,7 @@ def test_a_codec_that_fails_on_most_images_is_left_out():
     rows = [
         r
         if r["codec"] != "siren" or r["image"] == "a"
-        else dict(image=r["image"], codec="siren", asked=r["asked"], error="killed")
+        else dict(image=r["image"], codec="siren", target=r["target"], error="killed")
         for r in rows
     ]
     assert sorted(curves(rows)) == ["jpeg", "webp"] and curves(rows)["jpeg"][0]["images"] == 8
@@ -165,7 +169,7 @@ def test_an_image_that_is_kept_exactly_has_no_psnr():
 
 def test_nothing_that_works_leaves_a_report(tmp_path):
     "All rows failed: the table says so"
-    rows = [dict(image="a", codec="jpeg", asked=f"bpp={b}", error="no image") for b in (0.1, 0.2)]
+    rows = [dict(image="a", codec="jpeg", target=f"bpp={b}", error="no image") for b in (0.1, 0.2)]
     assert [p.name for p in write_report(rows, tmp_path)] == ["table.tsv"] and curves(rows) == {}
 
 
@@ -218,8 +222,9 @@ def test_a_process_that_is_killed_is_a_row(album, tmp_path, monkeypatch):
         ("1/0", "ZeroDivisionError: division"),
         ("raise ValueError(object())", "ValueError: the file$"),
     ):
-        spell = f"import os, sys\nfrom implicit_compress.bench import sweep as bench\ndef fail(*a): {code}\nbench.VERBS['encode'] = fail\nbench.child(*sys.argv[1:])"
-        monkeypatch.setattr(bench, "CHILD", spell)
+        script = "import os, sys\nfrom implicit_compress.bench import measure, process\n"
+        script += f"def fail(*a): {code}\nmeasure.encode_task = fail\nprocess.child(*sys.argv[1:])"
+        monkeypatch.setattr(process, "CHILD", script)
         got = measure(task, tmp_path / "out", retry=True)
         assert re.search(says, got["error"]) and got["image"] == "0.png" and "bpp" not in got
         assert read_rows(tmp_path / "out") == [got]
@@ -245,7 +250,7 @@ def test_warnings_of_an_encoder_are_in_its_row(album, tmp_path, at_once):
 
 
 @pytest.mark.parametrize(
-    "spec", ["pyramid steps=2", "pyramid seconds=0", "auto seconds=0", "instant"]
+    "spec", ["latent steps=2", "latent seconds=0", "auto seconds=0", "wavelet"]
 )
 def test_own_codecs_are_measured(spec, album, tmp_path, at_once):
     "By their names, with settings behind them"
@@ -257,26 +262,28 @@ def test_own_codecs_are_measured(spec, album, tmp_path, at_once):
 @pytest.mark.parametrize(
     "spec, says",
     [
-        ("gif", "is not known"),
+        ("gif", "there is no codec 'gif'"),
         ("jpeg quality=3", "has no settings"),
-        ("pyramid bpp=.3", "target"),
-        ("siren threads=2", "set by the bench"),
-        ("instant preset=best", "leave out preset"),
-        ("", "is not known"),
+        ("latent bpp=.3", "target"),
+        ("siren threads=2", "set by the benchmark"),
+        ("wavelet effort=best", "effort has no meaning"),
+        ("", "there is no codec"),
     ],
 )
 def test_specs_that_are_refused(spec, says):
     with pytest.raises(ValueError, match=says):
-        parsed(spec)
+        parse_codec(spec).check(dict(bpp=1.0))
 
 
-def test_points_that_a_codec_cannot_aim_at(album):
+def test_points_that_a_codec_does_not_support(album):
     "Said, where others can; refused, where the codec would have none"
-    with pytest.raises(ValueError, match="siren needs points to aim at, of bpp, psnr, lmbda"):
+    with pytest.raises(
+        ValueError, match="siren needs points with a target, one of bpp, psnr, lmbda"
+    ):
         tasks([album / "0.png"], ["siren", "jpeg"], POINTS)
     with pytest.raises(ValueError, match="jpeg needs points"):
         tasks([album / "0.png"], ["jpeg"], [dict(lmbda=0.01)])
-    with pytest.warns(UserWarning, match="siren cannot aim at quality"):
+    with pytest.warns(UserWarning, match="siren has no target quality"):
         assert [
             t["codec"]
             for t in tasks([album / "0.png"], ["siren", "jpeg"], [dict(bpp=0.2), dict(quality=5)])

@@ -14,7 +14,8 @@ from implicit_compress.cli import main as cli
 from implicit_compress.bench import compare
 from implicit_compress.bitstream.container import unpack
 from implicit_compress.cli.main import main
-from implicit_compress.codec.api import compress, decompress
+from implicit_compress.codec.encode import compress
+from implicit_compress.codec.decode import decompress
 from implicit_compress.image.save import save_image
 from implicit_compress.image.samples import demo_image
 from implicit_compress.image.metrics import psnr

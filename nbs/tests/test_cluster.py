@@ -2,8 +2,9 @@
 
 import json, os, signal, threading, time
 import pytest
-from implicit_compress.bench import sweep as bench
-from implicit_compress.bench.sweep import dask_executor, measure, sweep
+from implicit_compress.bench import measure as bench
+from implicit_compress.bench.measure import measure
+from implicit_compress.bench.sweep import dask_executor, sweep
 from implicit_compress.image.save import save_image
 from implicit_compress.image.samples import demo_image
 

@@ -10,11 +10,11 @@ from implicit_compress.runtime.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from implicit_compress.bitstream.header import Header, peek
 from implicit_compress.bitstream.container import assemble, attach, ledger, pack, side_bytes, unpack
 from implicit_compress.bitstream.metadata import EXTRA, read_extras, write_extras
+from implicit_compress.bitstream.header import Header, peek
 from implicit_compress.bitstream.limits import Limits
-from implicit_compress.codec.api import compress, decompress
+from implicit_compress import Siren, compress, decompress
 from implicit_compress.image.samples import demo_image
 
 IMAGE = demo_image()[40:64, 80:110]
@@ -27,7 +27,7 @@ SIDES = dict(icc=ICC, exif=EXIF, xmp=XMP)
 @pytest.fixture(scope="module")
 def plain():
     "A file without metadata"
-    return bytes(compress(IMAGE, bpp=6, steps=5, threads=1, progress=False))
+    return bytes(compress(IMAGE, "siren", bpp=6, steps=5, threads=1))
 
 
 def with_extras(plain, chunks):
@@ -69,33 +69,33 @@ def test_attach(plain):
 @pytest.mark.parametrize(
     "how",
     [
-        dict(preset="instant", bpp=9),
+        dict(method="wavelet", bpp=9),
         dict(steps=5, bpp=9),
-        dict(method="pyramid", seconds=0, bpp=9),
-        dict(lossless=True),
+        dict(method="latent", seconds=0, bpp=9),
+        dict(method="lossless"),
     ],
     ids=lambda how: next(iter(how)),
 )
 def test_compress(how):
     "Every method keeps metadata, and a byte target is that of the whole file"
-    f = compress(IMAGE, threads=1, progress=False, **how, **SIDES)
+    f = compress(IMAGE, **{"method": "siren", "threads": 1} | how, **SIDES)
     found = unpack(f)
     assert (found.icc, found.exif, found.xmp) == (ICC, EXIF, XMP)
     assert f.bpp == pytest.approx(8 * len(f) / IMAGE[..., 0].size)
-    if "bpp" in how and "method" not in how:
+    if "bpp" in how and "steps" in how:
         assert 0.9 * how["bpp"] < f.bpp < 1.02 * how["bpp"]
 
 
 def test_metadata_above_the_target_warns():
     "A target that metadata fills is exceeded, with a warning, so that samples get their share"
     with pytest.warns(UserWarning, match="larger than asked for"):
-        f = compress(IMAGE, bpp=2, preset="instant", threads=1, icc=ICC)
+        f = compress(IMAGE, "wavelet", bpp=2, threads=1, icc=ICC)
     assert f.bpp > 2 and f.psnr > 20
 
 
 def test_profile_alone_keeps_the_fit(plain):
     "The samples of a network of given shape do not depend on metadata"
-    how = dict(shape=(5, 2), steps=4, threads=1, progress=False)
+    how = dict(method=Siren(width=5, depth=2), steps=4, threads=1)
     assert attach(compress(IMAGE, **how), icc=ICC) == compress(IMAGE, icc=ICC, **how)
 
 

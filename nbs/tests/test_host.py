@@ -19,29 +19,29 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info
 import implicit_compress
-from implicit_compress.codec.api import compress, decompress
+from implicit_compress import Codebook, Hybrid, MultiHash, RigL, Siren, compress, decompress
 from implicit_compress.runtime.threads import _BLAS, single_threaded_blas
 from implicit_compress.siren.fit import DivergedError, fit
 from implicit_compress.siren.codec import encode_siren
-from implicit_compress.siren.network import Siren
+from implicit_compress.siren.network import Siren as SirenNet
 
 X = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 METHODS = {
-    "network": dict(bpp=4.0, steps=2),
-    "pool": dict(bpp=8.0, steps=2, pool=0.5),
-    "prune": dict(bpp=8.0, steps=2, prune=0.3, pruning="rigl"),
-    "cluster": dict(bpp=8.0, steps=2, quantizer="cluster"),
-    "tiles": dict(shape=(6, 2, 2), steps=2),
-    "bands": dict(bpp=8.0, steps=2, wavelet="haar", levels=1, details="network"),
-    "coefficients": dict(bpp=4.0, preset="instant"),
-    "lossless": dict(lossless=True),
+    "network": dict(method="siren", bpp=4.0, steps=2),
+    "pool": dict(method=Siren(hash=MultiHash(ratio=0.5)), bpp=8.0, steps=2),
+    "prune": dict(method=Siren(prune=RigL(sparsity=0.3)), bpp=8.0, steps=2),
+    "cluster": dict(method=Siren(quantizer=Codebook()), bpp=8.0, steps=2),
+    "tiles": dict(method=Siren(width=6, depth=2, tiles=2), steps=2),
+    "bands": dict(method=Hybrid(levels=1, wavelet="haar", residual=Siren()), bpp=8.0, steps=2),
+    "coefficients": dict(method="wavelet", bpp=4.0),
+    "lossless": dict(method="lossless"),
 }
 FITTED = [m for m in METHODS if m not in ("coefficients", "lossless")]
 
 
 def encoded(method, **more):
     "A file of `X`; with one thread, where there is a fit"
-    quiet = dict(progress=False, threads=1) if method in FITTED else {}
+    quiet = dict(threads=1) if method in FITTED else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two steps miss every target
         return compress(X, **METHODS[method], **quiet, **more)
@@ -55,9 +55,9 @@ import numpy as np
 import torch
 
 def work(how):
-    from implicit_compress.codec.api import compress, decompress
+    from implicit_compress import compress, decompress
     x = np.random.default_rng(0).integers(0, 256, (160, 256, 3), np.uint8)
-    f = compress(x, progress=False, **how)
+    f = compress(x, "siren", **how)
     assert decompress(f).shape == x.shape
     return bytes(f)
 
@@ -216,7 +216,7 @@ class WithQueue:
 @pytest.mark.parametrize("method", METHODS)
 def test_results_can_be_pickled_and_copied(method):
     f = encoded(method, **dict(callbacks=[WithQueue()]) if method == "network" else {})
-    f.remark = "seen"
+    f.note = "seen"
     assert len(pickle.dumps(f)) < len(f) + 4096
     for again in (
         pickle.loads(pickle.dumps(f)),
@@ -225,12 +225,12 @@ def test_results_can_be_pickled_and_copied(method):
         *map(pickle.loads, (pickle.dumps(f, 0), pickle.dumps(f, 5))),
     ):
         assert type(again) is type(f) and bytes(again) == bytes(f)
-        assert (again.psnr, again.bpp, again.seconds, again.remark, again.facts, repr(again)) == (
+        assert (again.psnr, again.bpp, again.seconds, again.note, again.summary, repr(again)) == (
             f.psnr,
             f.bpp,
             f.seconds,
             "seen",
-            f.facts,
+            f.summary,
             repr(f),
         )
         assert (again.fit is None) == (f.fit is None)
@@ -238,7 +238,7 @@ def test_results_can_be_pickled_and_copied(method):
 
 
 def test_a_result_remembers_its_fit():
-    f = compress(X, bpp=4.0, steps=300, progress=False, threads=1)
+    f = compress(X, "siren", bpp=4.0, steps=300, threads=1)
     r = pickle.loads(pickle.dumps(f)).fit
     assert (r.stop, r.step) == ("steps", 300) and 0 < r.seconds <= f.seconds
     assert r.history.shape == (128, 4) and r.history.dtype == np.float32
@@ -296,7 +296,7 @@ class Raises:
 @contextmanager
 def unchanged():
     "Whatever happens inside, the host is as before"
-    compress(X, lossless=True)  # what is imported late has been imported
+    compress(X, "lossless")  # what is imported late has been imported
     before = host_state()
     yield
     after = host_state()
@@ -321,20 +321,20 @@ def test_the_host_is_left_as_it_was_by_a_fit_that_fails(error):
 def test_the_host_is_left_as_it_was_by_refusals():
     with unchanged():
         with pytest.raises(DivergedError):
-            fit(Siren(8, 2), X, steps=50, lr=100.0, progress=False, callbacks=[])
+            fit(SirenNet(8, 2), X, steps=50, lr=100.0, progress=False, callbacks=[])
         with pytest.raises(ValueError):
-            compress(X, bpp=-1.0)
+            compress(X, "siren", bpp=-1.0)
         with pytest.raises(ValueError):
-            encode_siren(X, 300, prune=0.5, pool=0.5, steps=1)
+            encode_siren(X, Siren(hash=MultiHash()), 80)
         with pytest.raises(ValueError):
-            compress(X, bpp=4.0, steps=2, method="pyramid", start="no")
+            compress(X, "latent:init=no", bpp=4.0, steps=2)
         with pytest.raises(ValueError):
             decompress(b"no file")
 
 
 MEMORY = """
 import numpy as np
-from implicit_compress.codec.api import compress
+from implicit_compress import compress
 
 def resident(): return next(int(l.split()[1]) for l in open('/proc/self/status') if l.startswith('VmRSS'))/1024
 
@@ -413,7 +413,7 @@ def test_a_full_disk_costs_the_checkpoint_alone(tmp_path, monkeypatch):
 
     monkeypatch.setattr("implicit_compress.siren.checkpoint.atomic_write", full)
     with pytest.warns(UserWarning, match="No space left on device") as seen:
-        f = compress(X, bpp=4.0, steps=4, checkpoint=tmp_path / "x.fit", progress=False)
+        f = compress(X, "siren", bpp=4.0, steps=4, checkpoint=tmp_path / "x.fit")
     assert (
         sum("No space left" in str(w.message) for w in seen) == 1
         and decompress(f).shape == X.shape
@@ -424,4 +424,4 @@ def test_a_full_disk_costs_the_checkpoint_alone(tmp_path, monkeypatch):
 def test_a_checkpoint_without_a_folder_is_refused_before_the_fit(tmp_path):
     for path, why in ((tmp_path / "no" / "x.fit", "no folder"), (tmp_path, "is a folder")):
         with pytest.raises(ValueError, match=why):
-            compress(X, bpp=4.0, seconds=1000.0, checkpoint=path, progress=False)
+            compress(X, "siren", bpp=4.0, seconds=1000.0, checkpoint=path)

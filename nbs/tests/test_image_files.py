@@ -514,13 +514,13 @@ def test_folders_say_what_they_skipped(tmp_path):
 
 def encoded(source, **how):
     "A small file of a small image"
-    from implicit_compress.codec.api import compress
+    from implicit_compress.codec.encode import compress
 
-    return compress(source, **{"preset": "instant", "bpp": 4.0, **how})
+    return compress(source, **{"method": "wavelet", "bpp": 4.0, **how})
 
 
 def decoded(data, **how):
-    from implicit_compress.codec.api import decompress
+    from implicit_compress.codec.decode import decompress
 
     return decompress(data, **how)
 
@@ -545,7 +545,7 @@ def test_compress_warns_of_frames_and_takes_the_chosen_one():
     for i, x in enumerate(several()):
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            out = encoded(data, bpp=None, preset=None, lossless=True, frame=i)
+            out = encoded(data, bpp=None, method="lossless", frame=i)
         assert (decoded(out) == np.asarray(x)).all()
     with pytest.raises(ValueError, match="3 frames: 0 to 2"):
         encoded(data, frame=3)
@@ -557,18 +557,18 @@ def test_lossless_refuses_to_leave_frames_out():
     "Unless one was chosen, also by the place where an opened image stands"
     data = animated("GIF", duration=100)
     with pytest.raises(ValueError, match="2 of 3 frames.*frame"):
-        encoded(data, bpp=None, preset=None, lossless=True)
+        encoded(data, bpp=None, method="lossless")
     im = Image.open(io.BytesIO(data))
     im.seek(1)
     expected = np.asarray(im.convert("RGB"))
-    assert (decoded(encoded(im, bpp=None, preset=None, lossless=True))[..., :3] == expected).all()
+    assert (decoded(encoded(im, bpp=None, method="lossless"))[..., :3] == expected).all()
 
 
 def test_command_line_and_plugin_choose_frames(tmp_path, monkeypatch):
     "`--frame`, Pillow's `save(frame=)`, and their warnings"
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m.tif").write_bytes(animated("TIFF"))
-    how = "--preset instant --bpp 4"
+    how = "--method wavelet --bpp 4"
     assert "Warning: 2 of 3 frames" in shell(f"encode m.tif -o a.iic {how}")[1]
     assert "Warning" not in shell("encode m.tif -o b.iic --lossless --frame 2")[1]
     assert (decoded((tmp_path / "b.iic").read_bytes()) == np.asarray(several()[2])).all()
@@ -577,8 +577,8 @@ def test_command_line_and_plugin_choose_frames(tmp_path, monkeypatch):
     assert not (tmp_path / "c.iic").exists()
     im = Image.open("m.tif")
     with pytest.warns(UserWarning, match="2 of 3 frames"):
-        im.save("d.iic", preset="instant", bpp=4.0)
-    im.save("e.iic", lossless=True, frame=1)
+        im.save("d.iic", method="wavelet", bpp=4.0)
+    im.save("e.iic", method="lossless", frame=1)
     assert (np.asarray(Image.open("e.iic")) == np.asarray(several()[1])).all()
 
 
@@ -589,12 +589,12 @@ def test_encode_many_names_frames_and_files(tmp_path, monkeypatch):
     (tmp_path / "in" / "m.tif").write_bytes(animated("TIFF"))
     (tmp_path / "in" / "html.jpg").write_text("<html></html>")
     (tmp_path / "in" / "notes.txt").write_text("x")
-    out, err = shell("encode-many in -o out --preset instant --bpp 4", 2)
+    out, err = shell("encode-many in -o out --method wavelet --bpp 4", 2)
     assert "2 of 3 frames" in out + err and "notes.txt (no image by its name)" in err
     assert len([line for line in (out + err).splitlines() if line.startswith("html")]) == 1
     assert [p.name for p in (tmp_path / "out").glob("*.iic")] == ["m.iic"]
     (tmp_path / "in" / "html.jpg").unlink()
-    shell("encode-many in -o second --preset instant --bpp 4 --frame 1 --strip")
+    shell("encode-many in -o second --method wavelet --bpp 4 --frame 1 --strip")
     assert [p.name for p in (tmp_path / "second").glob("*.iic")] == ["m.iic"]
 
 
@@ -604,7 +604,7 @@ def test_metadata_of_files_is_kept(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_bytes(
         written(Image.fromarray(X), "JPEG", exif=exif_block(), xmp=XMP)
     )
-    shell("encode a.jpg -o a.iic --preset instant --bpp 4")
+    shell("encode a.jpg -o a.iic --method wavelet --bpp 4")
     for suffix in (".png", ".jpg", ".tif", ".webp"):
         shell(f"decode a.iic -o out{suffix}")
         im = Image.open(f"out{suffix}")
@@ -649,10 +649,10 @@ def test_metadata_given_and_left_out(tmp_path, monkeypatch):
     assert parsed(given[1])[0x0112] == 1 and b'"1"' in given[2]
     with pytest.raises(ValueError, match="EXIF"):
         encoded(X, exif=b"nonsense")
-    shell("encode a.jpg -o a.iic --preset instant --bpp 4 --strip")
+    shell("encode a.jpg -o a.iic --method wavelet --bpp 4 --strip")
     assert contents((tmp_path / "a.iic").read_bytes()) == (p3, None, None)
     Image.open("a.jpg").save(
-        "b.iic", preset="instant", bpp=4.0, exif=exif_block(3), icc_profile=None
+        "b.iic", method="wavelet", bpp=4.0, exif=exif_block(3), icc_profile=None
     )
     icc, exif, xmp = contents((tmp_path / "b.iic").read_bytes())
     assert icc is None and parsed(exif)[0x0112] == 1
@@ -669,7 +669,7 @@ def test_a_profile_that_is_too_large_can_be_left_out(tmp_path, monkeypatch):
     if icc_profile("a.png") is None:
         pytest.skip("Pillow does not hand over such a profile")
     assert "--strip-profile" in shell("encode a.png -o a.iic --seconds 1000", 2)[1]
-    shell("encode a.png -o a.iic --preset instant --bpp 4 --strip-profile")
+    shell("encode a.png -o a.iic --method wavelet --bpp 4 --strip-profile")
     assert contents((tmp_path / "a.iic").read_bytes())[0] is None
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from implicit_compress.latent import codec as effort
 from implicit_compress.latent import kernels
-from implicit_compress.codec.api import compress
+from implicit_compress import Latent, compress
 from implicit_compress.latent.codec import encode_latents
 from implicit_compress.image.samples import demo_image
 
@@ -70,17 +70,17 @@ def test_overlapping_threads():
 @pytest.mark.parametrize("within", ["no_grad", "inference_mode", "float64", "meta"])
 def test_settings_of_the_host(within):
     "The same file under any gradient mode, default dtype or device, which stay as they are"
-    alone = bytes(compress(CROP, method="pyramid", **HOW))
+    alone = bytes(compress(CROP, "latent", **HOW))
     if within in ("no_grad", "inference_mode"):
         with getattr(torch, within)():
-            assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
+            assert bytes(compress(CROP, "latent", **HOW)) == alone
     elif within == "meta":
         with torch.device("meta"):
-            assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
+            assert bytes(compress(CROP, "latent", **HOW)) == alone
     else:
         torch.set_default_dtype(torch.float64)
         try:
-            assert bytes(compress(CROP, method="pyramid", **HOW)) == alone
+            assert bytes(compress(CROP, "latent", **HOW)) == alone
             assert torch.get_default_dtype() == torch.float64
         finally:
             torch.set_default_dtype(torch.float32)
@@ -104,30 +104,32 @@ class Stopping(effort.BudgetClock):
         return p
 
 
-@pytest.mark.parametrize("how", [dict(lmbda=4e-3), dict(lmbda=4e-3, start="none"), dict(bpp=1.0)])
+@pytest.mark.parametrize(
+    "how", [dict(lmbda=4e-3), dict(lmbda=4e-3, method=Latent(init="random")), dict(bpp=1.0)]
+)
 def test_resume(how, tmp_path, monkeypatch):
     "Stopped and resumed: the file of a fit that nobody stopped"
-    how, path = dict(steps=14, threads=1, method="pyramid") | how, tmp_path / "state"
+    how, path = dict(method="latent", steps=14, threads=1) | how, tmp_path / "state"
     whole = compress(CROP, **how)
     with monkeypatch.context() as m:
         m.setattr(effort, "BudgetClock", Stopping)
-        assert compress(CROP, **how, checkpoint=path).fit.stop == "interrupted"
-    resumed = compress(CROP, **how, checkpoint=path)
+        assert compress(CROP, checkpoint=path, **how).fit.stop == "interrupted"
+    resumed = compress(CROP, checkpoint=path, **how)
     assert bytes(resumed) == bytes(whole)
-    assert bytes(compress(CROP, **how, checkpoint=path)) == bytes(whole)  # done already
-    longer = compress(CROP, **how | dict(steps=20), checkpoint=path)
+    assert bytes(compress(CROP, checkpoint=path, **how)) == bytes(whole)  # done already
+    longer = compress(CROP, checkpoint=path, **how | dict(steps=20))
     assert longer.fit.step > resumed.fit.step
 
 
 def test_checkpoint_is_refused(tmp_path):
     "Of another image, of other settings, or when all that is asked for was done"
     path = tmp_path / "state"
-    compress(CROP, method="pyramid", **HOW, checkpoint=path)
+    compress(CROP, "latent", checkpoint=path, **HOW)
     for x, how in ((CROP[::-1], HOW), (CROP, HOW | dict(lmbda=5e-3)), (CROP, HOW | dict(seed=1))):
         with pytest.raises(ValueError, match="belongs to another"):
-            compress(x, method="pyramid", **how, checkpoint=path)
+            compress(x, "latent", checkpoint=path, **how)
     with pytest.raises(ValueError, match="all that was asked for"):
-        compress(CROP, method="pyramid", **HOW | dict(steps=3), checkpoint=path)
+        compress(CROP, "latent", checkpoint=path, **HOW | dict(steps=3))
 
 
 def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
@@ -138,7 +140,7 @@ def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
 
     monkeypatch.setattr("implicit_compress.siren.checkpoint.atomic_write", full)
     with pytest.warns(UserWarning, match="No space left"):
-        f = compress(CROP, method="pyramid", **HOW, checkpoint=tmp_path / "state")
+        f = compress(CROP, "latent", checkpoint=tmp_path / "state", **HOW)
     assert bytes(f) == bytes(encode_latents(CROP, **HOW))
 
 

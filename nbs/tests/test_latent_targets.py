@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from implicit_compress.latent import codec as effort
 from implicit_compress.image.alpha import visible_psnr
-from implicit_compress.codec.api import compress, decompress
+from implicit_compress import compress
+from implicit_compress import decompress
 from implicit_compress.image.samples import demo_image
 
 CROP = demo_image()[60:124, 90:186]  # 64x96
@@ -21,7 +22,7 @@ def encoded(x, **how):
     "A file made with few steps, without a word of warning; its figures are those of its bytes"
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        f = compress(x, method="pyramid", **dict(steps=12, threads=1) | how)
+        f = compress(x, "latent", **dict(steps=12, threads=1) | how)
     assert f.bpp == pytest.approx(bpp_of(f, x), rel=1e-12)
     return f
 
@@ -87,7 +88,7 @@ def test_size_without_fitting():
 def test_missed_target_is_said(how, said):
     "A target that cannot be reached is named, with the figures of the file that is returned"
     with pytest.warns(UserWarning, match=said) as caught:
-        f = compress(CROP, method="pyramid", **how, steps=4, threads=1)
+        f = compress(CROP, "latent", steps=4, threads=1, **how)
     assert any(f"{f.bpp:.3f} bits per pixel and {f.psnr:.2f} dB" in str(w.message) for w in caught)
 
 

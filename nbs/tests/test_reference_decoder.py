@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 import pywt
 import reference_decoder
+from implicit_compress.bitstream.fields import HEAD, METHODS, TAIL
 from implicit_compress.bitstream.header import Header
 from implicit_compress.bitstream.container import pack
-from implicit_compress.bitstream.fields import HEAD, METHODS, TAIL
-from implicit_compress.codec.api import decompress
+from implicit_compress import decompress
 from implicit_compress.entropy.segments import write_runs
 from implicit_compress.entropy.integers import varint
 from implicit_compress.entropy.models import Model
@@ -42,7 +42,8 @@ from implicit_compress.siren.codebook import write_codebook
 from implicit_compress.siren.spec import spec_of_header
 from implicit_compress.siren.weight_layout import finest_grade, segment_sizes
 from implicit_compress.transform.wavelet import WAVELETS, Band, band_sizes, recompose_exact
-from implicit_compress.wavelet.codec import PRIORS, WEIGHTS, Coefficients
+from implicit_compress.wavelet.context import PRIORS, WEIGHTS
+from implicit_compress.wavelet.codec import Coefficients
 from reference_decoder import entropy, fields, latent, wavelet
 
 HERE = Path(__file__).parent

@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, strategies as st
 from PIL import Image
-from implicit_compress.codec import api as codec
+from implicit_compress.codec import decode as codec
+from implicit_compress.codec import encode
 from implicit_compress.runtime.errors import (
     DamagedError,
     IicError,
@@ -25,7 +26,7 @@ from implicit_compress.bitstream.container import attach, pack, unpack
 from implicit_compress.bitstream.limits import Limits, cost_of
 from implicit_compress.bitstream.fields import MAGIC, VERSION
 from implicit_compress.cli.main import main
-from implicit_compress.codec.api import compress, decompress
+from implicit_compress import Hybrid, Latent, Siren, compress, decompress
 from implicit_compress.entropy.generic import PACKERS
 from implicit_compress.entropy.integers import read_varint, varint
 from implicit_compress.entropy.models import Model, write_model
@@ -36,7 +37,7 @@ from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix
 from implicit_compress.lossless.codec import passes
 from implicit_compress.image.metrics import psnr
-from implicit_compress.siren.codec import File
+from implicit_compress.bitstream.encoded import Encoded
 from implicit_compress.latent.format import (
     LatentSpec,
     round_to_bits,
@@ -44,7 +45,7 @@ from implicit_compress.latent.format import (
     initial_weights,
     write_latents,
 )
-from implicit_compress.wavelet.codec import encode_sparse
+from implicit_compress.wavelet.encoder import encode_sparse
 from implicit_compress.latent.synthesis import SynthesisSpec
 
 HERE = Path(__file__).parent
@@ -104,7 +105,8 @@ def refused(data, kind=IicError, limits=SMALL):
 
 
 def encoded(x, bpp, steps=20, **kw):
-    return bytes(compress(x, bpp=bpp, steps=steps, threads=1, progress=False, **kw))
+    how = {"method": "siren", "bpp": bpp, "steps": steps, "threads": 1} | kw
+    return bytes(compress(x, **how))
 
 
 @pytest.fixture(scope="session")
@@ -124,9 +126,9 @@ def files(tiny):
         "layers": two,
         "gray": encoded(x[:12, :9, 0], 5),
         "deep": encoded(x[:9, :9].astype(np.uint16) * 257, 6),
-        "tiles": encoded(x, None, shape=(4, 2, 3)),
-        "lossless": bytes(compress(x[:7, :9], lossless=True)),
-        "pyramid": encoded(x[:12, :14], None, lmbda=1e-2, method="pyramid", start="none"),
+        "tiles": encoded(x, None, method=Siren(width=4, depth=2, tiles=3)),
+        "lossless": bytes(compress(x[:7, :9], "lossless")),
+        "latent": encoded(x[:12, :14], None, lmbda=1e-2, method=Latent(init="random")),
         "profile": attach(tiny, icc=bytes(range(100))),
     }
 
@@ -663,7 +665,7 @@ ELSEWHERE = """
 import sys, warnings
 from pathlib import Path
 from hashlib import sha256
-from implicit_compress.codec.api import decompress
+from implicit_compress import decompress
 warnings.simplefilter("error")
 for p in sys.argv[1:]:
     for threads in 1, 2:
@@ -736,14 +738,14 @@ def test_nothing_stays_behind(files):
         with pytest.raises(ValueError):
             decompress(data, scale=-1)
     with pytest.raises(ValueError):
-        compress(np.zeros((4, 4, 9), np.uint8))
+        compress(np.zeros((4, 4, 9), np.uint8), "siren")
 
     class Fails:
         def after_step(self, s):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        compress(demo_image(), bpp=0.1, steps=5, threads=2, progress=False, callbacks=[Fails()])
+        compress(demo_image(), "siren", bpp=0.1, steps=5, threads=2, callbacks=[Fails()])
     assert state() == before
     assert {k: digest(decompress(d)) for k, d in files.items()} == want
 
@@ -775,7 +777,7 @@ def test_nothing_stays_behind(files):
 def test_pictures_the_encoder_refuses(picture, says):
     "A clear error before any work"
     with alarm(60), pytest.raises((ValueError, OSError, TypeError), match=says):
-        compress(picture, bpp=1, steps=1, threads=1, progress=False)
+        compress(picture, "siren", bpp=1, steps=1, threads=1)
 
 
 @pytest.mark.parametrize(
@@ -789,16 +791,17 @@ def test_pictures_the_encoder_refuses(picture, says):
         dict(seconds=0),
         dict(steps=0),
         dict(bpp=1, psnr=1),
-        dict(preset="no"),
+        dict(effort="no"),
         dict(threads=0),
         dict(bpp=float("inf")),
     ],
     ids=str,
 )
-def test_wishes_the_encoder_refuses(how):
+def test_arguments_the_encoder_refuses(how):
     "Impossible options are a ValueError that names them"
     with alarm(60), pytest.raises(ValueError, match=next(iter(how))):
-        compress(np.zeros((4, 4), np.uint8), **{"steps": 1, "progress": False, **how})
+        budget = {} if {"seconds", "effort"} & set(how) else {"steps": 1}
+        compress(np.zeros((4, 4), np.uint8), "siren", **budget | how)
 
 
 @pytest.mark.parametrize(
@@ -819,7 +822,7 @@ def test_files_nobody_could_read(picture, how, monkeypatch):
 
     monkeypatch.setattr("implicit_compress.siren.network.Siren", never)
     with pytest.raises(ValueError):
-        compress(picture, steps=1, threads=1, progress=False, **how)
+        compress(picture, "siren", steps=1, threads=1, **how)
 
 
 @given(
@@ -849,7 +852,7 @@ def test_there_and_back(h, w, c, kind, bpp, seed, layout):
     if layout == "big-endian":
         x = x.astype(x.dtype.newbyteorder(">"))
     x.flags.writeable = layout != "read-only"
-    f = compress(x, bpp=bpp, steps=20, threads=1, progress=False, seed=seed)
+    f = compress(x, "siren", bpp=bpp, steps=20, threads=1, seed=seed)
     y = outcome(f, Limits())
     assert y.shape == (h, w, c) and y.dtype == (np.uint16 if kind == "u2" else np.uint8)
     whole = as_samples(x)
@@ -861,7 +864,7 @@ def test_there_and_back(h, w, c, kind, bpp, seed, layout):
     )
     assert abs(f.psnr - db) < 1e-9 or f.psnr == db
     assert f.bpp == 8 * len(f) / (h * w)
-    assert compress(x, bpp=bpp, steps=20, threads=1, progress=False, seed=seed) == f
+    assert compress(x, "siren", bpp=bpp, steps=20, threads=1, seed=seed) == f
 
 
 @pytest.mark.parametrize(
@@ -993,7 +996,7 @@ def test_limits_count_everything(asks, monkeypatch):
         raise AssertionError("work was begun")
 
     monkeypatch.setattr(
-        "implicit_compress.codec.api.METHODS",
+        "implicit_compress.codec.decode.DECODERS",
         dict.fromkeys(("siren", "lossless", "hybrid", "latent"), never),
     )
     data = pack(ASK_TOO_MUCH[asks], b"", b"")
@@ -1047,12 +1050,12 @@ def test_header_arithmetic_up_to_30k_x_20k(channels, depth):
 @pytest.mark.parametrize(
     "how",
     [
-        dict(lossless=True),
-        dict(preset="instant"),
-        dict(method="pyramid"),
+        dict(method="lossless"),
+        dict(method="wavelet"),
+        dict(method="latent"),
         dict(method="auto"),
-        dict(levels=1, details="sparse"),
-        dict(),
+        dict(method=Hybrid(levels=1)),
+        dict(method="siren"),
     ],
     ids=str,
 )
@@ -1062,8 +1065,9 @@ def test_encoder_refuses_what_the_decoder_would(how, monkeypatch):
     def begun(*_, **__):
         raise InterruptedError("work was begun")
 
-    for name in ("network_file", "encode_lossless_file", "encode_auto"):
-        monkeypatch.setattr(f"implicit_compress.codec.api.{name}", begun)
+    encoders = dict.fromkeys(encode.ENCODERS, begun)
+    monkeypatch.setattr("implicit_compress.codec.encode.ENCODERS", encoders)
+    monkeypatch.setattr("implicit_compress.codec.encode.encode_lossless_file", begun)
     monkeypatch.setattr(
         "implicit_compress.codec.search.lossless_estimate", lambda x: 1 << 40
     )  # seconds of work, of which nothing follows here
@@ -1084,15 +1088,15 @@ def test_networks_of_bands_are_refused_before_a_fit(monkeypatch):
     monkeypatch.setattr("implicit_compress.hybrid.codec.encode_siren", never)
     monkeypatch.setattr("implicit_compress.hybrid.codec.Limits", lambda: Limits(operations=10**8))
     with pytest.raises(LimitError, match="operations"):
-        compress(demo_image(), bpp=2, levels=1, details="sparse", share=0.9)
+        compress(demo_image(), Hybrid(levels=1, base_share=0.9), bpp=2)
 
 
 ESTIMATES = """
 import json, resource, sys, time
-from implicit_compress.bitstream.limits import cost_of
-from implicit_compress.bitstream.header import peek
 from implicit_compress.bitstream.container import unpack
-from implicit_compress.codec.api import decompress
+from implicit_compress.bitstream.header import peek
+from implicit_compress.bitstream.limits import cost_of
+from implicit_compress import decompress
 small, large = (open(path, "rb").read() for path in sys.argv[1:])
 decompress(small, threads=1)
 before, t = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
@@ -1225,7 +1229,7 @@ def test_last_guard(tiny, error, monkeypatch):
     def fails(*_):
         raise error
 
-    monkeypatch.setitem(codec.METHODS, "siren", fails)
+    monkeypatch.setattr(codec, "DECODERS", codec.DECODERS | {"siren": fails})
     with pytest.raises(LimitError if isinstance(error, MemoryError) else DamagedError):
         decompress(tiny)
     for other in (KeyboardInterrupt(), SystemExit()):
@@ -1274,8 +1278,8 @@ def test_metadata_behind_its_stream(tiny):
 
 def test_representations_escape(tiny):
     "Text of a file is no markup"
-    f = File(tiny)
-    f.psnr, f.bpp, f.seconds, f.remark = 1.0, 1.0, 1.0, "<script>a|b</script>"
+    f = Encoded(tiny)
+    f.psnr, f.bpp, f.seconds, f.note = 1.0, 1.0, 1.0, "<script>a|b</script>"
     for text in (f._repr_html_(), f._repr_markdown_()):
         assert "<script" not in text
     header = replace(peek(tiny), args=dict(peek(tiny).args, coder="<b>|"))

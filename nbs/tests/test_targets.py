@@ -3,7 +3,8 @@
 import math, re, warnings
 import numpy as np
 import pytest
-from implicit_compress.codec.api import compress, decompress, encode_lossless_file
+from implicit_compress import Auto, Hybrid, Latent, compress, decompress
+from implicit_compress.lossless.encoder import encode_lossless_file
 from implicit_compress.image.samples import demo_image
 from implicit_compress.image.metrics import psnr
 
@@ -23,7 +24,7 @@ def encoded(x, **how):
     "A file, decoded again, and the warnings"
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
-        f = compress(x, **how)
+        f = compress(x, **{"method": "siren"} | how)
     y = decompress(f)
     assert psnr(y, x.reshape(y.shape)) == f.psnr and math.isclose(
         f.bpp, 8 * len(f) / (y.shape[0] * y.shape[1])
@@ -34,7 +35,7 @@ def encoded(x, **how):
 @pytest.mark.parametrize("target", [26, 32, 38, 44])
 @pytest.mark.parametrize("x", [PHOTO, NOISE, GRAY16], ids=["photo", "noise", "gray16"])
 def test_quality_is_met_from_above(x, target):
-    f, said = encoded(x, psnr=target, preset="instant")
+    f, said = encoded(x, psnr=target, method="wavelet")
     assert 0 <= f.psnr - target <= 0.1 or f.psnr == math.inf
     assert not said
 
@@ -46,22 +47,22 @@ def test_quality_is_met_from_above(x, target):
     "x", [PHOTO[:40, :40], NOISE[:40, :40], FLAT], ids=["photo", "noise", "flat"]
 )
 def test_never_above_the_lossless_file(x, how):
-    f, _ = encoded(x, preset="instant", **how)
+    f, _ = encoded(x, method="wavelet", **how)
     assert len(f) <= len(encode_lossless_file(x))
     assert f.psnr == math.inf or "psnr" in how and f.psnr >= how["psnr"]
     if f.psnr == math.inf:
-        assert "lossless" in f.remark or len(f) < len(encode_lossless_file(x))
+        assert "lossless" in f.note or len(f) < len(encode_lossless_file(x))
 
 
 def test_quality_below_the_smallest_file_is_a_remark():
-    f, said = encoded(PHOTO, psnr=5, preset="instant")
-    assert f.psnr > 5.1 and len(f) < 150 and "no smaller" in f.remark and not said
+    f, said = encoded(PHOTO, psnr=5, method="wavelet")
+    assert f.psnr > 5.1 and len(f) < 150 and "no smaller" in f.note and not said
 
 
 @pytest.mark.parametrize("target", [0.3, 1.0, 3.0])
 @pytest.mark.parametrize("x", [PHOTO, NOISE], ids=["photo", "noise"])
 def test_size_is_met_from_below(x, target):
-    f, said = encoded(x, bpp=target, preset="instant")
+    f, said = encoded(x, bpp=target, method="wavelet")
     most = target * x.shape[0] * x.shape[1] / 8
     assert (
         min(0.99 * most, most - 4) <= len(f) <= most and not said
@@ -70,15 +71,15 @@ def test_size_is_met_from_below(x, target):
 
 def test_cost_is_least_among_neighbours():
     lmbda = 2e-3
-    f, _ = encoded(PHOTO, lmbda=lmbda, preset="instant")
+    f, _ = encoded(PHOTO, lmbda=lmbda, method="wavelet")
     cost = f.mse + lmbda * f.bpp
     for factor in (0.7, 0.85, 1.15, 1.4):
-        g, _ = encoded(PHOTO, bpp=factor * f.bpp, preset="instant")
+        g, _ = encoded(PHOTO, bpp=factor * f.bpp, method="wavelet")
         assert cost <= 1.005 * (g.mse + lmbda * g.bpp)
 
 
 def test_tiny_image_says_what_was_reached():
-    f, said = encoded(NOISE[:3, :5], bpp=0.3, preset="instant")
+    f, said = encoded(NOISE[:3, :5], bpp=0.3, method="wavelet")
     assert (
         len(said) == 1
         and f"{len(f):,} bytes" in said[0]
@@ -109,7 +110,7 @@ def test_search_shares_the_budget():
 
 @pytest.mark.parametrize("share", [None, 0.2])
 def test_hybrid_meets_quality_and_size(share):
-    how = dict(details="sparse", **NETWORK) | ({} if share is None else dict(share=share))
+    how = dict(method=Hybrid(base_share=share), **NETWORK)
     f, said = encoded(PHOTO[:64, :64], psnr=30, **how)
     assert 0 <= f.psnr - 30 <= 0.1 and not said
     f, said = encoded(PHOTO[:64, :64], bpp=2.0, **how)
@@ -118,18 +119,17 @@ def test_hybrid_meets_quality_and_size(share):
 
 @pytest.mark.parametrize("target", [dict(bpp=0.6), dict(psnr=31), dict(lmbda=1e-3)], ids=str)
 def test_auto_is_never_worse_than_either(target):
-    how = (
-        dict(steps=3, seed=0, threads=1, start="none") if "lmbda" not in target else dict(seconds=0)
-    )
+    how = dict(steps=3, seed=0, threads=1) if "lmbda" not in target else dict(seconds=0)
+    latent = Latent(init="random" if "steps" in how else "pretrained")
     x = PHOTO[:48, :48]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        auto, pyramid = (
-            compress(x, method="auto", **how, **target),
-            compress(x, method="pyramid", **how, **target),
+        auto, fitted = (
+            compress(x, Auto(latent=latent), **how, **target),
+            compress(x, latent, **how, **target),
         )
-        alone = compress(x, preset="instant", **target)
-    files = [pyramid, alone]
+        alone = compress(x, "wavelet", **target)
+    files = [fitted, alone]
     if "bpp" in target:
         best = max((f for f in files if f.bpp <= 1.01 * target["bpp"]), key=lambda f: f.psnr)
     elif "psnr" in target:
@@ -140,12 +140,12 @@ def test_auto_is_never_worse_than_either(target):
 
 
 def test_every_warning_is_about_the_target_asked_for():
-    _, said = encoded(PHOTO[:40, :40], bpp=0.05, preset="instant")
+    _, said = encoded(PHOTO[:40, :40], bpp=0.05, method="wavelet")
     assert said and all(
         re.match(r"0\.05 bits per pixel were asked for, the file has", s) for s in said
     )
 
 
-def test_pyramid_is_warned_about_once():
-    _, said = encoded(PHOTO[:48, :64], bpp=0.02, method="pyramid", seconds=0)
+def test_latent_is_warned_about_once():
+    _, said = encoded(PHOTO[:48, :64], bpp=0.02, method="latent", seconds=0)
     assert len([s for s in said if "were asked for" in s]) == 1
