@@ -47,7 +47,11 @@ if __name__ == "__main__":
             continue
         np.save(source := folder / "image.npy", reduced(i, size))
         said = encoded(
-            source, out := folder / "point.iic", shape=[width, depth], steps=steps, threads=1
+            source,
+            out := folder / "point.iic",
+            method=f"siren:width={width},depth={depth}",
+            steps=steps,
+            threads=1,
         )
         table.add(
             dict(

@@ -13,8 +13,8 @@ from points import Table, decoded, encoded
 
 IMAGES, RATES = (1, 5, 8, 15, 20, 23), (0.1, 0.2, 0.35, 0.6)
 WAYS = {
-    "network + coefficients": dict(details="sparse", share=0.15),
-    "coefficients alone": dict(details="sparse", share=0),
+    "network + coefficients": dict(method="hybrid:base_share=0.15"),
+    "coefficients alone": dict(method="wavelet"),
 }
 
 if __name__ == "__main__":
@@ -40,7 +40,7 @@ if __name__ == "__main__":
             a.folder / f"{way[:7]}_{i:02d}_{rate}.iic",
         )
         budget = (
-            dict(seconds=a.seconds) if WAYS[way]["share"] else {}
+            dict(seconds=a.seconds) if WAYS[way]["method"] != "wavelet" else {}
         )  # coefficients alone take no time
         said = encoded(source, out, bpp=rate, threads=a.threads, **budget, **WAYS[way])
         table.add(

@@ -20,18 +20,18 @@ from implicit_compress.image.load import load_image
 RATES = (0.2, 0.6)
 WAYS = {
     "plain network": {},
-    "luma and chroma apart": dict(colour="ycbcr"),
-    "means of 2x2, rendered at full size": dict(levels=1),
-    "haar low band alone": dict(wavelet="haar", levels=1),
-    "bior4.4 low band alone": dict(wavelet="bior4.4", levels=1),
-    "haar, network of details": dict(wavelet="haar", levels=1, details="network"),
-    "network + coefficients": dict(details="sparse", share=0.5),
-    "means of 2x2 + coefficients": dict(levels=1, details="sparse", share=0.15),
-    "means of 4x4 + coefficients": dict(levels=2, details="sparse", share=0.15),
+    "luma and chroma apart": dict(method="hybrid:chroma=siren,residual=none"),
+    "means of 2x2, rendered at full size": dict(method="hybrid:levels=1,residual=none"),
+    "haar low band alone": dict(method="hybrid:wavelet=haar,levels=1,residual=none"),
+    "bior4.4 low band alone": dict(method="hybrid:wavelet=bior4.4,levels=1,residual=none"),
+    "haar, network of details": dict(method="hybrid:wavelet=haar,levels=1,residual=siren"),
+    "network + coefficients": dict(method="hybrid:base_share=0.5"),
+    "means of 2x2 + coefficients": dict(method="hybrid:levels=1,base_share=0.15"),
+    "means of 4x4 + coefficients": dict(method="hybrid:levels=2,base_share=0.15"),
     "bior4.4 low band, 2 levels + coefficients": dict(
-        wavelet="bior4.4", levels=2, details="sparse", share=0.15
+        method="hybrid:wavelet=bior4.4,levels=2,residual.wavelet=bior4.4,base_share=0.15"
     ),
-    "coefficients alone": dict(details="sparse", share=0),
+    "coefficients alone": dict(method="wavelet"),
 }
 
 
@@ -69,7 +69,7 @@ if __name__ == "__main__":
                 ):
                     continue
                 budget = (
-                    dict(steps=600) if how.get("share") != 0 else {}
+                    dict(steps=600) if how["method"] != "wavelet" else {}
                 )  # coefficients alone take no steps
                 said = encoded(
                     source, out := folder / "point.iic", bpp=rate, threads=1, **budget, **how

@@ -79,9 +79,8 @@ if __name__ == "__main__":
             enc = encoded_once(
                 source,
                 out,
-                method="pyramid",
+                method="latent:init=random" if start == "none" else "latent",
                 lmbda=lmbda,
-                start=start,
                 threads=a.threads,
                 device=a.device,
                 **{unit: effort},

@@ -18,7 +18,7 @@ import numpy as np
 from implicit_compress import compress
 source, out, how = sys.argv[1:]
 x = np.load(source) if source.endswith('.npy') else source
-t = time.time(); f = compress(x, progress=False, **json.loads(how))
+t = time.time(); f = compress(x, **json.loads(how))
 open(out, 'wb').write(f)
 print(json.dumps(dict(encode_s=round(time.time() - t, 1), said_db=float(f.psnr))))"""
 DECODE = """import json, sys, time

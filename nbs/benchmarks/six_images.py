@@ -19,7 +19,7 @@ COLUMNS = (
 ).split()
 ENCODE = """import sys, time
 from implicit_compress import compress
-t = time.time(); f = compress(sys.argv[1], bpp=float(sys.argv[3]), seconds=float(sys.argv[4]), threads=int(sys.argv[5]), progress=False)
+t = time.time(); f = compress(sys.argv[1], 'siren', bpp=float(sys.argv[3]), seconds=float(sys.argv[4]), threads=int(sys.argv[5]))
 open(sys.argv[2], 'wb').write(f); print(f.fit.step, round(time.time() - t, 1))"""
 DECODE = """import sys, time
 from pathlib import Path

@@ -65,8 +65,11 @@ if __name__ == "__main__":
     )
     for h, w in SIZES:
         np.save(source := a.folder / "size.npy", mosaic(h, w))
-        for way, how in {"network": {}, "coefficients": dict(details="sparse")}.items():
-            if table.has(h, w, way) or (how and h * w > 7e6):
+        for way, how in {
+            "network": dict(method="siren"),
+            "coefficients": dict(method="hybrid"),
+        }.items():
+            if table.has(h, w, way) or (way == "coefficients" and h * w > 7e6):
                 continue  # every try of a step takes a minute there
             out, seconds = a.folder / "size.iic", min(a.seconds, 5 + h * w / 1e4)
             enc = fresh(

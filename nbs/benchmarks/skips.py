@@ -38,14 +38,15 @@ if __name__ == "__main__":
             ),
         )
         said = encoded(
-            source, out := folder / "point.iic", bpp=rate, steps=2000, threads=1, skips=skips
+            source,
+            (out := (folder / "point.iic")),
+            method=f"siren:skip_connections={str(skips).lower()}",
+            bpp=rate,
+            steps=2000,
+            threads=1,
         )
         table.add(
             dict(
-                image=f"kodim{i:02d}",
-                target_bpp=rate,
-                skips=skips,
-                **said,
-                **decoded(source, out),
+                skips=skips, image=f"kodim{i:02d}", target_bpp=rate, **said, **decoded(source, out)
             )
         )

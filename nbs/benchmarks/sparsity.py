@@ -16,11 +16,29 @@ from points import Table, decoded, encoded
 from implicit_compress.image.load import load_image
 
 RATES = (0.15, 0.5)
+PRUNING = {  # name in the table: stage of the text form
+    "magnitude": "prune=gradual",
+    "layer": "prune=gradual,prune.scope=layer",
+    "damage": "prune=gradual,prune.criterion=fisher",
+    "rigl": "prune=rigl",
+    "snfs": "prune=snfs",
+}
+HASHING = {"multi-hash": "multihash", "hash": "hashtrick"}
 WAYS = {
-    "dense": {},
-    **{f"prune {s}": dict(prune=s) for s in (0.2, 0.4, 0.6)},
-    **{f"prune .4, {p}": dict(prune=0.4, pruning=p) for p in ("layer", "damage", "rigl", "snfs")},
-    **{f"{h} {s}": dict(pool=s, hashing=h) for h in ("multi-hash", "hash") for s in (0.25, 0.5)},
+    "dense": dict(method="siren"),
+    **{
+        f"prune {s}": dict(method=f"siren:prune=gradual,prune.sparsity={s}")
+        for s in (0.2, 0.4, 0.6)
+    },
+    **{
+        f"prune .4, {p}": dict(method=f"siren:{PRUNING[p]},prune.sparsity=0.4")
+        for p in ("layer", "damage", "rigl", "snfs")
+    },
+    **{
+        f"{h} {s}": dict(method=f"siren:hash={HASHING[h]},hash.ratio={s}")
+        for h in ("multi-hash", "hash")
+        for s in (0.25, 0.5)
+    },
 }
 
 if __name__ == "__main__":

@@ -15,51 +15,60 @@ import numpy as np
 from points import Table, decoded_everywhere, encoded
 from implicit_compress.image.samples import demo_image
 
+PRUNING = {  # name in the table: stage of the text form
+    "magnitude": "prune=gradual",
+    "layer": "prune=gradual,prune.scope=layer",
+    "damage": "prune=gradual,prune.criterion=fisher",
+    "rigl": "prune=rigl",
+    "snfs": "prune=snfs",
+}
 STAGES = {
-    "dense, graded, range coder": {},
-    "coder: huffman": dict(coder="huffman"),
-    "coder: lzma": dict(coder="lzma"),
-    "coder: deflate": dict(coder="deflate"),
-    "coder: zstd": dict(coder="zstd"),
-    "quantizer: linear": dict(quantizer="linear"),
-    "quantizer: range": dict(quantizer="range"),
-    "quantizer: cluster": dict(quantizer="cluster"),
+    "dense, graded, range coder": dict(method="siren"),
+    "coder: huffman": dict(method="siren:coder=huffman"),
+    "coder: lzma": dict(method="siren:coder=lzma"),
+    "coder: deflate": dict(method="siren:coder=deflate"),
+    "coder: zstd": dict(method="siren:coder=zstd"),
+    "quantizer: linear": dict(method="siren:quantizer=uniform"),
+    "quantizer: range": dict(method="siren:quantizer=clipped"),
+    "quantizer: cluster": dict(method="siren:quantizer=codebook"),
     **{
-        f"prune: {p}": dict(prune=0.3, pruning=p)
+        f"prune: {p}": dict(method=f"siren:{PRUNING[p]},prune.sparsity=0.3")
         for p in ("magnitude", "layer", "damage", "rigl", "snfs")
     },
-    "hashing: multi-hash": dict(pool=0.5, hashing="multi-hash"),
-    "hashing: hash": dict(pool=0.5, hashing="hash"),
-    "tiles: 4": dict(shape=[9, 6, 4]),
-    "skips": dict(skips=True),
-    "colour: ycbcr": dict(colour="ycbcr"),
-    "wavelet: haar, details: none": dict(wavelet="haar", levels=1),
-    "wavelet: bior4.4, details: none": dict(wavelet="bior4.4", levels=1),
-    "wavelet: haar, details: network": dict(wavelet="haar", levels=1, details="network"),
-    "wavelet: haar, details: sparse": dict(wavelet="haar", levels=2, details="sparse", share=0.15),
+    "hashing: multi-hash": dict(method="siren:hash=multihash"),
+    "hashing: hash": dict(method="siren:hash=hashtrick"),
+    "tiles: 4": dict(method="siren:width=9,depth=6,tiles=4"),
+    "skips": dict(method="siren:skip_connections=true"),
+    "colour: ycbcr": dict(method="hybrid:chroma=siren,residual=none"),
+    "wavelet: haar, details: none": dict(method="hybrid:wavelet=haar,levels=1,residual=none"),
+    "wavelet: bior4.4, details: none": dict(method="hybrid:wavelet=bior4.4,levels=1,residual=none"),
+    "wavelet: haar, details: network": dict(method="hybrid:wavelet=haar,levels=1,residual=siren"),
+    "wavelet: haar, details: sparse": dict(
+        method="hybrid:wavelet=haar,levels=2,residual.wavelet=haar,base_share=0.15"
+    ),
     "wavelet: bior4.4, details: sparse": dict(
-        wavelet="bior4.4", levels=2, details="sparse", share=0.15
+        method="hybrid:wavelet=bior4.4,levels=2,residual.wavelet=bior4.4,base_share=0.15"
     ),
-    "wavelet: db3, details: sparse": dict(wavelet="db3", levels=2, details="sparse", share=0.15),
-    "details: sparse, no network": dict(details="sparse", share=0),
-    "lossless": dict(lossless=True),
-    "lossless, with a network": dict(lossless=True, bpp=0.4),
+    "wavelet: db3, details: sparse": dict(
+        method="hybrid:wavelet=db3,levels=2,residual.wavelet=db3,base_share=0.15"
+    ),
+    "details: sparse, no network": dict(method="wavelet"),
+    "lossless": dict(method="lossless"),
+    "lossless, with a network": dict(method="lossless:base=siren", bpp=0.4),
     "prune + cluster + huffman (Han et al. 2016)": dict(
-        prune=0.3, quantizer="cluster", coder="huffman"
+        method="siren:prune=gradual,prune.sparsity=0.3,quantizer=codebook,coder=huffman"
     ),
-    "prune + range": dict(prune=0.3, quantizer="range"),
-    "skips + prune + linear": dict(skips=True, prune=0.3, quantizer="linear"),
-    "multi-hash + linear": dict(pool=0.5, hashing="multi-hash", quantizer="linear"),
-    "hash + cluster + zstd": dict(pool=0.5, hashing="hash", quantizer="cluster", coder="zstd"),
-    "ycbcr + haar + network": dict(colour="ycbcr", wavelet="haar", levels=1, details="network"),
+    "prune + range": dict(method="siren:prune=gradual,prune.sparsity=0.3,quantizer=clipped"),
+    "skips + prune + linear": dict(
+        method="siren:skip_connections=true,prune=gradual,prune.sparsity=0.3,quantizer=uniform"
+    ),
+    "multi-hash + linear": dict(method="siren:hash=multihash,quantizer=uniform"),
+    "hash + cluster + zstd": dict(method="siren:hash=hashtrick,quantizer=codebook,coder=zstd"),
+    "ycbcr + haar + network": dict(
+        method="hybrid:chroma=siren,wavelet=haar,levels=1,residual=siren"
+    ),
     "ycbcr + bior4.4 + sparse + prune + cluster": dict(
-        colour="ycbcr",
-        wavelet="bior4.4",
-        levels=2,
-        details="sparse",
-        share=0.15,
-        prune=0.3,
-        quantizer="cluster",
+        method="hybrid:base.prune=gradual,base.prune.sparsity=0.3,base.quantizer=codebook,chroma=siren,chroma.prune=gradual,chroma.prune.sparsity=0.3,chroma.quantizer=codebook,wavelet=bior4.4,levels=2,residual.wavelet=bior4.4,base_share=0.15"
     ),
 }
 
@@ -82,10 +91,10 @@ if __name__ == "__main__":
     for name, how in STAGES.items():
         if table.has(name):
             continue
-        lossless = how == dict(lossless=True)
-        fitted = not lossless and how.get("share") != 0  # coefficients alone take no steps
+        lossless = how["method"] == "lossless"
+        fitted = how["method"] not in ("lossless", "wavelet")
         how = (
-            ({} if lossless or "shape" in how else dict(bpp=a.bpp))
+            ({} if lossless or "width" in how["method"] else dict(bpp=a.bpp))
             | (dict(steps=a.steps) if fitted else {})
             | how
         )

@@ -19,22 +19,25 @@ from implicit_compress.entropy.segments import encode
 from implicit_compress.siren.fit import fit
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
-from implicit_compress.siren.codec import guess
+from implicit_compress.settings.siren import Siren
+from implicit_compress.siren.plan import init_network
 from implicit_compress.siren.network import draw
 
 WIDTHS, DEPTH, STEPS = (14, 20, 28), 10, 600
 WAYS = {
-    "linear + huffman": dict(quantizer="linear", coder="huffman"),
-    "linear + range coder": dict(quantizer="linear"),
-    "clipped range + range coder": dict(quantizer="range"),
-    "cluster + huffman": dict(quantizer="cluster", coder="huffman"),
-    "cluster + range coder": dict(quantizer="cluster"),
-    "graded + range coder": {},
-    "graded + zstd": dict(coder="zstd"),
-    "prune .3 + graded + range coder": dict(prune=0.3),
-    "prune .3 + cluster + huffman": dict(prune=0.3, quantizer="cluster", coder="huffman"),
-    "multi-hash .5 + graded + range coder": dict(pool=0.5, hashing="multi-hash"),
-    "hash .5 + graded + range coder": dict(pool=0.5, hashing="hash"),
+    "linear + huffman": dict(method="siren:quantizer=uniform,coder=huffman"),
+    "linear + range coder": dict(method="siren:quantizer=uniform"),
+    "clipped range + range coder": dict(method="siren:quantizer=clipped"),
+    "cluster + huffman": dict(method="siren:quantizer=codebook,coder=huffman"),
+    "cluster + range coder": dict(method="siren:quantizer=codebook"),
+    "graded + range coder": dict(method="siren"),
+    "graded + zstd": dict(method="siren:coder=zstd"),
+    "prune .3 + graded + range coder": dict(method="siren:prune=gradual,prune.sparsity=0.3"),
+    "prune .3 + cluster + huffman": dict(
+        method="siren:prune=gradual,prune.sparsity=0.3,quantizer=codebook,coder=huffman"
+    ),
+    "multi-hash .5 + graded + range coder": dict(method="siren:hash=multihash"),
+    "hash .5 + graded + range coder": dict(method="siren:hash=hashtrick"),
 }
 
 
@@ -54,10 +57,16 @@ def shown(net, x):
     return psnr(np.clip(draw(net, *x.shape[:2]), 0, 1), x)
 
 
+def with_shape(method, width):
+    "The text form of a method with a width and a depth"
+    name, _, settings = method.partition(":")
+    return f"{name}:" + ",".join(filter(None, [f"width={width},depth={DEPTH}", settings]))
+
+
 def floats(x):
     "Rows of the storage formats of one floating-point fit"
     for width in WIDTHS:
-        net, how = guess((width, DEPTH), x, 0)
+        net, how = init_network(x, width, DEPTH, Siren())
         fit(net, x, steps=STEPS, threads=1, progress=False, **how)
         n = sum(p.numel() for p in net.free())
         yield "float32", width, 4 * n, shown(net, x)
@@ -104,9 +113,8 @@ if __name__ == "__main__":
             said = encoded(
                 source,
                 out := folder / "point.iic",
-                shape=[width, DEPTH],
+                method=with_shape(how["method"], width),
                 steps=STEPS,
                 threads=1,
-                **how,
             )
             table.add(dict(way=way, width=width, **said, **decoded(source, out)))

@@ -1,9 +1,9 @@
 """Accuracy of every kind of target.
 
-    python nbs/benchmarks/targets.py [--sets kodak clic] [--methods instant siren hybrid
-        pyramid]
+    python nbs/benchmarks/targets.py [--sets kodak clic] [--methods wavelet siren hybrid
+        latent]
 
-IMPLICIT_COMPRESS_DATA names the folder that holds kodak/ and clic/. `instant` (coefficients
+IMPLICIT_COMPRESS_DATA names the folder that holds kodak/ and clic/. `wavelet` (coefficients
 alone) encodes all 24 Kodak images and the first six of clic at four qualities and three sizes;
 networks alone (siren), networks and coefficients (hybrid) and latents encode six of each at one
 size and one quality. Every file is written by one process and decoded by another; its warnings
@@ -30,10 +30,10 @@ row = dict(seconds=round(time.time() - t, 1), said_db=float(f.psnr))
 print(json.dumps(row | dict(warning=said, note=f.note)))"""
 ALL = [("psnr", v) for v in (28, 32, 36, 40)] + [("bpp", v) for v in (0.1, 0.3, 1.0)]
 METHODS = {  # name: (arguments of compress, seconds of fitting, targets)
-    "instant": (dict(preset="instant"), None, ALL),
-    "siren": (dict(), 60, [("bpp", 0.3), ("psnr", 22)]),
-    "hybrid": (dict(details="sparse"), 20, [("bpp", 0.3), ("psnr", 30)]),
-    "pyramid": (dict(method="pyramid"), 20, [("bpp", 0.3), ("psnr", 30)]),
+    "wavelet": (dict(method="wavelet"), None, ALL),
+    "siren": (dict(method="siren"), 60, [("bpp", 0.3), ("psnr", 22)]),
+    "hybrid": (dict(method="hybrid"), 20, [("bpp", 0.3), ("psnr", 30)]),
+    "latent": (dict(method="latent"), 20, [("bpp", 0.3), ("psnr", 30)]),
 }
 SIX = ("kodim01", "kodim05", "kodim08", "kodim15", "kodim20", "kodim23")
 

@@ -4,7 +4,7 @@
     python nbs/scripts/encoder_snapshot.py > after.txt       # after it, on the same machine
     diff before.txt after.txt
 
-Every row of nbs/benchmarks/stages.py, latent pyramids at several rates, lossless files and other
+Every row of nbs/benchmarks/stages.py, latent files at several rates, lossless files and other
 kinds of images are encoded with a fixed number of steps and one thread. Fits run in floating
 point, so hashes of different machines need not agree: compare only on one machine, with the same
 versions of the libraries. `--check FILE` compares with a saved list and exits with code 1 on any
@@ -50,21 +50,22 @@ def rows():
     "Name, image and arguments of `compress` of every file"
     kinds = images()
     for name, arguments in STAGES.items():
-        fitted = arguments != dict(method="lossless") and arguments.get("share") != 0
+        fitted = arguments["method"] not in ("lossless", "wavelet")
         fixed = dict(steps=STEPS) if fitted else {}
-        rate = {} if "shape" in arguments or arguments == dict(method="lossless") else dict(bpp=0.8)
+        fixed_rate = arguments["method"] == "lossless" or "width" in arguments["method"]
+        rate = {} if fixed_rate else dict(bpp=0.8)
         yield f"stage: {name}", kinds["rgb"], rate | fixed | arguments
-    for start in ("none", "shipped"):
+    for method in ("latent:init=random", "latent"):
         for lmbda in LATENT_RATES:
-            arguments = dict(method="latent", lmbda=lmbda, steps=STEPS)
-            yield f"pyramid: {start}, lmbda {lmbda}", kinds["rgb"], arguments
+            arguments = dict(method=method, lmbda=lmbda, steps=STEPS)
+            yield f"{method}, lmbda {lmbda}", kinds["rgb"], arguments
     for kind, image in kinds.items():
-        yield f"{kind}: network", image, dict(bpp=2.0, steps=STEPS)
-        yield f"{kind}: instant", image, dict(method="wavelet", bpp=1.0)
-        yield f"{kind}: pyramid", image, dict(method="latent", bpp=1.0, steps=STEPS)
+        yield f"{kind}: siren", image, dict(method="siren", bpp=2.0, steps=STEPS)
+        yield f"{kind}: wavelet", image, dict(method="wavelet", bpp=1.0)
+        yield f"{kind}: latent", image, dict(method="latent", bpp=1.0, steps=STEPS)
         yield f"{kind}: lossless", image, dict(method="lossless")
-    yield "target: 30 dB, instant", kinds["rgb"], dict(method="wavelet", psnr=30.0)
-    yield "target: lmbda, instant", kinds["rgb"], dict(method="wavelet", lmbda=0.001)
+    yield "target: 30 dB, wavelet", kinds["rgb"], dict(method="wavelet", psnr=30.0)
+    yield "target: lmbda, wavelet", kinds["rgb"], dict(method="wavelet", lmbda=0.001)
 
 
 def snapshot():
@@ -72,7 +73,7 @@ def snapshot():
     for name, image, arguments in rows():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            data = bytes(compress(image, "siren", threads=1, **arguments))
+            data = bytes(compress(image, threads=1, **arguments))
         yield f"{name}\t{len(data)}\t{sha256(data).hexdigest()}"
 
 

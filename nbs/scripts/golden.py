@@ -7,11 +7,20 @@ import json, sys
 from hashlib import sha256
 from pathlib import Path
 import numpy as np
+from implicit_compress import (
+    Codebook,
+    HashTrick,
+    Hybrid,
+    Latent,
+    MultiHash,
+    Siren,
+    Wavelet,
+    compress,
+    decompress,
+)
 from implicit_compress.bitstream.header import Header
 from implicit_compress.bitstream.fields import VERSION
 from implicit_compress.bitstream.container import attach, pack, unpack
-from implicit_compress.codec.encode import compress
-from implicit_compress.codec.decode import decompress
 from implicit_compress.image.samples import demo_image
 from implicit_compress.lossless.codec import encode_lossless
 
@@ -42,7 +51,10 @@ def pictures():
         "profile_8x8": (x[50:58, 90:98], dict(bpp=8)),
         "tiles_64x97": (x[40:104, 90:187], dict(method=Siren(width=8, depth=3, tiles=5))),
         "lossless_20x24": (x[40:60, 90:114], dict(method="lossless")),
-        "lossless_base_16x20": (x[40:56, 90:110], dict(method=Siren(width=6, depth=2))),
+        "lossless_base_16x20": (
+            x[40:56, 90:110],
+            dict(method=Siren(width=6, depth=2)),
+        ),
         "lossless_gray16_9x15": (deep(9, 15) + clear[:9, :15] % 7, dict(method="lossless")),
         "pool_24x32": (gray, dict(method=Siren(width=8, depth=4, hash=MultiHash(ratio=0.5)))),
         "pool_tiles_32x48": (
@@ -162,15 +174,10 @@ def write(folder):
     for name, (x, how) in pictures().items():
         if name in found:
             continue
-        data = bytes(
-            compress(
-                x,
-                "siren",
-                threads=1,
-                **how,
-                **{} if "lossless" in how or how.get("share") == 0 else dict(steps=60),
-            )
-        )
+        method = how.get("method", "siren")
+        fixed = str(method).partition(":")[0] in ("lossless", "wavelet")
+        budget = {} if fixed else dict(steps=60)
+        data = bytes(compress(x, **{"method": method, "threads": 1} | budget | how))
         if "base" in name:
             data = corrected(x, data)
         if name.startswith("profile"):
