@@ -123,21 +123,7 @@ def latent_file(source: Source, settings: Latent, target: Target, run: Run) -> E
     "Encode with method latent"
     from implicit_compress.latent.codec import encode_latents
 
-    return encode_latents(
-        source.samples,
-        bpp=target.n_bytes and 8 * target.n_bytes / source.pixels,
-        psnr=target.psnr,
-        lmbda=target.lmbda,
-        seconds=60.0 if run.seconds is None else run.seconds,
-        steps=run.steps,
-        seed=run.seed,
-        start="none" if settings.init == "random" else "shipped",
-        progress=run.progress,
-        threads=run.threads,
-        device=run.device,
-        checkpoint=run.checkpoint,
-        alpha=source.alpha,
-    )
+    return encode_latents(source.samples, settings, target, run, source.alpha)
 
 # %% ../../nbs/70_codec/30_encode.ipynb #8da8da1c
 WAVELET_SHARE = 0.5  # largest part of the budget that the wavelet candidate counts for

@@ -24,7 +24,7 @@ from implicit_compress.latent.gradients import (
     laplace_rate_and_grad,
     load_latents,
 )
-from .settings import DEFAULT_TARGET, LatentTargetSettings
+from ..settings.latent import DEFAULT_TARGET, LatentTargetSettings
 
 # %% ../../nbs/60_latent/78_changes.ipynb #67b16de1
 CHUNK = 1 << 16  # latents whose 29 features are in memory together: 8 MB

@@ -16,7 +16,7 @@ from .fit_state import LatentFit, reset_optimizers
 from .format import LatentSpec
 from .synthesis import SynthesisSpec
 from ..siren.checkpoint import CheckpointFile
-from ..siren.codec import File
+from ..bitstream.encoded import Encoded
 
 # %% ../../nbs/60_latent/86_checkpoint.ipynb #c47a7d97
 SCALARS = (
@@ -113,12 +113,12 @@ class FitCheckpoint(CheckpointFile):
         self.budget = list(budget)
         self.due = time.perf_counter() + self.interval_s
 
-    def result(self) -> File | None:
+    def result(self) -> Encoded | None:
         "The finished file of the same budget, if there is one"
         kept = self.content
         if "file" not in kept or kept["latest"]["budget"] != self.budget:
             return None
-        out = File(kept["file"].numpy().tobytes())
+        out = Encoded(kept["file"].numpy().tobytes())
         out.psnr, out.bpp, out.seconds = (kept[k] for k in ("psnr", "bpp", "seconds"))
         return out
 
@@ -145,7 +145,7 @@ class FitCheckpoint(CheckpointFile):
         )
         self.write()
 
-    def finish(self, out: File):
+    def finish(self, out: Encoded):
         "Write the finished file"
         data = torch.frombuffer(bytearray(out), dtype=torch.uint8)
         self.content |= dict(file=data, psnr=out.psnr, bpp=out.bpp, seconds=out.seconds)

@@ -10,7 +10,8 @@ __all__ = ['MAX_COEFFICIENTS', 'LMBDA_PER_STEP2', 'BITS_FACTOR', 'LMBDAS', 'DEAD
 import math
 import numpy as np
 from ..transform.wavelet import decompose
-from ..wavelet.codec import levels_of, rgb_to_opponent
+from ..wavelet.codec import levels_of
+from ..wavelet.context import rgb_to_opponent
 
 # %% ../../nbs/60_latent/82_estimate.ipynb #c5dff6c5
 MAX_COEFFICIENTS = 1 << 18  # coefficients that are used of a large image

@@ -27,7 +27,7 @@ from implicit_compress.latent.format import (
 from .autograd import synthesis_forward
 from .gradients import RateModel
 from .optim import SOAP, LatentAdam
-from .settings import DEFAULT_FIT, LatentFitSettings
+from ..settings.latent import DEFAULT_FIT, LatentFitSettings
 from .weight_rate import weight_bits
 from ..runtime.threads import set_local_torch_threads
 

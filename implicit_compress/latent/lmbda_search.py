@@ -20,7 +20,7 @@ from implicit_compress.latent.fit_state import (
     weights_bpp,
 )
 from .plan import EncodePlan, LatentRequest, make_fit
-from .settings import DEFAULT_ENCODER, LatentEncoderSettings
+from ..settings.latent import DEFAULT_ENCODER, LatentEncoderSettings
 
 # %% ../../nbs/60_latent/89_lmbda_search.ipynb #cebb0991
 class AnalysisTarget(NamedTuple):
@@ -122,7 +122,7 @@ def fit_for_target(
 ) -> tuple[LatentFit, bool]:  # fit; were its latents initialized by the analysis networks?
     "A fit, initialized by the analysis networks where possible, at a lmbda for the target"
     s = r.encoder
-    searched = plan.start != "none" and bool(r.bpp or r.psnr)
+    searched = plan.weights != "random" and bool(r.bpp or r.psnr)
     if r.fitting:
         searched = searched and bool(r.bpp) and plan.init == "analysis"
     if not searched:

@@ -10,7 +10,7 @@ __all__ = ['MAX_CODE', 'ID_OFFSET', 'IDS_PER_OCTAVE', 'STEPS_PER_OCTAVE', 'pretr
 import math
 import torch
 from .format import LatentSpec, pretrained
-from .settings import DEFAULT_ENCODER, LatentEncoderSettings
+from ..settings.latent import DEFAULT_ENCODER, LatentEncoderSettings
 from .synthesis import N_SEPARATE, SynthesisSpec
 
 # %% ../../nbs/60_latent/84_model_choice.ipynb #5591a372
@@ -30,7 +30,7 @@ def pretrained_id(
 def choose_spec(
     shape: tuple,  # (h,w,c)
     lmbda: float,
-    start: str,  # 'shipped': pretrained weights; 'none': default weights
+    init: str,  # initial weights: "pretrained" or "random"
     s: LatentEncoderSettings = DEFAULT_ENCODER,
 ) -> LatentSpec:
     "Choose grids and networks for an image and a `lmbda`"
@@ -39,7 +39,7 @@ def choose_spec(
     finest_level = int(lmbda > s.omit_finest_lmbda)
     code = round(-STEPS_PER_OCTAVE * math.log2(s.step_factor * math.sqrt(lmbda)))
     code = int(min(MAX_CODE, max(0, code)))
-    known = [] if start == "none" else sorted(pretrained())
+    known = [] if init == "random" else sorted(pretrained())
     number = min(known, key=lambda k: abs(k - pretrained_id(lmbda))) if known else 0
     synthesis = SynthesisSpec(h, w, c, levels, finest_level, code)
     return LatentSpec(synthesis, s.context_width, s.mlp_width, s.convs, number)

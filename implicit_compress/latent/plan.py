@@ -16,7 +16,7 @@ from .estimate import estimate_bpp, estimate_lmbda, wavelet_magnitudes
 from .fit_state import LatentFit
 from .model_choice import choose_init, choose_spec, seconds_per_step
 from .rate_control import SourceImage
-from implicit_compress.latent.settings import (
+from implicit_compress.settings.latent import (
     DEFAULT_ENCODER,
     DEFAULT_FIT,
     DEFAULT_TARGET,
@@ -37,7 +37,7 @@ class LatentRequest:
     seconds: float | None = 60.0  # budget; 0: no fit
     steps: int | None = None  # or a budget in steps at full size
     seed: int = 0  # of the noise
-    start: str = "shipped"  # 'shipped': pretrained weights where useful; 'none': default weights
+    weights: str = "pretrained"  # initial weights: "pretrained" where useful, or "random"
     progress: bool = False  # show a progress bar?
     threads: int = 1
     device: str | torch.device | None = None  # of the fit
@@ -93,7 +93,7 @@ class EncodePlan:
 
     lmbda: float  # at which the fit begins
     init: str  # 'analysis', 'pretrained' or 'default'
-    start: str  # 'shipped' or 'none'
+    weights: str  # initial weights: "pretrained" or "random"
     expected_steps: float
     probe_share: float  # part of the budget that corrects `lmbda`
     closing_s: float  # seconds reserved for the work after the fit
@@ -127,7 +127,7 @@ def make_plan(r: LatentRequest) -> EncodePlan:
     return EncodePlan(
         lmbda,
         init,
-        "none" if init == "default" else r.start,
+        "random" if init == "default" else r.weights,
         expected,
         s.probe_share if probing else 0.0,
         closing,
@@ -144,5 +144,5 @@ def make_fit(
     "A new fit"
     samples = r.samples if samples is None else samples
     c, h, w = samples.shape
-    spec = choose_spec((h, w, c), lmbda, plan.start, r.encoder)
+    spec = choose_spec((h, w, c), lmbda, plan.weights, r.encoder)
     return LatentFit(spec, samples, lmbda, r.seed, r.threads > 1, r.fit)

@@ -34,8 +34,8 @@ from implicit_compress.latent.fit_state import (
     rounded_cost,
 )
 from .format import synthesis_of
-from .autograd import synthesis_forward
-from .settings import DEFAULT_TARGET, LatentTargetSettings
+from .gradients import synthesis_forward
+from ..settings.latent import DEFAULT_TARGET, LatentTargetSettings
 from .synthesis import render_latents
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #00c3d894

@@ -12,7 +12,7 @@ import torch
 from ..entropy.model_selection import fit_model
 from ..entropy.models import write_model
 from .format import round_to_bits
-from .settings import DEFAULT_FIT
+from ..settings.latent import DEFAULT_FIT
 
 # %% ../../nbs/60_latent/64_weight_rate.ipynb #a38d6fc1
 def weight_rate_grad(

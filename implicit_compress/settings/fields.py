@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SettingsError', 'unknown_name', 'setting', 'stage', 'value_type', 'is_optional', 'range_text', 'is_bool', 'in_range',
-           'checked_number', 'checked_choice', 'checked_value']
+           'checked_number', 'checked_choice', 'checked_tuple', 'checked_value']
 
 # %% ../../nbs/10_settings/00_fields.ipynb #6166e11c
 import math
@@ -138,6 +138,19 @@ def checked_choice(label: str, f: Field, value: object) -> str:
     raise SettingsError(f"{label} is {value!r}: known are {', '.join(choices)}{suggestion}")
 
 
+def checked_tuple(label: str, f: Field, value: object) -> tuple:
+    "A tuple of numbers, or of tuples of numbers, as the default is"
+    nested = isinstance(f.default[0], tuple)
+    try:
+        rows = tuple(map(tuple, value)) if nested else (tuple(value),)
+        good = all(isinstance(v, Real) and math.isfinite(v) for row in rows for v in row)
+    except TypeError:
+        good = False
+    if not good or not rows or len(rows[0]) != len(f.default[0] if nested else f.default):
+        raise SettingsError(f"{label} is {value!r}: give a tuple such as {f.default}")
+    return rows if nested else rows[0]
+
+
 def checked_value(
     label: str,  # name of the setting in messages
     f: Field,
@@ -153,6 +166,8 @@ def checked_value(
         if not is_bool(value):
             raise SettingsError(f"{label} is {value!r}: give True or False")
         return bool(value)
+    if kind is tuple:
+        return checked_tuple(label, f, value)
     if kind is bytes and isinstance(value, (bytearray, memoryview)):
         return bytes(value)
     if kind in (str, bytes) and not isinstance(value, kind):

@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from .base import Settings, parse
 from .fields import SettingsError, setting, stage
+from implicit_compress.settings.latent import (
+    LatentEncoderSettings,
+    LatentFitSettings,
+    LatentTargetSettings,
+)
 from .siren import Siren
 
 # %% ../../nbs/10_settings/20_methods.ipynb #c5de3cc4
@@ -95,6 +100,27 @@ class Latent(Settings):
         choices=("pretrained", "random"),
         header="start",
     )
+    fit: LatentFitSettings = stage(
+        LatentFitSettings(), "Optimization of latents and weights.", LatentFitSettings
+    )
+    encoder: LatentEncoderSettings = stage(
+        LatentEncoderSettings(),
+        "Sizes of the networks, initialization, search of lmbda, division of the budget.",
+        LatentEncoderSettings,
+    )
+    control: LatentTargetSettings = stage(
+        LatentTargetSettings(), "Changes after the fit that meet a target.", LatentTargetSettings
+    )
+
+    def check(self):
+        shape = LatentEncoderSettings()
+        for name in ("context_width", "mlp_width", "convs"):
+            other = getattr(self.encoder, name) != getattr(shape, name)
+            if other and self.init == "pretrained":
+                raise SettingsError(
+                    f"latent.encoder.{name} is {getattr(self.encoder, name)}: pretrained weights "
+                    f"have {getattr(shape, name)}; give init=random"
+                )
 
 
 @dataclass(frozen=True)

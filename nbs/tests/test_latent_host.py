@@ -12,18 +12,20 @@ import torch
 from implicit_compress.latent import codec as effort
 from implicit_compress.latent import kernels
 from implicit_compress import Latent, compress
+from implicit_compress.settings.target import Run, Target
 from implicit_compress.latent.codec import encode_latents
 from implicit_compress.image.samples import demo_image
 
 CROP = demo_image()[60:92, 90:138]  # 32x48
 HOW = dict(lmbda=4e-3, steps=4, threads=1)
+TARGET = Target(lmbda=4e-3)
 FORKED = """
 import multiprocessing, sys
 import torch
 from implicit_compress.latent.codec import encode_latents
 from implicit_compress.image.samples import demo_image
 x = demo_image()[60:92, 90:138]
-def work(_): return bytes(encode_latents(x, lmbda=4e-3, steps=2))
+def work(_): return bytes(encode_latents(x, target=Target(lmbda=4e-3), run=Run(steps=2)))
 if __name__ == '__main__':
     torch.set_num_threads(2)
     torch.ones(1 << 20).exp().sum()    # threads of torch's own exist
@@ -50,12 +52,16 @@ def test_worker_processes(tmp_path):
 
 def test_overlapping_threads():
     "Two pyramids at once: the same files, and torch has as many threads as before"
-    alone, out, before = bytes(encode_latents(CROP, **HOW)), {}, torch.get_num_threads()
+    alone, out, before = (
+        bytes(encode_latents(CROP, target=TARGET, run=Run(steps=4, threads=1))),
+        {},
+        torch.get_num_threads(),
+    )
     torch.set_num_threads(2)
     try:
 
         def work(k):
-            out[k] = bytes(encode_latents(CROP, **HOW | dict(steps=4 + 4 * k)))
+            out[k] = bytes(encode_latents(CROP, target=TARGET, run=Run(steps=4 + 4 * k, threads=1)))
 
         threads = [threading.Thread(target=work, args=(k,)) for k in range(2)]
         for t in threads:
@@ -88,7 +94,7 @@ def test_settings_of_the_host(within):
 
 def test_file_is_small_when_pickled():
     "What a file remembers of its fit are a few numbers"
-    f = encode_latents(CROP, **HOW)
+    f = encode_latents(CROP, target=TARGET, run=Run(steps=4, threads=1))
     assert len(pickle.dumps(f)) < len(f) + 2000
     g = pickle.loads(pickle.dumps(f))
     assert g == f and g.fit.lmbda == f.fit.lmbda == HOW["lmbda"] and g.fit.stop == "steps"
@@ -141,7 +147,7 @@ def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr("implicit_compress.siren.checkpoint.atomic_write", full)
     with pytest.warns(UserWarning, match="No space left"):
         f = compress(CROP, "latent", checkpoint=tmp_path / "state", **HOW)
-    assert bytes(f) == bytes(encode_latents(CROP, **HOW))
+    assert bytes(f) == bytes(encode_latents(CROP, target=TARGET, run=Run(steps=4, threads=1)))
 
 
 def signatures():
@@ -158,7 +164,7 @@ def test_everything_is_compiled_before_the_clock(planes):
         len(s) <= 1 for s in before.values()
     )  # none where a kernel in a cache holds it already
     x = np.repeat(CROP[..., :1], planes, 2)
-    encode_latents(x, bpp=1.0, steps=3, threads=1)
+    encode_latents(x, target=Target(n_bytes=x[..., 0].size / 8), run=Run(steps=3, threads=1))
     assert signatures() == before
 
 
@@ -186,5 +192,5 @@ def test_clock_begins_after_compiling(monkeypatch):
 
     monkeypatch.setattr(effort, "BudgetClock", Watched)
     monkeypatch.setattr(effort, "compile_kernels", compiling)
-    encode_latents(CROP, **HOW)
+    encode_latents(CROP, target=TARGET, run=Run(steps=4, threads=1))
     assert seen == ["ready", "clock"]
