@@ -24,6 +24,7 @@ import multiprocessing, sys
 import torch
 from implicit_compress.latent.codec import encode_latents
 from implicit_compress.image.samples import demo_image
+from implicit_compress.settings.target import Run, Target
 x = demo_image()[60:92, 90:138]
 def work(_): return bytes(encode_latents(x, target=Target(lmbda=4e-3), run=Run(steps=2)))
 if __name__ == '__main__':
