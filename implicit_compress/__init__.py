@@ -41,8 +41,8 @@ _HOMES = {
     "image.metrics": ("mse", "psnr", "ms_ssim", "lpips", "bpp"),
     "image.rate_distortion": ("bd_rate", "bd_psnr"),
     "widgets.explorer": ("explore",),
-    "widgets.browser": ("browse",),
-    "widgets.inspector": ("inside",),
+    "widgets.browser": ("browse_results",),
+    "widgets.inspector": ("inspect_file",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = list(_HOME)

@@ -25,6 +25,7 @@ INTERFACES = dict(  # name: where the arguments of `compress` are offered in ano
     pillow="Pillow's save",
     bench="a codec of the benchmarks",
     encode_many="encode_many",
+    explore="explore",
 )
 
 
