@@ -9,7 +9,8 @@ __all__ = ['MODES', 'INFO', 'NO_OPTION', 'mode_of', 'LoadError', 'metadata_of', 
 # %% ../nbs/88_pillow/00_pillow.ipynb #6e2dcaab
 from io import BytesIO
 from PIL import Image, ImageFile
-from .codec.arguments import ArgumentError, refuse_absent
+from .codec.arguments import ArgumentError
+from .settings.interfaces import refuse_absent
 from .runtime.errors import IicError
 from .bitstream.header import Header, peek, spans
 from .bitstream.container import unpack
@@ -111,7 +112,7 @@ class IicImageFile(ImageFile.ImageFile):
         super().verify()
 
     def decoded(self):
-        from implicit_compress.codec.api import decompress
+        from implicit_compress.codec.decode import decompress
 
         return decompress(self.data, threads=self.threads, limits=self.limits)
 
@@ -155,7 +156,7 @@ def save(
     filename,  # unused
 ):
     "Handler of `im.save`"
-    from implicit_compress.codec.api import compress
+    from implicit_compress.codec.encode import compress
 
     how = options_of(im.encoderinfo)
     if "icc_profile" in im.encoderinfo:

@@ -10,7 +10,8 @@ __all__ = ['METAVARS', 'ENCODE_ARGUMENTS', 'COMPARE_ARGUMENTS', 'MANY_ARGUMENTS'
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 import click
-from ..settings.base import field_of, value_type
+from ..settings.base import field_of
+from ..settings.fields import value_type
 from ..settings.fields import SettingsError
 from ..settings.interfaces import help_text, names_for, read_argument
 from ..settings.methods import METHODS, Lossless, Method, as_method
