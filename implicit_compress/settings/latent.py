@@ -10,7 +10,7 @@ __all__ = ['NOTES', 'TRIED', 'LONGER', 'PIECES', 'ONE_STEP', 'COARSE_TO_FINE', '
            'LatentEncoderSettings']
 
 # %% ../../nbs/10_settings/15_latent.ipynb #c15f3c1b
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 from .base import Settings
 from .fields import setting as declare

@@ -21,6 +21,7 @@ NOT_PAGES = shutil.ignore_patterns("*.bak", "tests", "scripts")
 FOLDERS = dict(tutorials="Tutorials", benchmarks="Results", explanations="Explanations")
 PACKAGES = {  # folder of a package: title of its section
     "05_runtime": "Errors, files and threads",
+    "10_settings": "Settings",
     "15_image": "Images and metrics",
     "20_entropy": "Entropy coding",
     "25_transform": "Transforms",

@@ -35,7 +35,7 @@ def load_modules(instrument):
     global \
         Limits, \
         MAGIC, \
-        GUARD, \
+        UNNAMED_ERROR, \
         IicError, \
         LoadError, \
         bitstream, \
@@ -49,7 +49,7 @@ def load_modules(instrument):
         global \
             Limits, \
             MAGIC, \
-            GUARD, \
+            UNNAMED_ERROR, \
             IicError, \
             LoadError, \
             spans, \
@@ -68,7 +68,7 @@ def load_modules(instrument):
         from implicit_compress.bitstream.fields import MAGIC
         from implicit_compress.bitstream.limits import Limits, cost_of, detail_files
         from implicit_compress.codec.info import file_info, format_info
-        from implicit_compress.codec.api import GUARD
+        from implicit_compress.codec.decode import UNNAMED_ERROR
         from implicit_compress.codec.decode import decompress
         from implicit_compress.image.load import icc_profile, load_image
         from implicit_compress.pillow import LoadError
@@ -429,7 +429,7 @@ class Run:
             kind = TARGETS[self.name](data, rng)
         except allowed(self.name) as e:
             kind = type(e).__name__
-            if GUARD in str(e):
+            if UNNAMED_ERROR in str(e):
                 self.keep(data, f"the last guard was needed: {e!r} from {e.__cause__!r}")
         except KeyboardInterrupt:
             raise
