@@ -26,7 +26,7 @@ from .group import Failed, PartlyFailed
 from .interrupt import interruptible
 from .many import executor_for, worker_options
 
-# %% ../../nbs/85_cli/70_bench.ipynb #e601e883
+# %% ../../nbs/85_cli/70_bench.ipynb #62259900
 DEFAULT_RATES = (0.1, 0.2, 0.4, 0.8)  # bits per pixel
 
 
@@ -56,7 +56,7 @@ def read_codecs(
     "Codecs: names separated by commas, or one codec with settings in each text"
     codecs = []
     for text in texts:
-        settings = set(text.strip()) & set(" =")
+        settings = "=" in text or ":" in text
         codecs += [text] if settings else text.split(",")
     return [c.strip() for c in codecs if c.strip()]
 
