@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 import implicit_compress
-from implicit_compress.cli import main as cli
+from implicit_compress.cli import compare as cli_compare, files, many
 from implicit_compress.bench import compare
 from implicit_compress.bitstream.container import unpack
 from implicit_compress.cli.main import main
@@ -21,12 +21,12 @@ from implicit_compress.image.samples import demo_image
 from implicit_compress.image.metrics import psnr
 
 X = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
-FAST = ["--bpp", "4", "--steps", "3", "--threads", "1"]
+FAST = ["--method", "siren", "--bpp", "4", "--steps", "3", "--threads", "1"]
 
 
 @pytest.fixture(scope="module")
 def file():
-    return bytes(compress(X, bpp=4.0, preset="instant"))
+    return bytes(compress(X, "wavelet", bpp=4.0))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_compare_does_not_overwrite_its_inputs(here):
 def test_compare_does_not_write_through_links_to_an_input(here):
     folder = here / "results"
     folder.mkdir()
-    (folder / "table.tsv").write_text(cli.TABLE)
+    (folder / "table.tsv").write_text(cli_compare.TABLE_HEAD)
     (folder / "side_by_side.png").symlink_to(here / "photo.png")
     refused(here, "compare", "photo.png", "photo.iic", "-o", folder)
 
@@ -115,7 +115,16 @@ def test_checkpoint_output_and_input_are_three_files(here):
     refused(here, "encode", "x.iic.fit.png", "-o", "x.iic", "--resume", *FAST)
     Path("s.1").symlink_to("photo.png")  # the second network of a file with bands writes it
     refused(
-        here, "encode", "photo.png", "-o", "x.iic", "--checkpoint", "s", "--colour", "ycbcr", *FAST
+        here,
+        "encode",
+        "photo.png",
+        "-o",
+        "x.iic",
+        "--checkpoint",
+        "s",
+        "--method",
+        "hybrid:chroma=siren",
+        *FAST[2:],
     )
 
 
@@ -130,7 +139,7 @@ def test_encode_many_does_not_overwrite_its_inputs(here):
         Path(folder).mkdir()
     save_image("album/a.png", X)
     os.link("album/a.png", "files/a.iic")
-    refused(here, "encode-many", "album", "-o", "files", "--preset", "instant", "--again")
+    refused(here, "encode-many", "album", "-o", "files", "--method", "wavelet", "--overwrite")
 
 
 def test_bench_does_not_write_among_the_images(here):
@@ -139,7 +148,7 @@ def test_bench_does_not_write_among_the_images(here):
     refused(
         here,
         "bench",
-        "--set",
+        "--dataset",
         "album",
         "--codec",
         "png",
@@ -170,7 +179,7 @@ def test_a_rival_that_fails_is_left_out(here, monkeypatch):
 
 def test_compare_of_an_image_that_other_codecs_cannot_hold(here):
     save_image("long.png", np.zeros((17000, 1, 3), np.uint8))
-    r = run("compare", "long.png", "-o", "beside", "--quiet", "--preset", "instant", "--bpp", "1")
+    r = run("compare", "long.png", "-o", "beside", "--quiet", "--method", "wavelet", "--bpp", "1")
     assert "left out: " in r.stdout
     assert decompress(Path("beside/long.iic").read_bytes()).shape == (17000, 1, 3)
 
@@ -179,7 +188,7 @@ def test_the_file_is_written_before_the_comparison(here, monkeypatch):
     def compare_at_size(*args):
         raise MemoryError
 
-    monkeypatch.setattr(cli, "compare_at_size", compare_at_size)
+    monkeypatch.setattr(cli_compare, "compare_at_size", compare_at_size)
     run("compare", "photo.png", "-o", "beside", "--quiet", *FAST, code=2)
     assert decompress(Path("beside/photo.iic").read_bytes()).shape == X.shape
 
@@ -188,7 +197,7 @@ def full_disk(monkeypatch):
     def full(path, data):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(cli, "atomic_write", full)
+    monkeypatch.setattr(files, "atomic_write", full)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +216,7 @@ def test_a_file_that_cannot_be_written_is_kept_elsewhere(here, monkeypatch, word
 
 
 def test_it_says_so_if_there_is_no_other_place(here, monkeypatch):
-    monkeypatch.setattr(cli, "kept_elsewhere", lambda data, name: None)
+    monkeypatch.setattr(files, "keep_elsewhere", lambda data, name: None)
     full_disk(monkeypatch)
     assert (
         "no other place"
@@ -248,6 +257,8 @@ def test_sigterm_ends_a_fit_early_and_the_file_is_written(here):
         {5},
         "encode",
         "photo.png",
+        "--method",
+        "siren",
         "-o",
         "early.iic",
         "--bpp",
@@ -266,6 +277,8 @@ def test_a_second_sigterm_stops(here):
         {5, 8},
         "compare",
         "photo.png",
+        "--method",
+        "siren",
         "-o",
         "beside",
         "--bpp",
@@ -280,11 +293,11 @@ def test_a_second_sigterm_stops(here):
 
 
 def test_sigterm_stops_encode_many_and_keeps_what_is_ready(here, monkeypatch):
-    def compress_many(pictures, out, *args, **how):
+    def encode_images(images, out, *args, **how):
         Path(out, "a.iic").write_bytes(b"ready")
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(cli, "compress_many", compress_many)
+    monkeypatch.setattr(many, "encode_images", encode_images)
     Path("album").mkdir()
     save_image("album/a.png", X)
     before = signal.getsignal(signal.SIGTERM)
@@ -309,7 +322,7 @@ def test_compare_stores_no_metadata_and_takes_the_frame(tmp_path, monkeypatch):
     exif[0x010E] = "a description"
     first.save("two.tif", save_all=True, append_images=[second], exif=exif)
     done = CliRunner().invoke(
-        main, "compare two.tif -o out --preset instant --bpp 2 --frame 1".split()
+        main, "compare two.tif -o out --method wavelet --bpp 2 --frame 1".split()
     )
     assert done.exit_code == 0, done.output
     found = unpack(Path("out/two.iic").read_bytes())
