@@ -135,7 +135,8 @@ class ExplorerView(StaticFallback):
     def arrange(self, *controls: Any) -> Any:  # widget
         "Controls at the left, pages at the right"
         w = ipywidgets_module()
-        buttons = wrapped_row(self.begin_button, self.stop_button, self.resume_button)
+        actions = self.begin_button, self.stop_button, self.resume_button
+        buttons = wrapped_row(*actions, margin="8px 0")
         column = w.Layout(flex="0 1 345px", min_width="0", margin="0 16px 0 0")
         left = w.VBox([*controls, buttons, self.call], layout=column)
         return w.VBox([w.HTML(CSS), wrapped_row(left, self.pages)])
@@ -162,7 +163,9 @@ class Explorer(ExplorerView):
         self.fixed = {name: value for name, value in arguments.items() if name not in controlled}
         self.method = ChoicePanel("method", METHODS, method, self.update_controls)
         self.build(x, self.begin, self.stop, self.resume)
-        self.box = self.arrange(self.method.choice, self.request.box, *self.method.box.children[1:])
+        self.box = self.arrange(
+            self.method.choice, self.method.note, self.request.box, self.method.content
+        )
         self.update_controls()
 
     @property

@@ -1,4 +1,4 @@
-"The widgets in JupyterLab and a real browser: sliders are moved, buttons pressed, and the pictures on the page must follow"
+"The widgets in JupyterLab and a browser: sliders are moved, buttons pressed; images must follow"
 
 import hashlib, time
 import pytest
@@ -7,20 +7,22 @@ pytestmark = pytest.mark.browser
 
 START = """import torch; torch.set_num_threads(1)
 from implicit_compress.widgets.panels import Compare
-from implicit_compress import browse, explore, inside
+from implicit_compress import browse_results, compress, explore, inspect_file
 from implicit_compress.image.samples import demo_image
-from implicit_compress.codec.api import compress
 x = demo_image()[40:104, 130:226]
 """
 
 
+METHOD = ".widget-dropdown:has(label:text-is('method')) select"
+
+
 def source(locator):
-    "The address of a picture: another picture has another one"
+    "The address of an image: another image has another one"
     return locator.get_attribute("src")
 
 
 def pixels(page, locator):
-    "What a picture on the page is made of, as a hash"
+    "What an image on the page is made of, as a hash"
     return hashlib.sha256(
         page.evaluate(
             """async src => { const b = new Uint8Array(await (await fetch(src)).arrayBuffer());
@@ -31,17 +33,17 @@ def pixels(page, locator):
 
 
 def changes(page, locator, was, seconds=120):
-    "Wait until a picture on the page is another one"
+    "Wait until an image on the page is another one"
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
             if (now := pixels(page, locator)) != was:
                 return now
-        except Exception as e:  # the picture is being replaced at this moment
+        except Exception as e:  # the image is being replaced at this moment
             if "fetch" not in str(e):
                 raise
         page.wait_for_timeout(200)
-    raise AssertionError(f"the picture did not change within {seconds} s")
+    raise AssertionError(f"the image did not change within {seconds} s")
 
 
 def slide(page, name, key, times=1):
@@ -55,10 +57,10 @@ def slide(page, name, key, times=1):
 
 
 def test_explore(opened, shot):
-    "Fit, see the picture form, stop, get the file, compare with a wipe and a zoom, go on"
+    "Fit, watch the image form, stop, get the file, compare with a slider and a zoom, continue"
     from playwright.sync_api import expect
 
-    page = opened("explore", START + "e = explore(x, bpp=1., seconds=300, threads=1)\ne")
+    page = opened("explore", START + "e = explore(x, 'siren', bpp=1., seconds=300, threads=1)\ne")
     fit = page.get_by_role("button", name="Fit", exact=True)
     expect(fit).to_be_enabled()
     shot(page, "explore_0_begin")
@@ -80,12 +82,12 @@ def test_explore(opened, shot):
     shot(page, "explore_2_compare")
     big = page.locator(".jp-OutputArea img.widget-image:visible").first
     panel = page.locator(".jp-OutputArea img.widget-image:visible").nth(2)
-    wiped, plain = pixels(page, big), pixels(page, panel)
-    slide(page, ".ic-wipe", "ArrowRight", 8)
-    wiped = changes(page, big, wiped)
+    divided, plain = pixels(page, big), pixels(page, panel)
+    slide(page, ".ic-divider", "ArrowRight", 8)
+    divided = changes(page, big, divided)
     slide(page, "zoom", "ArrowRight", 5)
     changes(page, panel, plain)
-    zoomed = changes(page, big, wiped)
+    zoomed = changes(page, big, divided)
     shot(page, "explore_3_zoom")
     page.locator(".widget-dropdown:has(label:text-is('show')) select").select_option("errors")
     changes(page, big, zoomed)
@@ -101,21 +103,63 @@ def test_explore(opened, shot):
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
     expect(fit).to_be_enabled()
-    page.locator(".widget-dropdown:has(label:text-is('aim at')) select").select_option(
-        "every sample, lossless"
-    )
-    expect(page.locator(".jp-OutputArea code").first).to_contain_text("lossless=True")
+    page.locator(METHOD).select_option("lossless")
+    expect(page.locator(".jp-OutputArea code").first).to_contain_text("Lossless()")
+    expect(page.locator(".widget-dropdown:has(label:text-is('target')):visible")).to_have_count(0)
     fit.click()
     expect(page.get_by_text("ours,").first).to_contain_text("lossless")
     expect(page.get_by_role("button", name="Continue")).to_be_disabled()
     shot(page, "explore_6_lossless")
 
 
+def test_methods(opened, shot):
+    "Every method has its controls; one without frames shows the time, and can be stopped"
+    from playwright.sync_api import expect
+
+    page = opened("methods", START + "e = explore(x, 'latent', bpp=1., seconds=300, threads=1)\ne")
+    fit = page.get_by_role("button", name="Fit", exact=True)
+    call = page.locator(".jp-OutputArea code")
+    expect(fit).to_be_enabled()
+    expect(call.first).to_contain_text("Latent()")
+    shot(page, "methods_latent")
+    for name, title in (("auto", "latent"), ("wavelet", None), ("hybrid", "residual: wavelet")):
+        page.locator(METHOD).select_option(name)
+        expect(call.nth(1)).to_have_text(name)
+        if title:
+            expect(
+                page.locator(".jupyter-widget-Collapse-header:visible", has_text=title).first
+            ).to_be_visible()
+        shot(page, f"methods_{name}")
+    page.locator(METHOD).select_option("siren")
+    page.locator(".jupyter-widget-Collapse-header:visible", has_text="prune").click()
+    page.locator(".widget-dropdown:has(label:text-is('prune')):visible select").select_option(
+        "gradual"
+    )
+    expect(call.nth(1)).to_have_text("siren:prune=gradual")
+    slide(page, "sparsity", "ArrowLeft", 2)
+    expect(call.nth(1)).to_have_text("siren:prune=gradual,prune.sparsity=0.4")
+    page.locator(".jupyter-widget-Collapse-header:visible", has_text="hash").click()
+    shot(page, "methods_siren")
+    page.locator(".widget-dropdown:has(label:text-is('hash')):visible select").select_option(
+        "multihash"
+    )
+    expect(page.locator(".ic-error:visible")).to_contain_text("siren.prune and siren.hash")
+    expect(fit).to_be_disabled()
+    page.locator(METHOD).select_option("latent")
+    fit.click()
+    expect(page.locator(".jp-OutputArea").first).to_contain_text("Fitting without frames")
+    page.wait_for_timeout(3000)
+    shot(page, "methods_latent_fit")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true")
+    shot(page, "methods_latent_done")
+
+
 def test_kernel_stays_free(opened):
     "While it works, another cell runs"
     from playwright.sync_api import expect
 
-    page = opened("free", START + "e = explore(x, bpp=1., seconds=300, threads=1)\ne")
+    page = opened("free", START + "e = explore(x, 'siren', bpp=1., seconds=300, threads=1)\ne")
     page.get_by_role("button", name="Fit", exact=True).click()
     expect(page.locator(".jp-OutputArea").first).to_contain_text("network 1, step")
     page.locator(".jp-Notebook .jp-CodeCell .cm-content").last.click()
@@ -127,12 +171,12 @@ def test_kernel_stays_free(opened):
 
 
 def test_narrow(opened, shot):
-    "On a screen as wide as a phone's the knobs stand above the picture, and neither is wider than the screen"
+    "On a screen as wide as a phone's the controls stand above the image, and neither is wider than the screen"
     from playwright.sync_api import expect
 
     page = opened(
         "narrow",
-        START + "e = explore(x, bpp=1., seconds=300, threads=1)\ne",
+        START + "e = explore(x, 'siren', bpp=1., seconds=300, threads=1)\ne",
         width=390,
         height=1600,
     )
@@ -141,12 +185,10 @@ def test_narrow(opened, shot):
     expect(live).to_be_visible()
     page.wait_for_timeout(1000)
     shot(page, "explore_narrow")
-    knob, picture = (
-        page.locator(".widget-dropdown:visible select").first.bounding_box(),
-        live.bounding_box(),
-    )
-    assert picture["width"] > 150 and picture["x"] + picture["width"] <= 390, picture
-    assert knob["x"] + knob["width"] <= 390 and knob["y"] < picture["y"], knob
+    control = page.locator(".widget-dropdown:visible select").first.bounding_box()
+    image = live.bounding_box()
+    assert image["width"] > 150 and image["x"] + image["width"] <= 390, image
+    assert control["x"] + control["width"] <= 390 and control["y"] < image["y"], control
 
 
 BENCH = (
@@ -154,22 +196,23 @@ BENCH = (
     + """
 import json, tempfile
 from pathlib import Path
-from implicit_compress.bench.sweep import asked, decode, encode, row_key, tasks
+from implicit_compress.bench.codecs import row_key, tasks
+from implicit_compress.bench.measure import decode_task, encode_task, point_fields
 from implicit_compress.image.save import save_image
 work = Path(tempfile.mkdtemp())
 for i in range(2): save_image(work/f'{i}.png', demo_image()[40:104, 60*i:60*i + 96])
 for d in ('files', 'points'): (work/'r'/d).mkdir(parents=True)
-for t in tasks(sorted(work.glob('*.png')), ['jpeg', 'webp', 'instant'], [dict(bpp=b) for b in (.8, 1.5, 2.5)]):
+for t in tasks(sorted(work.glob('*.png')), ['jpeg', 'webp', 'wavelet'], [dict(bpp=b) for b in (.8, 1.5, 2.5)]):
     out = work/'r'/'files'/row_key(t)
-    row = asked(t) | encode(t, out) | decode(t, out) | dict(file=out.name)
+    row = point_fields(t) | encode_task(t, out) | decode_task(t, out) | dict(file=out.name)
     (work/'r'/'points'/f'{out.name}.json').write_text(json.dumps(row))
-b = browse(work/'r')
+b = browse_results(work/'r')
 b"""
 )
 
 
-def test_browse(opened, shot):
-    "Click a point, walk to another, choose a picture"
+def test_browse_results(opened, shot):
+    "Click a point, walk to another, choose an image"
     from playwright.sync_api import expect
 
     page = opened("browse", BENCH)
@@ -188,26 +231,26 @@ def test_browse(opened, shot):
     slide(page, "point", "ArrowLeft")
     changes(page, seen, was)
     expect(table).not_to_have_text(numbers)
-    page.locator(".widget-dropdown:has(label:text-is('picture')) select").select_option("1.png")
+    page.locator(".widget-dropdown:has(label:text-is('image')) select").select_option("1.png")
     expect(table).to_contain_text("1.png")
     shot(page, "browse_1")
 
 
-def test_inside(opened, shot):
-    "Every leaf, and a slider on those that have one"
+def test_inspect_file(opened, shot):
+    "Every page, and a slider on those that have one"
     from playwright.sync_api import expect
 
     page = opened(
         "inside",
-        START + "inside(compress(demo_image(), bpp=.4, seconds=6, threads=1, progress=False))",
+        START + "inspect_file(compress(demo_image(), 'siren', bpp=.4, seconds=6, threads=1))",
     )
     expect(page.get_by_text("payload").first).to_be_visible()
     shot(page, "inside_0")
     shown = page.locator(".jp-OutputArea img.widget-image:visible")
-    for k, (leaf, slider) in enumerate(
-        [("Weights", "layer"), ("Neurons", "layer"), ("Zoom", "left / right")]
+    for k, (title, slider) in enumerate(
+        [("Weights", "layer"), ("Activations", "layer"), ("Between pixels", "left / right")]
     ):
-        page.get_by_role("tab", name=leaf).click()
+        page.get_by_role("tab", name=title).click()
         expect(
             page.locator(f".widget-hslider:has(label:text-is('{slider}')):visible")
         ).to_be_visible()
@@ -216,7 +259,7 @@ def test_inside(opened, shot):
         was = pixels(page, shown.last)
         slide(page, slider, "ArrowRight", 2)
         changes(page, shown.last, was)
-        shot(page, f"inside_{k + 1}_{leaf.lower()}")
-    page.get_by_role("tab", name="Slopes").click()
+        shot(page, f"inside_{k + 1}_{title.split()[0].lower()}")
+    page.get_by_role("tab", name="Gradients").click()
     expect(shown).to_have_count(4)
-    shot(page, "inside_4_slopes")
+    shot(page, "inside_4_gradients")
