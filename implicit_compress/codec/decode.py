@@ -19,7 +19,7 @@ from ..bitstream.header import Header, peek
 from ..bitstream.limits import Limits
 from ..entropy.generic import PACKERS
 from ..hybrid.codec import decode_hybrid
-from ..image.alpha import area_mean, halved
+from ..image.alpha import area_mean, halve_plane
 from ..image.load import file_bytes
 from ..image.geometry import scaled_side
 from ..image.geometry import box_slices
@@ -150,7 +150,7 @@ def alpha_like(
     level = 0
     while (-(-h.height >> level), -(-h.width >> level)) != y.shape[:2]:
         level += 1
-    return halved(plane, level)
+    return halve_plane(plane, level)
 
 # %% ../../nbs/70_codec/20_decode.ipynb #ed037e5f
 UNNAMED_ERROR = "the file cannot be decoded"  # an error without a reason, which fuzzing reports

@@ -27,7 +27,7 @@ from implicit_compress.codec.search import (
     warn_missed,
 )
 from ..hybrid.codec import check_image, encode_hybrid
-from ..image.alpha import hides, separated, visible_psnr
+from ..image.alpha import has_hidden_color, split_alpha, visible_psnr
 from ..lossless.encoder import encode_alpha, encode_lossless_file
 from implicit_compress.settings.methods import (
     Auto,
@@ -60,7 +60,7 @@ class Source(NamedTuple):
     @property
     def quality(self) -> Callable | None:
         "Function from decoded samples to PSNR in dB, where alpha is above 0; None: everywhere"
-        if not hides(self.alpha):
+        if not has_hidden_color(self.alpha):
             return None
         return lambda y: visible_psnr(y, self.samples, self.alpha)
 
@@ -206,7 +206,7 @@ def lossy_file(
 ) -> Encoded:
     "Encode an image with loss, alpha without"
     began = time.perf_counter()
-    color, plane = separated(x)
+    color, plane = split_alpha(x)
     alpha = None if plane is None else encode_alpha(plane)
     alpha_seconds = time.perf_counter() - began
     target = target_for_samples(
@@ -233,7 +233,7 @@ def lossless_result(
     "Encode an image without loss"
     base = prediction = None
     if method.base:
-        color, plane = separated(x, fill=False)
+        color, plane = split_alpha(x, fill=False)
         target = target_of(request, x.shape[0] * x.shape[1])
         base = ENCODERS[type(method.base)](Source(color), method.base, target, run_of(request))
         base = attach_fields(base, alpha=None if plane is None else encode_alpha(plane))

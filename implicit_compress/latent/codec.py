@@ -172,7 +172,7 @@ def resume(
     plan.init = saved.init
     e.warm = plan.init == "analysis"
 
-# %% ../../nbs/60_latent/90_codec.ipynb #e53803e1
+# %% ../../nbs/60_latent/90_codec.ipynb #9eacfe8f
 @dataclass(frozen=True)
 class KeptInit:
     "The initialization of a fit, and its error and rate"
@@ -263,7 +263,7 @@ def open_checkpoint(
     key = settings_hash(r.x, settings, r.bpp, r.psnr, r.lmbda, r.seed)
     return FitCheckpoint(path, key, (r.steps, None if r.steps else r.seconds))
 
-# %% ../../nbs/60_latent/90_codec.ipynb #cd625360
+# %% ../../nbs/60_latent/90_codec.ipynb #028a21f6
 DEFAULT_SECONDS = 60.0  # budget if there is none
 
 

@@ -176,7 +176,7 @@ class LatentTargetSettings(RateControlSettings, RefineSettings):
 
 DEFAULT_TARGET = LatentTargetSettings()
 
-# %% ../../nbs/10_settings/15_latent.ipynb #b15557f6
+# %% ../../nbs/10_settings/15_latent.ipynb #bf913186
 @dataclass(frozen=True)
 class ModelSettings(Settings):
     "Grids and networks"
@@ -214,7 +214,7 @@ class InitSettings(Settings):
     gpu_step_s: float = setting(0.04, "least seconds per step: launches of kernels (GPU)", 0, 10)
     gpu_step_s_per_pixel: float = setting(2e-8, "seconds per step and pixel (GPU)", 0, 1)
 
-# %% ../../nbs/10_settings/15_latent.ipynb #8749e878
+# %% ../../nbs/10_settings/15_latent.ipynb #9843e05e
 @dataclass(frozen=True)
 class SearchSettings(Settings):
     "Search of lmbda for a target"

@@ -31,7 +31,8 @@ from implicit_compress.siren.plan import (
     make_quantizer,
     plan_file,
 )
-from .weight_layout import layers_from_segments, sizes_of
+from .weight_layout import finest_grade, layers_from_segments, segment_sizes
+from .spec import spec_of_header
 
 # %% ../../nbs/40_siren/75_codec.ipynb #75f8577c
 USED_UP = 0.9  # used part of a budget from which on a longer fit is not worth a second rounding
@@ -191,7 +192,7 @@ def write_file(
     "Write the file, and measure its quality with the integer decoder"
     from implicit_compress.image.metrics import bpp, psnr
 
-    header = replace(plan.header, args=plan.header.args | quantizer.args())
+    header = replace(plan.header, args=plan.header.args | quantizer.header_fields())
     out = Encoded(pack(header, *encode_symbols(settings.coder, quantizer.segments())))
     y = render_integer(
         quantizer.layers(),
@@ -249,7 +250,13 @@ def fit_plan(
 ):  # `Fit`
     "Fit the networks of a file; afterwards `quantizer` holds their rounded weights"
     net, how = init_network(
-        x, plan.width, plan.depth, settings, run.seed, plan.header.boxes, plan.sharing
+        x,
+        plan.spec.width,
+        plan.spec.depth,
+        settings,
+        run.seed,
+        plan.header.boxes,
+        plan.spec.sharing,
     )
     rounding = [quantizer]
     if settings.prune:
@@ -280,14 +287,11 @@ def decode_siren(
 ) -> np.ndarray:  # (rows,columns,c) uint8, or uint16 above 8 bits
     "Decode a file of method `siren`, or raise an `IicError`"
     a = header.args
-    width, depth, codes = a["hidden"], a["layers"], a["steps"]
-    sharing = (a["hashing"], a["pool"]) if "pool" in a else None
-    sizes = sizes_of(width, depth, header.channels, len(codes) - 6, header.tiles, sharing)
+    codes, spec = a["steps"], spec_of_header(header)
+    sizes = segment_sizes(spec, finest_grade(codes))
     coder = a.get("coder", "range")
     segments = decode_symbols(coder, (models, payload), sizes, limits.weights)
-    layers = layers_from_segments(
-        segments, codes, width, depth, header.tiles, sharing, a.get("codebook")
-    )
+    layers = layers_from_segments(segments, codes, spec, a.get("codebook"))
     return render_integer(
         layers,
         header.height,

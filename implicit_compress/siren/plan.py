@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['BITS', 'OVERHEAD_BYTES', 'WEIGHTS_PER_TILE', 'PIXELS_PER_TILE', 'MAX_TILES', 'MAX_DEPTH', 'MIN_WIDTH', 'W0_RANGE',
            'W0_SCALE', 'W0_WEIGHTS', 'LR_W0', 'CHUNK', 'WIDE', 'HASH_KINDS', 'entropy_of_mask', 'width_for',
-           'architecture_for', 'frequency_for', 'fit_arguments', 'init_network', 'sharing_for', 'make_pruner',
+           'architecture_for', 'frequency_for', 'fit_arguments', 'init_network', 'spec_for', 'make_pruner',
            'make_quantizer', 'FilePlan', 'plan_file']
 
 # %% ../../nbs/40_siren/70_plan.ipynb #7a000003
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 import numpy as np
@@ -18,7 +18,7 @@ from ..bitstream.header import Header
 from ..bitstream.limits import Limits
 from ..bitstream.container import pack
 from ..image.samples import to_float
-from ..image.tiling import split
+from ..image.tiling import plan_tiles
 from implicit_compress.settings.siren import (
     ClippedUniform,
     Codebook,
@@ -29,8 +29,7 @@ from implicit_compress.settings.siren import (
     SNFS,
     Uniform,
 )
-from .hashing import sharing_of
-from .weight_layout import hidden_weights
+from .spec import NetworkSpec, WeightSharing, sharing_of_ratio
 
 # %% ../../nbs/40_siren/70_plan.ipynb #cdc6d8d5
 BITS = 4.4  # bits per weight at the best rate-distortion trade-off
@@ -128,10 +127,10 @@ def init_network(
     settings: Siren,
     seed: int = 0,
     boxes: list | None = None,  # tiles with one network each
-    sharing: tuple | None = None,  # (kind, size) of `siren.hashing`
+    sharing: WeightSharing | None = None,  # pool of the hidden weights
 ) -> tuple:  # (network, arguments of `siren.fit.fit`)
     "Initial network for an image, and how to fit it"
-    from implicit_compress.siren.hashing import pooled
+    from implicit_compress.siren.shared_network import share_weights
     from implicit_compress.siren.network import Siren as SirenNet
     from implicit_compress.bitstream.header import count_weights
 
@@ -149,20 +148,26 @@ def init_network(
         skips=settings.skip_connections,
     )
     if sharing:
-        net = pooled(net, sharing)
+        net = share_weights(net, sharing)
     return net, fit_arguments(width, w0, len(tiles), settings) | dict(seed=seed)
 
 # %% ../../nbs/40_siren/70_plan.ipynb #5e711a02
 HASH_KINDS = {"multihash": "multi-hash", "hashtrick": "hash"}  # settings: kind of `siren.hashing`
 
 
-def sharing_for(
+def spec_for(
     settings: Siren,
-    n_hidden: int,  # hidden weights of all networks
-) -> tuple[str, int] | None:
-    "Kind and size of the pool of shared weights, or None"
+    width: int,
+    depth: int,
+    channels: int,
+    tiles: int,
+) -> NetworkSpec:
+    "The size of the networks, with their pool of shared weights"
+    spec = NetworkSpec(width, depth, channels, tiles)
     own = settings.hash
-    return sharing_of(n_hidden, own.ratio, HASH_KINDS[own.name]) if own else None
+    if not own:
+        return spec
+    return replace(spec, sharing=sharing_of_ratio(spec.n_hidden, own.ratio, HASH_KINDS[own.name]))
 
 
 def make_pruner(
@@ -185,25 +190,28 @@ def make_quantizer(
     bits: float | None,  # target for all weights
 ) -> Any:  # callback of `siren.fit.fit`
     "The callback that quantizes"
-    from implicit_compress.siren import quantize as q
+    from implicit_compress.siren.codebook_quantizer import CodebookQuantizer
+    from implicit_compress.siren.quantizers import (
+        ClippedQuantizer,
+        GradedQuantizer,
+        UniformQuantizer,
+    )
 
-    own = dict(phi=settings.noise, end=settings.end, decay=settings.decay, start=start, bits=bits)
-    if isinstance(settings, Graded):
-        return q.Freeze(G=settings.grades, **own)
+    own = dict(noise=settings.noise, end=settings.end, decay=settings.decay, start=start, bits=bits)
     if isinstance(settings, Codebook):
-        return q.Cluster(**own)
+        return CodebookQuantizer(**own)
+    if isinstance(settings, Graded):
+        return GradedQuantizer(finest=settings.grades, **own)
     if isinstance(settings, ClippedUniform):
-        return q.Range(share=settings.clipped, **own)
-    return q.Linear(**own)
+        return ClippedQuantizer(clipped=settings.clipped, **own)
+    return UniformQuantizer(**own)
 
 # %% ../../nbs/40_siren/70_plan.ipynb #7a000008
 @dataclass(frozen=True)
 class FilePlan:
     "What is known of a file before the fit"
 
-    width: int
-    depth: int
-    sharing: tuple[str, int] | None  # kind and size of the pool
+    spec: NetworkSpec
     header: Header  # without step codes
     bits: float | None  # target for all weights; None: fixed steps
 
@@ -223,13 +231,13 @@ def plan_file(
             "siren.hash: a network of one layer has no hidden weights; give more bytes, or a "
             "depth of 2 or more"
         )
-    sharing = sharing_for(settings, hidden_weights(width, depth, tiles))
-    plan = split(x, tiles)
+    spec = spec_for(settings, width, depth, channels, tiles)
+    plan = plan_tiles(x, tiles)
     optional = dict(
         tiles=plan,
         coder=settings.coder if settings.coder != "range" else None,
-        hashing=sharing and sharing[0],
-        pool=sharing and sharing[1],
+        hashing=spec.sharing and spec.sharing.kind,
+        pool=spec.sharing and spec.sharing.size,
         skips=settings.skip_connections,
     )
     args = dict(hidden=width, layers=depth) | {k: v for k, v in optional.items() if v}
@@ -238,4 +246,4 @@ def plan_file(
     Limits().check(header)  # or read
     fixed = settings.shape or n_bytes < 2 * OVERHEAD_BYTES
     bits = None if fixed else 8 * (n_bytes - OVERHEAD_BYTES - len(plan))
-    return FilePlan(width, depth, sharing, header, bits)
+    return FilePlan(spec, header, bits)

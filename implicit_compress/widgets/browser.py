@@ -8,7 +8,6 @@ __all__ = ['MEAN', 'NO_POINT', 'METRICS', 'COSTS', 'DOT_PX', 'IMAGE_WIDTH', 'Bro
 # %% ../../nbs/90_widgets/30_browser.ipynb #b51637fb
 from collections.abc import Mapping
 from html import escape
-from pathlib import Path
 from typing import Any
 import numpy as np
 from ..bench.curves import curves

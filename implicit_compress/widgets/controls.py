@@ -14,8 +14,7 @@ from dataclasses import Field, fields
 from html import escape
 from typing import Any
 from ..settings.base import Settings, allowed_text, as_text, read_field
-from ..settings.fields import SettingsError, is_optional, value_type
-from ..settings.methods import METHODS
+from ..settings.fields import is_optional, value_type
 from .panels import ipywidgets_module, labeled_control, show_if
 
 # %% ../../nbs/90_widgets/15_controls.ipynb #23073286
