@@ -2,7 +2,7 @@
 
     python nbs/tests/fuzz.py [TARGET ...] [--seconds S] [--inputs N] [--seed K] [--guided] [--found FOLDER]
 
-Targets are decode, partial, scale, box, info, plugin, load_image and checkpoint; all of them by default, each with its share of
+Targets are decode, partial, scale, box, info, plugin, load_image, checkpoint and method; all of them by default, each with its share of
 the time. Inputs are edits of the golden files, of the files in the folder bad, and of small images made here. Magic bytes and
 checksums, those of nested files too, are made valid again, so that edits reach what lies behind them. Without --guided the
 edits are random; with it they are guided by coverage, one target at a time, through atheris (libFuzzer), which must be installed.
@@ -263,10 +263,23 @@ def checkpoint(data, rng):
         path.unlink()
 
 
+def method(data, rng):
+    from implicit_compress.settings.methods import METHODS, as_method
+
+    text = data.decode("latin-1")
+    found = as_method(f"{rng.choice([*METHODS])}:{text}" if rng.random() < 0.5 else text)
+    assert as_method(str(found)) == found
+    return type(found).__name__
+
+
 def allowed(name):
     "The documented errors of a target; one that the last guard of `decompress` made of another counts as a failure"
     if name in ("load_image", "checkpoint"):
         return (ValueError, OSError)
+    if name == "method":
+        from implicit_compress.settings.fields import SettingsError
+
+        return (SettingsError,)
     if name == "plugin":
         return (LoadError, UnidentifiedImageError, Image.DecompressionBombError)
     return (IicError, ValueError) if name in ("scale", "box") else (IicError,)
@@ -281,6 +294,7 @@ TARGETS = {
     "plugin": plugin,
     "load_image": load,
     "checkpoint": checkpoint,
+    "method": method,
 }
 
 
@@ -389,8 +403,22 @@ def checkpoint_seeds():
     return [CHECKPOINT_MAGIC + bytes(32) + f.getvalue()]
 
 
+def method_seeds():
+    "Text forms of methods"
+    return [
+        b"siren:prune=gradual,prune.sparsity=0.3",
+        b"prune.sparsity=0.5,prune=rigl,coder=zstd,fit.lr=0.001",
+        b"width=5,depth=2,tiles=3,skip_connections=true,quantizer=codebook,quantizer.noise=0.1",
+        b"hybrid:wavelet=haar,levels=1,residual=siren,residual.coder=lzma,chroma=siren",
+        b"lossless:base=hybrid,base.base.prune=snfs",
+        b"auto:latent.init=random,wavelet.rdo_lambda=0.2",
+    ]
+
+
 def input_of(name, rng, seeds):
     "A random input of a target"
+    if name == "method":
+        return edited(rng, rng.choice(seeds))
     if name not in ("load_image", "checkpoint"):
         return mutated(rng, seeds)
     data = rng.choice(seeds)
@@ -455,6 +483,8 @@ class Run:
 
 
 def seeds_of(name):
+    if name == "method":
+        return method_seeds()
     return (
         image_seeds()
         if name == "load_image"
