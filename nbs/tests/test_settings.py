@@ -1,7 +1,8 @@
-"""Settings and arguments: one declaration, the same names in every interface, and every refusal with its reason.
+"""Settings and arguments: one declaration, the same names everywhere, every refusal with its reason.
 
-`VALUES` holds one value of every argument that is not its default. `MEANINGFUL` lists which of them have a meaning for each method;
-all others must be refused. A new argument that is missing here, or that is accepted without effect, fails.
+`VALUES` holds one value of every argument that is not its default. `MEANINGFUL` lists which of them
+have a meaning for each method; all others must be refused. A new argument that is missing here, or
+that is accepted without effect, fails.
 """
 
 import inspect
@@ -66,6 +67,7 @@ MEANINGFUL = {  # method: names in VALUES that have a meaning
     "latent": TARGETS | FITTED | GENERAL,
     "wavelet": TARGETS | GENERAL,
     "hybrid": TARGETS | FITTED | GENERAL | {"callbacks"},
+    "hybrid:base_share=0.4": TARGETS | FITTED | GENERAL | {"callbacks"},
     "siren": TARGETS | FITTED | GENERAL | {"callbacks"},
     "siren:width=5,depth=2": FITTED | GENERAL | {"callbacks"},
     "lossless": GENERAL,
@@ -570,7 +572,7 @@ EFFECTLESS = {  # name: why the file does not depend on it
 BASES = {  # method: arguments of the file to compare with
     "siren": dict(bpp=6.0, steps=2),
     "siren:width=5,depth=2": dict(steps=2),
-    "hybrid": dict(bpp=6.0, steps=2),
+    "hybrid:base_share=0.4": dict(bpp=6.0, steps=2),
     "wavelet": dict(bpp=3.0),
     "latent": dict(bpp=3.0, steps=2),
     "lossless": {},
@@ -579,7 +581,9 @@ EFFECTS = [
     (method, name)
     for method in BASES
     for name in sorted(MEANINGFUL[method] - set(EFFECTLESS))
-    if not (method in ("latent", "hybrid") and name in ("psnr", "lmbda"))  # sought for long
+    if not (
+        method.startswith(("latent", "hybrid")) and name in ("psnr", "lmbda")
+    )  # sought for long
 ]
 
 
