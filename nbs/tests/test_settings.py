@@ -572,7 +572,7 @@ EFFECTLESS = {  # name: why the file does not depend on it
 BASES = {  # method: arguments of the file to compare with
     "siren": dict(bpp=6.0, steps=2),
     "siren:width=5,depth=2": dict(steps=2),
-    "hybrid:base_share=0.4": dict(bpp=6.0, steps=2),
+    "hybrid:base_share=0.4": dict(bpp=6.0, steps=9),
     "wavelet": dict(bpp=3.0),
     "latent": dict(bpp=3.0, steps=2),
     "lossless": {},
