@@ -34,7 +34,7 @@ from implicit_compress.latent.fit_state import (
     rounded_cost,
 )
 from .format import synthesis_of
-from .gradients import synthesis_forward
+from .autograd import synthesis_forward
 from ..settings.latent import DEFAULT_TARGET, LatentTargetSettings
 from .synthesis import render_latents
 
