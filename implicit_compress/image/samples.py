@@ -90,7 +90,8 @@ def _check_shape(x):
     if x.ndim == 3 and x.shape[2] > 4:
         advice = " (try x.transpose(1,2,0))" if x.shape[0] <= 4 else ""
         raise ValueError(
-            f"{x.shape[2]} channels in shape {x.shape}: 1 to 4 are possible, and they come last{advice}"
+            f"{x.shape[2]} channels in shape {x.shape}: 1 to 4 are possible, "
+            f"and they come last{advice}"
         )
 
 

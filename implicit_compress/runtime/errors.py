@@ -45,7 +45,8 @@ def only_iic_errors(
         raise
     except MemoryError:
         raise LimitError(
-            "decoding needs more memory than this process can get; use a smaller image or another machine"
+            "decoding needs more memory than this process can get; "
+            "use a smaller image or another machine"
         ) from None
     except BaseException as e:  # constriction's PanicException is not an Exception
         if not (isinstance(e, Exception) or type(e).__name__ == "PanicException"):

@@ -12,7 +12,7 @@ import operator
 import os
 from collections.abc import Sequence
 import numpy as np
-from ..image.geometry import scaled_side
+from ..image.geometry import check_box, scaled_side
 from ..image.tiling import tile_parts
 from ..runtime.errors import LimitError
 from implicit_compress.runtime.fixed_point import (
@@ -187,8 +187,7 @@ def output_box(
     if max(H, W) > MAX_SIDE:
         raise LimitError(f"{H}x{W} samples at scale {scale}: sides are at most 2^20")
     top, left, bottom, right = map(operator.index, box or (0, 0, H, W))
-    if not (0 <= top < bottom <= H and 0 <= left < right <= W):
-        raise ValueError(f"box {tuple(box)} is empty or outside the {H}x{W} output")
+    check_box((top, left, bottom, right), H, W)
     return H, W, (top, left, bottom, right)
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
-from ..image.geometry import coords, scaled_size
+from ..image.geometry import check_box, coords, scaled_size
 from ..image.tiling import tile_parts
 
 # %% ../../nbs/40_siren/00_network.ipynb #45246a48
@@ -235,8 +235,7 @@ def draw(
         raise ValueError(f"chunk is {chunk}: at least one place at a time")
     H, W = scaled_size(h, w, scale)
     top, left, bottom, right = box or (0, 0, H, W)
-    if not (0 <= top < bottom <= H and 0 <= left < right <= W):
-        raise ValueError(f"box {box} is not inside the {H}x{W} samples at scale {scale}")
+    check_box((top, left, bottom, right), H, W)
     out, boxes = (
         np.empty((bottom - top, right - left, net.channels), np.float32),
         net.boxes or [(0, 0, h, w)],
