@@ -145,7 +145,7 @@ class CodebookQuantizer(SingleStepQuantizer):
         v.lerp_(self.gradient.square(), b)
         t += 1
         scale = (v / (1 - (1 - b) ** t)).sqrt() + MOMENT_EPSILON
-        step = fit.lr * fit.net.unit * (m / (1 - (1 - a) ** t)) / scale
+        step = fit.lr * fit.net.weight_scale * (m / (1 - (1 - a) ** t)) / scale
         self._set_codebook(self.codebook - step)
 
     def _set_codebook(self, codebook):

@@ -77,7 +77,7 @@ class Fit:
         self.net = net
         self.image = image
         self.pixels = pixels
-        self.params = net.free()  # W0, b0, W1, b1, ...
+        self.params = net.free_parameters()  # W0, b0, W1, b1, ...
         self.optimizer = optimizer
         self.options = options
         self.callbacks = callbacks

@@ -43,8 +43,8 @@ def parameter_groups(
     *W, last = net.W
     *b, bias = net.b
     return [
-        dict(params=W[1:], hidden=True, scale=net.unit * net.stride),
-        dict(params=[W[0], *b], hidden=False, scale=net.unit),
+        dict(params=W[1:], hidden=True, scale=net.weight_scale * net.lr_scale),
+        dict(params=[W[0], *b], hidden=False, scale=net.weight_scale),
         dict(params=[last, bias], hidden=False, scale=1.0),
     ]
 

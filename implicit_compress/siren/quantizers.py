@@ -113,7 +113,7 @@ class Quantizer(Callback):
     def after_step(self, fit):
         "Apply the weight decay, restore rounded weights, and round the next ones"
         for p in fit.net.W[1:-1]:
-            p.mul_(1 - self.decay * fit.lr * fit.net.unit)
+            p.mul_(1 - self.decay * fit.lr * fit.net.weight_scale)
         restore_rounded(self.quant)
         progress, position = self.ramp
         if fit.progress >= progress:

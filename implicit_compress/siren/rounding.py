@@ -160,7 +160,7 @@ class QuantState:
         finest: int = FINEST_GRADE,  # finest grade, half octaves
         window: tuple[float, float] = LATE_WINDOW,  # as in `rounding_order`
     ):
-        self.params = net.free()
+        self.params = net.free_parameters()
         self.spec = spec_of_net(net)
         self.finest = finest
         device = self.params[0].device

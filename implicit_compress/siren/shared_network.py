@@ -60,11 +60,11 @@ class SharedSiren(Siren):
             (self.W[-1], self.b[-1]),
         ]
 
-    def free(self) -> list:  # of tensors: W0, b0, pool, b1, ..., W_last, b_last
+    def free_parameters(self) -> list:  # of tensors: W0, b0, pool, b1, ..., W_last, b_last
         "The trainable parameters"
         return [self.W[0], self.b[0], *self.W[1:-1], *self.b[1:-1], self.W[-1], self.b[-1]]
 
-    def one(
+    def tile_network(
         self,
         k: int,  # index of a tile
     ) -> Siren:
@@ -99,7 +99,7 @@ def share_weights(
     shared.W = torch.nn.ParameterList([shared.W[0], *pool, shared.W[-1]])
     shared.sharing = sharing
     shared.hidden_shape = hidden_shape
-    shared.stride = POOL_LR_SCALE[sharing.kind]
+    shared.lr_scale = POOL_LR_SCALE[sharing.kind]
     if sharing.kind == "hash":
         indices, signs = hash_indices(n, sharing.size)
         shared.register_buffer("indices", torch.from_numpy(indices))

@@ -30,7 +30,7 @@ def evaluate_on_grid(
     boxes = net.boxes or [(0, 0, h, w)]
     out = None
     for k, (t, l, b, r) in tile_parts(boxes, h, w, H, W):
-        tile = net.one(k) if net.boxes else net
+        tile = net.tile_network(k) if net.boxes else net
         at = torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k]))
         values = f(tile, at).detach().numpy()
         if out is None:

@@ -45,7 +45,7 @@ def rounded(net, bits):
     "Round every tensor to symmetric 8-bit integers; returns them and the network"
     with torch.no_grad():
         out = []
-        for p in net.free():
+        for p in net.free_parameters():
             step = float(p.abs().max()) / (2 ** (bits - 1) - 1) + 1e-12
             q = (p / step).round()
             p.copy_(q * step)
@@ -68,16 +68,16 @@ def floats(x):
     for width in WIDTHS:
         net, how = init_network(x, width, DEPTH, Siren())
         fit(net, x, steps=STEPS, threads=1, progress=False, **how)
-        n = sum(p.numel() for p in net.free())
+        n = sum(p.numel() for p in net.free_parameters())
         yield "float32", width, 4 * n, shown(net, x)
         with torch.no_grad():
-            [p.copy_(p.half().float()) for p in net.free()]
+            [p.copy_(p.half().float()) for p in net.free_parameters()]
         yield "float16", width, 2 * n, shown(net, x)
         for bits in (10, 8):
             if bits == 8:
                 q = rounded(net, 8)
             else:
-                keep = [p.detach().clone() for p in net.free()]
+                keep = [p.detach().clone() for p in net.free_parameters()]
                 q = rounded(net, 10)
             db, coded = shown(net, x), encode([v.astype(np.int64) for v in q])
             yield f"{bits}-bit after the fit, raw", width, n * bits // 8 + 4 * len(q), db
@@ -89,7 +89,7 @@ def floats(x):
             )
             if bits == 10:
                 with torch.no_grad():
-                    [p.copy_(k) for p, k in zip(net.free(), keep)]
+                    [p.copy_(k) for p, k in zip(net.free_parameters(), keep)]
 
 
 if __name__ == "__main__":

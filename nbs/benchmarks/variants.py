@@ -27,7 +27,7 @@ class Plain(Siren):
     "A `Siren` by ordinary autograd: the base of the variants"
 
     def forward(self, coords):
-        return self.plain(coords)
+        return self.forward_autograd(coords)
 
 
 class Skip(Plain):
@@ -118,7 +118,7 @@ if __name__ == "__main__":
                             variant=variant,
                             frequency=f,
                             lr=lr,
-                            weights=sum(p.numel() for p in net.free()),
+                            weights=sum(p.numel() for p in net.free_parameters()),
                             psnr_db=round(float(db), 3),
                             seconds=round(time.perf_counter() - t, 1),
                         )
