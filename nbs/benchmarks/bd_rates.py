@@ -14,7 +14,7 @@ from implicit_compress.view.points import bench_rows
 
 RESULTS = Path(__file__).parent / "results"
 SIX = tuple(f"kodim{i:02d}" for i in (1, 5, 8, 15, 20, 23))
-NETWORKS, SPARSE = "dense networks", "--details sparse"
+NETWORKS, SPARSE = "dense networks", "`hybrid`"
 README = (SPARSE, "JPEG 4:2:0", "JPEG 2000", "WebP", "AVIF")  # columns of the table in README.md
 
 
@@ -41,12 +41,12 @@ def kodak():
     return [r for r in read_rows(RESULTS / "kodak.tsv") if not r["codec"].startswith("coin")]
 
 
-def latents(init="shipped"):
+def latents(init="pretrained"):
     "Rows of latents after 2,000 steps, of classical codecs, of coefficients and of Cool-chic 5.0.1"
 
     def has_init(r):
         # below 0.004 a fit starts with random weights in any case
-        return r["start"] == init or (init == "none" and r["lmbda"] < 4e-3)
+        return r["init"] == init or (init == "random" and r["lmbda"] < 4e-3)
 
     own = [
         dict(r, codec="latent", target=f"lmbda={r['lmbda']:g}", image=f"{r['image']}.png")
@@ -102,11 +102,11 @@ if __name__ == "__main__":
         "All 24 Kodak images (kodak.ipynb)",
         kodak(),
         ["jpeg", "jpeg2000", "webp", "avif"],
-        ("siren", "instant"),
+        ("siren", "wavelet"),
     )
-    against = ["jpeg", "jpeg2000", "webp", "avif", "instant", "Cool-chic"]
+    against = ["jpeg", "jpeg2000", "webp", "avif", "wavelet", "Cool-chic"]
     print_rates("Latents, six images (latent.ipynb)", only(latents(), SIX), against, ("latent",))
     print_rates(
-        "Latents, random weights, six images", only(latents("none"), SIX), against, ("latent",)
+        "Latents, random weights, six images", only(latents("random"), SIX), against, ("latent",)
     )
     print_rates("Latents, 24 images", latents(), against, ("latent",))

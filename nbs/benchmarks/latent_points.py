@@ -1,7 +1,7 @@
 """Latents of Kodak images.
 
     python nbs/benchmarks/latent_points.py FOLDER [--images 15 5] [--lmbdas .004 .001] [--steps
-        250] [--start shipped none]
+        250] [--init pretrained random]
     python nbs/benchmarks/latent_points.py FOLDER --seconds 0 2 15 60 300 --threads 2 --out
         latent_times.tsv
 
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     a.add_argument("--steps", type=int, nargs="+", default=[250])
     a.add_argument("--seconds", type=float, nargs="+")
     a.add_argument("--threads", type=int, default=1)
-    a.add_argument("--start", nargs="+", default=["shipped", "none"])
+    a.add_argument("--init", nargs="+", default=["pretrained", "random"])
     a.add_argument("--out", default="latent.tsv")
     a.add_argument("--device", help="where to fit: cuda; default this processor")
     a.add_argument("--keep", type=Path, help="folder where the files stay")
@@ -61,25 +61,25 @@ if __name__ == "__main__":
     unit, efforts = ("seconds", a.seconds) if a.seconds else ("steps", a.steps)
     table = Table(
         a.out,
-        f"image lmbda {unit} start bytes bpp psnr_db rd_cost encode_s cpu_s encoder decode_s sha256",
+        f"image lmbda {unit} init bytes bpp psnr_db rd_cost encode_s cpu_s encoder decode_s sha256",
         4,
         f"Latent codec on Kodak images, threads: {a.threads}; rd_cost is 1000*(mse + lmbda*bpp)",
     )
     with tempfile.TemporaryDirectory() as d:
         keep = a.keep or Path(d)
         keep.mkdir(parents=True, exist_ok=True)  # before hours of fitting
-        for effort, n, lmbda, start in product(efforts, a.images, a.lmbdas, a.start):
-            key = (f"kodim{n:02d}", lmbda, effort, start)
+        for effort, n, lmbda, init in product(efforts, a.images, a.lmbdas, a.init):
+            key = (f"kodim{n:02d}", lmbda, effort, init)
             if table.has(*key):
                 continue
             source, out = (
                 a.folder / f"{key[0]}.png",
-                keep / f"{key[0]}_{lmbda:g}_{effort:g}_{start}.iic",
+                keep / f"{key[0]}_{lmbda:g}_{effort:g}_{init}.iic",
             )
             enc = encoded_once(
                 source,
                 out,
-                method="latent:init=random" if start == "none" else "latent",
+                method=f"latent:init={init}",
                 lmbda=lmbda,
                 threads=a.threads,
                 device=a.device,
@@ -89,7 +89,7 @@ if __name__ == "__main__":
             if abs(enc["said_db"] - dec["psnr_db"]) > 1e-3:
                 raise SystemExit(f"{key}: encoder {enc['said_db']} dB, decoder {dec['psnr_db']} dB")
             table.add(
-                dict(zip(("image", "lmbda", unit, "start"), key))
+                dict(zip(("image", "lmbda", unit, "init"), key))
                 | enc
                 | dec
                 | dict(

@@ -29,7 +29,7 @@ if __name__ == "__main__":
     a = a.parse_args()
     table = Table(
         a.out,
-        "image lmbda effort start bytes header models context synthesis "
+        "image lmbda effort init bytes header models context synthesis "
         + " ".join(f"grid{l}" for l in LEVELS)
         + " decode_1_s decode_2_s same ms_ssim",
         4,
@@ -50,7 +50,7 @@ if __name__ == "__main__":
         source = a.folder / f"{key[0]}.png"
         (one, two, _), same = decoded_everywhere(source, p)
         table.add(
-            dict(zip(("image", "lmbda", "effort", "start"), key))
+            dict(zip(("image", "lmbda", "effort", "init"), key))
             | {k: round(v, 1) for k, v in parts.items()}
             | dict(
                 bytes=len(data),

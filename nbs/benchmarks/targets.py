@@ -43,7 +43,7 @@ def images(name, method):
     paths = sorted((Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / name).glob("*.png"))
     if name != "kodak":
         return paths[:6]
-    return paths if method == "instant" else [p for p in paths if p.stem in SIX]
+    return paths if method == "wavelet" else [p for p in paths if p.stem in SIX]
 
 
 def miss(kind, target, dec):

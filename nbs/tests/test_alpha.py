@@ -260,7 +260,10 @@ def test_alpha_of_another_kind(cut_outs):
             1,
             8,
             "lossless",
-            dict(unpack(good).header.args, base=bytes(encoded(SOFT, shape=(3, 2), steps=2))),
+            dict(
+                unpack(good).header.args,
+                base=bytes(encoded(SOFT, method=Siren(width=3, depth=2), steps=2)),
+            ),
         ),
         unpack(good).models,
         unpack(good).payload,
@@ -273,7 +276,7 @@ def test_alpha_of_another_kind(cut_outs):
         encode_alpha(SOFT[1:]),
         deep,
         bytes(encode_lossless_file(COLOUR)),
-        bytes(encoded(SOFT, shape=(3, 2), steps=2)),
+        bytes(encoded(SOFT, method=Siren(width=3, depth=2), steps=2)),
         based,
         bytes(f),
         attach(good, icc=b"abc"),
@@ -296,7 +299,7 @@ def test_channels_without_alpha(cut_outs):
 
 def test_value_above_the_depth():
     "A constant of a 12-bit file has 12 bits"
-    found = unpack(encoded(COLOUR, shape=(3, 2), steps=2))
+    found = unpack(encoded(COLOUR, method=Siren(width=3, depth=2), steps=2))
     f = assemble(Header(H, W, 3, 12, "siren", found.header.args), found.models, found.payload, {})
     assert np.all(decompress(with_alpha(f, b"\xff\x0f"))[..., 3] == 4095)
     with pytest.raises(DamagedError, match="65535 is more than 12 bits"):

@@ -86,7 +86,16 @@ def test_one_unreadable_image_costs_its_rows(album, tmp_path, at_once):
     "A web page among images, and an image that no codec here can hold: reported, exit code 1, everything else is there"
     out = tmp_path / "out"
     done = run(
-        "bench", "--set", album, "--codec", "jpeg,webp", "--quality", "15,40,80", "-o", out, "-q"
+        "bench",
+        "--dataset",
+        album,
+        "--codec",
+        "jpeg,webp",
+        "--quality",
+        "15,40,80",
+        "-o",
+        out,
+        "-q",
     )
     assert done.exit_code == 1
     assert (
@@ -111,7 +120,7 @@ def test_all_is_well_is_exit_code_0(album, tmp_path, at_once):
     assert (
         run(
             "bench",
-            "--set",
+            "--dataset",
             album,
             "--codec",
             "jpeg",
@@ -347,8 +356,8 @@ def test_readme_states_recorded_bd_rates():
     spec.loader.exec_module(script)
     lines = (get_config().config_path / "README.md").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("| BD-rate")] == [script.readme_row()]
-    pyramid = script.bd_rates(script.only(script.pyramids(), script.SIX), ["jpeg", "avif"])[0]
-    assert pyramid["codec"] == "pyramid" and pyramid["jpeg, images"] == 6
-    claim = next(line for line in lines if line.startswith("`--method pyramid`"))
+    latent = script.bd_rates(script.only(script.latents(), script.SIX), ["jpeg", "avif"])[0]
+    assert latent["codec"] == "latent" and latent["jpeg, images"] == 6
+    claim = next(line for line in lines if line.startswith("`--method latent`"))
     for anchor in ("jpeg", "avif"):
-        assert f"{-pyramid[anchor]:.0f} % (± {pyramid[anchor + ', spread']:.0f}) fewer" in claim
+        assert f"{-latent[anchor]:.0f} % (± {latent[anchor + ', spread']:.0f}) fewer" in claim
