@@ -21,7 +21,7 @@ from .panels import ipywidgets_module, labeled_control, show_if
 STEPS = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # of sliders, the first that fits
 MIN_POSITIONS = 20  # smallest number of steps of a slider
 MAX_POSITIONS = 2000  # and largest
-MAX_INT_SLIDER = 100  # an integer with a larger range has a number field
+MAX_INT_SLIDER = 100  # an integer with a larger range is text
 SUGGESTIONS = dict(wavelet=("9/7", "haar", "db3", "sym4", "bior4.4"))  # field: common values
 DIGITS = 10  # significant digits of a slider's value: its steps are sums of binary fractions
 
@@ -30,12 +30,12 @@ def slider_step(
     span: float,  # length of the slider
     *values: float,  # that it must be able to show
 ) -> float | None:
-    "The largest step of `STEPS` that divides the values; None: a number field is better"
+    "The largest step of `STEPS` that divides the values; None: there is none"
     fitting = (
         step
         for step in STEPS
         if step * MIN_POSITIONS <= span <= step * MAX_POSITIONS
-        and all(math.isclose(v / step, round(v / step), abs_tol=1e-6) for v in values)
+        and all(math.isclose(v, step * round(v / step)) for v in values)
     )
     return next(fitting, None)
 
@@ -65,7 +65,7 @@ def label_of(f: Field) -> str:
 
 # %% ../../nbs/90_widgets/15_controls.ipynb #d74af489
 def slider_options(f: Field, value: float) -> dict[str, Any] | None:
-    "Range, step and format of a slider; None: a number field is better"
+    "Range, step and format of a slider; None: no step fits"
     m = f.metadata
     low = m["above"] if m["low"] is None else m["low"]
     high = m["below"] if m["high"] is None else m["high"]
@@ -85,21 +85,16 @@ def number_control(
     value: float,
     options: dict[str, Any],  # of the widget
 ) -> Any:  # widget
-    "The control of a number that is always present"
+    "The control of a number that is always present: a slider, or text where none fits"
     label = label_of(f)
     slider = slider_options(f, value) if kind is float else None
     if slider:
         return labeled_control("FloatSlider", label, value, **slider, **options)
-    smallest, largest = bounds(f, 1 if kind is int else 0)
+    smallest, largest = bounds(f, 1)
     both = smallest is not None and largest is not None
     if kind is int and both and largest - smallest <= MAX_INT_SLIDER:
         return labeled_control("IntSlider", label, value, min=smallest, max=largest, **options)
-    name = "BoundedIntText" if kind is int else "BoundedFloatText"
-    no_end = 2**53 if kind is int else math.inf
-    ends = dict(
-        min=-no_end if smallest is None else smallest, max=no_end if largest is None else largest
-    )
-    return labeled_control(name, label, value, **ends, **options)
+    return labeled_control("Text", label, as_text(value), continuous_update=False, **options)
 
 
 def field_control(
@@ -133,7 +128,7 @@ def control_value(cls: type[Settings], f: Field, control: Any) -> Any:
     kind = value_type(cls, f.name)
     if is_optional(cls, f.name):
         return read_field(cls, f, value.strip()) if value.strip() else None
-    if kind is tuple:
+    if isinstance(value, str) and kind is not str:
         return read_field(cls, f, value)
     return float(f"{value:.{DIGITS}g}") if kind is float else value
 

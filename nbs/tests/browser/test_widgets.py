@@ -146,6 +146,9 @@ def test_methods(opened, shot):
     expect(page.locator(".ic-error:visible")).to_contain_text("siren.prune and siren.hash")
     expect(fit).to_be_disabled()
     page.locator(METHOD).select_option("latent")
+    expect(call.nth(1)).to_have_text("latent")  # the browser has changed no value
+    page.wait_for_timeout(2000)
+    expect(call.nth(1)).to_have_text("latent")
     fit.click()
     expect(page.locator(".jp-OutputArea").first).to_contain_text("Fitting without frames")
     page.wait_for_timeout(3000)
