@@ -75,7 +75,7 @@ def coin_compress(
     import torch
     from implicit_compress.siren.callbacks import KeepBest
     from implicit_compress.siren.fit import fit
-    from implicit_compress.siren.network import Siren
+    from implicit_compress.siren.network import SirenNet
 
     x = as_image_samples(image)
     if x.itemsize > 1 or max(x.shape[:2]) > COIN_MAX_SIDE:
@@ -84,7 +84,7 @@ def coin_compress(
     n_pixels = x.shape[0] * x.shape[1]
     shape = (settings.width, settings.depth) if settings.width else None
     width, depth = shape or coin_shape(n_pixels, x.shape[2], bpp)
-    net = Siren(width, depth, x.shape[2], w0=COIN_W0, mean=0.0, seed=seed)
+    net = SirenNet(width, depth, x.shape[2], w0=COIN_W0, mean=0.0, seed=seed)
     fit(
         net,
         x,
@@ -108,7 +108,7 @@ def coin_decompress(
     "Decode an image in floating point; the result is not bit-exact across machines"
     import torch
     from implicit_compress.bitstream.header import count_weights
-    from implicit_compress.siren.network import Siren, draw
+    from implicit_compress.siren.network import SirenNet, render_network
 
     size = struct.calcsize(COIN_HEADER)
     if len(data) < size or data[:4] != b"COIN":
@@ -121,9 +121,9 @@ def coin_decompress(
             f"a COIN file of {width} x {depth} for {h}x{w}x{c} has no {len(body)} bytes of weights"
         )
     weights = torch.from_numpy(np.frombuffer(body, "<f2").astype(np.float32))
-    net = Siren(width, depth, c)
+    net = SirenNet(width, depth, c)
     with torch.no_grad():
         for p in net.parameters():
             p.copy_(weights[: p.numel()].reshape(p.shape))
             weights = weights[p.numel() :]
-    return to_samples(draw(net, h, w))
+    return to_samples(render_network(net, h, w))

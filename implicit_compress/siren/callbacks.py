@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 from torch import nn
-from .network import draw
+from .network import render_network
 from .sampler import PixelSampler, batch_coords, squared_error
 
 # %% ../../nbs/40_siren/07_callbacks.ipynb #beec9aeb
@@ -180,6 +180,6 @@ class Snapshots(Callback):
     def after_step(self, fit):
         "Render the image if the next value of the progress is reached"
         while len(self.images) < len(self.at) and fit.progress >= self.at[len(self.images)]:
-            y = draw(fit.net, *fit.pixels.shape[:2], self.scale)
+            y = render_network(fit.net, *fit.pixels.shape[:2], self.scale)
             self.images.append(np.clip(y, 0, 1))
             self.steps.append(fit.step)

@@ -26,7 +26,7 @@ from implicit_compress.siren.callbacks import (
     restore_callbacks,
     validation_psnr,
 )
-from .network import draw
+from .network import render_network
 from .optim import OPTIMIZERS, cosine_schedule, parameter_groups
 from implicit_compress.siren.sampler import (
     PixelSampler,
@@ -98,7 +98,7 @@ class Fit:
 
     def psnr(self) -> float:  # dB
         "PSNR of the whole image, on rounded samples"
-        y = draw(self.net, *self.pixels.shape[:2])
+        y = render_network(self.net, *self.pixels.shape[:2])
         return psnr_of(np.clip(np.nan_to_num(y), 0, 1), self.image)
 
 # %% ../../nbs/40_siren/10_fit.ipynb #f699c43a

@@ -131,7 +131,7 @@ def init_network(
 ) -> tuple:  # (network, arguments of `siren.fit.fit`)
     "Initial network for an image, and how to fit it"
     from implicit_compress.siren.shared_network import share_weights
-    from implicit_compress.siren.network import Siren as SirenNet
+    from implicit_compress.siren.network import SirenNet
     from implicit_compress.bitstream.header import count_weights
 
     w0 = frequency_for(count_weights(width, depth, x.shape[2]), settings)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from ..runtime.fixed_point import STEP_SIZES, STEPS_PER_OCTAVE
-from .network import Siren
+from .network import SirenNet
 from .spec import NetworkSpec, WeightSharing
 from implicit_compress.siren.weight_layout import (
     FINEST_GRADE,
@@ -132,7 +132,7 @@ def round_to(
 
 # %% ../../nbs/40_siren/55_rounding.ipynb #d2c1ca1a
 def spec_of_net(
-    net: Siren,
+    net: SirenNet,
 ) -> NetworkSpec:
     "The size of a network, or of the networks of all tiles"
     return NetworkSpec(net.width, net.depth, net.channels, len(net.boxes or [0]), net.sharing)
@@ -156,7 +156,7 @@ class QuantState:
 
     def __init__(
         self,
-        net: Siren,
+        net: SirenNet,
         finest: int = FINEST_GRADE,  # finest grade, half octaves
         window: tuple[float, float] = LATE_WINDOW,  # as in `rounding_order`
     ):

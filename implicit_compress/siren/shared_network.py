@@ -10,7 +10,7 @@ import math
 import numpy as np
 import torch
 from .hashing import hash_indices
-from .network import Siren
+from .network import SirenNet
 from .spec import WeightSharing, square_side
 
 # %% ../../nbs/40_siren/32_shared_network.ipynb #637cb917
@@ -19,10 +19,10 @@ POOL_LR_SCALE = {"multi-hash": 2.0, "hash": 8.0}
 
 
 def initial_pool(
-    net: Siren,  # of the same shape
+    net: SirenNet,  # of the same shape
     sharing: WeightSharing,
 ) -> list[torch.Tensor]:  # two (side,size) factors for multi-hash, one (1,size) row for hash
-    "Random pool whose hidden weights have the standard deviation of those of a `Siren`"
+    "Random pool whose hidden weights have the standard deviation of those of a `SirenNet`"
     kind, size = sharing
     generator = torch.Generator().manual_seed(net.seed + 1)
     std = (
@@ -40,8 +40,8 @@ def initial_pool(
     ]
 
 # %% ../../nbs/40_siren/32_shared_network.ipynb #7143b165
-class SharedSiren(Siren):
-    "A `Siren` whose hidden weights are computed from its pool `W[1:-1]`, made by `share_weights`"
+class SharedSiren(SirenNet):
+    "A `SirenNet` whose hidden weights are computed from its pool `W[1:-1]`, made by `share_weights`"
 
     def hidden_weights(self) -> torch.Tensor:  # (depth-1,width,width), (depth-1,tiles,width,width)
         "All hidden weights, layer by layer"
@@ -67,12 +67,12 @@ class SharedSiren(Siren):
     def tile_network(
         self,
         k: int,  # index of a tile
-    ) -> Siren:
-        "The network of one tile: a `Siren` with a copy of its weights"
+    ) -> SirenNet:
+        "The network of one tile: a `SirenNet` with a copy of its weights"
         if self.boxes is None:
             return self
         shape = (self.width, self.depth, self.channels, self.w0, self.w0_first)
-        net = Siren(*shape, skips=self.skips)
+        net = SirenNet(*shape, skips=self.skips)
         with torch.no_grad():
             for (W, b), (V, c) in zip(net.layers(), self.layers(), strict=True):
                 W.copy_(V[k])
@@ -81,7 +81,7 @@ class SharedSiren(Siren):
 
 # %% ../../nbs/40_siren/32_shared_network.ipynb #1df24559
 def share_weights(
-    net: Siren,  # a new network; gives shape and biases
+    net: SirenNet,  # a new network; gives shape and biases
     sharing: WeightSharing,
 ) -> SharedSiren:  # of the same shape
     "A network with a random pool instead of hidden weights; `ValueError` if that is impossible"

@@ -93,14 +93,14 @@ def unpack_network(
 # %% ../../nbs/80_view/10_inspect.ipynb #1259ec02
 def float_network(
     unpacked: UnpackedNetwork,
-):  # a `Siren`
+):  # a `SirenNet`
     "The network in floating point; its output differs from `decompress` only by rounding"
     import torch
-    from implicit_compress.siren.network import Siren
+    from implicit_compress.siren.network import SirenNet
 
     h = unpacked.header
     shape = h.args["hidden"], h.args["layers"], h.channels
-    net = Siren(*shape, boxes=h.boxes, skips="skips" in h.args)
+    net = SirenNet(*shape, boxes=h.boxes, skips="skips" in h.args)
     with torch.no_grad():
         for i, ((W, b), layer) in enumerate(zip(net.layers(), unpacked.layers)):
             last = i == len(unpacked.layers) - 1

@@ -104,11 +104,11 @@ class FrameCallback(Callback):
 
     def put_frame(self, fit) -> None:
         "Render a frame, and set the time of the next one"
-        from implicit_compress.siren.network import draw
+        from implicit_compress.siren.network import render_network
 
         began = time.perf_counter()
         h, w = fit.pixels.shape[:2]
-        y = draw(fit.net, h, w, min(1, self.size / max(h, w)))
+        y = render_network(fit.net, h, w, min(1, self.size / max(h, w)))
         db = mse_to_psnr(fit.loss if fit.smoothed_loss is None else fit.smoothed_loss)
         image = network_rgb(y, self.band)
         self.frames.put(Frame(self.number, fit.step, fit.seconds, fit.progress, db, image))

@@ -21,7 +21,7 @@ from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
 from implicit_compress.settings.siren import Siren
 from implicit_compress.siren.plan import init_network
-from implicit_compress.siren.network import draw
+from implicit_compress.siren.network import render_network
 
 WIDTHS, DEPTH, STEPS = (14, 20, 28), 10, 600
 WAYS = {
@@ -54,7 +54,7 @@ def rounded(net, bits):
 
 
 def shown(net, x):
-    return psnr(np.clip(draw(net, *x.shape[:2]), 0, 1), x)
+    return psnr(np.clip(render_network(net, *x.shape[:2]), 0, 1), x)
 
 
 def with_shape(method, width):

@@ -20,10 +20,10 @@ from capacity import reduced
 from points import Table
 from implicit_compress.bench.synthetic import text_page
 from implicit_compress.siren.fit import DivergedError, fit
-from implicit_compress.siren.network import CoordNet, FourierNet, ReluNet, Siren
+from implicit_compress.siren.network import CoordNet, FourierNet, ReluNet, SirenNet
 
 
-class Plain(Siren):
+class Plain(SirenNet):
     "A `Siren` by ordinary autograd: the base of the variants"
 
     def forward(self, coords):
@@ -72,7 +72,7 @@ class Gauss(Plain):
 
 SHAPE = dict(width=20, depth=10)
 VARIANTS = {
-    "sine": (lambda c, m, f: Siren(**SHAPE, channels=c, mean=m, w0=f), (15.0, 20.0, 30.0)),
+    "sine": (lambda c, m, f: SirenNet(**SHAPE, channels=c, mean=m, w0=f), (15.0, 20.0, 30.0)),
     "sine with skips": (
         lambda c, m, f: Skip(**SHAPE, channels=c, mean=m, w0=f),
         (15.0, 20.0, 30.0),

@@ -17,7 +17,7 @@ from implicit_compress import compress, decompress
 from implicit_compress.siren.callbacks import Callback
 from implicit_compress.runtime.fixed_point import STEP_SIZES
 from implicit_compress.image.samples import demo_image, to_samples
-from implicit_compress.siren.network import draw
+from implicit_compress.siren.network import render_network
 from implicit_compress.image.tiling import tile_boxes, plan_tiles
 from implicit_compress.view.figures import figure_bytes, new_figure
 
@@ -32,7 +32,7 @@ class Early(Callback):
 
     def after_step(self, s):
         if s.step == self.step:
-            self.seen = to_samples(draw(s.net, *s.pixels.shape[:2]))
+            self.seen = to_samples(render_network(s.net, *s.pixels.shape[:2]))
 
 
 def bordered(x, boxes):

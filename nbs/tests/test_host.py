@@ -23,7 +23,7 @@ from implicit_compress import Codebook, Hybrid, MultiHash, RigL, Siren, compress
 from implicit_compress.runtime.threads import _BLAS, single_threaded_blas
 from implicit_compress.siren.fit import DivergedError, fit
 from implicit_compress.siren.codec import encode_siren
-from implicit_compress.siren.network import Siren as SirenNet
+from implicit_compress.siren.network import SirenNet
 
 X = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 METHODS = {
@@ -153,13 +153,13 @@ def test_overlapping_fits_leave_the_thread_counts():
 
     def second():
         counts.append(torch.get_num_threads())
-        fit(Siren(4, 1), X, steps=1, progress=False, callbacks=[Second()])
+        fit(SirenNet(4, 1), X, steps=1, progress=False, callbacks=[Second()])
         counts.append(torch.get_num_threads())
 
     other = threading.Thread(target=second)
     try:
         torch.set_num_threads(3)
-        fit(Siren(4, 1), X, steps=1, progress=False, callbacks=[First()])
+        fit(SirenNet(4, 1), X, steps=1, progress=False, callbacks=[First()])
         here = torch.get_num_threads()
         first_ended.set()
         other.join()

@@ -820,7 +820,7 @@ def test_files_nobody_could_read(picture, how, monkeypatch):
     def never(*a, **kw):
         raise AssertionError("a network was made")
 
-    monkeypatch.setattr("implicit_compress.siren.network.Siren", never)
+    monkeypatch.setattr("implicit_compress.siren.network.SirenNet", never)
     with pytest.raises(ValueError):
         compress(picture, "siren", steps=1, threads=1, **how)
 
