@@ -18,7 +18,7 @@ from ..bitstream.container import Contents, unpack
 from ..bitstream.header import Header, peek
 from ..bitstream.limits import Limits
 from ..entropy.generic import PACKERS
-from ..hybrid.codec import decode_hybrid
+from ..hybrid.decoder import decode_hybrid
 from ..image.alpha import area_mean, halve_plane
 from ..image.load import file_bytes
 from ..image.geometry import scaled_side

@@ -8,7 +8,7 @@ __all__ = ['UNLIMITED', 'KINDS', 'OPTIONS', 'hybrid_info', 'latent_info', 'siren
 
 # %% ../../nbs/70_codec/40_info.ipynb #218a1a3b
 import re
-from ..hybrid.codec import wavelet_of
+from ..hybrid.decoder import wavelet_of
 from ..bitstream.header import Header
 from ..bitstream.container import ledger, unpack
 from ..bitstream.limits import Limits, nested_files

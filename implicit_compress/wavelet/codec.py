@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MOST', 'LAMBDA', 'SAMPLE_ROWS', 'DEAD_ZONE', 'BITS', 'differences', 'summed', 'through_bands', 'costs', 'rdo_choice',
            'rdo_quantize', 'levels_of', 'reconstruction_offsets', 'dequantized', 'write_sparse', 'rebuilt',
-           'read_sparse', 'decode_sparse', 'to_depth', 'rounded_mse', 'Coefficients']
+           'read_sparse', 'decode_sparse', 'to_depth', 'mid_gray', 'rounded_mse', 'Coefficients']
 
 # %% ../../nbs/45_wavelet/05_codec.ipynb #45b00003
 import math
@@ -300,6 +300,13 @@ def to_depth(
         v = y[rows] if residual is None else y[rows] + residual[rows]
         out[rows] = (np.clip(v, 0, UNIT) * peak + UNIT // 2) // UNIT
     return out
+
+
+def mid_gray(
+    shape: tuple,  # (h,w,c)
+) -> np.ndarray:  # int64, `UNIT` is full scale
+    "The base of a file without networks"
+    return np.broadcast_to(np.int64(UNIT // 2), shape)
 
 # %% ../../nbs/45_wavelet/05_codec.ipynb #895aa2a3
 DEAD_ZONE = 0.7  # in steps: smaller coefficients become zero, approximately

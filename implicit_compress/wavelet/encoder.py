@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LOG_STEPS', 'CLOSE', 'NUDGE', 'REACH', 'WITHIN', 'QUALITY_TOLERANCE', 'LARGEST_PSNR', 'SMALLEST', 'beyond',
            'next_step', 'search_step', 'cheapest_step', 'encode_sparse', 'size_of', 'fill_bytes', 'search_for_target',
-           'estimate_bytes', 'add_coefficients', 'mid_gray', 'encode_wavelet']
+           'estimate_bytes', 'add_coefficients', 'encode_wavelet']
 
 # %% ../../nbs/45_wavelet/10_encoder.ipynb #45c00003
 import math
@@ -20,7 +20,7 @@ from ..image.metrics import psnr as psnr_of
 from ..settings.methods import Wavelet
 from ..settings.target import Target, rank
 from .context import UNIT
-from .codec import Coefficients, read_sparse, to_depth
+from .codec import Coefficients, mid_gray, read_sparse, to_depth
 
 # %% ../../nbs/45_wavelet/10_encoder.ipynb #54c91e3b
 LOG_STEPS = math.log(2) * np.linspace(-18, 2, 161)  # candidate log steps, full scale is 1
@@ -259,13 +259,6 @@ def add_coefficients(
     out.psnr, out.note = psnr, note
     out.bpp = 8 * len(out) / (x.shape[0] * x.shape[1])
     return out
-
-
-def mid_gray(
-    shape: tuple,  # (h,w,c)
-) -> np.ndarray:  # int64, `UNIT` is full scale
-    "The base of a file without networks"
-    return np.broadcast_to(np.int64(UNIT // 2), shape)
 
 
 def encode_wavelet(
