@@ -188,7 +188,7 @@ def initial_weights(
     spec: LatentSpec,
 ) -> list:  # of int64 arrays, 15 fractional bits
     "Initial weights, from which residuals are coded: pretrained where shapes match, else default"
-    own, c, colour = default_weights(spec), spec.synthesis.channels, spec.synthesis.planes > 2
+    own, c, color = default_weights(spec), spec.synthesis.channels, spec.synthesis.planes > 2
     if not spec.pretrained_id:
         return own
     if spec.pretrained_id not in pretrained():
@@ -214,13 +214,13 @@ def initial_weights(
             1,
         )
     for i in (MLP_OUT, MLP_SKIP):
-        own[i][:] = learned[i] if colour else learned[i].sum(0) // 3
+        own[i][:] = learned[i] if color else learned[i].sum(0) // 3
     for i in INTER_SCALE:
         k = min(own[i].shape[1], learned[i].shape[1]) - 1
         own[i][:, :k], own[i][:, k:-1], own[i][:, -1] = learned[i][:, :k], 0, learned[i][:, -1]
     for i in (*range(INTER_SCALE[0]), TAPS, MLP_IN):
         own[i] = learned[i]
-    if colour:
+    if color:
         own[CONVS:] = learned[CONVS:]
     return own
 

@@ -77,7 +77,7 @@ class Neighborhood:
     def __init__(
         self,
         planes,  # list of (h,w) int32: this channel, its prediction errors, then the same pairs for earlier channels
-        drawn,  # (h,w) int32 of this channel rendered by a network, or None
+        prediction,  # (h,w) int32 of this channel rendered by a network, or None
         step: int,  # of the lattice
         kind: str,  # 'A' or 'B'
     ):
@@ -86,10 +86,10 @@ class Neighborhood:
                 p[::step, ::step], 3, mode="reflect" if min(p[::step, ::step].shape) > 3 else "edge"
             )
 
-        self.kind, self.planes, self.drawn = (
+        self.kind, self.planes, self.prediction = (
             kind,
             [padded(p) for p in planes],
-            None if drawn is None else padded(drawn),
+            None if prediction is None else padded(prediction),
         )
 
     def around(self, plane, at, offsets):
@@ -108,7 +108,7 @@ class Neighborhood:
             [
                 self.around(own, at, NEIGHBORS[self.kind]),
                 *(self.around(p, at, near) for p in others[::2]),
-                *([] if self.drawn is None else [self.around(self.drawn, at, near)]),
+                *([] if self.prediction is None else [self.around(self.prediction, at, near)]),
                 np.ones((1, len(at[0])), np.int64),
             ]
         )
@@ -173,7 +173,7 @@ def walk(
     hi,  # maximum of each channel
     predictor,  # function of (channel, features of a piece, pieces, their contexts, step) that returns weights or None
     code,  # function of (group, channel, contexts, predictions, sites, step) that returns residuals
-    drawn=None,  # (h,w,c) int32 planes rendered by a network
+    prediction=None,  # (h,w,c) int32 planes rendered by a network
 ):
     "Scan all samples, coarse to fine"
     (h, w, channels), top = z.shape, 1 << levels(*z.shape[:2])
@@ -199,7 +199,7 @@ def walk(
         for c in range(channels):
             sight = Neighborhood(
                 [p[..., k] for k in (c, *range(c)) for p in (z, off)],
-                None if drawn is None else drawn[..., c],
+                None if prediction is None else prediction[..., c],
                 step,
                 kind,
             )
@@ -299,7 +299,7 @@ def write_models(
 
 def encode_lossless(
     x,  # (h,w,c) uint8 or uint16
-    drawn=None,  # the image rendered by a network, same shape and type
+    prediction=None,  # the image rendered by a network, same shape and type
     ycocg: bool = True,  # apply YCoCg-R?
 ) -> tuple:  # (predictors, models, words), all bytes
     "Encode samples losslessly"
@@ -329,7 +329,7 @@ def encode_lossless(
         hi,
         predictor,
         code,
-        None if drawn is None else to_planes(drawn, ycocg),
+        None if prediction is None else to_planes(prediction, ycocg),
     )
     runs = {}
     for g, c, ctx, r in records:
@@ -375,7 +375,7 @@ def decode_lossless(
     parts,  # (predictors, models, words) of `encode_lossless`
     shape,  # (h,w,c) of the image
     depth: int,  # bits per sample: 8, 12 or 16
-    drawn=None,  # the rendered image used by the encoder
+    prediction=None,  # the rendered image used by the encoder
     ycocg: bool = True,  # was YCoCg-R applied?
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16
     "Decode the image, or raise an `IicError`"
@@ -418,7 +418,7 @@ def decode_lossless(
             *ranges(shape[2], depth, ycocg),
             predictor,
             code,
-            None if drawn is None else to_planes(drawn, ycocg),
+            None if prediction is None else to_planes(prediction, ycocg),
         )
     check_end(predictors, at, "predictors")
     coder.check_end()

@@ -37,7 +37,7 @@ class CoordNet(nn.Module):
                 f"depth {self.depth} and width {self.width}: at least 1 is needed of each"
             )
         if self.channels > 4:
-            raise ValueError(f"{self.channels} channels: a picture has 1..4")
+            raise ValueError(f"{self.channels} channels: an image has 1..4")
         self.boxes, many = boxes, () if boxes is None else (len(boxes),)
         self.W = nn.ParameterList(
             [torch.zeros(*many, o, i, dtype=torch.float32) for i, o in pairwise(sizes)]
@@ -253,7 +253,7 @@ def render_network(
     )
     if (size := tuple(max(b[i] for b in boxes) for i in (2, 3))) != (h, w):
         raise ValueError(
-            f"the tiles of this network make a picture of {size[0]}x{size[1]}, not {h}x{w}"
+            f"the tiles of this network make an image of {size[0]}x{size[1]}, not {h}x{w}"
         )
     for k, (t, l, b, r) in tile_parts(boxes, h, w, H, W, (top, left, bottom, right)):
         at, one = (

@@ -247,7 +247,7 @@ def read_sparse(
         raise DamagedError(f"sparse: wavelet {wavelet!r} is not known")
     if header[0] != levels_of(h, w, wavelet):
         raise DamagedError(
-            f"sparse: {header[0]} levels: a picture of {h}x{w} has {levels_of(h, w, wavelet)}"
+            f"sparse: {header[0]} levels: an image of {h}x{w} has {levels_of(h, w, wavelet)}"
         )
     if not 1 <= step <= 4 * UNIT:
         raise DamagedError(f"sparse: the step is {step}: it is 1..{4 * UNIT}")

@@ -103,7 +103,7 @@ def features(
     own,  # (h+8,w+8) magnitudes of this band known so far
     parent,  # (magnitudes, neighbor sums) of the parent band; None at the coarsest
     others,  # of the bands of this scale coded before
-    colours,  # of the same band in the colors coded before
+    colors,  # of the same band in the colors coded before
 ) -> np.ndarray:  # (14,n) int64
     "Context features of the coefficients of a pass"
     r, c = at
@@ -116,7 +116,7 @@ def features(
             *rings,
             *same_place([parent], r >> 1, c >> 1, 1),
             *same_place(others, r, c, 2),
-            *same_place(colours, r, c, 2),
+            *same_place(colors, r, c, 2),
         ]
     )
 

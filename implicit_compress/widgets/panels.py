@@ -81,7 +81,7 @@ def plot_widget(width: str, data: bytes = b"", **layout: str) -> Any:  # `ipywid
 
 
 def wrapped_row(*children: Any, **layout: str) -> Any:  # `ipywidgets.HBox`
-    "A row of widgets that continues below where there is no room"
+    "A row of widgets that wraps to the next line"
     w = ipywidgets_module()
     return w.HBox(children, layout=w.Layout(flex_flow="row wrap", **layout))
 
