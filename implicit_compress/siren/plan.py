@@ -179,7 +179,7 @@ def make_pruner(
     own = dict(sparsity=settings.sparsity, end=settings.end, every=settings.interval)
     if isinstance(settings, RigL):
         grow = "momentum" if isinstance(settings, SNFS) else "gradient"
-        return RigLPruner(**own, share=settings.drop, grow=grow)
+        return RigLPruner(**own, dropped=settings.drop, grow=grow)
     saliency = "damage" if settings.criterion == "fisher" else "magnitude"
     return Prune(**own, start=settings.start, scope=settings.scope, saliency=saliency)
 

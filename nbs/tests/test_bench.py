@@ -7,11 +7,11 @@ from click.testing import CliRunner
 from nbdev.config import get_config
 from implicit_compress.bench.other_codecs import CodecError, TargetMissed
 from implicit_compress.bench import measure as bench
-from implicit_compress.bench import process
+from implicit_compress.bench import codecs, process
 from implicit_compress.bench.baselines import CODECS
 from implicit_compress.bench.codecs import parse_codec, tasks
 from implicit_compress.bench.measure import measure
-from implicit_compress.bench.sweep import sweep
+from implicit_compress.bench.sweep import folder_rows, sweep
 from implicit_compress.cli.main import main
 from implicit_compress.image.save import save_image
 from implicit_compress.image.samples import demo_image
@@ -195,7 +195,7 @@ def test_a_changed_source_is_measured_anew(tmp_path, at_once):
         len({r["source_sha256"] for r in old + new}) == 2
         and len(list((out / "points").iterdir())) == 6
     )
-    assert read_rows(out) == bench.folder_rows(out) == new
+    assert read_rows(out) == folder_rows(out) == new
     assert curves(read_rows(out)) == curves(new)
     assert measured(0) == old and read_rows(out) == old
     with pytest.raises(ValueError, match="two files named a.png"):
@@ -208,7 +208,8 @@ def test_rows_of_another_version_do_not_mix_in(tmp_path, monkeypatch, at_once):
         save_image(tmp_path / f"{k}.png", crop(k))
     images = [tmp_path / f"{k}.png" for k in range(2)]
     sweep(images, ["jpeg"], POINTS[:1], tmp_path / "out", progress=False)
-    monkeypatch.setattr(bench, "maker", lambda name: "pillow 999")
+    for module in (codecs, bench):
+        monkeypatch.setattr(module, "maker", lambda name: "pillow 999")
     new = sweep(images[:1], ["jpeg"], POINTS[:1], tmp_path / "out", progress=False)
     assert read_rows(tmp_path / "out") == new
 

@@ -2,7 +2,7 @@
 
 import json, os, signal, threading, time
 import pytest
-from implicit_compress.bench import measure as bench
+from implicit_compress.bench import sweep as bench
 from implicit_compress.bench.measure import measure
 from implicit_compress.bench.sweep import dask_executor, sweep
 from implicit_compress.image.save import save_image

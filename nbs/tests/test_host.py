@@ -22,6 +22,7 @@ import implicit_compress
 from implicit_compress import Codebook, Hybrid, MultiHash, RigL, Siren, compress, decompress
 from implicit_compress.runtime.threads import _BLAS, single_threaded_blas
 from implicit_compress.siren.fit import DivergedError, fit
+from implicit_compress.settings.target import Run
 from implicit_compress.siren.codec import encode_siren
 from implicit_compress.siren.network import SirenNet
 
@@ -393,16 +394,14 @@ def test_a_checkpoint_that_cannot_be_written_costs_one_warning(tmp_path):
     folder = tmp_path / "states"
     folder.mkdir()
     with pytest.warns(UserWarning, match="cannot be written") as seen:
-        f = encode_siren(
-            X,
-            400,
+        run = Run(
             steps=40,
-            every_s=1e-6,
-            checkpoint=folder / "x.fit",
-            callbacks=[Breaks(folder)],
-            progress=False,
             threads=1,
+            checkpoint=folder / "x.fit",
+            checkpoint_interval=1e-6,
+            callbacks=(Breaks(folder),),
         )
+        f = encode_siren(X, Siren(), 400, run)
     assert len(seen) == 1 and "the fit goes on" in str(seen[0].message)
     assert f.fit.stop == "steps" and decompress(f).shape == X.shape
 

@@ -1415,7 +1415,7 @@ def test_info_decodes_nothing(desk, monkeypatch):
 
     bad = HERE / "bad" / "info_pyr_64k.iic"
     with monkeypatch.context() as m:
-        m.setattr("implicit_compress.codec.info.read_pyramid", never)
+        m.setattr("implicit_compress.codec.info.read_latents", never)
         assert command(f"info {bad}")[0] == command(f"info {bad} --json")[0] == 0
     code, said = command(f"info {bad} --deep")
     assert code == 2 and "pixels, at most" in said
@@ -1447,7 +1447,7 @@ def test_fuzz_targets_run():
         timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
-    assert len(done.stdout.splitlines()) == 8 and all(
+    assert len(done.stdout.splitlines()) == 9 and all(
         "12 inputs, 0 failed" in line for line in done.stdout.splitlines()
     ), done.stdout
 
