@@ -1,8 +1,9 @@
-"Every fact about the package is in settings.ini (shared with nbdev); this file only hands it to setuptools."
+"""Every fact about the package is in settings.ini (shared with nbdev); this file only hands it to setuptools."""
 
 import shlex
 from configparser import ConfigParser
 from pathlib import Path
+
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent

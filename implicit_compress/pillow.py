@@ -11,15 +11,17 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
+
 import numpy as np
 from PIL import Image, ImageFile
-from .runtime.errors import IicError
-from .bitstream.header import Header, peek, spans
+
 from .bitstream.container import unpack
-from .bitstream.metadata import EXTRA, inflate, read_extras
-from .bitstream.limits import Limits
 from .bitstream.fields import MAGIC
+from .bitstream.header import Header, peek, spans
+from .bitstream.limits import Limits
+from .bitstream.metadata import EXTRA, inflate, read_extras
 from .image.samples import convert_depth
+from .runtime.errors import IicError
 from .settings.fields import SettingsError
 from .settings.interfaces import refuse_absent
 
@@ -30,12 +32,12 @@ MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # channels to mode
 def mode_of(
     h: Header,
 ) -> str:  # mode of Pillow
-    "`I;16` for gray of more than 8 bits, else the mode of 8-bit samples"
+    """`I;16` for gray of more than 8 bits, else the mode of 8-bit samples."""
     return "I;16" if h.channels == 1 and h.depth > 8 else MODES[h.channels]
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #222be32c
 class LoadError(OSError, IicError):
-    "An `.iic` file with a valid header that cannot be decoded"
+    """An `.iic` file with a valid header that cannot be decoded."""
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #994d6f71
 INFO = dict(icc="icc_profile", exif="exif", xmp="xmp")  # metadata field: key in Pillow's `info`
@@ -46,7 +48,7 @@ def metadata_of(
     data: bytes,  # of a file
     limits: Limits = Limits(),  # of their sizes, unpacked
 ) -> dict[str, bytes]:  # for `info`: icc_profile, exif with the prefix of Pillow, xmp
-    "Color profile, EXIF and XMP of a file, if present and readable"
+    """Color profile, EXIF and XMP of a file, if present and readable."""
     try:
         fields = {f.name: value for f, value, *_ in spans(data)}
         packed = read_extras(fields.get("extras", b""))
@@ -68,12 +70,12 @@ def metadata_of(
 def profile_of(
     data: bytes,  # of a file
 ) -> bytes | None:
-    "The color profile of a file, if present and readable"
+    """The color profile of a file, if present and readable."""
     return metadata_of(data).get("icc_profile")
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #d155ef57
 class IicImageFile(ImageFile.ImageFile):
-    "An `.iic` file opened by Pillow; the pixels are decoded on first access"
+    """An `.iic` file opened by Pillow; the pixels are decoded on first access."""
 
     format = "IIC"
     format_description = "Implicit image"
@@ -94,7 +96,7 @@ class IicImageFile(ImageFile.ImageFile):
         self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
 
     def load(self) -> Any:
-        "Decode the pixels, once"
+        """Decode the pixels, once."""
         if self.tile:
             depth = 16 if self.mode == "I;16" else 8
             y = convert_depth(self.checked(self.decoded), self.info["bits"], depth)
@@ -104,21 +106,21 @@ class IicImageFile(ImageFile.ImageFile):
         return super().load()
 
     def load_seek(self, pos: int) -> None:
-        "No operation; its presence also prevents Pillow from memory-mapping the file"
+        """No operation; its presence also prevents Pillow from memory-mapping the file."""
 
     def verify(self) -> None:
-        "Verify the checksum"
+        """Verify the checksum."""
         self.checked(lambda: unpack(self.data, self.limits))
         super().verify()
 
     def decoded(self) -> np.ndarray:  # (h,w,c) samples
-        "The samples of the file"
+        """The samples of the file."""
         from implicit_compress.codec.decode import decompress
 
         return decompress(self.data, threads=self.threads, limits=self.limits)
 
     def checked(self, f: Callable) -> Any:
-        "The result of a function, with `LoadError` for the errors of a file"
+        """The result of a function, with `LoadError` for the errors of a file."""
         try:
             return f()
         except IicError as e:
@@ -139,7 +141,7 @@ OWN_OPTIONS = ("method", "icc_profile")  # besides the arguments of `compress`
 def save_arguments(
     options: Mapping[str, Any],  # given to Pillow's `save`
 ) -> dict[str, Any]:  # of `compress`, without the color profile
-    "Validate the options of `save`; raises `SettingsError`"
+    """Validate the options of `save`; raises `SettingsError`."""
     given = {k: v for k, v in options.items() if not (k in NO_OPTION and v is None)}
     for name in given:
         if name in NO_OPTION:
@@ -159,7 +161,7 @@ def profile_in_info(
     im: Image.Image,
     options: Mapping[str, Any],  # with icc_profile: bytes, or None for no profile
 ):
-    "An image with another color profile until the end of the block"
+    """An image with another color profile until the end of the block."""
     before = im.info
     if "icc_profile" in options:
         im.info = {**before, "icc_profile": options["icc_profile"]}
@@ -174,7 +176,7 @@ def save(
     fp: Any,  # file open for writing
     filename: str | bytes,  # not used
 ) -> None:
-    "Handler of `im.save`; raises `SettingsError` for an invalid option"
+    """Handler of `im.save`; raises `SettingsError` for an invalid option."""
     from implicit_compress.codec.encode import compress
 
     options = im.encoderinfo
@@ -184,19 +186,19 @@ def save(
 
 
 def save_all(im: Image.Image, fp: Any, filename: str | bytes) -> None:
-    "Handler of `im.save(..., save_all=True)`, which raises `SettingsError`"
+    """Handler of `im.save(..., save_all=True)`, which raises `SettingsError`."""
     raise SettingsError("save_all and append_images are not for an .iic file: it holds one image")
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #4972fdf0
 def accept(
     prefix: bytes,  # first bytes of a file
 ) -> bool:
-    "Does the file begin with the magic bytes?"
+    """Does the file begin with the magic bytes?"""
     return prefix.startswith(MAGIC)
 
 
 def register() -> None:
-    "Register `.iic` with Pillow; done on import of this module"
+    """Register `.iic` with Pillow; done on import of this module."""
     Image.register_open("IIC", IicImageFile, accept)
     Image.register_save("IIC", save)
     Image.register_save_all("IIC", save_all)

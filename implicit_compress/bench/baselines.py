@@ -8,7 +8,9 @@ __all__ = ['RATES', 'AVIF_SPEED', 'WEBP_METHOD', 'JXL_EFFORT', 'LOSSY', 'LOSSLES
 # %% ../../nbs/75_bench/10_baselines.ipynb #4a6a8afd
 from functools import partial
 from typing import Any
+
 import numpy as np
+
 from .other_codecs import Codec
 from ..image.save import encode_image_file
 
@@ -25,7 +27,7 @@ def _jpeg(x: np.ndarray, quality: int, **how) -> dict[str, Any]:
 
 
 def _jpeg2000_common(x: np.ndarray) -> dict[str, Any]:
-    "The color transform, and as many resolutions as the shorter side allows"
+    """The color transform, and as many resolutions as the shorter side allows."""
     levels = min(6, min(x.shape[:2]).bit_length())
     color = dict(mct=1) if x.shape[2] == 3 else {}
     return dict(format="JPEG2000", num_resolutions=levels, **color)

@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
 from typing import Any
+
 from .measure import recorded_warnings
 from .process import run_in_subprocess
 from .sweep import cores, run_all
@@ -24,7 +25,7 @@ def encode_one(
     task: dict,  # image, method, threads, arguments of `compress`
     out: str,  # path of the file to write
 ) -> dict:
-    "Encode an image to a file; returns its size and a summary"
+    """Encode an image to a file; returns its size and a summary."""
     from implicit_compress.codec.encode import compress
     from implicit_compress.runtime.memory import keep_memory
 
@@ -44,7 +45,7 @@ def output_paths(
     images: Iterable,  # paths
     out: str | Path,  # folder
 ) -> list[Path]:  # all different
-    "Output path of each image: its stem with .iic, or its full name where two would be equal"
+    """Output path of each image: its stem with .iic, or its full name where two would be equal."""
     images = [Path(p) for p in images]
     stems = [p.stem for p in images]
     if len(set(map(str, images))) < len(stems):
@@ -67,7 +68,7 @@ def encode_many(
     progress: bool = True,  # show a progress bar?
     **arguments: Any,  # of `compress`, plain values; they are validated before any work
 ) -> dict[Path, str]:  # path of each file: summary or error
-    "Compress many images; existing files are kept, and a failure does not stop the others"
+    """Compress many images; existing files are kept, and a failure does not stop the others."""
     refuse_absent("encode_many", arguments)
     settings = as_method(method)
     given = make_request(settings, arguments).given()

@@ -8,14 +8,16 @@ __all__ = ['BD_NOTE', 'summarize_bd', 'bd_rates', 'available_bd_rates', 'bd_text
 # %% ../../nbs/75_bench/28_bd.ipynb #bd000002
 import warnings
 from collections.abc import Iterable
+
 import numpy as np
+
 from .curves import curves
 from .plots import quality
 from ..image.rate_distortion import bd_rate, overlap
 
 # %% ../../nbs/75_bench/28_bd.ipynb #bd000006
 def _rate_quality(rows, metric):
-    "Curves in the form that `bd_rate` takes, of every codec with two or more points"
+    """Curves in the form that `bd_rate` takes, of every codec with two or more points."""
     out = {}
     for codec, points in curves(rows).items():
         points = [p for p in points if metric in p]
@@ -26,7 +28,7 @@ def _rate_quality(rows, metric):
 
 
 def _bd_or_none(anchor, curve):
-    "(BD-rate, is the shared range narrow?), or None without a shared range"
+    """(BD-rate, is the shared range narrow?), or None without a shared range."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # reported by the second value
         try:
@@ -39,7 +41,7 @@ def summarize_bd(
     name: str,  # of the columns
     each: list[tuple[float, bool]],  # (BD-rate in %, narrow?), one per image
 ) -> dict[str, float | int | None]:
-    "Mean and standard deviation, number of images, number of images with a narrow range"
+    """Mean and standard deviation, number of images, number of images with a narrow range."""
     rates = [r for r, _ in each]
     return {
         name: float(np.mean(rates)) if rates else None,
@@ -50,7 +52,7 @@ def summarize_bd(
 
 # %% ../../nbs/75_bench/28_bd.ipynb #bd000008
 def _row_against(name, anchors, by_image, mean_curves, extra):
-    "BD-rates of one codec against all anchors"
+    """BD-rates of one codec against all anchors."""
     row = dict(codec=name)
     for a in anchors:
         pairs = [(c[a], c[name]) for c in by_image if a in c and name in c]
@@ -72,7 +74,8 @@ def bd_rates(
 
     For each anchor A a row has the mean over images as 'A', and 'A, spread' (standard deviation),
     'A, images', 'A, narrow' (numbers of images) and 'A, mean curves'.
-    `ValueError` if an anchor has no curve."""
+    `ValueError` if an anchor has no curve.
+    """
     anchors = list(anchors)
     mean_curves = _rate_quality(rows, metric)
     by_image = []
@@ -96,7 +99,7 @@ def available_bd_rates(
     anchors: Iterable[str],  # codecs to compare with, if they have curves
     others: dict | None = None,  # of `published`
 ) -> list[dict]:  # of `bd_rates`; [] if nothing can be compared
-    "BD-rates against the anchors that have two or more points on some image"
+    """BD-rates against the anchors that have two or more points on some image."""
     targets = {}
     for r in rows:
         if "psnr_db" in r and "error" not in r:
@@ -117,7 +120,7 @@ def bd_text(
     row: dict,  # of `bd_rates`
     anchor: str,
 ) -> str:  # '-42.8 % ± 8.5'
-    "A BD-rate as text; * if the curves of some images share a narrow range"
+    """A BD-rate as text; * if the curves of some images share a narrow range."""
     if row[anchor] is None:
         return ""
     spread = row[f"{anchor}, spread"]
@@ -129,7 +132,7 @@ def bd_table(
     rows: list[dict],  # of `bd_rates`
     anchors: Iterable[str],  # codecs, as for `bd_rates`
 ) -> list[dict]:  # for `markdown` and `html` of `bench.report`
-    "BD-rates as a table: mean and deviation over images, number of images, rate of mean curves"
+    """BD-rates as a table: mean and deviation over images, number of images, rate of mean curves."""
     out = []
     for r in rows:
         line = dict(codec=r["codec"])

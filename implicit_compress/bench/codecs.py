@@ -15,6 +15,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
 import implicit_compress
 from .baselines import CODECS
 from .coin import Coin
@@ -35,7 +36,7 @@ COIN_ARGUMENTS = ("seconds", "steps", "seed", "device")
 
 @dataclass(frozen=True)
 class CodecSpec:
-    "A codec with its settings"
+    """A codec with its settings."""
 
     text: str  # as given, without needless spaces
     name: str
@@ -44,17 +45,17 @@ class CodecSpec:
 
     @property
     def own(self) -> bool:
-        "Is it a codec of this package?"
+        """Is it a codec of this package?"""
         return self.method is not None
 
     @property
     def lossless(self) -> bool:
-        "Does it return every sample?"
+        """Does it return every sample?"""
         return isinstance(self.method, Lossless) if self.own else not CODECS[self.name].qualities
 
     @property
     def point_kinds(self) -> tuple[str, ...]:
-        "The kinds of points that it supports; none: it has one point without a target"
+        """The kinds of points that it supports; none: it has one point without a target."""
         if self.lossless:
             return ()
         if not self.own:
@@ -64,7 +65,7 @@ class CodecSpec:
         return tuple(k for k in TARGETS if k in meaningful(self.method))
 
     def check(self, point: Mapping[str, float]) -> None:
-        "Raise `SettingsError` if the codec does not support the arguments of a point"
+        """Raise `SettingsError` if the codec does not support the arguments of a point."""
         if self.own and not isinstance(self.method, Coin):
             make_request(self.method, dict(self.arguments) | dict(point))
 
@@ -72,7 +73,7 @@ class CodecSpec:
 def parse_codec(
     text: str,  # 'siren', 'jpeg', 'siren:prune=gradual seconds=20', 'latent steps=500'
 ) -> CodecSpec:
-    "A codec from its text form; raises `SettingsError`"
+    """A codec from its text form; raises `SettingsError`."""
     head, *words = text.split() or [""]
     name = head.partition(":")[0]
     if name in CODECS:
@@ -98,7 +99,7 @@ def points_for(
     spec: CodecSpec,
     points: Iterable[Mapping[str, float]],  # dict(bpp=.2), dict(psnr=32.), dict(quality=50)
 ) -> list[Mapping[str, float]]:
-    "The points that a codec supports; others are skipped with a warning, none is an error"
+    """The points that a codec supports; others are skipped with a warning, none is an error."""
     points = list(points)
     if not spec.point_kinds:
         spec.check({})
@@ -123,7 +124,7 @@ def points_for(
 def maker(
     name: str,  # of a codec
 ) -> str:
-    "The package that encodes its files, and its version"
+    """The package that encodes its files, and its version."""
     if name in OWN:
         return f"implicit_compress {implicit_compress.__version__}"
     plugin = PLUGINS.get(CODECS[name].needs)
@@ -139,7 +140,7 @@ def tasks(
     points: Iterable[Mapping[str, float]],  # as for `points_for`
     threads: int = 1,  # of each task
 ) -> list[dict]:
-    "One task for every image, codec and point"
+    """One task for every image, codec and point."""
     paths = list(dict.fromkeys(str(Path(p).resolve()) for p in images))
     names = [Path(p).name for p in paths]
     if repeated := [n for n in names if names.count(n) > 1]:
@@ -157,14 +158,14 @@ def tasks(
 
 
 def target_in(task: Mapping[str, Any]) -> dict[str, float]:
-    "The target of a task: {} for a lossless codec"
+    """The target of a task: {} for a lossless codec."""
     return {k: task[k] for k in POINT_KINDS if k in task}
 
 
 def source_hash(
     task: Mapping[str, Any],
 ) -> str:  # 64 hexadecimal digits
-    "SHA-256 of the image file of a task"
+    """SHA-256 of the image file of a task."""
     return sha256(Path(task["image"]).read_bytes()).hexdigest()
 
 
@@ -172,7 +173,7 @@ def row_key(
     task: Mapping[str, Any],
     source: str | None = None,  # its `source_hash`, if known
 ) -> str:  # 24 hexadecimal digits
-    "The key of a result: the hash of everything on which it depends"
+    """The key of a result: the hash of everything on which it depends."""
     known = {k: v for k, v in task.items() if k != "image"}
     known["maker"] = maker(parse_codec(task["codec"]).name)
     known["image"] = source or source_hash(task)

@@ -9,11 +9,13 @@ __all__ = ['COIN_SHAPES', 'COIN_STEPS', 'COIN_LR', 'COIN_W0', 'COIN_HEADER', 'CO
 # %% ../../nbs/75_bench/12_coin.ipynb #c0100002
 import math
 import struct
+from dataclasses import dataclass
 from typing import Any
+
 import numpy as np
+
 from .other_codecs import as_image_samples
 from ..image.samples import to_samples
-from dataclasses import dataclass
 from ..settings.base import Settings
 from ..settings.fields import SettingsError, setting
 
@@ -38,7 +40,7 @@ def coin_shape(
     channels: int,
     bpp: float,  # target rate, bits per pixel
 ) -> tuple[int, int]:  # width, depth
-    "The shape whose rate is nearest to the target"
+    """The shape whose rate is nearest to the target."""
     from implicit_compress.bitstream.header import count_weights
 
     def miss(shape):
@@ -49,7 +51,7 @@ def coin_shape(
 # %% ../../nbs/75_bench/12_coin.ipynb #33ce401b
 @dataclass(frozen=True)
 class Coin(Settings):
-    "COIN (Dupont et al. 2021, arXiv:2103.03123): a SIREN with 16-bit weights"
+    """COIN (Dupont et al. 2021, arXiv:2103.03123): a SIREN with 16-bit weights."""
 
     name = "coin"
     width: int | None = setting(
@@ -71,8 +73,9 @@ def coin_compress(
     seed: int = 0,
     **kw,  # for `fit`: progress, threads, device
 ) -> bytes:
-    "Encode an image as a SIREN with 16-bit weights, as in COIN (Dupont et al. 2021)"
+    """Encode an image as a SIREN with 16-bit weights, as in COIN (Dupont et al. 2021)."""
     import torch
+
     from implicit_compress.siren.callbacks import KeepBest
     from implicit_compress.siren.fit import fit
     from implicit_compress.siren.network import SirenNet
@@ -105,8 +108,9 @@ def coin_compress(
 def coin_decompress(
     data: bytes,  # of `coin_compress`
 ) -> np.ndarray:  # (h,w,c) uint8
-    "Decode an image in floating point; the result is not bit-exact across machines"
+    """Decode an image in floating point; the result is not bit-exact across machines."""
     import torch
+
     from implicit_compress.bitstream.header import count_weights
     from implicit_compress.siren.network import SirenNet, render_network
 

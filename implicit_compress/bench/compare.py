@@ -9,13 +9,15 @@ __all__ = ['PEERS', 'SLACK', 'timed', 'encode_at_size', 'compare_at_size', 'form
 import time
 import warnings
 from collections.abc import Callable
+
 import numpy as np
+
 from .baselines import CODECS
 from .other_codecs import available, choose_quality
 from ..bitstream.header import peek
-from ..image.samples import convert_depth, to_float
 from ..codec.info import error_line
 from ..image.metrics import bpp, ms_ssim, psnr
+from ..image.samples import convert_depth, to_float
 
 # %% ../../nbs/75_bench/40_compare.ipynb #682c69e2
 PEERS = "jpeg", "j2k", "webp", "avif"  # of `CODECS`
@@ -25,7 +27,7 @@ SLACK = 1.005  # a peer's file may be half a percent larger than ours
 def timed(
     f: Callable,  # without arguments
 ) -> tuple:  # (result, seconds)
-    "Call a function, and measure how long it takes"
+    """Call a function, and measure how long it takes."""
     t = time.perf_counter()
     return f(), time.perf_counter() - t
 
@@ -35,7 +37,7 @@ def encode_at_size(
     codec: str,  # of `PEERS`
     limit: float,  # bytes
 ) -> tuple:  # (file, decoded samples, seconds to encode, seconds to decode)
-    "The best file of another codec within `limit`, or its smallest"
+    """The best file of another codec within `limit`, or its smallest."""
     c = CODECS[codec]
     quality = choose_quality(c, x, bpp=8 * limit / (x.shape[0] * x.shape[1]))
     data, encode_s = timed(lambda: c.encode(x, quality))
@@ -49,7 +51,7 @@ def compare_at_size(
     encode_s: float | None = None,  # what it took, if known
     threads: int | None = None,
 ) -> list:  # of dicts: codec, bytes, bpp, psnr_db, ms_ssim, encode_s, decode_s, note, image
-    "Our file and those of the others at the same size; one that cannot hold such an image has a note and no numbers"
+    """Our file and those of the others at the same size; one that cannot hold such an image has a note and no numbers."""
     from implicit_compress.codec.decode import decompress
 
     y, decode_s = timed(lambda: decompress(data, threads=threads))
@@ -86,7 +88,7 @@ def compare_at_size(
 def format_comparison(
     rows: list,  # of `compare_at_size`
 ) -> str:
-    "The rows as aligned lines"
+    """The rows as aligned lines."""
     lines = [
         f"{'codec':16}{'bytes':>9}{'bpp':>8}{'PSNR':>8}{'MS-SSIM':>9}{'encode s':>10}{'decode s':>10}"
     ]
@@ -106,7 +108,7 @@ def busiest_crop(
     h: int,  # rows
     w: int,  # columns
 ) -> tuple:  # slices
-    "The window of `h` by `w` pixels, on a grid, where neighbours differ most"
+    """The window of `h` by `w` pixels, on a grid, where neighbours differ most."""
     g = to_float(x).mean(2)
     e = (
         np.pad(
@@ -128,7 +130,7 @@ def side_by_side(
     x,  # (h,w,c) uint8
     rows,  # of `compare_at_size`
 ) -> np.ndarray:  # (H,W,3) uint8
-    "The original and all results, cropped and enlarged alike, three in a row"
+    """The original and all results, cropped and enlarged alike, three in a row."""
     from PIL import Image, ImageDraw, ImageFont
 
     h, w = min(x.shape[0], 192), min(x.shape[1], 288)

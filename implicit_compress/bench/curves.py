@@ -9,6 +9,7 @@ __all__ = ['MIN_IMAGES', 'MEANS', 'Common', 'common_images', 'mean_point', 'chec
 import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
+
 import numpy as np
 
 # %% ../../nbs/75_bench/24_curves.ipynb #c07e0006
@@ -16,7 +17,7 @@ MIN_IMAGES = 0.25  # share of images that must remain when failures are left out
 
 
 class Common(NamedTuple):
-    "Images and points of a comparison"
+    """Images and points of a comparison."""
 
     images: set[str]  # names of the images over which all curves are averaged
     points: set[tuple[str, str]]  # (codec, target): the points of the curves
@@ -24,7 +25,7 @@ class Common(NamedTuple):
 
 
 def _cells(rows):
-    "Rows by point and image: {(codec, target): {image: row}}"
+    """Rows by point and image: {(codec, target): {image: row}}."""
     out = {}
     for r in rows:
         out.setdefault((r["codec"], r.get("target", "")), {})[r["image"]] = r
@@ -32,7 +33,7 @@ def _cells(rows):
 
 
 def _failures(cells):
-    "Images without a value, by point, with the reason: {(codec, target): {image: reason}}"
+    """Images without a value, by point, with the reason: {(codec, target): {image: reason}}."""
     out = {}
     for point, by_image in cells.items():
         out[point] = {
@@ -48,7 +49,7 @@ def _failures(cells):
 
 # %% ../../nbs/75_bench/24_curves.ipynb #c07e0008
 def _points_text(points):
-    "Points as text, by codec: 'jpeg bpp=0.2, bpp=0.4; webp bpp=0.2'"
+    """Points as text, by codec: 'jpeg bpp=0.2, bpp=0.4; webp bpp=0.2'."""
     by_codec = {}
     for codec, target in sorted(points):
         by_codec.setdefault(codec, []).append(target)
@@ -56,7 +57,7 @@ def _points_text(points):
 
 
 def _notes(reasons):
-    "One line per reason, from {image or point: reason}"
+    """One line per reason, from {image or point: reason}."""
     by_reason = {}
     for thing, why in reasons.items():
         by_reason.setdefault(why, []).append(thing)
@@ -69,7 +70,7 @@ def _notes(reasons):
 
 # %% ../../nbs/75_bench/24_curves.ipynb #c07e0010
 class _Selection:
-    "Images and points that remain, while the rules of `common_images` are applied in turn"
+    """Images and points that remain, while the rules of `common_images` are applied in turn."""
 
     def __init__(self, rows):
         self.cells = _cells(rows)
@@ -80,11 +81,11 @@ class _Selection:
         self.points_out = {}
 
     def failed_images(self, points):
-        "Images that failed at any of the points"
+        """Images that failed at any of the points."""
         return set().union(*(set(self.failed[p]) for p in points)) & self.images
 
     def drop_without_result(self):
-        "Rule 1: images without any result, and points without any result"
+        """Rule 1: images without any result, and points without any result."""
         good = {p: set(by) - set(self.failed[p]) for p, by in self.cells.items()}
         for i in sorted(self.images - set().union(*good.values())):
             self.images_out[i] = next(f[i] for f in self.failed.values() if i in f)
@@ -94,7 +95,7 @@ class _Selection:
         self.points -= set(self.points_out)
 
     def drop_failures(self):
-        "Rule 2: images that failed somewhere; first the worst points, if few images would remain"
+        """Rule 2: images that failed somewhere; first the worst points, if few images would remain."""
         n = len(self.images)
         while self.points and n - len(self.failed_images(self.points)) < max(1, MIN_IMAGES * n):
             worst = max(sorted(self.points), key=lambda p: len(self.failed_images([p])))
@@ -108,7 +109,7 @@ class _Selection:
         self.images -= set(self.images_out)
 
     def drop_unmeasured(self):
-        "Rule 3: points that were not measured for all remaining images"
+        """Rule 3: points that were not measured for all remaining images."""
         for p in sorted(self.points):
             good = set(self.cells[p]) - set(self.failed[p])
             if missing := self.images - good:
@@ -119,7 +120,7 @@ class _Selection:
 def common_images(
     rows: list[dict],  # of the bench
 ) -> Common:
-    "Select the images over which all curves are averaged, and the points of the curves"
+    """Select the images over which all curves are averaged, and the points of the curves."""
     s = _Selection(rows)
     s.drop_without_result()
     s.drop_failures()
@@ -146,7 +147,7 @@ def mean_point(
     rows: list[dict],  # one per image
     target: str = "",  # as in the rows
 ) -> dict[str, Any]:
-    "Average rows to one point of a curve"
+    """Average rows to one point of a curve."""
     out = dict(target=target, images=len(rows))
     out |= {k: float(np.mean([r[k] for r in rows])) for k in MEANS if all(k in r for r in rows)}
     if "psnr_db" in out:
@@ -158,7 +159,7 @@ def mean_point(
 def check_sources(
     rows: list[dict],  # of the bench
 ):
-    "Raise an error if two source files have the same image name: their mean is meaningless"
+    """Raise an error if two source files have the same image name: their mean is meaningless."""
     seen = {}
     for r in rows:
         source = r.get("source_sha256")
@@ -175,7 +176,8 @@ def curves(
 ) -> dict[str, list[dict]]:  # codec: points, by rate
     """Average every codec at every point over the same images.
 
-    With `images` only the points that all of them have are kept."""
+    With `images` only the points that all of them have are kept.
+    """
     if images is not None:
         images = set(images)
         rows = [r for r in rows if r["image"] in images]

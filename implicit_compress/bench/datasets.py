@@ -14,7 +14,9 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import BadZipFile
+
 import pooch
+
 from .download import download_file, extract_images, recorded_checksum
 from .folders import folder_images, image_files, skipped_text
 from .image_sets import PYPI_NAMES, SETS, ImageSource, image_bytes
@@ -25,7 +27,7 @@ from ..runtime.files import atomic_write
 def set_folders(
     folder: str | Path | None = None,  # a folder of sets; None: IMPLICIT_COMPRESS_DATA
 ) -> list[Path]:  # the user's cache last
-    "Folders of sets, in search order"
+    """Folders of sets, in search order."""
     folder = folder or os.environ.get("IMPLICIT_COMPRESS_DATA")
     own = [Path(folder).expanduser()] if folder else []
     return [*own, Path(pooch.os_cache("implicit_compress"))]
@@ -34,7 +36,7 @@ def set_folders(
 def first_writable(
     homes: Iterable[Path],  # folders
 ) -> Path:
-    "The first folder that is writable; created if missing"
+    """The first folder that is writable; created if missing."""
     for home in homes:
         try:
             home.mkdir(parents=True, exist_ok=True)
@@ -53,7 +55,7 @@ def _existing(
     source: ImageSource,
     folders: list[Path],  # folders of the set
 ) -> Path | None:
-    "The first existing file of an image"
+    """The first existing file of an image."""
     suffixes = dict.fromkeys((".png", Path(source.path).suffix or ".png"))
     files = [folder / f"{name}{suffix}" for folder in folders for suffix in suffixes]
     return next((f for f in files if f.is_file()), None)
@@ -63,7 +65,7 @@ def local_set(
     name: str,  # in `SETS`, with sources
     homes: list[Path],  # folders of sets
 ) -> dict[str, Path]:  # name -> path
-    "The images of a set without downloads: existing files, and those that can be created"
+    """The images of a set without downloads: existing files, and those that can be created."""
     out = {}
     missing = {}
     folders = [home / name for home in homes]
@@ -89,7 +91,7 @@ def download_set(
     name: str,  # in `SETS`
     home: Path,  # folder of sets, writable
 ) -> dict[str, Path]:  # name -> path
-    "Download a set, or its missing files, and move it to its folder"
+    """Download a set, or its missing files, and move it to its folder."""
     stage = home / f".{name}"
     images = stage / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -111,7 +113,7 @@ def download_set(
 
 
 def _download_archive(url, sha256, stage, name, home):
-    "Download an archive and extract its images; what is no archive is deleted"
+    """Download an archive and extract its images; what is no archive is deleted."""
     archive = download_file(url, sha256 or recorded_checksum(url, home), stage, name, home)
     try:
         extract_images(archive, stage / "images")
@@ -133,7 +135,8 @@ def image_set(
 ) -> dict[str, Path]:  # image name -> absolute path, sorted
     """The files of a set, rendered or downloaded if missing; `ValueError` if there are none.
 
-    Checksums are compared with the published ones, or with those of the first download."""
+    Checksums are compared with the published ones, or with those of the first download.
+    """
     if name not in SETS:
         return _folder_set(name, unreadable)
     homes = set_folders(folder)
@@ -151,7 +154,7 @@ def image_set(
 
 
 def _folder_set(name, unreadable):
-    "The images of a folder that is no named set; a warning names the files that were skipped"
+    """The images of a folder that is no named set; a warning names the files that were skipped."""
     if not Path(name).is_dir():
         raise ValueError(
             f"neither a set nor a folder is named {str(name)!r}: the sets are {', '.join(SETS)}"

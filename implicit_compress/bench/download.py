@@ -10,7 +10,9 @@ import os
 import shutil
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
+
 import pooch
+
 from ..image.save import FORMATS
 from ..runtime.files import atomic_write
 
@@ -20,7 +22,7 @@ TIMEOUT_S = 30  # seconds without an answer of the server
 
 
 def _write_body(response, part, start):
-    "Append the body of an answer to the file `part`, with a progress bar"
+    """Append the body of an answer to the file `part`, with a progress bar."""
     import requests
     from tqdm import tqdm
 
@@ -38,7 +40,7 @@ def resume_download(
     output_file: str,  # destination given by pooch
     pooch: object,  # the pooch object, unused
 ):
-    "Download a file, or resume its download: the interface of a downloader of pooch"
+    """Download a file, or resume its download: the interface of a downloader of pooch."""
     import requests
 
     part = Path(output_file).parent / f"{PurePosixPath(url).name}.part"
@@ -61,7 +63,7 @@ def download_file(
     name: str,  # of the set, for the message
     home: Path,  # folder of sets, for the message
 ) -> Path:  # the file; a complete one is not downloaded again
-    "Download a file and compare its checksum; `ConnectionError` or `ValueError` if that fails"
+    """Download a file and compare its checksum; `ConnectionError` or `ValueError` if that fails."""
     from requests.exceptions import RequestException
 
     remedy = (
@@ -91,7 +93,7 @@ def extract_images(
     folder: Path,  # destination of its images, without sub-folders
     limit: int = MAX_UNPACKED,  # largest size of all images together, bytes
 ) -> list[Path]:
-    "Extract the images of an archive; existing ones are not extracted again"
+    """Extract the images of an archive; existing ones are not extracted again."""
     with ZipFile(archive) as z:
         members = {PurePosixPath(m.filename.replace("\\", "/")).name: m for m in z.infolist()}
         members = {
@@ -117,7 +119,7 @@ def recorded_checksum(
     home: Path,  # folder of sets
     data: Path | None = None,  # the archive whose checksum is recorded; None: look it up only
 ) -> str | None:  # SHA-256, or None before the first download
-    "The checksum of the first download of a file, from `sha256.txt` in the folder of sets"
+    """The checksum of the first download of a file, from `sha256.txt` in the folder of sets."""
     notes = home / "sha256.txt"
     lines = notes.read_text().splitlines() if notes.exists() else []
     known = dict(line.split()[::-1] for line in lines)

@@ -9,6 +9,7 @@ __all__ = ['LISTED', 'by_name', 'image_files', 'folder_images', 'skipped_text']
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+
 from ..image.load import is_image_file
 from ..image.save import READABLE
 
@@ -16,7 +17,7 @@ from ..image.save import READABLE
 def by_name(
     files: Iterable[Path],
 ) -> dict[str, Path]:  # name -> absolute path, sorted
-    "Files by their stem, or by their full name where two files share it"
+    """Files by their stem, or by their full name where two files share it."""
     files = sorted(f.absolute() for f in files)
     stems = Counter(f.stem for f in files)
     return {f.stem if stems[f.stem] == 1 else f.name: f for f in files}
@@ -25,7 +26,7 @@ def by_name(
 def image_files(
     folder: str | Path,
 ) -> dict[str, Path]:  # name -> absolute path, sorted
-    "Every file of a folder with the suffix of an image, without its sub-folders"
+    """Every file of a folder with the suffix of an image, without its sub-folders."""
     return by_name(
         f
         for f in Path(folder).iterdir()
@@ -40,7 +41,7 @@ def folder_images(
     folder: str | Path,
     unreadable: bool = False,  # keep files that only have the suffix of an image?
 ) -> tuple[dict[str, Path], dict[str, str]]:  # images by name; file name -> why it was skipped
-    "The image files of a folder, and its other files with the reason; hidden files are ignored"
+    """The image files of a folder, and its other files with the reason; hidden files are ignored."""
     found = image_files(folder)
     skipped = {}
     for f in sorted(Path(folder).iterdir()):
@@ -57,7 +58,7 @@ def folder_images(
 def skipped_text(
     skipped: dict[str, str],  # of `folder_images`, not empty
 ) -> str:
-    "One line on files that were skipped"
+    """One line on files that were skipped."""
     listed = [f"{name} ({why})" for name, why in list(skipped.items())[:LISTED]]
     more = [f"{len(skipped) - LISTED} more"] if len(skipped) > LISTED else []
     return f"skipped {', '.join(listed + more)}"

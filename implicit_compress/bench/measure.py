@@ -21,19 +21,25 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
+
 from .baselines import CODECS
+from implicit_compress.bench.codecs import (
+    CodecSpec,
+    maker,
+    parse_codec,
+    row_key,
+    source_hash,
+    target_in,
+)
 from .coin import Coin, coin_compress, coin_decompress
-from .codecs import CodecSpec, parse_codec, target_in
-from .codecs import maker, row_key, source_hash
 from .other_codecs import choose_quality
-from .process import ProcessFailed, TimedOut
-from .process import run_in_subprocess
+from .process import ProcessFailed, TimedOut, run_in_subprocess
 from ..image.load import load_image
 from ..runtime.files import atomic_write
 
 # %% ../../nbs/75_bench/18_measure.ipynb #6591d99d
 def peak_mb() -> float | None:
-    "Peak memory of this process, MB; None if the system does not report it"
+    """Peak memory of this process, MB; None if the system does not report it."""
     try:
         import resource
     except ImportError:
@@ -47,7 +53,7 @@ def clocks(
     row: dict,  # receives `NAME_s`, wall time, and `NAME_cpu_s`, CPU time of all threads, seconds
     name: str,
 ) -> Iterator[None]:
-    "Measure wall time and CPU time"
+    """Measure wall time and CPU time."""
     wall, cpu = time.perf_counter(), time.process_time()
     yield
     row[f"{name}_s"] = round(time.perf_counter() - wall, 4)
@@ -67,7 +73,7 @@ FOR_DEVELOPERS = (
 def recorded_warnings(
     row: dict,  # receives the texts of warnings, if any, as `warnings`
 ) -> Iterator[None]:
-    "Record the warnings of an encoder or a decoder"
+    """Record the warnings of an encoder or a decoder."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         yield
@@ -78,7 +84,7 @@ def recorded_warnings(
 
 
 def plain_value(value: Any) -> str | bool | int | float | None:
-    "A value that JSON and a table can hold; None for anything else"
+    """A value that JSON and a table can hold; None for anything else."""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         value = value.item()
     return value if isinstance(value, (str, bool, int, float)) else None
@@ -87,7 +93,7 @@ def plain_value(value: Any) -> str | bool | int | float | None:
 def encoder_fields(
     data: bytes,  # result of an encoder
 ) -> dict:  # with `note`, `steps` and `stop`, if present
-    "The fields of a row that the encoder reports"
+    """The fields of a row that the encoder reports."""
     fit = getattr(data, "fit", None)
     found = dict(
         note=getattr(data, "note", None),
@@ -99,7 +105,7 @@ def encoder_fields(
 
 # %% ../../nbs/75_bench/18_measure.ipynb #27fcfbb6
 def own_encoder(spec: CodecSpec) -> Callable:
-    "The encoder of a codec of this package: a function of the image and of keyword arguments"
+    """The encoder of a codec of this package: a function of the image and of keyword arguments."""
     from implicit_compress.runtime.memory import keep_memory
 
     keep_memory()  # this process encodes one file and exits
@@ -115,7 +121,7 @@ def encode_task(
     task: Mapping[str, Any],  # of `tasks`
     out: str,  # path of the file to write
 ) -> dict:
-    "Encode the file of a task; returns times, memory and the fields of the encoder"
+    """Encode the file of a task; returns times, memory and the fields of the encoder."""
     spec, target, row = parse_codec(task["codec"]), target_in(task), {}
     with recorded_warnings(row):
         if spec.own:
@@ -134,7 +140,7 @@ def encode_task(
 
 
 def decoder_for(spec: CodecSpec, threads: int | None, channels: int | None) -> Callable:
-    "The decoder of a codec: a function of the bytes"
+    """The decoder of a codec: a function of the bytes."""
     if not spec.own:
         return partial(CODECS[spec.name].decompress, channels=channels)
     if isinstance(spec.method, Coin):
@@ -149,7 +155,7 @@ SMALLEST_LPIPS = 31  # pixels of the shorter side
 
 
 def quality_fields(y, x) -> dict:  # arrays of samples
-    "PSNR, MSE, MS-SSIM, and LPIPS if its weights are there"
+    """PSNR, MSE, MS-SSIM, and LPIPS if its weights are there."""
     from implicit_compress.image.metrics import Lpips, ms_ssim, mse, psnr
 
     out = dict(psnr_db=psnr(y, x), mse=mse(y, x), ms_ssim=ms_ssim(y, x))
@@ -163,7 +169,7 @@ def decode_task(
     task: Mapping[str, Any],  # of `tasks`
     out: str,  # path of its file
 ) -> dict:
-    "Decode the file of a task, and measure rate, quality and time"
+    """Decode the file of a task, and measure rate, quality and time."""
     spec, row = parse_codec(task["codec"]), {}
     data, x = Path(out).read_bytes(), load_image(task["image"])
     decode = decoder_for(spec, task["threads"], x.shape[2])
@@ -183,7 +189,7 @@ def decode_task(
 def multiplications(
     data: bytes,  # of an `.iic` file
 ) -> float | None:
-    "Multiply-accumulate operations of the networks per pixel; None for a file without networks"
+    """Multiply-accumulate operations of the networks per pixel; None for a file without networks."""
     from implicit_compress.bitstream.header import peek
 
     h = peek(data)
@@ -194,7 +200,7 @@ def multiplications(
 
 # %% ../../nbs/75_bench/18_measure.ipynb #5d8f8362
 def machine() -> str:
-    "CPU and Python version, in one line"
+    """CPU and Python version, in one line."""
     model, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
     if cpuinfo.exists():
         found = re.search(r"model name\s*: (.+)", cpuinfo.read_text())
@@ -205,7 +211,7 @@ def machine() -> str:
 def point_fields(
     task: Mapping[str, Any],  # of `tasks`
 ) -> dict:
-    "The fields of a row that identify the point"
+    """The fields of a row that identify the point."""
     target = " ".join(f"{k}={v:g}" for k, v in target_in(task).items())
     name = Path(task["image"]).name
     return dict(image=name, codec=task["codec"], target=target, threads=task["threads"])
@@ -216,7 +222,7 @@ def stored_row(
     retry: bool = False,  # measure again what failed
     timeout: float | None = None,  # current time limit of a process, seconds
 ) -> dict | None:
-    "The stored row, if it is valid: a failure until `retry`, a timeout until the limit is larger"
+    """The stored row, if it is valid: a failure until `retry`, a timeout until the limit is larger."""
     try:
         row = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -234,7 +240,7 @@ def measured_fields(
     timeout: float | None,
     **env: str,
 ) -> dict:
-    "Encode and decode in two processes; a failure gives the field `error`"
+    """Encode and decode in two processes; a failure gives the field `error`."""
     row = {}
     try:
         for name in ("encode_task", "decode_task"):
@@ -258,7 +264,7 @@ def measure(
     timeout: float | None = None,  # time limit of each of the two processes, seconds
     **env: str,  # environment variables of the processes
 ) -> dict:
-    "Measure one point, unless its row exists; a point that failed is a row with `error`"
+    """Measure one point, unless its row exists; a point that failed is a row with `error`."""
     source = source_hash(task)
     key = row_key(task, source)
     path, out = Path(folder) / "points" / f"{key}.json", Path(folder) / "files" / key

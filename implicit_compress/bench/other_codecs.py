@@ -14,8 +14,10 @@ from functools import partial
 from importlib import import_module
 from io import BytesIO
 from typing import Any, NamedTuple
+
 import numpy as np
 from PIL import Image, features
+
 from ..image.load import as_samples, load_image
 
 # %% ../../nbs/75_bench/08_other_codecs.ipynb #c0dec007
@@ -23,17 +25,17 @@ PLUGINS = {"pillow_jxl": "pillow-jxl-plugin", "pillow_heif": "pillow-heif"}  # m
 
 
 class CodecError(ValueError):
-    "The codec is not installed, or does not support the channels, bits or pixels of the image"
+    """The codec is not installed, or does not support the channels, bits or pixels of the image."""
 
 
 class TargetMissed(UserWarning):
-    "No file of the codec meets the target"
+    """No file of the codec meets the target."""
 
 
 def available(
     needs: str,  # a feature of Pillow, a plugin module, or ''
 ) -> bool:
-    "Is the feature or plugin installed?"
+    """Is the feature or plugin installed?"""
     if needs not in PLUGINS:
         return not needs or needs in features.get_supported()
     try:
@@ -48,13 +50,13 @@ def available(
 def as_image_samples(
     image: Any,  # a path, a file object, a Pillow image or an array
 ) -> np.ndarray:  # (h,w,c) samples
-    "Read the samples of an image"
+    """Read the samples of an image."""
     in_memory = hasattr(image, "shape") or isinstance(image, (list, tuple, Image.Image))
     return as_samples(image) if in_memory else load_image(image)
 
 # %% ../../nbs/75_bench/08_other_codecs.ipynb #c0dec010
 class Codec(NamedTuple):
-    "A codec with one quality parameter; without values for it, a lossless codec"
+    """A codec with one quality parameter; without values for it, a lossless codec."""
 
     name: str  # display name
     qualities: tuple  # values of the parameter, from the smallest file to the largest
@@ -68,7 +70,7 @@ class Codec(NamedTuple):
         self,
         x: np.ndarray,  # (h,w,c) samples
     ):
-        "Raise a `CodecError` if the codec is not installed or does not support the image"
+        """Raise a `CodecError` if the codec is not installed or does not support the image."""
         c = x.shape[2]
         depth = 8 * x.itemsize
         if c not in self.channels or depth not in self.depths:
@@ -81,7 +83,7 @@ class Codec(NamedTuple):
         self.check_installed()
 
     def check_installed(self):
-        "Raise a `CodecError` that says what to install"
+        """Raise a `CodecError` that says what to install."""
         if not available(self.needs):
             remedy = f"this Pillow was built without {self.needs}"
             if self.needs in PLUGINS:
@@ -93,7 +95,7 @@ class Codec(NamedTuple):
         x: np.ndarray,  # (h,w,c) samples
         quality: float | None = None,  # one of `qualities`
     ) -> bytes:
-        "Encode an image; `CodecError` where the codec does not support it"
+        """Encode an image; `CodecError` where the codec does not support it."""
         self.check(x)
         f = BytesIO()
         try:
@@ -111,7 +113,7 @@ class Codec(NamedTuple):
         data: bytes,  # of `encode` or `compress`
         channels: int | None = None,  # 1: the source was gray, return one channel
     ) -> np.ndarray:  # (h,w,c) samples
-        "Decode a file"
+        """Decode a file."""
         self.check_installed()
         y = load_image(BytesIO(data))
         return y[..., :1] if channels == 1 else y
@@ -123,7 +125,7 @@ class Codec(NamedTuple):
         psnr: float | None = None,
         quality: float | None = None,
     ) -> bytes:
-        "The best file within a rate, or the smallest file of a PSNR"
+        """The best file within a rate, or the smallest file of a PSNR."""
         x = as_image_samples(image)
         return self.encode(x, choose_quality(self, x, bpp, psnr, quality))
 
@@ -135,11 +137,11 @@ def search_quality(
     bpp: float | None = None,  # largest rate, bits per pixel
     psnr: float | None = None,  # or smallest PSNR, dB
 ) -> float | None:  # one of `qualities`; None if none meets the target
-    "The highest value within the rate, or the lowest that reaches the PSNR, by bisection"
+    """The highest value within the rate, or the lowest that reaches the PSNR, by bisection."""
     from implicit_compress.image.metrics import psnr as psnr_of
 
     def below(quality):
-        "Is the file within the rate, or below the PSNR?"
+        """Is the file within the rate, or below the PSNR?"""
         data = encode(quality)
         if bpp:
             return 8 * len(data) <= bpp * x.shape[0] * x.shape[1]
@@ -161,7 +163,7 @@ RATE_MARGINS = tuple(0.995**i for i in reversed(range(40)))  # of the target, fo
 
 
 def _one_target(codec, **targets):
-    "The name and value of the only target that is given"
+    """The name and value of the only target that is given."""
     given = {k: v for k, v in targets.items() if v is not None}
     if len(given) != 1:
         raise ValueError(f"{codec.name} needs one of bpp, psnr and quality")
@@ -185,7 +187,8 @@ def choose_quality(
 ) -> float | None:  # a value of the quality parameter; None for a lossless codec
     """The highest value within the rate, or the lowest that reaches the PSNR.
 
-    If there is none, the end of the range, with the warning `TargetMissed`."""
+    If there is none, the end of the range, with the warning `TargetMissed`.
+    """
     codec.check(x)
     if not codec.qualities:
         return None
@@ -202,7 +205,7 @@ def choose_quality(
 
 
 def _end_of_range(codec, x, bpp, psnr):
-    "The value nearest to a target that no value reaches, with a warning"
+    """The value nearest to a target that no value reaches, with a warning."""
     from implicit_compress.image.metrics import psnr as psnr_of
 
     if bpp is not None:

@@ -14,7 +14,7 @@ from typing import Any
 
 # %% ../../nbs/75_bench/26_plots.ipynb #b1070006
 def published() -> dict[str, dict]:  # system: dict of source, bpp, psnr_db
-    "Published curves of other systems on the 24 Kodak images, mean of PSNRs"
+    """Published curves of other systems on the 24 Kodak images, mean of PSNRs."""
     return json.loads((files("implicit_compress") / "published.json").read_text())
 
 # %% ../../nbs/75_bench/26_plots.ipynb #b1070009
@@ -34,7 +34,7 @@ def quality(
     points: list[dict],  # of a curve
     metric: str,  # 'psnr_db', 'psnr_of_mean_mse_db', 'ms_ssim' or 'lpips'
 ) -> list[float]:  # MS-SSIM in dB, other metrics unchanged
-    "Values of the vertical axis"
+    """Values of the vertical axis."""
     values = [p[metric] for p in points]
     if metric == "ms_ssim":
         return [-10 * math.log10(max(1 - v, SMALLEST_LOSS)) for v in values]
@@ -45,7 +45,7 @@ RATE_TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)  # bits per pixel
 
 
 def _plot_codecs(ax, found, metric, across, ours):
-    "One line for each codec that has both values"
+    """One line for each codec that has both values."""
     for name, points in found.items():
         points = [p for p in points if metric in p and across in p]
         if not points:
@@ -69,7 +69,7 @@ def plot_curves(
     ax: Any = None,  # axes to plot into; None: a new figure
     across: str = "bpp",  # the horizontal axis: 'bpp', 'encode_s' or 'decode_s'
 ):  # the axes
-    "Plot quality over rate or over time"
+    """Plot quality over rate or over time."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import ScalarFormatter
 

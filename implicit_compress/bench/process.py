@@ -29,7 +29,7 @@ def child(
     function: str,  # 'module:function'
     *args: str,  # JSON
 ) -> None:
-    "Entry point of the new process: its last line is the result or the error, as JSON"
+    """Entry point of the new process: its last line is the result or the error, as JSON."""
     try:
         module, _, name = function.partition(":")
         call = getattr(importlib.import_module(module), name)
@@ -45,15 +45,15 @@ def child(
 
 
 class Stopped(Exception):
-    "The process was ended by this module, without a result"
+    """The process was ended by this module, without a result."""
 
 
 class ProcessFailed(RuntimeError):
-    "The process raised an error, was killed, or ended without a result"
+    """The process raised an error, was killed, or ended without a result."""
 
 
 class TimedOut(ProcessFailed):
-    "The process exceeded its time limit"
+    """The process exceeded its time limit."""
 
 
 RUNNING: set[subprocess.Popen] = set()  # child processes of this process
@@ -62,7 +62,7 @@ RUNNING: set[subprocess.Popen] = set()  # child processes of this process
 def kill(
     p: subprocess.Popen,  # started in a new session
 ) -> None:
-    "Kill a process and its children"
+    """Kill a process and its children."""
     try:
         os.killpg(p.pid, signal.SIGKILL) if hasattr(os, "killpg") else p.kill()
     except ProcessLookupError:
@@ -70,7 +70,7 @@ def kill(
 
 
 def kill_running() -> None:
-    "Kill one of the child processes of this process"
+    """Kill one of the child processes of this process."""
     kill(RUNNING.pop())
 
 
@@ -78,7 +78,7 @@ def exit_reason(
     code: int,  # of the process
     errors: str,  # its standard error
 ) -> str:
-    "The reason why there is no result"
+    """The reason why there is no result."""
     if code < 0:
         known = -code in {*signal.Signals}
         name = signal.Signals(-code).name if known else f"signal {-code}"
@@ -91,7 +91,7 @@ def exit_reason(
 def last_json(
     output: str,  # standard output of `child`
 ) -> dict:
-    "The JSON of the last line; {} if there is none"
+    """The JSON of the last line; {} if there is none."""
     try:
         return json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
@@ -113,7 +113,7 @@ def run_in_subprocess(
     timeout: float | None = None,  # seconds after which it is killed; None: never
     **env: str,  # further environment variables
 ) -> Any:
-    "Call a function in a new process, which ends with this one; raises `ProcessFailed`"
+    """Call a function in a new process, which ends with this one; raises `ProcessFailed`."""
     command = [sys.executable, "-c", CHILD, function, *map(json.dumps, args)]
     env = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | env
     pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 from typing import Any
+
 from .bd import BD_NOTE, available_bd_rates, bd_table
 from .curves import common_images, curves
 from .plots import plot_curves
@@ -20,7 +21,7 @@ from ..runtime.files import atomic_write
 def cell_text(
     value: Any,
 ) -> str:
-    "A value as text; floats are percentages"
+    """A value as text; floats are percentages."""
     if value is None:
         return ""
     return f"{value:+.1f} %" if isinstance(value, float) else str(value)
@@ -29,7 +30,7 @@ def cell_text(
 def markdown(
     rows: list[dict],  # with the same names
 ) -> str:
-    "A table in Markdown"
+    """A table in Markdown."""
     keys = list(rows[0])
     lines = [keys, *([cell_text(r[k]) for k in keys] for r in rows)]
     text = ["| " + " | ".join(line) + " |" for line in lines]
@@ -40,7 +41,7 @@ def markdown(
 def html(
     rows: list[dict],  # with the same names
 ) -> str:
-    "A table in HTML"
+    """A table in HTML."""
 
     def line(tag, values):
         return "<tr>" + "".join(f"<{tag}>{escape(v)}</{tag}>" for v in values) + "</tr>"
@@ -63,7 +64,7 @@ def write_plots(
     thick: Iterable[str],  # names of curves with thick lines
     others: dict | None = None,  # of `published`, dotted in the plot of PSNR
 ) -> list[Path]:
-    "Write plots of all available metrics"
+    """Write plots of all available metrics."""
     from matplotlib.figure import Figure
 
     found = curves(rows)
@@ -87,7 +88,7 @@ OURS = ("siren", "pyramid")  # prefixes of the names of curves with thick lines
 
 
 def _write_bd_rates(rows, folder, anchors, others):
-    "Write the BD-rates as Markdown, HTML and TSV, if something can be compared"
+    """Write the BD-rates as Markdown, HTML and TSV, if something can be compared."""
     rates = available_bd_rates(rows, anchors, others)
     if not rates:
         return []
@@ -109,7 +110,7 @@ def write_report(
     ours: Iterable[str] = OURS,
     others: dict | None = None,  # of `published`
 ) -> list[Path]:
-    "Write the table, the plots and the BD-rates of all points that did not fail"
+    """Write the table, the plots and the BD-rates of all points that did not fail."""
     folder = Path(folder)
     table = folder / "table.tsv"
     write_rows(rows, table)

@@ -8,6 +8,7 @@ __all__ = ['TEXT_COLUMNS', 'write_rows', 'cell_value', 'read_rows']
 # %% ../../nbs/75_bench/22_rows.ipynb #70b50002
 from pathlib import Path
 from typing import Any
+
 from .sweep import folder_rows
 from ..runtime.files import atomic_write
 
@@ -29,7 +30,7 @@ TEXT_COLUMNS = (
 
 
 def _cell_text(value: Any) -> str:
-    "A value as text without tabs or line breaks; floats with six digits"
+    """A value as text without tabs or line breaks; floats with six digits."""
     if value is None:
         return ""
     return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
@@ -40,7 +41,7 @@ def write_rows(
     path: str | Path,  # of the TSV
     *heading: str,  # comment lines at the top
 ):
-    "Write rows as a TSV, with one column for every key"
+    """Write rows as a TSV, with one column for every key."""
     keys = list(dict.fromkeys(k for r in rows for k in r))
     lines = [f"# {h}" for h in heading]
     lines.append("\t".join(keys))
@@ -52,7 +53,7 @@ def cell_value(
     name: str,  # of the column
     text: str,
 ) -> int | float | bool | str:
-    "Parse a cell of a TSV"
+    """Parse a cell of a TSV."""
     if name in TEXT_COLUMNS:
         return text
     for kind in (int, float):
@@ -66,7 +67,7 @@ def cell_value(
 def read_rows(
     path: str | Path,  # of the TSV, or the results folder of a sweep
 ) -> list[dict]:  # numbers converted, empty cells omitted
-    "Read rows from a TSV, or from a folder by `folder_rows`; `ValueError` if it has none"
+    """Read rows from a TSV, or from a folder by `folder_rows`; `ValueError` if it has none."""
     if Path(path).is_dir():
         if not (rows := folder_rows(path)):
             raise ValueError(

@@ -15,12 +15,12 @@ from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
+
 from tqdm.auto import tqdm
+
 from .codecs import tasks
-from .measure import measure
-from .measure import point_fields
-from .process import RUNNING
-from .process import kill_running
+from .measure import measure, point_fields
+from .process import RUNNING, kill_running
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #0f27cdc2
 REUSED = "reused.jsonl"  # in the results folder: times at which rows were reused
@@ -30,7 +30,7 @@ def note_reuse(
     folder: str | Path,  # of results
     rows: Iterable[dict],  # reused rows
 ) -> None:
-    "Record that these rows belong to the newest sweep"
+    """Record that these rows belong to the newest sweep."""
     keys = [r["file"] for r in rows if "file" in r]
     if keys:
         line = json.dumps(dict(at=round(time.time(), 3), keys=keys)) + "\n"
@@ -39,7 +39,7 @@ def note_reuse(
 
 
 def read_json(text: str) -> Any:
-    "Parse JSON; None if it is damaged: an interrupted write may leave an incomplete line"
+    """Parse JSON; None if it is damaged: an interrupted write may leave an incomplete line."""
     try:
         return json.loads(text)
     except ValueError:
@@ -49,21 +49,21 @@ def read_json(text: str) -> Any:
 def reuse_times(
     folder: str | Path,  # of results
 ) -> dict[str, float]:  # key of a row: time
-    "When rows were reused"
+    """When rows were reused."""
     path = Path(folder) / REUSED
     notes = map(read_json, path.read_text().splitlines()) if path.exists() else ()
     return {key: note["at"] for note in notes if note for key in note["keys"]}
 
 
 def target_value(row: Mapping[str, Any]) -> float:
-    "The number in the target of a row; 0 for a lossless codec"
+    """The number in the target of a row; 0 for a lossless codec."""
     return float(row["target"].partition("=")[2] or 0)
 
 
 def folder_rows(
     folder: str | Path,  # of results
 ) -> list[dict]:  # by codec and target
-    "The rows of every image for the source and the codec versions that were measured last"
+    """The rows of every image for the source and the codec versions that were measured last."""
     paths = sorted((Path(folder) / "points").glob("*.json"))
     rows = [row for p in paths if (row := read_json(p.read_text())) is not None]
     reused = reuse_times(folder)
@@ -79,7 +79,7 @@ def folder_rows(
 
 # %% ../../nbs/75_bench/20_sweep.ipynb #5e4ba963
 def cores() -> int:
-    "Number of cores that this process may use"
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -114,7 +114,7 @@ def run_all(
 def on_devices(
     devices: Sequence[int],  # indices of CUDA devices
 ) -> Callable:  # as `measure`
-    "`measure` with one task at a time on each device"
+    """`measure` with one task at a time on each device."""
     free: SimpleQueue = SimpleQueue()
     for d in devices:
         free.put(d)
@@ -142,7 +142,7 @@ def sweep(
     progress: bool = True,  # show a progress bar?
     timeout: float | None = None,  # time limit of each of the two processes of a point, seconds
 ) -> list[dict]:  # rows in the order of `tasks`; a point that failed has `error`
-    "Measure every image with every codec at every point"
+    """Measure every image with every codec at every point."""
     paths = list(images.values() if isinstance(images, dict) else images)
     workers = len(devices) or workers
     todo = tasks(paths, codecs, points, threads or max(1, cores() // workers))
@@ -169,7 +169,7 @@ def dask_executor(
     where: str,  # 'local', 'local:4' (processes), or a scheduler such as 'tcp://host:8786'
     workers: int | None = None,  # of 'local'; None: one per core
 ) -> Executor:
-    "An executor on dask workers, each of which runs one task at a time"
+    """An executor on dask workers, each of which runs one task at a time."""
     try:
         from distributed import Client, LocalCluster
     except ImportError:

@@ -9,8 +9,10 @@ __all__ = ['LINES', 'TEXT_SIZES', 'ALPHABETS', 'FACES', 'BUTTONS', 'CODE', 'COMM
 # %% ../../nbs/75_bench/00_synthetic.ipynb #5e7a0002
 from pathlib import Path
 from typing import Any
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
 from ..image.samples import to_samples
 
 # %% ../../nbs/75_bench/00_synthetic.ipynb #5e7a0006
@@ -28,7 +30,7 @@ def font(
     size: int,  # in pixels
     face: str = "DejaVuSans",  # file name, without suffix, of a font that matplotlib ships
 ) -> ImageFont.FreeTypeFont:
-    "A font with the basic layout engine"
+    """A font with the basic layout engine."""
     import matplotlib
 
     path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{face}.ttf"
@@ -43,7 +45,7 @@ def _render_table(
     h: int,  # height of the page in pixels
     w: int,  # its width
 ):
-    "Render a ruled table of three rows and four columns into the lower left"
+    """Render a ruled table of three rows and four columns into the lower left."""
     top = h - 96
     left = 18
     pitch = 24
@@ -63,7 +65,7 @@ def text_page(
     h: int = 480,  # height in pixels
     w: int = 640,  # width in pixels
 ) -> np.ndarray:  # (h,w,1) uint8
-    "Render a page in three scripts and several sizes, with a table and a figure"
+    """Render a page in three scripts and several sizes, with a table and a figure."""
     image = Image.new("L", (w, h), 255)
     d = ImageDraw.Draw(image)
     y = 14
@@ -97,7 +99,7 @@ def alphabets(
     h: int = 600,  # height in pixels
     w: int = 800,  # width in pixels
 ) -> np.ndarray:  # (h,w,1) uint8
-    "Latin, Greek, Cyrillic, Armenian and Georgian letters, formulas and boxes, in three sizes"
+    """Latin, Greek, Cyrillic, Armenian and Georgian letters, formulas and boxes, in three sizes."""
     image = Image.new("L", (w, h), 255)
     y = 12
     for size, face in FACES:
@@ -115,7 +117,7 @@ def screenshot(
     h: int = 360,  # height in pixels
     w: int = 480,  # width in pixels
 ) -> np.ndarray:  # (h,w,3) uint8
-    "Render a window with text, buttons and constant colors"
+    """Render a window with text, buttons and constant colors."""
     image = Image.new("RGB", (w, h), (238, 240, 244))
     d = ImageDraw.Draw(image)
     d.rectangle((0, 0, w, 28), (45, 84, 160))
@@ -164,7 +166,7 @@ BACKGROUND = (30, 32, 40)
 def _line_color(
     line: str,  # of source code
 ) -> tuple[int, int, int]:
-    "Color of a line after its keyword"
+    """Color of a line after its keyword."""
     if line[:1] == "#":
         return COMMENT
     return STRING if '"' in line else PLAIN
@@ -174,7 +176,7 @@ def editor(
     h: int = 480,  # height in pixels
     w: int = 640,  # width in pixels
 ) -> np.ndarray:  # (h,w,3) uint8
-    "Render source code, light on dark, in four colors"
+    """Render source code, light on dark, in four colors."""
     image = Image.new("RGB", (w, h), BACKGROUND)
     d = ImageDraw.Draw(image)
     mono = font(14, "DejaVuSansMono")
@@ -196,7 +198,7 @@ def fax(
     h: int = 560,  # height in pixels
     w: int = 640,  # width in pixels
 ) -> np.ndarray:  # (h,w,1) uint8, 0 or 255
-    "Render a page of two values"
+    """Render a page of two values."""
     return np.where(text_page(h, w) > 127, np.uint8(255), np.uint8(0))
 
 
@@ -207,7 +209,7 @@ def scan(
     slant: float = 1.3,  # degrees
     seed: int = 0,  # of the noise
 ) -> np.ndarray:  # (h,w,3) uint8
-    "Render a scanned page: slant, blur, tint, uneven light, noise"
+    """Render a scanned page: slant, blur, tint, uneven light, noise."""
     page: Any = Image.fromarray(text_page(h, w)[..., 0])
     page = page.rotate(slant, Image.Resampling.BICUBIC, fillcolor=255)
     page = page.filter(ImageFilter.GaussianBlur(0.6))

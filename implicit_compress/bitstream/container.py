@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
+
 from .fields import MAGIC, METHODS, TAIL, table
 from .header import Header, as_bytes, parse_header, spans
 from .limits import Limits
@@ -24,7 +25,7 @@ from implicit_compress.runtime.errors import (
 
 # %% ../../nbs/30_bitstream/10_container.ipynb #59101892
 def _check_fields(header, alpha):
-    "Raise an error for a header without the fields of its method"
+    """Raise an error for a header without the fields of its method."""
     if header.method not in METHODS:
         raise UnsupportedError(f"method {header.method!r} is not one of {list(METHODS)}")
     known = {f.name for f in METHODS[header.method]}
@@ -44,7 +45,7 @@ def assemble(
     chunks: dict,  # of `write_extras`
     alpha: bytes | None = None,  # the field of that name
 ) -> bytes:  # the file
-    "Write the fields in order, and the checksum; an error for fields that do not fit the method"
+    """Write the fields in order, and the checksum; an error for fields that do not fit the method."""
     _check_fields(header, alpha)
     extras = write_extras(chunks) or None
     v = header.values(models=models, payload=payload, extras=extras, alpha=alpha)
@@ -58,7 +59,7 @@ def pack_extra(
     name: str,  # in `EXTRA`
     value: bytes,  # uncompressed
 ) -> bytes:  # zlib stream
-    "Compress a metadata field; a `LimitError` above the default limit of a decoder"
+    """Compress a metadata field; a `LimitError` above the default limit of a decoder."""
     limit = getattr(Limits, name)
     if len(value) > limit:
         raise LimitError(f"{name}: {len(value)} bytes, at most {limit}: leave it out")
@@ -74,7 +75,7 @@ def pack(
     xmp: bytes | None = None,  # XMP, uncompressed
     alpha: bytes | None = None,  # the field of that name, if `header.alpha`
 ) -> bytes:  # the file
-    "Write a file"
+    """Write a file."""
     given = dict(icc=icc, exif=exif, xmp=xmp)
     chunks = {EXTRA[name]: pack_extra(name, v) for name, v in given.items() if v}
     return assemble(header, models, payload, chunks, alpha)
@@ -82,7 +83,7 @@ def pack(
 # %% ../../nbs/30_bitstream/10_container.ipynb #460bd253
 @dataclass(frozen=True)
 class Contents:
-    "Contents of a file; metadata is inflated on access, within the limits"
+    """Contents of a file; metadata is inflated on access, within the limits."""
 
     header: Header
     models: bytes  # probability models of the symbols
@@ -93,29 +94,29 @@ class Contents:
 
     @property
     def coded(self) -> tuple:  # (Header, models, payload)
-        "Input of the decoder of the method"
+        """Input of the decoder of the method."""
         return self.header.coded, self.models, self.payload
 
     @property
     def icc(self) -> bytes | None:
-        "Color profile"
+        """Color profile."""
         return self.extra("icc")
 
     @property
     def exif(self) -> bytes | None:
-        "EXIF"
+        """EXIF."""
         return self.extra("exif")
 
     @property
     def xmp(self) -> bytes | None:
-        "XMP"
+        """XMP."""
         return self.extra("xmp")
 
     def extra(
         self,
         name: str,  # in `EXTRA`
     ) -> bytes | None:
-        "Inflate a metadata field; an `IicError` if it is damaged or too large"
+        """Inflate a metadata field; an `IicError` if it is damaged or too large."""
         data = self.extras.get(EXTRA[name])
         return None if data is None else inflate(data, getattr(self.limits or Limits, name), name)
 
@@ -125,7 +126,7 @@ def unpack(
     limits: Limits = Limits(),  # limits of the decoder
     partial: bool = False,  # may the file be truncated? Then the checksum is not verified
 ) -> Contents:
-    "Parse a file and validate all its bytes; an `IicError` for anything wrong"
+    """Parse a file and validate all its bytes; an `IicError` for anything wrong."""
     data = as_bytes(data)
     found = spans(data, partial=partial)
     end = found[-1][3] + 4
@@ -146,7 +147,7 @@ def unpack(
 def ledger(
     data,  # the bytes of a file
 ) -> dict:  # name to number of bytes; the values sum to the length of the file
-    "Number of bytes of each part of a file"
+    """Number of bytes of each part of a file."""
     out = {"header": len(MAGIC)}
     names = {kind: name for name, kind in EXTRA.items()}
     for f, value, a, b in spans(data):
@@ -162,7 +163,7 @@ def ledger(
 
 # %% ../../nbs/30_bitstream/10_container.ipynb #deb54dbc
 def _replace_extras(chunks, **fields):
-    "Replace metadata fields in place: None keeps the present one, empty bytes remove it"
+    """Replace metadata fields in place: None keeps the present one, empty bytes remove it."""
     for name, value in fields.items():
         if value is None:
             continue
@@ -178,7 +179,7 @@ def attach(
     xmp: bytes | None = None,  # XMP, uncompressed
     alpha: bytes | None = None,  # the field of that name: the file gets one more channel
 ) -> bytes:  # the same file with the given fields
-    "Add fields to a finished file. None keeps the present field, `b''` removes a metadata field"
+    """Add fields to a finished file. None keeps the present field, `b''` removes a metadata field."""
     found = spans(data)
     header = parse_header(found)
     v = {f.name: value for f, value, *_ in found}
@@ -198,7 +199,7 @@ def attach(
 def side_bytes(
     **fields,  # of `attach`
 ) -> int:
-    "Number of bytes that `attach` adds to a file without such fields"
+    """Number of bytes that `attach` adds to a file without such fields."""
     alpha = fields.pop("alpha", None)
     plane = b"" if alpha is None else varint(len(alpha)) + alpha
     chunks = write_extras({EXTRA[name]: pack_extra(name, v) for name, v in fields.items() if v})

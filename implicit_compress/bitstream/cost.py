@@ -15,14 +15,16 @@ __all__ = ['PER_PRODUCT', 'PER_SINE', 'PER_RENDERED_PIXEL', 'PER_WEIGHT', 'BYTES
 # %% ../../nbs/30_bitstream/03_cost.ipynb #dcec96fa
 from math import isqrt
 from typing import NamedTuple
+
 import pywt
+
 from .header import Header
 from ..entropy.integers import read_varint
 from ..transform.wavelet import WAVELETS
 
 # %% ../../nbs/30_bitstream/03_cost.ipynb #865a1b90
 class Cost(NamedTuple):
-    "Estimated cost of decoding a file"
+    """Estimated cost of decoding a file."""
 
     pixels: int  # of the largest rendered image
     weights: int  # parameters of all networks
@@ -33,7 +35,7 @@ class Cost(NamedTuple):
 def total_cost(
     costs: list,  # of `Cost`
 ) -> Cost:
-    "Cost of files decoded one after another; images of nested files are counted in the outer file"
+    """Cost of files decoded one after another; images of nested files are counted in the outer file."""
     pixels, weights, operations, memory = zip(*costs)
     return Cost(max(pixels), sum(weights), sum(operations), max(memory))
 
@@ -60,7 +62,7 @@ def siren_cost(
     pixels: int | None = None,  # rendered pixels; None: each once
     coder_bytes: int = 0,  # of the payload
 ) -> Cost:
-    "Cost of a sine network: decode its weights, expand shared weights, render every pixel"
+    """Cost of a sine network: decode its weights, expand shared weights, render every pixel."""
     width = h.args["hidden"]
     depth = h.args["layers"]
     weights = h.weights
@@ -101,7 +103,7 @@ BYTES_OF_PACKED = 4  # memory per byte of decompressed samples
 def lossless_cost(
     h: Header,  # of method lossless
 ) -> Cost:
-    "Cost of a lossless file: predict every sample from its neighbors, or decompress the samples"
+    """Cost of a lossless file: predict every sample from its neighbors, or decompress the samples."""
     pixels = h.height * h.width
     c = h.channels
     if "coder" in h.args:
@@ -129,7 +131,7 @@ PER_LOW = 600.0  # per coefficient of the lowest band
 def filter_length(
     name: bytes,  # of a wavelet
 ) -> int:
-    "Number of taps of a wavelet of PyWavelets; 0 for an unknown name, which the decoder refuses"
+    """Number of taps of a wavelet of PyWavelets; 0 for an unknown name, which the decoder refuses."""
     text = name.decode("ascii", "replace")
     return pywt.Wavelet(text).rec_len if text in WAVELETS and text != "9/7" else 0
 
@@ -137,12 +139,12 @@ def filter_length(
 def sparse_wavelet(
     header: bytes,  # the field `sparse`
 ) -> bytes:
-    "The name of the wavelet of coefficients"
+    """The name of the wavelet of coefficients."""
     return header[read_varint(header, 1, "step of the coefficients")[1] + 2 :]
 
 
 def _coefficients_work(h):
-    "Operations of decoding and transforming the coefficients"
+    """Operations of decoding and transforming the coefficients."""
     samples = h.height * h.width * h.planes
     work = PER_COEFFICIENT * samples
     name = sparse_wavelet(h.args["sparse"])
@@ -156,7 +158,7 @@ def _coefficients_work(h):
 def hybrid_cost(
     h: Header,  # of method hybrid
 ) -> Cost:
-    "Cost of combining low-pass band, details and coefficients, without the networks"
+    """Cost of combining low-pass band, details and coefficients, without the networks."""
     a = h.args
     c = h.planes
     pixels = h.height * h.width
@@ -182,7 +184,7 @@ MAX_FEATURES = 7  # scales that are features of the pixel network
 
 
 def _latent_products(h):
-    "(products per latent, products per pixel)"
+    """(products per latent, products per pixel)."""
     a = h.args
     c = h.planes
     features = min(MAX_FEATURES, a["levels"]) - a["first"] + 1
@@ -194,7 +196,7 @@ def _latent_products(h):
 def latent_cost(
     h: Header,  # of method latent
 ) -> Cost:
-    "Cost of decoding the latents of all scales and rendering every pixel"
+    """Cost of decoding the latents of all scales and rendering every pixel."""
     a = h.args
     pixels = h.height * h.width
     scales = range(a["first"], max(a["first"] + 1, a["levels"]))
@@ -222,7 +224,7 @@ def own_cost(
     pixels: int | None = None,  # rendered pixels, of method siren; None: each once
     payload_bytes: int = 0,  # length of the payload
 ) -> Cost:
-    "Cost of a file without nested files"
+    """Cost of a file without nested files."""
     if h.method == "siren":
         c = siren_cost(h, pixels, payload_bytes)
     else:

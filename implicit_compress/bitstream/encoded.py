@@ -10,7 +10,9 @@ import math
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
+
 import numpy as np
+
 from .container import ledger
 
 # %% ../../nbs/30_bitstream/60_encoded.ipynb #682cfd35
@@ -19,7 +21,7 @@ HISTORY_ROWS = 128  # largest number of rows of `FitRecord.history`: about 2 kB
 
 @dataclass(eq=False)
 class FitRecord:
-    "Record of a fit: scalars and a short history, a few kB"
+    """Record of a fit: scalars and a short history, a few kB."""
 
     stop: str | None = None  # stop reason: steps, seconds, psnr, interrupted
     step: int = 0  # steps taken
@@ -34,7 +36,7 @@ class FitRecord:
         cls,
         fit: Any,  # any object with some of these attributes
     ) -> "FitRecord":
-        "Make the record of a fit"
+        """Make the record of a fit."""
         rows = np.asarray(getattr(fit, "history", ()), np.float32).reshape(-1, 4)
         kept = np.linspace(0, len(rows) - 1, min(HISTORY_ROWS, len(rows))).round().astype(int)
         step = getattr(fit, "step", 0)
@@ -69,7 +71,7 @@ OTHER_PART = "#aec7e8"  # color of any other part
 
 
 class Encoded(bytes):
-    "The bytes of an `.iic` file, with quality, size and time of its encoding"
+    """The bytes of an `.iic` file, with quality, size and time of its encoding."""
 
     # of the decoded color samples where alpha is above 0, dB; infinite if lossless
     psnr: float | None = None
@@ -87,12 +89,12 @@ class Encoded(bytes):
 
     @property
     def mse(self) -> float:  # on [0,1], of rounded samples
-        "Mean squared error that corresponds to `psnr`"
+        """Mean squared error that corresponds to `psnr`."""
         return 10 ** (-self.psnr / 10)
 
     @property
     def summary(self) -> str:
-        "Size, quality and time in one line"
+        """Size, quality and time in one line."""
         quality = "lossless" if self.psnr == math.inf else f"{self.psnr:.2f} dB"
         note = f"; {self.note}" if self.note else ""
         return f"{self.bpp:.3f} bpp, {quality}, {self.seconds:.1f} s{note}"

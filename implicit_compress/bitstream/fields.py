@@ -9,6 +9,7 @@ __all__ = ['MAGIC', 'VERSION', 'MAX_SIDE', 'MAX_FILE', 'EXTRAS', 'TILES', 'BASE'
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #7994bd11
 from typing import NamedTuple
+
 from ..entropy.integers import read_varint, varint
 from implicit_compress.runtime.errors import (
     DamagedError,
@@ -19,7 +20,7 @@ from implicit_compress.runtime.errors import (
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #cefb3fea
 class Field(NamedTuple):
-    "One field of the format"
+    """One field of the format."""
 
     name: str  # field name
     kind: str  # 'u8', 'varint', 'bytes' (a varint length before them) or 'choice' (one byte)
@@ -30,7 +31,7 @@ class Field(NamedTuple):
     flag: int = 0  # the bit of the flags that marks its presence; 0: always present
 
     def write(self, value) -> bytes:
-        "Encode `value`; an `IicError` if it is out of range"
+        """Encode `value`; an `IicError` if it is out of range."""
         if self.kind == "choice":
             if value not in self.codes:
                 raise UnsupportedError(f"{self.name} {value} is not one of {list(self.codes)}")
@@ -43,7 +44,7 @@ class Field(NamedTuple):
         return varint(len(value)) + bytes(value)
 
     def read(self, data: bytes, at: int) -> tuple:  # (value, offset after it)
-        "Decode the value at offset `at`; its range is checked later"
+        """Decode the value at offset `at`; its range is checked later."""
         if self.kind == "varint":
             return read_varint(data, at, self.name)
         if self.kind == "bytes":
@@ -69,7 +70,7 @@ class Field(NamedTuple):
         return bytes(data[at : at + n]), at + n
 
     def check(self, value):
-        "Raise an `IicError` for a value out of range"
+        """Raise an `IicError` for a value out of range."""
         if self.kind == "choice":
             return
         size = len(value) if self.kind == "bytes" else value
@@ -255,7 +256,7 @@ def table(
     method: str,  # key of `METHODS`
     flags: int = 0,  # bits of the optional fields
 ) -> tuple:  # of `Field`, in file order, between magic and checksum
-    "List all fields of a file"
+    """List all fields of a file."""
     return tuple(f for f in HEAD + METHODS[method] + TAIL if f.flag & flags == f.flag)
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #be92ab9a
@@ -263,7 +264,7 @@ def check_flags(
     method: str,  # key of `METHODS`
     flags: int,
 ):
-    "Raise an `UnsupportedError` for a flag that marks no field of the method"
+    """Raise an `UnsupportedError` for a flag that marks no field of the method."""
     known = 0
     for f in METHODS[method] + TAIL:
         known |= f.flag

@@ -8,6 +8,7 @@ __all__ = ['count_weights', 'Header', 'as_bytes', 'spans', 'parse_header', 'peek
 # %% ../../nbs/30_bitstream/02_header.ipynb #02bafa66
 from dataclasses import dataclass, field, replace
 from html import escape
+
 from implicit_compress.bitstream.fields import (
     ALPHA,
     HEAD,
@@ -28,12 +29,12 @@ def count_weights(
     depth: int,  # hidden layers, at least 1
     channels: int = 3,  # outputs, 1..4
 ) -> int:  # weights and biases
-    "Number of weights and biases of a network with inputs (row, col)"
+    """Number of weights and biases of a network with inputs (row, col)."""
     return 3 * width + (depth - 1) * (width + 1) * width + (width + 1) * channels
 
 # %% ../../nbs/30_bitstream/02_header.ipynb #43bf35e8
 def _shown(value):
-    "A value of a field as text for a table"
+    """A value of a field as text for a table."""
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, tuple):
@@ -43,7 +44,7 @@ def _shown(value):
 
 @dataclass(frozen=True)
 class Header:
-    "Header: the parameters the decoder needs before it reads the payload"
+    """Header: the parameters the decoder needs before it reads the payload."""
 
     height: int  # pixels
     width: int  # pixels
@@ -55,22 +56,22 @@ class Header:
 
     @property
     def planes(self) -> int:
-        "Channels that the method codes"
+        """Channels that the method codes."""
         return self.channels - self.alpha
 
     @property
     def coded(self) -> "Header":
-        "Header for the decoder of the method: without a separate alpha plane"
+        """Header for the decoder of the method: without a separate alpha plane."""
         return replace(self, channels=self.planes, alpha=False)
 
     @property
     def tiles(self) -> int:
-        "Number of networks"
+        """Number of networks."""
         return len(self.args.get("tiles", b"")) + 1
 
     @property
     def boxes(self) -> list | None:  # of (top, left, bottom, right) in pixels
-        "The tile of each network; None for an image without tiles"
+        """The tile of each network; None for an image without tiles."""
         if self.tiles == 1:
             return None
         try:
@@ -80,13 +81,13 @@ class Header:
 
     @property
     def weights(self) -> int:
-        "Number of parameters of all networks, without those of nested files"
+        """Number of parameters of all networks, without those of nested files."""
         if self.method != "siren":
             return 0
         return self.tiles * count_weights(self.args["hidden"], self.args["layers"], self.planes)
 
     def values(self, **more) -> dict:
-        "Every field of the header by name"
+        """Every field of the header by name."""
         return dict(
             version=VERSION,
             method=self.method,
@@ -107,14 +108,14 @@ class Header:
 def as_bytes(
     data,  # bytes, bytearray or memoryview
 ) -> bytes:
-    "Convert `data` to bytes; an `IicError` for numbers and text"
+    """Convert `data` to bytes; an `IicError` for numbers and text."""
     if not isinstance(data, (bytes, bytearray, memoryview)):
         raise IicError(f"give the bytes of a file, not {type(data).__name__}")
     return bytes(data)
 
 
 def _read_fields(data, at, fields, partial=False):
-    "List of (Field, value, first byte, byte after); a partial payload is what there is of it"
+    """List of (Field, value, first byte, byte after); a partial payload is what there is of it."""
     out = []
     for f in fields:
         try:
@@ -134,7 +135,7 @@ def spans(
     payload: bool = True,  # False: stop after the header
     partial: bool = False,  # may the bytes end inside the payload?
 ) -> list:  # of (Field, value, first byte, byte after)
-    "Offsets and values of all fields; an `IicError` for bytes without this structure"
+    """Offsets and values of all fields; an `IicError` for bytes without this structure."""
     data = as_bytes(data)
     if not data.startswith(MAGIC[: len(data)]):
         raise NotIicError(f"not an .iic file: it begins with {data[:4]!r}")
@@ -151,7 +152,7 @@ def spans(
 def parse_header(
     found: list,  # of `spans`
 ) -> Header:
-    "Build the header from its fields; an `IicError` for a value out of range"
+    """Build the header from its fields; an `IicError` for a value out of range."""
     v = {f.name: value for f, value, *_ in found}
     for f, value, *_ in found:
         f.check(value)
@@ -168,5 +169,5 @@ def parse_header(
 def peek(
     data,  # at least the beginning of a file
 ) -> Header:
-    "Read the header alone, without checking checksum or limits"
+    """Read the header alone, without checking checksum or limits."""
     return parse_header(spans(data, payload=False))

@@ -7,6 +7,7 @@ __all__ = ['NESTED', 'detail_files', 'nested_files', 'cost_of', 'Limits']
 
 # %% ../../nbs/30_bitstream/04_limits.ipynb #a62a5920
 from dataclasses import dataclass
+
 from .cost import Cost, own_cost, total_cost
 from .header import Header, parse_header, peek, spans
 from ..entropy.integers import check_end, read_varint
@@ -23,7 +24,7 @@ def detail_files(
     data: bytes,  # the field `details` of a file of method hybrid
     levels: int,  # of that file: the number of files in the field
 ) -> list:  # of (shift code, bytes of a file), coarse to fine
-    "Split the field `details` into files; an `IicError` for invalid bytes"
+    """Split the field `details` into files; an `IicError` for invalid bytes."""
     out = []
     at = 0
     for level in range(levels, 0, -1):
@@ -44,7 +45,7 @@ def detail_files(
 def nested_files(
     h: Header,
 ) -> list:  # of (field, bytes of a file)
-    "Files directly nested in a file; a `DamagedError` for methods not allowed there"
+    """Files directly nested in a file; a `DamagedError` for methods not allowed there."""
     out = []
     for name, methods in NESTED.get(h.method, {}).items():
         if name not in h.args:
@@ -66,7 +67,7 @@ def cost_of(
     pixels: int | None = None,  # rendered pixels, of method siren; None: each once
     payload_bytes: int = 0,  # length of the payload
 ) -> Cost:
-    "Cost of a file and all nested files; nothing is decoded"
+    """Cost of a file and all nested files; nothing is decoded."""
     costs = [own_cost(h, pixels, payload_bytes)]
     at_full_size = h.method == "hybrid" and not h.args["wavelet"]  # networks are rendered larger
     for name, b in nested_files(h):
@@ -103,7 +104,7 @@ class Limits:
         pixels: int | None = None,  # rendered pixels, of method siren; None: each once
         payload_bytes: int = 0,  # length of the payload
     ) -> Cost:  # estimated cost of the file
-        "Raise a `LimitError` if the cost of a header exceeds the limits"
+        """Raise a `LimitError` if the cost of a header exceeds the limits."""
         self.accept(h, Cost(h.height * h.width, 0, 0, 0))  # before nested files are read
         cost = cost_of(h, pixels, payload_bytes)
         self.accept(h, cost)
@@ -114,7 +115,7 @@ class Limits:
         h: Header,  # of the file, for the error message
         cost: Cost,  # of it
     ):
-        "Raise a `LimitError` if a cost exceeds the limits"
+        """Raise a `LimitError` if a cost exceeds the limits."""
         for name, needed in cost._asdict().items():
             limit = getattr(self, name)
             if needed > limit:

@@ -7,6 +7,7 @@ __all__ = ['EXTRA', 'CRITICAL', 'BODY', 'write_extras', 'read_extras', 'inflate'
 
 # %% ../../nbs/30_bitstream/01_metadata.ipynb #148b0ee7
 import zlib
+
 from .fields import Field
 from implicit_compress.runtime.errors import (
     DamagedError,
@@ -24,14 +25,14 @@ BODY = Field("metadata", "bytes", 1, 1 << 24)
 def write_extras(
     chunks: dict,  # type 0..255: body, 1 byte or more
 ) -> bytes:
-    "Serialize the metadata fields: type (one byte), length (varint), body"
+    """Serialize the metadata fields: type (one byte), length (varint), body."""
     return b"".join(bytes([kind]) + BODY.write(chunks[kind]) for kind in sorted(chunks))
 
 
 def read_extras(
     data: bytes,  # of `write_extras`
 ) -> dict:  # type: body, still compressed
-    "Parse metadata fields; an `IicError` if types do not increase, or for unknown critical ones"
+    """Parse metadata fields; an `IicError` if types do not increase, or for unknown critical ones."""
     at = 0
     last = -1
     out = {}
@@ -59,7 +60,7 @@ def inflate(
     limit: int,  # bytes
     name: str,  # of the field
 ) -> bytes:
-    "Inflate a complete zlib stream of at most `limit` bytes; else an `IicError`"
+    """Inflate a complete zlib stream of at most `limit` bytes; else an `IicError`."""
     z = zlib.decompressobj()
     try:
         out = z.decompress(data, limit + 1)

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
 import click
+
 from ..bench.baselines import CODECS
 from ..bench.bd import BD_NOTE, available_bd_rates, bd_text
 from ..bench.codecs import OWN, POINT_KINDS
@@ -34,7 +36,7 @@ def read_numbers(
     text: str,  # '0.1,0.2'
     name: str,  # of the option
 ) -> list[float | int]:
-    "Numbers that are separated by commas; qualities are whole; raises `ValueError`"
+    """Numbers that are separated by commas; qualities are whole; raises `ValueError`."""
     try:
         out = [float(v) for v in text.split(",")]
     except ValueError:
@@ -45,7 +47,7 @@ def read_numbers(
 def read_points(
     targets: dict[str, str | None],  # options bpp, psnr, lmbda, quality
 ) -> list[dict[str, float | int]]:  # for `sweep`
-    "The targets that the options list"
+    """The targets that the options list."""
     points = [{k: v} for k in POINT_KINDS if targets[k] for v in read_numbers(targets[k], k)]
     return points or [dict(bpp=b) for b in DEFAULT_RATES]
 
@@ -53,7 +55,7 @@ def read_points(
 def read_codecs(
     texts: Iterable[str],  # values of `--codec`
 ) -> list[str]:  # for `sweep`
-    "Codecs: names separated by commas, or one codec with settings in each text"
+    """Codecs: names separated by commas, or one codec with settings in each text."""
     codecs = []
     for text in texts:
         settings = "=" in text or ":" in text
@@ -65,7 +67,7 @@ def chosen_images(
     images: dict[str, Any],  # name: path, of a data set
     names: str | None,  # separated by commas; None: all
 ) -> dict[str, Any]:
-    "Select images of a data set; raises `ValueError` for a name that is not there"
+    """Select images of a data set; raises `ValueError` for a name that is not there."""
     if not names:
         return images
     known = {Path(n).stem: p for n, p in images.items()} | images
@@ -78,7 +80,7 @@ def chosen_images(
 def failure_lines(
     rows: list[dict[str, Any]],  # of the bench
 ) -> list[str]:
-    "One line per failed image and reason, with codecs and points"
+    """One line per failed image and reason, with codecs and points."""
     found: dict[tuple, dict[str, list]] = {}
     for r in rows:
         if "error" in r:
@@ -97,7 +99,7 @@ def failure_lines(
 def curve_lines(
     rows: list[dict[str, Any]],  # of the bench
 ) -> list[str]:
-    "The points of the curves as a table"
+    """The points of the curves as a table."""
     head = f"{'codec':24}{'target':>12}{'bpp':>8}{'PSNR':>9}{'MS-SSIM':>9}"
     lines = [f"{head}{'encode s':>10}{'decode s':>10}"]
     for codec, points in curves(rows).items():
@@ -113,7 +115,7 @@ def bd_lines(
     rows: list[dict[str, Any]],  # of the bench
     anchors: Iterable[str],  # codecs
 ) -> list[str]:
-    "The BD-rates of each codec"
+    """The BD-rates of each codec."""
     found = available_bd_rates(rows, anchors)
     lines = []
     for r in found:
@@ -131,12 +133,12 @@ def summary(
     rows: list[dict[str, Any]],  # of the bench
     anchors: Iterable[str] = ("jpeg",),  # anchors of the BD-rates
 ) -> str:  # lines
-    "The curves, the BD-rates, and the omitted images and points"
+    """The curves, the BD-rates, and the omitted images and points."""
     return "\n".join([*curve_lines(rows), *bd_lines(rows, anchors), *common_images(rows).notes])
 
 # %% ../../nbs/85_cli/70_bench.ipynb #e522b135
 def set_options(command: Callable) -> Callable:
-    "Add the options for images, codecs and targets"
+    """Add the options for images, codecs and targets."""
     own = ", ".join([*OWN, *CODECS])
     options = [
         click.option(
@@ -175,7 +177,7 @@ def set_options(command: Callable) -> Callable:
 
 
 def machine_options(command: Callable) -> Callable:
-    "Add the options for threads, devices and time"
+    """Add the options for threads, devices and time."""
     options = [
         click.option(
             "--threads",
@@ -207,7 +209,7 @@ def bench_folder(
     dataset: str,
     images: dict[str, Any],  # name: path
 ) -> Path:
-    "The folder of the results; raises `ValueError` if the images are in it"
+    """The folder of the results; raises `ValueError` if the images are in it."""
     folder = output_folder(out or f"{Path(dataset).name}-bench")
     near = [p for p in images.values() if Path(p).parent.samefile(folder)]
     if near:
@@ -224,7 +226,7 @@ def write_results(
     anchors: list[str],
     others: dict | None,  # published curves of other systems
 ) -> None:
-    "Write the report, print the summary; raises `PartlyFailed` if points failed"
+    """Write the report, print the summary; raises `PartlyFailed` if points failed."""
     files = write_report(rows, folder, anchors, others=others)
     names = " ".join(f.name for f in files)
     results = f"The table, the plots and the files are in {folder}: {names}"

@@ -10,8 +10,10 @@ __all__ = ['TABLE', 'SHEET', 'TABLE_HEAD', 'DEMO', 'DEMO_ARGUMENTS', 'DEMO_FILES
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
 import click
 import numpy as np
+
 from ..bench.compare import compare_at_size, format_comparison, side_by_side
 from ..bench.rows import write_rows
 from ..bitstream.container import unpack
@@ -43,7 +45,7 @@ def comparison_folder(
     files: Iterable[str],  # names of the `.iic` files
     inputs: Iterable[str | Path] = (),  # paths of the inputs
 ) -> Path:
-    "A folder: new, with files of other names only, or with an earlier comparison"
+    """A folder: new, with files of other names only, or with an earlier comparison."""
     names = (*files, SHEET, TABLE)
     table = Path(out) / TABLE
     earlier = table.is_file() and table.read_bytes().startswith(TABLE_HEAD.encode())
@@ -61,7 +63,7 @@ def write_comparison(
     rows: list[dict[str, Any]],  # of `compare_at_size`
     folder: Path,
 ) -> None:
-    "Write the images and the table of a comparison, and print the table"
+    """Write the images and the table of a comparison, and print the table."""
     sheet = encode_image_file(side_by_side(x, rows), ".png", None)
     atomic_write(folder / SHEET, sheet)
     plain = [{k: v for k, v in r.items() if k != "image"} for r in rows]
@@ -74,7 +76,7 @@ def comparable_samples(
     source: str,  # path of an image
     frame: int | None,
 ) -> np.ndarray:  # (h,w,c) uint8, 1 or 3 channels
-    "The samples of an image that all codecs can encode; raises `ValueError` for alpha"
+    """The samples of an image that all codecs can encode; raises `ValueError` for alpha."""
     x = as_samples(to_samples(to_float(load_image(source, frame))))
     if x.shape[2] in (2, 4):
         raise ValueError(
@@ -89,7 +91,7 @@ def check_same_shape(
     x: np.ndarray,  # (h,w,c) samples of the image
     source: str,  # its name
 ) -> None:
-    "Raise `ValueError` for a file of another image"
+    """Raise `ValueError` for a file of another image."""
     h = unpack(data).header
     shape = (h.height, h.width, h.channels)
     if shape != x.shape:
@@ -142,7 +144,7 @@ DEMO_FILES = {"default": "parrots.iic", "SIREN": "parrots_siren.iic"}
 def demo_request(
     request: dict[str, Any],  # as given
 ) -> dict[str, Any]:
-    "The target and the budget of the demo where none is given"
+    """The target and the budget of the demo where none is given."""
     budget = "steps" if request["steps"] else "seconds"
     missing = {k: v for k, v in DEMO.items() if request[k] is None and k in ("bpp", budget)}
     return request | missing
@@ -154,7 +156,7 @@ def demo_rows(
     path: Path,  # of the file to write
     request: dict[str, Any],
 ) -> list[dict[str, Any]]:
-    "Compress an image, write the file, and return the rows of `compare_at_size`"
+    """Compress an image, write the file, and return the rows of `compare_at_size`."""
     data = encode_image(x, method, request)
     write_result(str(path), data)
     return compare_at_size(x, data, data.seconds, request["threads"])
@@ -171,7 +173,7 @@ def demo_rows(
 )
 @request_options(DEMO_ARGUMENTS, **DEMO)
 def demo(out, **request):
-    "Compress a small image of two parrots and compare; takes less than a minute."
+    """Compress a small image of two parrots and compare; takes less than a minute."""
     request = demo_request(request)
     siren = Siren()
     make_request(siren, request)

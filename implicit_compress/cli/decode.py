@@ -10,8 +10,10 @@ import json
 import re
 from fractions import Fraction
 from pathlib import Path
+
 import click
 import numpy as np
+
 from ..bitstream.container import Contents, unpack
 from ..bitstream.header import peek
 from ..bitstream.limits import Limits
@@ -23,7 +25,7 @@ from ..image.save import FORMATS, encode_image_file
 
 # %% ../../nbs/85_cli/40_decode.ipynb #c4a5d857
 class Box(click.ParamType):
-    "Four integers, separated by commas"
+    """Four integers, separated by commas."""
 
     name = "box"
 
@@ -34,7 +36,7 @@ class Box(click.ParamType):
 
 
 class Scale(click.ParamType):
-    "A positive number or fraction"
+    """A positive number or fraction."""
 
     name = "scale"
 
@@ -58,7 +60,7 @@ def metadata_for(
     blank: np.ndarray,  # samples of any size, with the channels and the depth of the image
     suffix: str,  # in `FORMATS`
 ) -> dict[str, bytes]:  # for `encode_image_file`
-    "The metadata that an image format supports; omitted fields are named on standard error"
+    """The metadata that an image format supports; omitted fields are named on standard error."""
     out = {}
     for name, description in METADATA.items():
         value = getattr(contents, name)
@@ -80,7 +82,7 @@ def decode_samples(
     threads: int | None = None,
     limits: Limits = Limits(),  # also of the output size
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16, full scale
-    "`decompress`, with samples of 8 or 16 bits"
+    """`decompress`, with samples of 8 or 16 bits."""
     h = peek(data)
     y = decompress(data, scale=scale, box=box, threads=threads, limits=limits)
     return convert_depth(y, h.depth, 8 if h.depth <= 8 else 16)
@@ -114,7 +116,7 @@ def decode_samples(
     "--no-limits", is_flag=True, help="No limits on size and time: only for files of your own."
 )
 def decode(source, out, scale, box, threads, no_limits):
-    "Decode the image in IN.iic (- for standard input)."
+    """Decode the image in IN.iic (- for standard input)."""
     check_outputs({out: FORMATS}, [source])
     data = read(source)
     limits = UNLIMITED if no_limits else Limits()

@@ -9,7 +9,9 @@ __all__ = ['MAX_NETWORKS', 'check_device', 'encode_image', 'checkpoint_files', '
 import sys
 from io import BytesIO
 from typing import Any
+
 import click
+
 from ..bitstream.encoded import Encoded
 from .files import check_outputs, read, refuse_clashes, write_result
 from .interrupt import finish_early
@@ -28,7 +30,7 @@ from ..settings.target import make_request
 def check_device(
     name: str | None,  # cpu, cuda, cuda:1, ...; None: cpu
 ) -> None:
-    "Raise `ValueError` for a device that this machine does not have"
+    """Raise `ValueError` for a device that this machine does not have."""
     if name in (None, "cpu"):
         return
     import torch
@@ -45,7 +47,7 @@ def encode_image(
     request: dict[str, Any],  # arguments of `compress`
     quiet: bool = False,  # no progress bar
 ) -> Encoded:
-    "`compress`, with a progress bar on a terminal; Ctrl-C ends the fit early"
+    """`compress`, with a progress bar on a terminal; Ctrl-C ends the fit early."""
     check_device(request.get("device"))
     if request.get("device") in (None, "cpu"):
         keep_memory()  # this process runs one command
@@ -59,7 +61,7 @@ MAX_NETWORKS = 4  # of a file: low-pass band, detail bands, luma, chroma
 def checkpoint_files(
     checkpoint: str | None,  # path
 ) -> list[str]:
-    "All files that a checkpoint may write: further networks append their index to the name"
+    """All files that a checkpoint may write: further networks append their index to the name."""
     if not checkpoint:
         return []
     return [checkpoint, *(f"{checkpoint}.{k}" for k in range(MAX_NETWORKS))]
@@ -70,7 +72,7 @@ def checkpoint_path(
     checkpoint: str | None,  # value of --checkpoint
     resume: bool,
 ) -> str | None:
-    "The checkpoint of a command; raises `ValueError` if there is no place for it"
+    """The checkpoint of a command; raises `ValueError` if there is no place for it."""
     if not resume or checkpoint:
         return checkpoint
     if out == "-":

@@ -13,13 +13,14 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
+
 from ..runtime.files import atomic_write
 
 # %% ../../nbs/85_cli/10_files.ipynb #82413348
 def file_identity(
     path: str | int,  # path, or a stream: 0 for standard input, 1 for standard output
 ) -> object:  # equal for two names of one file; None if it is no regular file
-    "Identity of a file, independent of its name: hard links, symbolic links, other spellings"
+    """Identity of a file, independent of its name: hard links, symbolic links, other spellings."""
     # realpath also for a/../b if the folder a does not exist yet
     real = path if isinstance(path, int) else os.path.realpath(path)
     try:
@@ -35,7 +36,7 @@ def refuse_clashes(
     inputs: Iterable[str | Path],  # paths that a command reads; - for standard input
     outputs: Iterable[str | Path],  # that it writes, existing or not; - for standard output
 ) -> None:
-    "Raise `ValueError` if an output is an input or another output, which would be overwritten"
+    """Raise `ValueError` if an output is an input or another output, which would be overwritten."""
     known = {file_identity(0 if p == "-" else p): f"the input {p}" for p in map(str, inputs)}
     known.pop(None, None)
     for p in map(str, outputs):
@@ -50,9 +51,9 @@ def check_writable(
     out: str | Path,
     suffixes: Collection[str] | None,  # allowed suffixes; None: any
 ) -> None:
-    "Raise `ValueError` for a file that cannot be written; - and devices are not checked"
+    """Raise `ValueError` for a file that cannot be written; - and devices are not checked."""
     p = Path(out)
-    if str(out) == "-" or p.exists() and not (p.is_file() or p.is_dir()):
+    if str(out) == "-" or (p.exists() and not (p.is_file() or p.is_dir())):
         return
     if p.is_dir():
         raise ValueError(f"{out} is a folder: name a file in it")
@@ -72,7 +73,7 @@ def check_outputs(
     outputs: Mapping[str | Path, Collection[str] | None],  # path or -: suffixes, as above
     inputs: Iterable[str | Path] = (),  # which must not be overwritten; - for standard input
 ) -> None:
-    "Raise `ValueError` for outputs that cannot be written or would overwrite an input"
+    """Raise `ValueError` for outputs that cannot be written or would overwrite an input."""
     for out, suffixes in outputs.items():
         check_writable(out, suffixes)
     refuse_clashes(inputs, outputs)
@@ -83,7 +84,7 @@ def output_folder(
     inputs: Iterable[str | Path] = (),  # paths of the inputs
     names: Iterable[str] = ("table.tsv",),  # of the output files
 ) -> Path:
-    "Create an output folder; raises `ValueError` before any work"
+    """Create an output folder; raises `ValueError` before any work."""
     p = Path(out)
     if p.exists() and not p.is_dir():
         raise ValueError(f"{out} is a file: name a folder")
@@ -98,7 +99,7 @@ def write(
     out: str,  # path, or -
     data: bytes,
 ) -> None:
-    "Write a file atomically, or to standard output"
+    """Write a file atomically, or to standard output."""
     if out != "-":
         atomic_write(out, data)
         return
@@ -110,7 +111,7 @@ def keep_elsewhere(
     data: bytes,  # a result
     name: str,  # of the intended output file
 ) -> str | None:  # its path; None if it could not be written
-    "Write a result to the folder for temporary files, or else to the home folder"
+    """Write a result to the folder for temporary files, or else to the home folder."""
     for folder in (tempfile.gettempdir, Path.home):
         try:
             fd, path = tempfile.mkstemp(Path(name).suffix, f"{Path(name).stem}-", folder())
@@ -126,7 +127,7 @@ def write_result(
     out: str,  # path, or -
     data: bytes,  # result of the computation
 ) -> None:
-    "`write`; if that fails, write the result to another path, which the error names"
+    """`write`; if that fails, write the result to another path, which the error names."""
     try:
         write(out, data)
     except OSError as e:
@@ -139,5 +140,5 @@ def write_result(
 def read(
     source: str,  # path, or - for standard input
 ) -> bytes:
-    "Read the whole input"
+    """Read the whole input."""
     return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()

@@ -11,7 +11,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
+
 import click
+
 from ..codec.info import error_line
 from ..settings.fields import unknown_name
 
@@ -23,7 +25,7 @@ INTERRUPTED = 130  # exit code after Ctrl-C: 128 and the number of SIGINT, as in
 def one_line(
     e: Exception,
 ) -> str:
-    "An error message in one line, with the remedy that the command line offers"
+    """An error message in one line, with the remedy that the command line offers."""
     remedy = "decode --no-limits allows it"
     return re.sub(r"raise Limits\(\w+=\.\.\.\) to allow it", remedy, error_line(e))
 
@@ -51,19 +53,19 @@ def warnings_in_a_line() -> Iterator[None]:
 
 # %% ../../nbs/85_cli/00_group.ipynb #4166ea39
 class Failed(click.ClickException):
-    "A user error: one line, exit code 2"
+    """A user error: one line, exit code 2."""
 
     exit_code = USER_ERROR
 
 
 class PartlyFailed(Failed):
-    "Some of many results are missing: exit code 1"
+    """Some of many results are missing: exit code 1."""
 
     exit_code = 1
 
 
 def usage_error(e: click.UsageError) -> Failed:
-    "An error of click in one line"
+    """An error of click in one line."""
     if isinstance(e, click.NoSuchOption) and e.ctx:
         known = [o for p in e.ctx.command.params for o in p.opts if o.startswith("--")]
         return Failed(str(unknown_name(e.option_name, known, "option")))
@@ -71,7 +73,7 @@ def usage_error(e: click.UsageError) -> Failed:
 
 
 class Commands(click.Group):
-    "A group that reports the exceptions of its commands"
+    """A group that reports the exceptions of its commands."""
 
     def resolve_command(self, ctx, args):
         if args[0] not in self.commands:

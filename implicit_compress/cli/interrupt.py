@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import current_thread, main_thread
+
 import click
 
 # %% ../../nbs/85_cli/15_interrupt.ipynb #99dfa89f
@@ -20,7 +21,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)  # Ctrl-C; `kill`, schedulers and
 def signals_handled(
     handler: Callable | int,  # as for `signal.signal`, of all `STOP_SIGNALS`
 ) -> Iterator[None]:
-    "Handle Ctrl-C and SIGTERM with `handler` until the end of the block; in the main thread only"
+    """Handle Ctrl-C and SIGTERM with `handler` until the end of the block; in the main thread only."""
     if current_thread() is not main_thread():
         yield
         return
@@ -33,7 +34,7 @@ def signals_handled(
 
 
 def finish_early() -> AbstractContextManager:
-    "Ctrl-C or SIGTERM once: finish the fit early. Twice: abort"
+    """Ctrl-C or SIGTERM once: finish the fit early. Twice: abort."""
 
     def second(number, _):
         click.echo("Stopped, nothing written.", err=True)
@@ -49,5 +50,5 @@ def finish_early() -> AbstractContextManager:
 
 
 def interruptible() -> AbstractContextManager:
-    "Handle SIGTERM like Ctrl-C"
+    """Handle SIGTERM like Ctrl-C."""
     return signals_handled(signal.default_int_handler)

@@ -7,7 +7,9 @@ __all__ = ['COMMANDS', 'method_lines', 'settings_lines', 'methods', 'warmup', 'm
 
 # %% ../../nbs/85_cli/90_main.ipynb #455a16e1
 import time
+
 import click
+
 import implicit_compress
 from .bench import bench
 from .compare import compare, demo
@@ -22,7 +24,7 @@ from ..settings.request import meaningful
 
 # %% ../../nbs/85_cli/90_main.ipynb #083a742a
 def method_lines() -> str:
-    "Each method with its first sentence"
+    """Each method with its first sentence."""
     lines = [f"{name:10}{c.__doc__}" for name, c in METHODS.items()]
     return "\n".join([*lines, "", "`methods NAME` shows the settings of a method."])
 
@@ -30,7 +32,7 @@ def method_lines() -> str:
 def settings_lines(
     name: str,  # of a method
 ) -> str:
-    "All settings of a method; raises `SettingsError` for an unknown name"
+    """All settings of a method; raises `SettingsError` for an unknown name."""
     if name not in METHODS:
         raise unknown_name(name, METHODS, "method")
     method = METHODS[name]

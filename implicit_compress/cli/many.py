@@ -9,11 +9,13 @@ __all__ = ['worker_options', 'executor_for', 'print_outcomes', 'encode_many']
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
+
 import click
-from ..bench.datasets import image_set
-from ..bench.sweep import dask_executor
+
 from ..bench.batch import encode_many as encode_images
 from ..bench.batch import output_paths
+from ..bench.datasets import image_set
+from ..bench.sweep import dask_executor
 from .files import output_folder
 from .group import Failed
 from .interrupt import interruptible
@@ -27,7 +29,7 @@ from ..settings.target import make_request
 
 # %% ../../nbs/85_cli/60_many.ipynb #340b6870
 def worker_options(command: Callable) -> Callable:
-    "Add the options of parallel work to a command"
+    """Add the options of parallel work to a command."""
     workers = click.option(
         "--workers",
         type=click.IntRange(1),
@@ -47,7 +49,7 @@ def worker_options(command: Callable) -> Callable:
 def executor_for(
     dask: str | None,  # as for `dask_executor`
 ) -> Executor | None:
-    "The executor of the tasks; None: threads of this process"
+    """The executor of the tasks; None: threads of this process."""
     return dask_executor(dask) if dask else None
 
 # %% ../../nbs/85_cli/60_many.ipynb #3d341144
@@ -55,7 +57,7 @@ def print_outcomes(
     outcomes: dict,  # path of a file: summary, or an error that begins with 'failed'
     quiet: bool,  # only the failures
 ) -> int:  # number of failures
-    "Print what became of each image"
+    """Print what became of each image."""
     failures = 0
     for path, text in outcomes.items():
         failed = text.startswith("failed")

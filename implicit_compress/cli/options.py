@@ -9,10 +9,11 @@ __all__ = ['METAVARS', 'ENCODE_ARGUMENTS', 'COMPARE_ARGUMENTS', 'MANY_ARGUMENTS'
 # %% ../../nbs/85_cli/20_options.ipynb #84640d63
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
 import click
+
 from ..settings.base import field_of
-from ..settings.fields import value_type
-from ..settings.fields import SettingsError
+from ..settings.fields import SettingsError, value_type
 from ..settings.interfaces import help_text, names_for, read_argument
 from ..settings.methods import METHODS, Lossless, Method, as_method
 from ..settings.request import Request
@@ -22,7 +23,7 @@ METAVARS = {float: "NUMBER", int: "N", str: "NAME", object: "FILE"}  # type: nam
 
 
 class ArgumentType(click.ParamType):
-    "Parameter type that reads an argument of `compress`"
+    """Parameter type that reads an argument of `compress`."""
 
     def __init__(self, name: str):
         self.name = name
@@ -34,7 +35,7 @@ class ArgumentType(click.ParamType):
 def flag(
     name: str,  # of an argument of `compress`
 ) -> str:
-    "The option of an argument"
+    """The option of an argument."""
     return f"--{name.replace('_', '-')}"
 
 
@@ -42,7 +43,7 @@ def request_option(
     name: str,  # of an argument of `compress`
     default: Any = None,  # default of the command, shown instead of that of `compress`
 ) -> Callable:  # decorator
-    "The option for an argument of `compress`"
+    """The option for an argument of `compress`."""
     f = field_of(Request, name)
     kind = value_type(Request, name)
     text = help_text(f, default)
@@ -55,7 +56,7 @@ def request_options(
     names: Iterable[str],  # of arguments of `compress`
     **defaults: Any,  # defaults of the command that differ from those of `compress`
 ) -> Callable:  # decorator
-    "Add the options for arguments of `compress` to a command"
+    """Add the options for arguments of `compress` to a command."""
 
     def add(command):
         for name in reversed(tuple(names)):
@@ -75,7 +76,7 @@ DEFAULT_METHOD = "auto"  # as in `compress`
 
 
 def method_options(command: Callable) -> Callable:
-    "Add the options for the method to a command"
+    """Add the options for the method to a command."""
     names = ", ".join(METHODS)
     options = [
         click.option(
@@ -104,7 +105,7 @@ def read_method(
     settings: Sequence[str] = (),  # texts 'name=value'
     lossless: bool = False,
 ) -> Method:
-    "The method that the options denote; raises `SettingsError`"
+    """The method that the options denote; raises `SettingsError`."""
     if lossless and method is not None:
         raise SettingsError("--lossless is short for --method lossless: leave one of them out")
     text = method or (Lossless.name if lossless else DEFAULT_METHOD)
@@ -119,7 +120,7 @@ def given_flags(
     options: dict[str, Any],  # name: value of the options of a command
     ignored: Iterable[str] = (),  # names that do not count
 ) -> list[str]:
-    "The options that were given, as they are typed"
+    """The options that were given, as they are typed."""
     names = {"settings": "--set"}
     return [
         names.get(name, flag(name))

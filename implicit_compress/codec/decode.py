@@ -13,16 +13,17 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
+
 import numpy as np
+
 from ..bitstream.container import Contents, unpack
 from ..bitstream.header import Header, peek
 from ..bitstream.limits import Limits
 from ..entropy.generic import PACKERS
 from ..hybrid.decoder import decode_hybrid
 from ..image.alpha import area_mean, halve_plane
+from ..image.geometry import box_slices, scaled_side
 from ..image.load import file_bytes
-from ..image.geometry import scaled_side
-from ..image.geometry import box_slices
 from ..latent.format import decode_latents
 from ..lossless.codec import decode_lossless, restore_values
 from ..runtime.errors import DamagedError, IicError, LimitError, only_iic_errors
@@ -34,7 +35,7 @@ def own_resolution(
     scale: Any,  # output pixels to a pixel: 1
     box: tuple | None,  # (top, left, bottom, right) in pixels; None: all
 ) -> tuple[slice, slice]:
-    "Slices of the requested part; raises `ValueError` for any scale but 1"
+    """Slices of the requested part; raises `ValueError` for any scale but 1."""
     if scale != 1:
         raise ValueError(
             f"scale is {scale}: a file of method {h.method} decodes at its own resolution only"
@@ -47,7 +48,7 @@ def decode_generic(
     models: bytes,
     payload: bytes,
 ) -> np.ndarray:  # (h,w,c) samples
-    "Decode a lossless file of raw samples in a generic compressor"
+    """Decode a lossless file of raw samples in a generic compressor."""
     kind = np.dtype("u1" if h.depth <= 8 else "<u2")
     if models or {"base", "values"} & set(h.args) or h.args["predictors"]:
         raise DamagedError("coder: raw samples have no other fields")
@@ -72,7 +73,7 @@ def lossless_samples(
     threads: int | None,
     limits: Limits,
 ) -> np.ndarray:  # (rows,columns,c) samples
-    "Decode a file of method `lossless`"
+    """Decode a file of method `lossless`."""
     part = own_resolution(h, scale, box)
     if "coder" in h.args:
         return decode_generic(h, models, payload)[part]
@@ -96,7 +97,7 @@ def hybrid_samples(
     threads: int | None,
     limits: Limits,
 ) -> np.ndarray:  # (rows,columns,c) samples
-    "Decode a file of method `hybrid`"
+    """Decode a file of method `hybrid`."""
     part = own_resolution(h, scale, box)
     return decode_hybrid(h, models, payload, threads, limits)[part]
 
@@ -114,7 +115,7 @@ def decode_alpha(
     threads: int | None,
     limits: Limits,  # for a file inside the field
 ) -> np.ndarray:  # (h,w) samples
-    "Decode the alpha plane of a file, or raise an `IicError`"
+    """Decode the alpha plane of a file, or raise an `IicError`."""
     kind = np.dtype("u1" if h.depth <= 8 else "<u2")
     if len(data) == kind.itemsize:
         value = int.from_bytes(data, "little")
@@ -144,7 +145,7 @@ def alpha_like(
     scale: Any,  # of `decompress`
     box: tuple | None,  # of `decompress`; for method latent `y` is the whole image
 ) -> np.ndarray:  # (rows,columns)
-    "Alpha at the pixels of `y`"
+    """Alpha at the pixels of `y`."""
     if h.method != "latent":
         return area_mean(plane, (scaled_side(h.height, scale), scaled_side(h.width, scale)), box)
     level = 0
@@ -158,7 +159,7 @@ LARGEST_SCALE = 1 << 20  # limit of a scale and of its reciprocal
 
 
 def checked_scale(scale: Any) -> Any:  # int, float or Fraction
-    "Validate a scale; raises `ValueError`"
+    """Validate a scale; raises `ValueError`."""
     number = isinstance(scale, (int, Fraction)) or hasattr(scale, "__float__")
     if isinstance(scale, (str, bytes)) or not number:
         raise ValueError(f"scale is {scale!r}: give a number above 0")
@@ -169,7 +170,7 @@ def checked_scale(scale: Any) -> Any:  # int, float or Fraction
 
 
 def checked_box(box: Any) -> tuple | None:  # of int
-    "Validate a box; raises `ValueError`"
+    """Validate a box; raises `ValueError`."""
     if box is None:
         return None
     try:
@@ -182,7 +183,7 @@ def checked_box(box: Any) -> tuple | None:  # of int
 
 
 def checked_threads(threads: Any) -> int | None:
-    "Validate a number of threads; raises `ValueError`"
+    """Validate a number of threads; raises `ValueError`."""
     if threads is not None and not (isinstance(threads, int) and threads > 0):
         raise ValueError(f"threads is {threads!r}: give 1 or more, or None for one a processor")
     return threads
@@ -193,7 +194,7 @@ def output_pixels(
     scale: Any,  # output pixels to a pixel
     box: tuple | None,  # (top, left, bottom, right) in output pixels
 ) -> int:
-    "Number of pixels to decode"
+    """Number of pixels to decode."""
     if box:
         return (box[2] - box[0]) * (box[3] - box[1])
     return scaled_side(h.height, scale) * scaled_side(h.width, scale)
@@ -207,7 +208,7 @@ def decode_contents(
     limits: Limits,
     truncated: bool,  # is a truncated file allowed?
 ) -> np.ndarray:  # (h,w,c) samples
-    "Decode color and alpha"
+    """Decode color and alpha."""
     h, models, payload = found.coded
     if h.method != "lossless" and h.channels not in (1, 3):
         raise DamagedError(

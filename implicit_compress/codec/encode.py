@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
 import numpy as np
+
+from ..bitstream.encoded import Encoded
 from ..bitstream.header import Header, peek
 from ..bitstream.limits import Limits
-from ..bitstream.encoded import Encoded
 from .decode import decompress
 from .metadata import attach_fields, read_input, target_for_samples
 from implicit_compress.codec.search import (
@@ -46,7 +48,7 @@ from ..wavelet.encoder import encode_wavelet
 
 # %% ../../nbs/70_codec/30_encode.ipynb #2c54955b
 class Source(NamedTuple):
-    "What an encoder encodes"
+    """What an encoder encodes."""
 
     samples: np.ndarray  # (h,w,c), 1 or 3 channels
     alpha: np.ndarray | None = None  # (h,w,1): where it is 0, the samples are not visible
@@ -54,26 +56,26 @@ class Source(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        "Number of pixels"
+        """Number of pixels."""
         return self.samples.shape[0] * self.samples.shape[1]
 
     @property
     def quality(self) -> Callable | None:
-        "Function from decoded samples to PSNR in dB, where alpha is above 0; None: everywhere"
+        """Function from decoded samples to PSNR in dB, where alpha is above 0; None: everywhere."""
         if not has_hidden_color(self.alpha):
             return None
         return lambda y: visible_psnr(y, self.samples, self.alpha)
 
 
 def with_visible_psnr(f: Encoded, source: Source, threads: int | None) -> Encoded:
-    "The same file, with the PSNR of the visible samples"
+    """The same file, with the PSNR of the visible samples."""
     if source.quality:
         f.psnr = source.quality(decompress(f, threads=threads))
     return f
 
 
 def siren_file(source: Source, settings: Siren, target: Target, run: Run) -> Encoded:
-    "Encode with method siren"
+    """Encode with method siren."""
 
     def fit(bpp, share=1.0):
         made = encode_siren(source.samples, settings, bpp * source.pixels / 8, run.part(share))
@@ -91,7 +93,7 @@ def siren_file(source: Source, settings: Siren, target: Target, run: Run) -> Enc
 
 
 def warn_of_one_layer(f: Encoded, settings: Siren) -> None:
-    "Warn if the network is too small for a stage to have an effect"
+    """Warn if the network is too small for a stage to have an effect."""
     stages = [name for name in ("skip_connections", "prune") if getattr(settings, name)]
     if stages and peek(f).args["layers"] < 2:
         warnings.warn(
@@ -102,7 +104,7 @@ def warn_of_one_layer(f: Encoded, settings: Siren) -> None:
 
 
 def hybrid_file(source: Source, settings: Hybrid, target: Target, run: Run) -> Encoded:
-    "Encode with method hybrid"
+    """Encode with method hybrid."""
     quality, too_large = source.quality, source.too_large
     if target.n_bytes or isinstance(settings.residual, Wavelet):
         return encode_hybrid(source.samples, settings, target, run, quality, too_large)
@@ -115,12 +117,12 @@ def hybrid_file(source: Source, settings: Hybrid, target: Target, run: Run) -> E
 
 
 def wavelet_file(source: Source, settings: Wavelet, target: Target, run: Run) -> Encoded:
-    "Encode with method wavelet"
+    """Encode with method wavelet."""
     return encode_wavelet(source.samples, settings, target, source.quality, source.too_large)
 
 
 def latent_file(source: Source, settings: Latent, target: Target, run: Run) -> Encoded:
-    "Encode with method latent"
+    """Encode with method latent."""
     from implicit_compress.latent.codec import encode_latents
 
     return encode_latents(source.samples, settings, target, run, source.alpha)
@@ -130,7 +132,7 @@ WAVELET_SHARE = 0.5  # largest part of the budget that the wavelet candidate cou
 
 
 def auto_file(source: Source, settings: Auto, target: Target, run: Run) -> Encoded:
-    "Encode with methods wavelet and latent, and return the better file"
+    """Encode with methods wavelet and latent, and return the better file."""
     coefficients = wavelet_file(source, settings.wavelet, target, run)
     own = run
     if run.seconds and not run.checkpoint:
@@ -156,7 +158,7 @@ def check_encodable(
     x: np.ndarray,  # (h,w,c) samples
     method: Method,
 ) -> None:
-    "Raise an error for an image that a method cannot encode, or a decoder would refuse"
+    """Raise an error for an image that a method cannot encode, or a decoder would refuse."""
     h, w, c = x.shape
     depth = 8 * x.itemsize
     if isinstance(method, Lossless):
@@ -174,8 +176,8 @@ def check_encodable(
 
 # %% ../../nbs/70_codec/30_encode.ipynb #b72f7873
 def never_above_lossless(method: Method, request: Request) -> bool:
-    "May a lossless file replace the lossy one?"
-    if request.checkpoint or isinstance(method, Siren) and method.shape:
+    """May a lossless file replace the lossy one?"""
+    if request.checkpoint or (isinstance(method, Siren) and method.shape):
         return False
     searched = request.psnr or request.lmbda
     return bool(searched) or isinstance(method, (Wavelet, Hybrid, Auto))
@@ -188,7 +190,7 @@ def encode_samples(
     run: Run,
     limit: LosslessLimit | None,  # lossless file that may replace the result
 ) -> Encoded:
-    "Encode the color samples"
+    """Encode the color samples."""
     if limit and target.n_bytes and limit.exceeded(round(target.n_bytes)):
         out = limit.file()
         out.note = f"lossless, in no more than the {target.n_bytes:,.0f} bytes asked for"
@@ -204,7 +206,7 @@ def lossy_file(
     request: Request,
     metadata: dict,  # for `attach`
 ) -> Encoded:
-    "Encode an image with loss, alpha without"
+    """Encode an image with loss, alpha without."""
     began = time.perf_counter()
     color, plane = split_alpha(x)
     alpha = None if plane is None else encode_alpha(plane)
@@ -230,7 +232,7 @@ def lossless_result(
     request: Request,
     metadata: dict,  # for `attach`
 ) -> Encoded:
-    "Encode an image without loss"
+    """Encode an image without loss."""
     base = prediction = None
     if method.base:
         color, plane = split_alpha(x, fill=False)

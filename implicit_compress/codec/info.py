@@ -8,14 +8,15 @@ __all__ = ['UNLIMITED', 'KINDS', 'OPTIONS', 'hybrid_info', 'latent_info', 'siren
 
 # %% ../../nbs/70_codec/40_info.ipynb #218a1a3b
 import re
-from ..hybrid.decoder import wavelet_of
-from ..bitstream.header import Header
+
 from ..bitstream.container import ledger, unpack
+from ..bitstream.header import Header
 from ..bitstream.limits import Limits, nested_files
+from ..hybrid.decoder import wavelet_of
+from ..latent.format import read_latents, spec_from_header
 from ..siren.codebook import read_codebook
-from ..latent.format import spec_from_header, read_latents
-from ..wavelet.context import UNIT
 from ..wavelet.codec import read_sparse
+from ..wavelet.context import UNIT
 
 # %% ../../nbs/70_codec/40_info.ipynb #ecd09e2a
 UNLIMITED = Limits(
@@ -26,7 +27,7 @@ UNLIMITED = Limits(
 def hybrid_info(
     h: Header,  # of a file of method `bands`
 ) -> dict:
-    "The wavelets of a file, and how many networks its details have"
+    """The wavelets of a file, and how many networks its details have."""
     own = dict(wavelet=wavelet_of(h))
     if "details" in h.args:
         own["details"] = h.args["levels"]
@@ -44,7 +45,7 @@ def latent_info(
     words: bytes,  # coded latents
     deep: bool = False,  # decode the latents, for the bits of each grid?
 ) -> dict:
-    "How many weights a file has; if `deep`, the bits of each network and grid too"
+    """How many weights a file has; if `deep`, the bits of each network and grid too."""
     own = dict(weights=sum(rows * columns for rows, columns in spec_from_header(h).shapes))
     if not deep:
         return own
@@ -58,7 +59,7 @@ def siren_info(
     h: Header,  # of a file of method `siren`
     parts: dict,  # bytes of each part, of `ledger`
 ) -> dict:
-    "Steps, tiles and weights of networks"
+    """Steps, tiles and weights of networks."""
     return dict(
         steps=list(h.args["steps"]),
         tiles=h.boxes or [[0, 0, h.height, h.width]],
@@ -72,7 +73,7 @@ def file_info(
     deep: bool = False,  # decode what is needed for the bits of every network and grid of a pyramid? Then `limits` hold
     limits: Limits = Limits(),  # of what is decoded; without `deep` only that of the color profile
 ) -> dict:  # name to number, text, or dict
-    "Header fields and bytes of each part, of nested files too; the checksum is verified, no image is decoded. Raises `IicError`"
+    """Header fields and bytes of each part, of nested files too; the checksum is verified, no image is decoded. Raises `IicError`."""
     found = unpack(data, limits if deep else UNLIMITED)
     h, parts = found.header, ledger(data)
     own = {k: v for k, v in h.args.items() if not isinstance(v, bytes)}
@@ -106,14 +107,14 @@ KINDS = {1: "gray", 2: "gray and alpha", 3: "RGB", 4: "RGBA"}
 def printable(
     text: str,  # perhaps from a file, or the name of one
 ) -> str:
-    "The text with control and other unprintable characters escaped"
+    """The text with control and other unprintable characters escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def error_line(
     e: Exception,
 ) -> str:
-    "The message of an exception as one printable line; the file and the reason for those of the system"
+    """The message of an exception as one printable line; the file and the reason for those of the system."""
     if isinstance(e, MemoryError):
         return "there is not enough memory for this"
     named = isinstance(e, OSError) and e.filename and e.strerror
@@ -173,7 +174,7 @@ def _siren_rows(f: dict) -> list:  # of (name, text)
 def method_rows(
     f: dict,  # of `file_info`
 ) -> list:  # of (name, text)
-    "What is special about a file of its method"
+    """What is special about a file of its method."""
     rows = dict(hybrid=_hybrid_rows, latent=_latent_rows, lossless=_lossless_rows)
     return rows.get(f["method"], _siren_rows)(f)
 
@@ -182,7 +183,7 @@ def format_info(
     f: dict,  # of `file_info`
     name: str,  # of the file
 ) -> str:  # lines
-    "The facts as lines, and a table of the bytes of each part"
+    """The facts as lines, and a table of the bytes of each part."""
     rows = [
         (
             printable(name),

@@ -9,11 +9,13 @@ __all__ = ['METADATA', 'SMALLEST_SHARE', 'is_array', 'load_input', 'metadata_to_
 # %% ../../nbs/70_codec/00_metadata.ipynb #46eea89c
 import warnings
 from typing import Any
+
 import numpy as np
-from ..bitstream.limits import Limits
+
 from ..bitstream.container import attach, side_bytes
-from ..bitstream.header import peek
 from ..bitstream.encoded import Encoded
+from ..bitstream.header import peek
+from ..bitstream.limits import Limits
 from ..image.load import LoadedImage, as_samples, read_image
 from ..image.metadata import upright_exif, upright_xmp
 from ..settings.methods import Lossless, Method
@@ -22,7 +24,7 @@ from ..settings.target import Target
 
 # %% ../../nbs/70_codec/00_metadata.ipynb #c4275bf7
 def is_array(image: Any) -> bool:
-    "Is `image` an array of samples and not a file? A one-dimensional memoryview is a file"
+    """Is `image` an array of samples and not a file? A one-dimensional memoryview is a file."""
     if isinstance(image, memoryview) and image.ndim == 1:
         return False
     return hasattr(image, "shape") or isinstance(image, (list, tuple))
@@ -32,7 +34,7 @@ def load_input(
     image: Any,  # as for `compress`
     frame: int | None = None,  # index of the image, in a file of several images
 ) -> LoadedImage:
-    "Read an image; raises `ValueError` for a frame of an array"
+    """Read an image; raises `ValueError` for a frame of an array."""
     if not is_array(image):
         return read_image(image, frame)
     if frame is not None:
@@ -49,7 +51,7 @@ def metadata_to_store(
     found: LoadedImage,
     request: Request,
 ) -> dict[str, bytes | None]:  # for `attach`
-    "The given fields, else those of the image, except those to omit; the orientation is set to 1"
+    """The given fields, else those of the image, except those to omit; the orientation is set to 1."""
     out = {}
     for name, switch in METADATA.items():
         given = getattr(request, name)
@@ -75,7 +77,7 @@ def read_input(
     method: Method,
     request: Request,
 ) -> tuple[np.ndarray, dict]:  # (h,w,c) samples, and the metadata for `attach`
-    "Read an image, and warn about what is omitted; raises `ValueError` where lossless would omit it"
+    """Read an image, and warn about what is omitted; raises `ValueError` where lossless would omit it."""
     found = load_input(image, request.frame)
     if isinstance(method, Lossless) and found.left_out:
         raise ValueError(
@@ -94,7 +96,7 @@ def target_for_samples(
     target: Target,
     **fields: bytes | None,  # of `attach`
 ) -> Target:
-    "Subtract the size of the other fields; warn where they take more than their share"
+    """Subtract the size of the other fields; warn where they take more than their share."""
     if not target.n_bytes:
         return target
     other = side_bytes(**fields)
@@ -112,7 +114,7 @@ def attach_fields(
     f: Encoded,  # file of the samples
     **fields: bytes | None,  # of `attach`
 ) -> Encoded:
-    "Attach alpha and metadata to a file"
+    """Attach alpha and metadata to a file."""
     if not any(fields.values()):
         return f
     out = Encoded(attach(f, **fields))

@@ -13,17 +13,19 @@ import math
 import warnings
 import zlib
 from typing import NamedTuple
+
 import numpy as np
-from ..settings.target import Target, best_of
-from ..siren.plan import OVERHEAD_BYTES
+
 from ..bitstream.encoded import Encoded
 from ..image.samples import to_float
+from ..settings.target import Target, best_of
+from ..siren.plan import OVERHEAD_BYTES
 from ..wavelet.codec import Coefficients
 from ..wavelet.encoder import SMALLEST, estimate_bytes
 
 # %% ../../nbs/70_codec/10_search.ipynb #3e5791f7
 class Probe(NamedTuple):
-    "A fit that was made during a search"
+    """A fit that was made during a search."""
 
     file: Encoded  # what it gave
     share: float  # of the time it had, above 0
@@ -40,7 +42,7 @@ SLOPES = (
 def slopes_of(
     probes: list,  # of `Probe`
 ) -> tuple:  # (dB per decade of rate, dB per doubling of time)
-    "The usual slopes, corrected by what was seen"
+    """The usual slopes, corrected by what was seen."""
     usual = np.array([DB_PER_DECADE, DB_PER_DOUBLING])
     points = [(math.log10(p.file.bpp), math.log2(p.share), min(p.file.psnr, 100.0)) for p in probes]
     d = np.diff(np.array(points), axis=0)
@@ -53,7 +55,7 @@ def expected_db(
     bpp,  # rate, or an array of rates, bits per pixel
     share: float,  # of the time
 ):  # dB
-    "What a fit of a rate would reach in a share of the time"
+    """What a fit of a rate would reach in a share of the time."""
     rate, time = slopes_of(probes)
     last = max(probes, key=lambda p: p.share)
     return (
@@ -73,7 +75,7 @@ def saturated(
     probes: list,  # of `Probe`
     share: float,  # of the time of the next fit
 ) -> float:  # bits per pixel; infinite if there is no such limit
-    "The rate above which more bytes did not help; twice that if only much shorter fits say so"
+    """The rate above which more bytes did not help; twice that if only much shorter fits say so."""
     out = math.inf
     for a in probes:
         for b in probes:
@@ -89,7 +91,7 @@ def between(
     psnr: float,  # quality that is wanted, dB
     share: float,  # of the time that the next fit will have
 ) -> float:  # bits per pixel, or None: fits of comparable time do not bracket the quality
-    "The rate on the line between the nearest fits below and above a quality"
+    """The rate on the line between the nearest fits below and above a quality."""
     time = slopes_of(probes)[1]
     points = [
         (math.log(p.file.bpp), min(p.file.psnr, 100.0) + time * math.log2(share / p.share))
@@ -110,7 +112,7 @@ def next_rate(
     least: float,  # bits per pixel
     most: float,  # bits per pixel
 ) -> float:  # bits per pixel
-    "The rate of the next fit"
+    """The rate of the next fit."""
     rates = [p.file.bpp for p in probes]
     long = [p.file.bpp for p in probes if p.share >= share / 2]
     low = max(least, min(rates) / FACTOR)
@@ -134,7 +136,7 @@ MET_DB = 0.1  # dB above a quality at which it is met
 def interrupted(
     f: Encoded,
 ) -> bool:
-    "Did somebody stop the fit?"
+    """Did somebody stop the fit?"""
     return getattr(f.fit, "stop", None) == "interrupted"
 
 
@@ -142,7 +144,7 @@ def nearest(
     files: list,  # of `Encoded`
     target: Target,  # a quality or a cost
 ) -> Encoded:
-    "The file that meets a quality within `MET_DB`, or else the best trade: twice the bytes must bring `GAIN_DB`"
+    """The file that meets a quality within `MET_DB`, or else the best trade: twice the bytes must bring `GAIN_DB`."""
     best = best_of(files, target)
     if not target.psnr:
         return best
@@ -161,7 +163,7 @@ def search_rate(
     least: float = 0.01,  # bits per pixel
     most: float = 24.0,  # bits per pixel, that of the raw samples for example
 ) -> Encoded:
-    "Fit networks of several sizes, and return the file that meets a quality or a cost best"
+    """Fit networks of several sizes, and return the file that meets a quality or a cost best."""
     probes = []
 
     def fit(bpp, share):
@@ -189,7 +191,7 @@ FEW = 4096  # bytes of an estimate up to which it always is: such images take no
 def lossless_estimate(
     x,  # (h,w,c) samples
 ) -> int:  # bytes
-    "About what a lossless file takes, in a fraction of a second"
+    """About what a lossless file takes, in a fraction of a second."""
     d = np.diff(x, axis=1, prepend=x[:, :1]) if x.shape[1] > 1 else x
     return min(
         len(zlib.compress(np.ascontiguousarray(v).tobytes(), 1)) for v in (x, np.moveaxis(d, 2, 0))
@@ -197,7 +199,7 @@ def lossless_estimate(
 
 
 class LosslessLimit:
-    "The lossless file of an image, made when it is needed for the first time"
+    """The lossless file of an image, made when it is needed for the first time."""
 
     def __init__(
         self,
@@ -208,7 +210,7 @@ class LosslessLimit:
         self.x, self.make, self.beside, self.estimate, self.made = x, make, beside, None, None
 
     def file(self) -> Encoded:
-        "The lossless file"
+        """The lossless file."""
         if self.made is None:
             self.made = self.make(self.x)
         return self.made
@@ -217,7 +219,7 @@ class LosslessLimit:
         self,
         n: int,  # bytes of another file
     ) -> bool:
-        "Is the lossless file as small?"
+        """Is the lossless file as small?"""
         if self.estimate is None:
             self.estimate = lossless_estimate(self.x)
         n += self.beside
@@ -228,7 +230,7 @@ class LosslessLimit:
         self,
         f: Encoded,
     ) -> Encoded:
-        "The file, or the lossless one if that is not larger"
+        """The file, or the lossless one if that is not larger."""
         if not self.exceeded(len(f)):
             return f
         out = self.file()
@@ -270,7 +272,7 @@ def missed(
     bpp: float | None = None,  # size that was asked for, bits per pixel
     psnr: float | None = None,  # or quality, dB
 ) -> str:  # empty if the target is met
-    "What is wrong with a file, by its target"
+    """What is wrong with a file, by its target."""
     if f.psnr == math.inf:
         return ""  # nothing better can be had, and nothing smaller by these methods
     has = f"the file has {len(f):,} bytes, {f.bpp:.3f} bits per pixel and {f.psnr:.2f} dB"
@@ -296,7 +298,7 @@ def warn_missed(
     psnr: float | None = None,
     stacklevel: int = 3,  # of `warnings.warn`
 ):
-    "Warn if a file misses its target"
+    """Warn if a file misses its target."""
     said = missed(f, bpp, psnr)
     if said:
         warnings.warn(said, stacklevel=stacklevel)

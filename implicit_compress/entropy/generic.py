@@ -12,20 +12,22 @@ import heapq
 import lzma
 import zlib
 from itertools import accumulate
+
 import numpy as np
 import zstandard
+
+from .integers import read_varint, unzigzag, varint, zigzag
 from implicit_compress.entropy.segments import (
-    MAX_SYMBOLS,
     MAX_SYMBOL_BYTES,
-    from_bytes,
-    to_bytes,
+    MAX_SYMBOLS,
     Coded,
     check_count,
     check_range,
     decode,
     encode,
+    from_bytes,
+    to_bytes,
 )
-from .integers import read_varint, unzigzag, varint, zigzag
 from ..runtime.errors import DamagedError, LimitError, TruncatedError
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #3a0d4c4f
@@ -46,7 +48,7 @@ def bounded(
     rest: bytes = b"",  # bytes after the end of the stream
     name: str = "payload",  # of the field, for the error message
 ) -> bytes:
-    "Validate decompressed bytes; an `IicError` if too many, truncated, or followed by others"
+    """Validate decompressed bytes; an `IicError` if too many, truncated, or followed by others."""
     if len(out) > limit:
         raise LimitError(f"{name}: more than the {limit} bytes that the symbols can have")
     if not ended:
@@ -61,7 +63,7 @@ def unlzma(
     limit: int,  # maximum size of the output, bytes
     name: str = "payload",  # of the field, for the error message
 ) -> bytes:
-    "Decompress LZMA, or raise an `IicError`"
+    """Decompress LZMA, or raise an `IicError`."""
     d = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=LZMA)
     try:
         out = d.decompress(data, limit + 1)
@@ -75,7 +77,7 @@ def undeflate(
     limit: int,  # maximum size of the output, bytes
     name: str = "payload",  # of the field, for the error message
 ) -> bytes:
-    "Decompress deflate, or raise an `IicError`"
+    """Decompress deflate, or raise an `IicError`."""
     d = zlib.decompressobj(RAW_DEFLATE)
     try:
         out = d.decompress(data, limit + 1)
@@ -89,7 +91,7 @@ def unzstd(
     limit: int,  # maximum size of the output, bytes
     name: str = "payload",  # of the field, for the error message
 ) -> bytes:
-    "Decompress Zstandard, or raise an `IicError`"
+    """Decompress Zstandard, or raise an `IicError`."""
     d = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
     parts = []
     size = 0
@@ -107,7 +109,7 @@ def unzstd(
 def zstd(
     data: bytes,
 ) -> bytes:  # a frame whose window `unzstd` accepts
-    "Compress by Zstandard at its highest level"
+    """Compress by Zstandard at its highest level."""
     if len(data) <= ZSTD_WINDOW:
         return zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_content_size=False).compress(data)
     parameters = zstandard.ZstdCompressionParameters.from_level(
@@ -129,7 +131,7 @@ MAX_WORD_BITS = 40  # maximum length of a code word
 def huffman_lengths(
     counts: np.ndarray,  # (n,) frequency of each symbol
 ) -> np.ndarray:  # (n,) int64 lengths, 0 for unused symbols
-    "Lengths of the code words (Huffman 1952)"
+    """Lengths of the code words (Huffman 1952)."""
     heap = [(int(c), i, [i]) for i, c in enumerate(counts) if c]
     lengths = np.zeros(len(counts), np.int64)
     if len(heap) == 1:
@@ -146,7 +148,7 @@ def huffman_lengths(
 def huffman_words(
     lengths: np.ndarray,  # (n,) of `huffman_lengths`, or the bytes of a file
 ) -> dict:  # (length, word): symbol, shortest first
-    "Canonical code words, determined by their lengths; a `DamagedError` if there are none"
+    """Canonical code words, determined by their lengths; a `DamagedError` if there are none."""
     if isinstance(lengths, bytes):
         lengths = np.frombuffer(lengths, np.uint8)
     lengths = np.asarray(lengths)
@@ -166,7 +168,7 @@ MAX_ALPHABET = 1 << 20  # most different symbols of a segment, and of code words
 
 
 def _segment_code(q):
-    "(least symbol, lengths of the code words) of one segment"
+    """(least symbol, lengths of the code words) of one segment."""
     if not len(q):
         return 0, np.zeros(1, int)
     least = int(q.min())
@@ -182,7 +184,7 @@ def _segment_code(q):
 def encode_huffman(
     segments: list,  # of int arrays
 ) -> Coded:  # `models`: the compressed lengths; `payload`: bits
-    "Encode every segment by its own Huffman code; a `ValueError` for too many different symbols"
+    """Encode every segment by its own Huffman code; a `ValueError` for too many different symbols."""
     models = b""
     bits = []
     for q in segments:
@@ -196,7 +198,7 @@ def encode_huffman(
 
 # %% ../../nbs/20_entropy/10_generic.ipynb #027500b6
 def _read_code(models, at, n):
-    "(least symbol, code words, offset after them) of a segment of `n` symbols"
+    """(least symbol, code words, offset after them) of a segment of `n` symbols."""
     least, at = read_varint(models, at, "least symbol")
     k, at = read_varint(models, at, "lengths")
     if at + k > len(models):
@@ -210,7 +212,7 @@ def _read_code(models, at, n):
 
 
 def _read_symbols(bits, at, n, words):
-    "(indices of `n` symbols, offset after them), in bits"
+    """(indices of `n` symbols, offset after them), in bits."""
     if n > len(bits) - at or (n and not words):
         raise TruncatedError(f"payload: {n} symbols, but only {len(bits) - at} bits are left")
     out = np.empty(n, np.int64)
@@ -231,7 +233,7 @@ def decode_huffman(
     coded: Coded,  # or (models, payload)
     sizes: list,  # number of symbols of each segment
 ) -> list:  # of int32 arrays
-    "Decode the symbols; invalid bytes raise an `IicError`"
+    """Decode the symbols; invalid bytes raise an `IicError`."""
     models, payload = coded
     total = sum(sizes)
     if 8 * len(payload) > MAX_WORD_BITS * total + 7:
@@ -261,7 +263,7 @@ def encode_symbols(
     coder: str,  # in `CODERS`
     segments: list,  # of int arrays: signed, at most 32 bits
 ) -> Coded:  # `models` and `payload`
-    "Encode integers"
+    """Encode integers."""
     if coder not in CODERS:
         raise ValueError(f"coder is {coder!r}: known are {', '.join(CODERS)}")
     if coder == "range":
@@ -278,7 +280,7 @@ def decode_symbols(
     sizes: list,  # number of symbols of each segment
     limit: int | None = MAX_SYMBOLS,  # maximum number of symbols; None for no limit
 ) -> list:  # of int32 arrays
-    "Decode integers; invalid bytes raise an `IicError`"
+    """Decode integers; invalid bytes raise an `IicError`."""
     if coder == "range":
         return decode(coded, sizes, limit)
     check_count(sum(sizes), limit)

@@ -15,7 +15,7 @@ MAX_SHIFT = 63  # bits before the last byte of the longest integer
 def varint(
     n: int,  # integer, 0 or more
 ) -> bytes:  # seven bits per byte, least significant first
-    "Encode `n` in the fewest bytes"
+    """Encode `n` in the fewest bytes."""
     out = bytearray()
     while n > 127:
         out.append(n & 127 | 128)
@@ -28,7 +28,7 @@ def read_varint(
     at: int,  # offset of the integer
     name: str = "number",  # for the error message
 ) -> tuple:  # (integer, offset after it)
-    "Decode one `varint`; an `IicError` for any but the shortest form"
+    """Decode one `varint`; an `IicError` for any but the shortest form."""
     n = 0
     shift = 0
     while True:
@@ -50,14 +50,14 @@ def read_varint(
 def zigzag(
     n: int,  # any integer
 ) -> int:  # 0, -1, 1, -2 ... as 0, 1, 2, 3 ...
-    "Move the sign of `n` to the lowest bit"
+    """Move the sign of `n` to the lowest bit."""
     return 2 * n if n >= 0 else -2 * n - 1
 
 
 def unzigzag(
     n: int,  # 0 or more
 ) -> int:  # odd integers become negative
-    "Invert `zigzag`"
+    """Invert `zigzag`."""
     return (n >> 1) ^ -(n & 1)
 
 # %% ../../nbs/20_entropy/00_integers.ipynb #63f09c3c
@@ -66,6 +66,6 @@ def check_end(
     at: int,  # offset after the last value
     name: str,  # for the error message
 ):
-    "Raise a `DamagedError` if bytes follow the last value"
+    """Raise a `DamagedError` if bytes follow the last value."""
     if at != len(data):
         raise DamagedError(f"{name}: {len(data) - at} bytes too many at offset {at}")

@@ -8,7 +8,9 @@ __all__ = ['SCALES', 'SUM_LIMIT', 'WIDE', 'CANDIDATES', 'log_partition', 'fit_sh
 # %% ../../nbs/20_entropy/02_model_selection.ipynb #90ce712c
 from functools import lru_cache
 from math import gamma
+
 import numpy as np
+
 from .models import MAX_ZERO, SHAPES, Model, ideal_bits, write_model
 
 # %% ../../nbs/20_entropy/02_model_selection.ipynb #c821a24d
@@ -19,7 +21,7 @@ WIDE = 4  # scale from which the sum is an integral
 
 @lru_cache(1)
 def log_partition() -> np.ndarray:  # (8,256) log2 of the sum of the weights
-    "Log partition function of every shape and scale"
+    """Log partition function of every shape and scale."""
     v = np.arange(1, SUM_LIMIT)[:, None]
     out = np.zeros((8, 256))
     for s in range(1, 8):
@@ -31,7 +33,7 @@ def log_partition() -> np.ndarray:  # (8,256) log2 of the sum of the weights
 
 
 def _best_shape(u, n, log_sum, mean=0):
-    "The model of the shortest code for `n` symbols of each value `u`, with a fixed mean"
+    """The model of the shortest code for `n` symbols of each value `u`, with a fixed mean."""
     bits = [
         (n @ np.abs(u - mean / 4) ** (SHAPES[s] / 2)) * SCALES ** (-SHAPES[s] / 2)
         + n.sum() * log_sum[s]
@@ -44,7 +46,7 @@ def _best_shape(u, n, log_sum, mean=0):
 def fit_shapes(
     q: np.ndarray,  # symbols, not all equal
 ) -> list:  # of fixed `Model`: the best plain one, with a mean, with a weight of zero
-    "Best models for `q`, searched in floating point"
+    """Best models for `q`, searched in floating point."""
     u, n = np.unique(q, return_counts=True)
     out = [_best_shape(u, n, log_partition())]
     if mean := round(4 * float(n @ u / n.sum())):
@@ -61,7 +63,7 @@ CANDIDATES = 2  # fixed models that are tried with every strength
 
 
 def _size(candidate):
-    "Bits of the symbols and of the model, of (model, bits of the symbols)"
+    """Bits of the symbols and of the model, of (model, bits of the symbols)."""
     model, bits = candidate
     return bits + 8 * len(write_model(model))
 
@@ -69,7 +71,7 @@ def _size(candidate):
 def fit_model(
     q: np.ndarray,  # symbols of one run
 ) -> tuple:  # (Model, ideal bits of the symbols)
-    "Model with the smallest total size of `q` and the model itself"
+    """Model with the smallest total size of `q` and the model itself."""
     if not len(q) or q.min() == q.max():
         return Model(0, mean=int(q[0]) if len(q) else 0), 0.0
     fixed = sorted(((m, ideal_bits(q, m)[0]) for m in fit_shapes(q)), key=_size)
@@ -84,7 +86,7 @@ def fit_model(
 def plan_runs(
     segments: list,  # of int arrays
 ) -> list:  # of (first, stop, Model, bytes)
-    "Merge neighboring segments into runs of one model where that is shorter"
+    """Merge neighboring segments into runs of one model where that is shorter."""
 
     @lru_cache(None)
     def run(a, b):

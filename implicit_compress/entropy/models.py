@@ -12,7 +12,9 @@ __all__ = ['SHAPES', 'PRIOR_COUNTS', 'UNIT_BITS', 'FAR', 'MAX_EXPONENT', 'ROOTS'
 from functools import lru_cache
 from math import isqrt
 from typing import NamedTuple
+
 import numpy as np
+
 from .integers import read_varint, unzigzag, varint, zigzag
 from ..runtime.errors import DamagedError, TruncatedError
 
@@ -20,7 +22,7 @@ from ..runtime.errors import DamagedError, TruncatedError
 def empirical_entropy(
     q: np.ndarray,  # symbols
 ) -> float:  # bits
-    "Bits of `q` under its own histogram, whose size is not counted: a reference value"
+    """Bits of `q` under its own histogram, whose size is not counted: a reference value."""
     n = np.unique(q, return_counts=True)[1]
     return float(n @ np.log2(n.sum() / n))
 
@@ -38,7 +40,7 @@ for _ in range(24):
 def half_power(
     j: int,  # sixteenths of an octave, 0..15
 ) -> int:  # 2**30 * 2**(-j/16)
-    "An integer power of 1/2"
+    """An integer power of 1/2."""
     x = 1 << 30
     for i in range(4):
         if j >> i & 1:
@@ -50,7 +52,7 @@ def octaves(
     n: int,  # any integer
     c: int,  # eighths of an octave
 ) -> int:  # floor of n * 2**(c/8), to 30 bits
-    "Multiply `n` by a power of 2**(1/8)"
+    """Multiply `n` by a power of 2**(1/8)."""
     up = -(-c // 8)
     n *= half_power(2 * (8 * up - c))
     return n << up - 30 if up > 30 else n >> 30 - up
@@ -63,7 +65,7 @@ def generalized_gaussian(
     quarter: int,  # mean in quarters, 0..3
     reach: int,  # table covers -reach..reach
 ) -> np.ndarray:  # (2*reach+1,) int64 counts, at least 1
-    "Integer weights `2**16 * 2**-|(q - mean)/a|**beta`"
+    """Integer weights `2**16 * 2**-|(q - mean)/a|**beta`."""
     power = SHAPES[shape]
     shift, j = divmod(power * scale, 16)
     distances = [abs(8 * v - 2 * quarter) for v in range(-reach, reach + 1)]  # eighths
@@ -83,7 +85,7 @@ MAX_TABLE_BITS = 9  # a table covers at most 2**9 symbols to each side; lower bi
 
 
 class Model(NamedTuple):
-    "Probability model of a run, in small integers"
+    """Probability model of a run, in small integers."""
 
     shape: int  # 0 constant, else index into `SHAPES`
     scale: int = 0  # code c of the scale `2**(c/8)/8`, 0..255
@@ -94,7 +96,7 @@ class Model(NamedTuple):
     def plan(
         self,
     ) -> tuple:  # (low bits sent raw, first symbol of the table, table with an escape at its end)
-        "Frequency table and its first symbol"
+        """Frequency table and its first symbol."""
         reach = octaves(FAR[self.shape], self.scale) >> 3
         raw = max(0, reach.bit_length() - MAX_TABLE_BITS)
         reach = max(1, reach >> raw)
@@ -118,7 +120,7 @@ def write_model(
     m: Model,  # probability model
     more: int = 0,  # number of following segments that share it
 ) -> bytes:  # a head byte (shape, options, strength), the scale, and the options
-    "Encode a model"
+    """Encode a model."""
     if not m.shape:
         head = bytes([_HAS_MORE * bool(more)])
         return head + varint(zigzag(m.mean)) + (varint(more) if more else b"")
@@ -129,7 +131,7 @@ def write_model(
 
 
 def _check_model(m, start):
-    "Raise a `DamagedError` for a model whose options are out of range"
+    """Raise a `DamagedError` for a model whose options are out of range."""
     if abs(m.zero) > MAX_ZERO or abs(m.mean) > 1 << (33 if m.shape else 31):
         raise DamagedError(f"model at offset {start}: {m} is out of range")
 
@@ -138,7 +140,7 @@ def read_model(
     data: bytes,
     start: int,  # offset of the model
 ) -> tuple:  # (Model, number of further segments that share it, offset after it)
-    "Decode a model; an `IicError` for anything but the output of `write_model`"
+    """Decode a model; an `IicError` for anything but the output of `write_model`."""
     if start + 2 > len(data):
         raise TruncatedError(f"models: {len(data)} bytes end inside a model at offset {start}")
     head = data[start]
@@ -163,7 +165,7 @@ def read_single_model(
     data: bytes,
     start: int,  # offset of the model
 ) -> tuple:  # (Model, offset after it)
-    "Decode a model that no further segments share"
+    """Decode a model that no further segments share."""
     m, more, at = read_model(data, start)
     if more:
         raise DamagedError(
@@ -183,7 +185,7 @@ def blocks(
     adaptive: bool,  # is the table adaptive? A fixed table has blocks only to allow interrupts
     seen: int = 0,  # symbols that the table has counted already
 ) -> list:  # of (start, stop)
-    "Blocks after which an adaptive table is rebuilt"
+    """Blocks after which an adaptive table is rebuilt."""
     cuts = [0]
     while cuts[-1] < n:
         size = max(MIN_BLOCK, (seen + cuts[-1]) // BLOCK_SHARE) if adaptive else MAX_BLOCK
@@ -196,7 +198,7 @@ def table_indices(
     first: int,  # first symbol of the table
     escape: int,  # index of the escape, the last entry of the table
 ) -> np.ndarray:  # indices into the table
-    "Table index of each symbol"
+    """Table index of each symbol."""
     return np.where((v >= first) & (v < first + escape), v - first, escape)
 
 
@@ -204,7 +206,7 @@ def counts_before(
     i: np.ndarray,  # indices into a table
     size: int,  # size of the table
 ) -> tuple:  # (count of each symbol before its block, number of symbols before it), float64
-    "State of an adaptive table at each symbol"
+    """State of an adaptive table at each symbol."""
     known = np.zeros(size, np.int64)
     own = np.empty(len(i))
     total = np.empty(len(i))
@@ -219,7 +221,7 @@ ESCAPE_BITS = 7  # length and sign of an escape
 
 
 def _bits_outside(v, i, first, escape):
-    "Bits of the escapes behind the table"
+    """Bits of the escapes behind the table."""
     far = v[i == escape]
     distance = np.where(far < first, first - far, far - first - escape + 1)
     return (ESCAPE_BITS + np.floor(np.log2(distance))).sum()
@@ -230,7 +232,7 @@ def ideal_bits(
     model: Model,  # of any strength
     strengths: list | None = None,  # strengths to evaluate instead of the model's own
 ) -> np.ndarray:  # bits, one for each strength
-    "Exact ideal code length of `q` under `model`, escapes and raw bits included"
+    """Exact ideal code length of `q` under `model`, escapes and raw bits included."""
     strengths = [model.strength] if strengths is None else strengths
     if not model.shape or not len(q):
         return np.zeros(len(strengths))

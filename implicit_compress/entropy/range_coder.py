@@ -8,6 +8,7 @@ __all__ = ['RAW_BITS', 'MAX_ESCAPE_BITS', 'RangeWriter', 'RangeReader', 'code_es
 # %% ../../nbs/20_entropy/03_range_coder.ipynb #be5ebc8e
 import constriction
 import numpy as np
+
 from .models import PRIOR_COUNTS, Model, blocks, table_indices
 from ..runtime.errors import DamagedError, TruncatedError
 
@@ -16,27 +17,27 @@ RAW_BITS = 16  # raw bits are coded in pieces of at most 16
 
 
 class RangeWriter:
-    "Range encoder of symbols"
+    """Range encoder of symbols."""
 
     def __init__(self):
         self.coder = constriction.stream.queue.RangeEncoder()
 
     def put(self, model, n: int, q: np.ndarray | None = None, *rows) -> np.ndarray:
-        "`n` symbols under a constriction model, or each under its own row of parameters"
+        """`n` symbols under a constriction model, or each under its own row of parameters."""
         self.coder.encode(np.ascontiguousarray(q, np.int32), model, *rows)
         return q
 
     def table(self, w: np.ndarray, n: int, q: np.ndarray | None = None) -> np.ndarray:
-        "`n` indices into a table of integer counts `w`"
+        """`n` indices into a table of integer counts `w`."""
         model = constriction.stream.model.Categorical(w.astype(np.float64), perfect=False)
         return self.put(model, n, q)
 
     def rows(self, w: np.ndarray, q: np.ndarray | None = None) -> np.ndarray:
-        "One index into each row of a table of integer counts `w`, float64"
+        """One index into each row of a table of integer counts `w`, float64."""
         return self.put(constriction.stream.model.Categorical(perfect=False), len(w), q, w)
 
     def raw(self, n_bits: int, n: int, q: np.ndarray | None = None) -> np.ndarray:
-        "`n` integers of `n_bits` bits each, uncompressed; int64"
+        """`n` integers of `n_bits` bits each, uncompressed; int64."""
         out = np.zeros(n, np.int64)
         for shift in range(0, n_bits, RAW_BITS):
             size = 1 << min(RAW_BITS, n_bits - shift)
@@ -46,7 +47,7 @@ class RangeWriter:
         return out
 
     def done(self) -> bytes:
-        "The shortest bytes that point into the coder's last interval"
+        """The shortest bytes that point into the coder's last interval."""
         data = self.coder.get_compressed().astype(">u4").tobytes()
         at, (low, size) = self.coder.pos()
         for n in range(9):
@@ -57,7 +58,7 @@ class RangeWriter:
 
 # %% ../../nbs/20_entropy/03_range_coder.ipynb #0fc01028
 class RangeReader(RangeWriter):
-    "Range decoder of symbols, which encodes them again"
+    """Range decoder of symbols, which encodes them again."""
 
     def __init__(
         self,
@@ -69,19 +70,19 @@ class RangeReader(RangeWriter):
         self.source = constriction.stream.queue.RangeDecoder(padded.astype(np.uint32))
 
     def put(self, model, n: int, q: np.ndarray | None = None, *rows) -> np.ndarray:
-        "Decode `n` symbols"
+        """Decode `n` symbols."""
         return super().put(model, n, self.source.decode(model, *(rows or (n,))), *rows)
 
     def check_length(
         self,
         ahead: int = 4,  # words of four bytes that the coder may have read past the end
     ):
-        "Raise a `TruncatedError` if more has been decoded than the bytes can hold"
+        """Raise a `TruncatedError` if more has been decoded than the bytes can hold."""
         if 4 * (self.coder.num_words() - ahead) > len(self.data):
             raise TruncatedError(f"payload: {len(self.data)} bytes are not enough")
 
     def check_end(self):
-        "Raise a `DamagedError` unless an encoder would have written the same bytes"
+        """Raise a `DamagedError` unless an encoder would have written the same bytes."""
         if self.done() != self.data:
             raise DamagedError("payload: not as an encoder ends it")
 
@@ -96,7 +97,7 @@ def code_escapes(
     n: int,  # how many
     v: np.ndarray | None = None,  # symbols outside first..last; None decodes them
 ) -> np.ndarray:  # (n,) int64
-    "Code symbols outside of a table; `DamagedError` for one of more than 33 bits"
+    """Code symbols outside of a table; `DamagedError` for one of more than 33 bits."""
     encode = v is not None
     below = coder.raw(1, n, (v < first).astype(np.int64) if encode else None)
     distance = np.where(v < first, first - v, v - last) if encode else None
@@ -118,7 +119,7 @@ def code_run(
     q: np.ndarray | None = None,  # the symbols; None decodes them
     counts: dict | None = None,  # state of the adaptive table of a run in pieces, updated in place
 ) -> np.ndarray:  # (n,) int64
-    "Code one run; the coder object decides whether this encodes or decodes"
+    """Code one run; the coder object decides whether this encodes or decodes."""
     if not model.shape:
         return np.full(n, model.mean, np.int64)
     encode = q is not None

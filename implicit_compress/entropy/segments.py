@@ -8,7 +8,9 @@ __all__ = ['SYMBOL_BITS', 'MAX_SYMBOLS', 'MAX_SYMBOL_BYTES', 'Coded', 'least_bit
 
 # %% ../../nbs/20_entropy/04_segments.ipynb #b1ff298a
 from typing import NamedTuple
+
 import numpy as np
+
 from implicit_compress.entropy.integers import (
     check_end,
     read_varint,
@@ -28,7 +30,7 @@ from implicit_compress.runtime.errors import (
 
 # %% ../../nbs/20_entropy/04_segments.ipynb #7751ca09
 class Coded(NamedTuple):
-    "Encoded segments"
+    """Encoded segments."""
 
     models: bytes  # model of each run
     payload: bytes  # all symbols in one stream
@@ -38,7 +40,7 @@ def least_bits(
     model: Model,  # probability model
     n: int,  # symbols
 ) -> float:  # bits
-    "Lower bound of the code length of `n` symbols under `model`"
+    """Lower bound of the code length of `n` symbols under `model`."""
     if not model.shape or not n:
         return 0.0
     raw, _, w = model.plan()
@@ -53,7 +55,7 @@ def write_runs(
     segments: list,  # of int64 arrays
     runs: list,  # of (first, stop, Model, ...)
 ) -> Coded:  # as `encode`
-    "Encode the segments by a given grouping into runs"
+    """Encode the segments by a given grouping into runs."""
     coder = RangeWriter()
     models = b""
     for a, b, m, *_ in runs:
@@ -67,7 +69,7 @@ def read_runs(
     models: bytes,
     count: int,  # segments
 ) -> list:  # of (first, stop, Model)
-    "Decode grouping and models of the segments; an `IicError` for invalid bytes"
+    """Decode grouping and models of the segments; an `IicError` for invalid bytes."""
     runs = []
     first = 0
     at = 0
@@ -89,14 +91,14 @@ SYMBOL_BITS = 32  # symbols are signed integers of at most 32 bits
 def check_range(
     q: np.ndarray,  # decoded symbols
 ):
-    "Raise a `DamagedError` for a symbol of more than 32 bits"
+    """Raise a `DamagedError` for a symbol of more than 32 bits."""
     limit = 1 << SYMBOL_BITS - 1
     if len(q) and not -limit <= q.min() <= q.max() < limit:
         raise DamagedError("payload: a symbol of more than 32 bits")
 
 
 def _check_segment(q, i):
-    "Raise a `ValueError` unless segment `i` is a row of integers of 32 bits"
+    """Raise a `ValueError` unless segment `i` is a row of integers of 32 bits."""
     if q.dtype.kind not in "iu" or q.ndim != 1:
         raise ValueError(
             f"segment {i} is {q.dtype} of {q.ndim} dimensions: give one-dimensional integers"
@@ -109,7 +111,7 @@ def _check_segment(q, i):
 def encode(
     segments: list,  # of int arrays: signed, at most 32 bits
 ) -> Coded:  # `models` and `payload`
-    "Encode integers: the shortest of three groupings, each fully encoded"
+    """Encode integers: the shortest of three groupings, each fully encoded."""
     segments = [np.asarray(q) for q in segments]
     for i, q in enumerate(segments):
         _check_segment(q, i)
@@ -138,7 +140,7 @@ def check_count(
     n: int,  # symbols
     limit: int | None,  # None for no limit
 ):
-    "Raise a `LimitError` for too many symbols"
+    """Raise a `LimitError` for too many symbols."""
     if limit is not None and n > limit:
         raise LimitError(f"{n} symbols: at most {limit}; raise `limit` to allow it")
 
@@ -148,7 +150,7 @@ def decode(
     sizes: list,  # number of symbols of each segment
     limit: int | None = MAX_SYMBOLS,  # maximum number of symbols; None for no limit
 ) -> list:  # of int32 arrays
-    "Decode integers; invalid bytes raise an `IicError`"
+    """Decode integers; invalid bytes raise an `IicError`."""
     models, payload = coded
     ends = np.cumsum([0, *sizes], dtype=object)
     check_count(ends[-1], limit)
@@ -173,7 +175,7 @@ _OUT_OF_RANGE = 1 << 40  # in place of a symbol of more than 32 bits
 def to_bytes(
     segments: list,  # of int arrays
 ) -> bytes:
-    "Serialize all symbols, each in the fewest bytes"
+    """Serialize all symbols, each in the fewest bytes."""
     return b"".join(varint(zigzag(int(v))) for q in segments for v in q)
 
 
@@ -181,7 +183,7 @@ def from_bytes(
     data: bytes,  # of `to_bytes`
     sizes: list,  # number of symbols of each segment
 ) -> list:  # of int32 arrays
-    "Decode the symbols; invalid bytes raise an `IicError`"
+    """Decode the symbols; invalid bytes raise an `IicError`."""
     out = []
     at = 0
     for n in sizes:

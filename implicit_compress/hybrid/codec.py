@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
+
 import numpy as np
+
 from ..bitstream.container import pack
+from ..bitstream.cost import own_cost, total_cost
 from ..bitstream.encoded import Encoded
 from ..bitstream.header import Header
-from ..bitstream.cost import own_cost, total_cost
 from ..bitstream.limits import Limits
 from ..entropy.integers import varint
 from implicit_compress.hybrid.decoder import (
@@ -50,7 +52,7 @@ def check_image(
     shape: tuple,  # (h,w,c)
     settings: Hybrid,
 ) -> None:
-    "Raise `ValueError` for settings that have no meaning for an image"
+    """Raise `ValueError` for settings that have no meaning for an image."""
     if shape[2] not in (1, 3):
         raise ValueError(f"{shape[2]} channels: give 1 or 3; `compress` codes alpha separately")
     if settings.wavelet and settings.wavelet not in WAVELETS:
@@ -68,7 +70,7 @@ def check_image(
 
 
 class Part(NamedTuple):
-    "A network of a file"
+    """A network of a file."""
 
     field: str  # of the header
     shift: int  # of detail bands
@@ -78,7 +80,7 @@ class Part(NamedTuple):
 
 
 def base_share(settings: Hybrid) -> float:
-    "Share of the bytes for the low-pass band"
+    """Share of the bytes for the low-pass band."""
     if settings.base_share is not None:
         return settings.base_share
     if settings.residual is None:
@@ -91,7 +93,7 @@ def plan_networks(
     settings: Hybrid,
     n_bytes: float,  # for the whole file
 ) -> list[Part]:
-    "Samples and sizes of the networks of a file"
+    """Samples and sizes of the networks of a file."""
     low = lowpass(x, settings.wavelet, settings.levels)
     base = n_bytes * base_share(settings)
     if settings.chroma:
@@ -112,7 +114,7 @@ def plan_details(
     settings: Hybrid,
     n_bytes: float,  # for all of them
 ) -> list[Part]:
-    "Samples and sizes of the networks of detail bands, in proportion to their magnitudes"
+    """Samples and sizes of the networks of detail bands, in proportion to their magnitudes."""
     luma = x @ LUMA if x.shape[2] > 2 else x[..., 0]
     bands = decompose(luma[..., None], settings.wavelet, settings.levels)[1:]
     levels = [[b.data[..., 0] for b in bands[i : i + 3]] for i in range(0, len(bands), 3)]
@@ -128,7 +130,7 @@ def check_limits(
     parts: list[Part],
     settings: Hybrid,
 ) -> None:
-    "Raise an error before any fit if the default limits of a decoder would refuse the file"
+    """Raise an error before any fit if the default limits of a decoder would refuse the file."""
     upsampled = 0 if settings.wavelet else 2 * settings.levels
     args = h.args
     if isinstance(settings.residual, Wavelet):
@@ -148,7 +150,7 @@ def fit_networks(
     parts: list[Part],
     run: Run,  # budget for all of them together
 ) -> tuple:  # (fields of the header, record of the first fit)
-    "Fit the networks of a file one after the other"
+    """Fit the networks of a file one after the other."""
     args, fits = {}, []
     total = sum(part.n_bytes for part in parts)
     for k, part in enumerate(parts):
@@ -170,7 +172,7 @@ def pick_better(
     alone: Encoded,  # coefficients
     target: Target,
 ) -> Encoded:
-    "Choose between a file with and one without networks; its note gives both results"
+    """Choose between a file with and one without networks; its note gives both results."""
     out = best_of([alone, both], target)
     out.seconds = both.seconds + alone.seconds
     verdict = "pays" if out is both else "does not pay and is left out"
@@ -189,7 +191,7 @@ def encode_hybrid(
     quality: Callable | None = None,  # function of decoded samples: PSNR, dB; None: of all samples
     too_large: Callable | None = None,  # function of bytes: does a lossless file take less?
 ) -> Encoded:
-    "Encode an image as a low-pass band and a residual"
+    """Encode an image as a low-pass band and a residual."""
     check_image(x.shape, settings)
     coefficients = isinstance(settings.residual, Wavelet)
     if not target.n_bytes and not coefficients:
@@ -221,7 +223,7 @@ def encode_networks(
     target: Target,
     run: Run,
 ) -> tuple:  # (fields of the header, record of the first fit)
-    "Plan, check and fit the networks of a file"
+    """Plan, check and fit the networks of a file."""
     reals = to_float(x).astype(np.float64)
     args = dict(wavelet=settings.wavelet.encode(), levels=settings.levels)
     header = Header(*x.shape, 8 * x.itemsize, "hybrid", args)

@@ -9,7 +9,9 @@ __all__ = ['LUMA', 'MAX_SHIFT_CODE', 'to_band_samples', 'from_band_samples', 'to
 
 # %% ../../nbs/50_hybrid/00_decoder.ipynb #32f28ea0
 import math
+
 import numpy as np
+
 from ..bitstream.container import unpack
 from ..bitstream.header import Header
 from ..bitstream.limits import Limits, detail_files
@@ -23,14 +25,14 @@ from ..wavelet.context import UNIT
 def to_band_samples(
     v,  # reals, about 0..1
 ) -> np.ndarray:  # uint16
-    "Convert band values to the 16-bit samples a network is fitted to"
+    """Convert band values to the 16-bit samples a network is fitted to."""
     return np.rint(65535 * np.clip((np.asarray(v) + 0.125) / 1.25, 0, 1)).astype(np.uint16)
 
 
 def from_band_samples(
     s,  # uint16
 ) -> np.ndarray:  # int64, `UNIT` is full scale
-    "Invert `to_band_samples`, in integers"
+    """Invert `to_band_samples`, in integers."""
     v = s.astype(np.int64)
     v *= 5 * UNIT // 4
     v += 32767
@@ -45,7 +47,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 def to_ycbcr(
     x,  # (h,w,3) reals 0..1: red, green, blue
 ) -> tuple:  # luma (h,w,1) and chroma (h,w,2), about 0..1
-    "Transform to luma and chroma"
+    """Transform to luma and chroma."""
     y = x @ LUMA
     return y[..., None], np.stack([(x[..., 2] - y) / 1.772, (x[..., 0] - y) / 1.402], 2) + 0.5
 
@@ -54,7 +56,7 @@ def from_ycbcr(
     luma,  # (h,w,1) int64
     chroma,  # (h,w,2) int64
 ) -> np.ndarray:  # (h,w,3) int64
-    "Inverse transform in integers, with factors of 16 fractional bits"
+    """Inverse transform in integers, with factors of 16 fractional bits."""
     y, (b, r) = luma[..., 0], np.moveaxis(chroma - UNIT // 2, 2, 0)
     return np.stack(
         [
@@ -71,7 +73,7 @@ def lowpass(
     wavelet: str,  # of `decompose`; '' for the means of squares of pixels
     levels: int,  # number of halvings
 ) -> np.ndarray:  # (ceil(h/2^levels),ceil(w/2^levels),c) reals, about 0..1
-    "Low-pass band of an image, at reduced resolution"
+    """Low-pass band of an image, at reduced resolution."""
     if wavelet:
         return decompose(x, wavelet, levels)[0].data / 2**levels
     n = 1 << levels
@@ -80,7 +82,7 @@ def lowpass(
 
 
 def halved_size(h: int, w: int, levels: int) -> tuple[int, int]:
-    "Rows and columns after `levels` halvings, rounded up"
+    """Rows and columns after `levels` halvings, rounded up."""
     return -(-h >> levels), -(-w >> levels)
 
 
@@ -91,7 +93,7 @@ def decode_nested(
     threads,  # of `decompress`
     limits: Limits,  # for each of the files
 ) -> np.ndarray:  # (h*scale,w*scale,c) uint16
-    "Render the network of a nested file"
+    """Render the network of a nested file."""
     found = unpack(data, limits)
     h, models, payload = found.coded
     if (
@@ -109,7 +111,7 @@ def decode_nested(
 def band_to_samples(
     bands,  # three arrays (h',w')
 ) -> tuple:  # (shift, (h',w',3) uint16)
-    "Convert detail bands to 16-bit samples around mid-gray"
+    """Convert detail bands to 16-bit samples around mid-gray."""
     v = np.stack(bands, 2)
     shift = int(np.clip(math.floor(-math.log2(max(2 * np.abs(v).max(), 1e-4))), -4, 12))
     return shift, np.rint(65535 * (np.clip(v * 2.0**shift, -0.5, 0.5) + 0.5)).astype(np.uint16)
@@ -119,7 +121,7 @@ def from_detail_samples(
     shift: int,  # -4..12
     s,  # (h',w',3) uint16
 ) -> list:  # three (h',w') int64, `UNIT` is 1
-    "Invert `band_to_samples`"
+    """Invert `band_to_samples`."""
     v = ((2 * s.astype(np.int64) - 65535) * (UNIT << 4)) // (2 * 65535) >> shift + 4
     return list(np.moveaxis(v, 2, 0))
 
@@ -127,7 +129,7 @@ def from_detail_samples(
 def wavelet_of(
     h: Header,  # of a file of method `hybrid`
 ) -> str:
-    "Wavelet of the low-pass band, '' if there is none; raises `DamagedError` for an unknown one"
+    """Wavelet of the low-pass band, '' if there is none; raises `DamagedError` for an unknown one."""
     name = h.args["wavelet"].decode("ascii", "replace")
     if name and name not in WAVELETS:
         raise DamagedError(f"wavelet: {name!r} is not known")
@@ -139,7 +141,7 @@ def can_be_halved(
     levels: int,
     wavelet: str,
 ) -> bool:
-    "Can the sides of an image be halved so often? A wavelet needs both sides"
+    """Can the sides of an image be halved so often? A wavelet needs both sides."""
     side = (min if wavelet else max)(shape[:2])
     return not levels or side >> levels - 1 >= 1
 
@@ -148,7 +150,7 @@ def check_bands(
     h: Header,  # of a file of method `hybrid`
     wavelet: str,  # of its low-pass band
 ) -> None:
-    "Raise `DamagedError` for fields that contradict each other"
+    """Raise `DamagedError` for fields that contradict each other."""
     a = h.args
     if not can_be_halved((h.height, h.width), a["levels"], wavelet):
         raise DamagedError(
@@ -167,7 +169,7 @@ def render_networks(
     threads: int | None,
     limits: Limits,  # for each network
 ) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
-    "Image rendered by all networks of a file"
+    """Image rendered by all networks of a file."""
     a, channels, wavelet = h.args, h.channels, wavelet_of(h)
     check_bands(h, wavelet)
     if "base" not in a:
@@ -198,7 +200,7 @@ def read_details(
     threads: int | None,
     limits: Limits,  # for each network
 ) -> list[Band]:
-    "Detail bands of luma from their networks, identical for every color"
+    """Detail bands of luma from their networks, identical for every color."""
     out = []
     levels = range(h.args["levels"], 0, -1)
     files = detail_files(h.args["details"], h.args["levels"])
@@ -219,7 +221,7 @@ def decode_hybrid(
     threads: int | None = None,  # None: one per processor; does not change the result
     limits: Limits = Limits(),  # for each network, and for the whole file
 ) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
-    "Decode a file of method `hybrid`, or raise an `IicError`"
+    """Decode a file of method `hybrid`, or raise an `IicError`."""
     y, residual = render_networks(h, threads, limits), None
     if "sparse" in h.args:
         residual = decode_sparse(h.args["sparse"], models, payload, y.shape)

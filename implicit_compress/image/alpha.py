@@ -11,7 +11,7 @@ import numpy as np
 
 # %% ../../nbs/15_image/30_alpha.ipynb #bef1edd2
 def _smoothed(v):
-    "Weighted means of neighbors, 1:2:1 along both axes"
+    """Weighted means of neighbors, 1:2:1 along both axes."""
     for axis in (0, 1):
         pad = [(1, 1) if a == axis else (0, 0) for a in range(3)]
         p = np.pad(v, pad, mode="edge")
@@ -25,7 +25,7 @@ def pull_push(
     v: np.ndarray,  # (h,w,c) float, 0 where the weight is 0
     weight: np.ndarray,  # (h,w,1) float, 1 where a value is known, else 0; at least one is 1
 ) -> np.ndarray:  # (h,w,c)
-    "Fill unknown values by pull-push; known values are unchanged"
+    """Fill unknown values by pull-push; known values are unchanged."""
     if weight.min() > 0:
         return v
     h, w = v.shape[:2]
@@ -45,7 +45,7 @@ def fill_hidden_color(
     color: np.ndarray,  # (h,w,c) uint8 or uint16
     alpha: np.ndarray,  # (h,w,1) of the same type
 ) -> np.ndarray:  # as `color`
-    "Replace color where alpha is 0 by a smooth continuation; mid-gray if alpha is 0 everywhere"
+    """Replace color where alpha is 0 by a smooth continuation; mid-gray if alpha is 0 everywhere."""
     visible = alpha > 0
     if visible.all():
         return color
@@ -59,7 +59,7 @@ def split_alpha(
     x: np.ndarray,  # (h,w,c) samples
     fill: bool = True,  # replace hidden color?
 ) -> tuple:  # (color (h,w,1 or 3), alpha (h,w,1) or None)
-    "Split an image into color and alpha"
+    """Split an image into color and alpha."""
     if x.shape[2] not in (2, 4):
         return x, None
     color = x[..., :-1]
@@ -72,7 +72,7 @@ def visible_psnr(
     color: np.ndarray,  # (h,w,c) original color
     alpha: np.ndarray | None = None,  # (h,w,1); None: the whole plane visible
 ) -> float:  # dB
-    "PSNR of color samples where alpha is above 0; of all samples if alpha is 0 everywhere"
+    """PSNR of color samples where alpha is above 0; of all samples if alpha is 0 everywhere."""
     from implicit_compress.image.metrics import psnr  # SciPy: not needed to decode
 
     if alpha is None:
@@ -84,7 +84,7 @@ def visible_psnr(
 def has_hidden_color(
     alpha: np.ndarray | None,  # (h,w,1)
 ) -> bool:
-    "Test whether color is hidden in some pixels, but not in all"
+    """Test whether color is hidden in some pixels, but not in all."""
     return alpha is not None and bool((alpha == 0).any() and alpha.any())
 
 # %% ../../nbs/15_image/30_alpha.ipynb #6ff69320
@@ -97,7 +97,7 @@ def _means(
     lo: int,  # first output sample to compute
     hi: int,  # end of the range
 ) -> np.ndarray:  # (hi-lo,m) int64
-    "Means of rows, weighted by the area that each output sample covers"
+    """Means of rows, weighted by the area that each output sample covers."""
     n = len(v)
     sums = np.concatenate([np.zeros_like(v[:1]), np.cumsum(v, 0)])
     whole, part = np.divmod(np.arange(lo, hi + 1) * n, N)
@@ -110,7 +110,7 @@ def area_mean(
     size: tuple,  # (rows, columns) of the output that covers the whole plane
     box: tuple | None = None,  # (top, left, bottom, right) in output samples; None: the whole plane
 ) -> np.ndarray:  # (rows, columns), or the shape of the box
-    "Resample a plane by area averaging, in integers"
+    """Resample a plane by area averaging, in integers."""
     top, left, bottom, right = box or (0, 0, *size)
     if tuple(size) == plane.shape:
         return plane[top:bottom, left:right]
@@ -123,7 +123,7 @@ def halve_plane(
     plane: np.ndarray,  # (h,w) uint8 or uint16
     level: int,  # number of halvings
 ) -> np.ndarray:  # (ceil(h/2**level), ceil(w/2**level))
-    "Means of squares with side 2**level, edges padded by repetition as in the latent pyramid"
+    """Means of squares with side 2**level, edges padded by repetition as in the latent pyramid."""
     h, w = plane.shape
     rows = -(-h >> level)
     cols = -(-w >> level)

@@ -7,13 +7,14 @@ __all__ = ['rgb_to_ycocg', 'ycocg_to_rgb']
 
 # %% ../../nbs/15_image/09_color.ipynb #ce2262b1
 import numpy as np
+
 from .samples import check_depth, sample_dtype
 
 # %% ../../nbs/15_image/09_color.ipynb #0035eaf9
 def rgb_to_ycocg(
     x: np.ndarray,  # (h,w,3) RGB or (h,w,4) RGBA, uint8 or uint16
 ) -> np.ndarray:  # int32, planes Y in 0..peak, Co and Cg in -peak..peak, then alpha as it was
-    "Apply the reversible color transform YCoCg-R (Malvar and Sullivan 2003)"
+    """Apply the reversible color transform YCoCg-R (Malvar and Sullivan 2003)."""
     if x.ndim != 3 or x.shape[2] not in (3, 4) or x.dtype not in (np.uint8, np.uint16):
         raise ValueError(
             f"needs uint8 or uint16 of shape (h,w,3) or (h,w,4), not {x.dtype} {x.shape}"
@@ -30,7 +31,7 @@ def ycocg_to_rgb(
     y: np.ndarray,  # (h,w,3) or (h,w,4) integers: Y, Co, Cg, and alpha if there is one
     depth: int = 8,  # bits per sample of the result: 8 or 16
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16, clipped to the range
-    "Invert `rgb_to_ycocg`, exactly for its own output"
+    """Invert `rgb_to_ycocg`, exactly for its own output."""
     check_depth(depth)
     y, co, cg, *a = np.moveaxis(np.asarray(y, np.int32), 2, 0)
     t = y - (cg >> 1)

@@ -8,6 +8,7 @@ __all__ = ['scaled_side', 'scaled_size', 'check_box', 'box_slices', 'coords']
 # %% ../../nbs/15_image/01_geometry.ipynb #d8d13c7c
 import operator
 from fractions import Fraction
+
 import numpy as np
 
 # %% ../../nbs/15_image/01_geometry.ipynb #51cda257
@@ -15,7 +16,7 @@ def scaled_side(
     n: int,  # image pixels on this side, at least 1
     scale: float | Fraction = 1,  # samples per pixel, > 0
 ) -> int:  # n*scale, rounded half to even, at least 1
-    "Number of samples along a side of `n` pixels at `scale`"
+    """Number of samples along a side of `n` pixels at `scale`."""
     if not 0 < scale < float("inf"):
         raise ValueError(f"scale is {scale}: give a positive number")
     return max(1, round(operator.index(n) * Fraction(scale)))
@@ -26,7 +27,7 @@ def scaled_size(
     w: int,  # image width in pixels, at least 1
     scale: float | Fraction = 1,  # samples per pixel along each side, > 0
 ) -> tuple:  # (H, W): `scaled_side` of each
-    "Number of rows and columns of the image at `scale`"
+    """Number of rows and columns of the image at `scale`."""
     if min(h, w) < 1:
         raise ValueError(f"a {h}x{w} image has no pixels")
     return scaled_side(h, scale), scaled_side(w, scale)
@@ -37,7 +38,7 @@ def check_box(
     h: int,  # rows of the image
     w: int,  # columns
 ):
-    "Raise a `ValueError` for a box that is empty or not inside the image"
+    """Raise a `ValueError` for a box that is empty or not inside the image."""
     top, left, bottom, right = box
     if not (0 <= top < bottom <= h and 0 <= left < right <= w):
         raise ValueError(f"box {tuple(box)} is empty or outside the {h}x{w} image")
@@ -48,7 +49,7 @@ def box_slices(
     h: int,  # rows of the image
     w: int,  # columns
 ) -> tuple:  # two slices
-    "Convert a box to slices; `ValueError` for one that is empty or not inside the image"
+    """Convert a box to slices; `ValueError` for one that is empty or not inside the image."""
     if box is None:
         return slice(0, h), slice(0, w)
     check_box(box, h, w)
@@ -57,7 +58,7 @@ def box_slices(
 
 # %% ../../nbs/15_image/01_geometry.ipynb #9e9def5e
 def _axis_coords(start, stop, n_samples, n_pixels, frame, unit):
-    "Coordinates of the samples start..stop-1 of one axis, float32; `frame` (first, end) in pixels"
+    """Coordinates of the samples start..stop-1 of one axis, float32; `frame` (first, end) in pixels."""
     i = np.arange(start, stop)
     first, end = frame
     return (((2 * i + 1) * n_pixels - (first + end) * n_samples) / (n_samples * unit)).astype(
@@ -73,7 +74,7 @@ def coords(
     | None = None,  # (top, left, bottom, right) in samples of the scaled image; None: all
     frame: tuple | None = None,  # box in pixels that spans (-1,1); None for the whole image
 ) -> np.ndarray:  # (n,2) float32, raster order, each (row, col)
-    "Sample coordinates: pixel centers, one unit for both axes, the longer side spanning (-1,1)"
+    """Sample coordinates: pixel centers, one unit for both axes, the longer side spanning (-1,1)."""
     H, W = scaled_size(h, w, scale)
     t, l, b, r = box or (0, 0, H, W)
     check_box((t, l, b, r), H, W)

@@ -7,8 +7,10 @@ __all__ = ['PEAK', 'PFM', 'hidden_depth', 'read_high_depth', 'read_pfm']
 
 # %% ../../nbs/15_image/05_high_depth.ipynb #69a1ffdd
 import re
+
 import numpy as np
 from PIL import Image
+
 from .png import read_png16
 
 # %% ../../nbs/15_image/05_high_depth.ipynb #3accc2b8
@@ -21,7 +23,7 @@ def hidden_depth(
     im: Image.Image,
     data: bytes,  # of its file, if known; else empty
 ) -> int:  # 0 if Pillow returns the full depth
-    "Bits per sample of the file where Pillow would return only 8"
+    """Bits per sample of the file where Pillow would return only 8."""
     if im.mode[0] in "IF":
         return 0
     if im.tell() > 0 and im.format == "PNG":
@@ -44,7 +46,7 @@ PEAK = 65535  # full scale of 16-bit samples
 
 
 def _read_pnm16(im, data):
-    "The samples of a binary PGM or PPM file deeper than 8 bits; its full scale becomes 65535"
+    """The samples of a binary PGM or PPM file deeper than 8 bits; its full scale becomes 65535."""
     w, h = im.size
     peak = int(im.tile[0].args[1])
     c = 1 if data[:2] == b"P5" else 3
@@ -53,7 +55,7 @@ def _read_pnm16(im, data):
 
 
 def _stored_samples(im):
-    "Samples of a mode of more than 8 bits, as Pillow returns them"
+    """Samples of a mode of more than 8 bits, as Pillow returns them."""
     x = np.asarray(im)[..., None]
     if x.min() < 0 or x.max() > PEAK:
         raise ValueError(
@@ -64,7 +66,7 @@ def _stored_samples(im):
 
 
 def _read_any(im, data):
-    "The samples of a file deeper than 8 bits, without transparency"
+    """The samples of a file deeper than 8 bits, without transparency."""
     depth = hidden_depth(im, data)
     if depth and data and im.format == "PNG" and im.tell() == 0:
         return read_png16(data)
@@ -82,7 +84,7 @@ def read_high_depth(
     im: Image.Image,  # opened, not loaded
     data: bytes,  # of its file, if known; else empty
 ) -> np.ndarray:  # (h,w,c) uint16; a transparent color becomes an alpha channel
-    "Read an image that is not 8-bit in the file; `ValueError` where Pillow would reduce it"
+    """Read an image that is not 8-bit in the file; `ValueError` where Pillow would reduce it."""
     x = _read_any(im, data)
     key = im.info.get("transparency")
     if key is None or x.shape[2] in (2, 4):
@@ -97,7 +99,7 @@ PFM = re.compile(rb"(P[Ff])\s+(\d+)\s+(\d+)\s+([-+.\deE]+)\s")  # kind, width, h
 def read_pfm(
     data: bytes,  # of a portable float map
 ) -> np.ndarray:  # (h,w,c) float32
-    "Read reals; a negative scale says little-endian. `ValueError` for an incomplete file"
+    """Read reals; a negative scale says little-endian. `ValueError` for an incomplete file."""
     m = PFM.match(data)
     if not m:
         raise ValueError("this PFM file has no complete header")

@@ -10,8 +10,10 @@ import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
 from .high_depth import PFM, hidden_depth, read_high_depth, read_pfm
 from .metadata import apply_orientation, read_metadata
 from .profile import read_profile
@@ -21,7 +23,7 @@ from .samples import validate_samples
 def file_bytes(
     src,  # anything
 ) -> bytes | None:  # None if `src` holds no bytes
-    """The bytes of `src`: bytes, bytearray, flat memoryview, or a binary file object
+    """The bytes of `src`: bytes, bytearray, flat memoryview, or a binary file object.
 
     A file object is read from its position to its end; `ValueError` if it gives text, or nothing.
     """
@@ -43,7 +45,7 @@ def file_bytes(
 
 # %% ../../nbs/15_image/06_load.ipynb #bc86f62d
 def _unread_png(im):
-    "The bytes of the PNG file of an opened image that is not loaded yet; empty for other images"
+    """The bytes of the PNG file of an opened image that is not loaded yet; empty for other images."""
     if im.format != "PNG" or not getattr(im, "tile", None) or getattr(im, "fp", None) is None:
         return b""
     before = im.fp.tell()
@@ -54,7 +56,7 @@ def _unread_png(im):
 
 
 def _open(src):
-    "A lazy PIL.Image of `src`, and the bytes of its file if they are available"
+    """A lazy PIL.Image of `src`, and the bytes of its file if they are available."""
     if isinstance(src, Image.Image):
         return src, _unread_png(src)
     data = file_bytes(src)
@@ -73,7 +75,7 @@ def _open(src):
 
 
 def _samples(im, data):
-    "The samples of `im` as stored, before its orientation is applied"
+    """The samples of `im` as stored, before its orientation is applied."""
     if PFM.match(data):
         return read_pfm(data)
     if im.mode == "F":
@@ -87,7 +89,7 @@ def _samples(im, data):
 # %% ../../nbs/15_image/06_load.ipynb #4edb7742
 @dataclass
 class LoadedImage:
-    "Samples, color profile and metadata of an image file"
+    """Samples, color profile and metadata of an image file."""
 
     samples: np.ndarray  # (h,w,c) uint8 or uint16, upright
     icc: bytes | None = None  # color profile; None: sRGB
@@ -99,17 +101,17 @@ class LoadedImage:
 
     @property
     def left_out(self) -> int:
-        "Number of frames left out without a selection"
+        """Number of frames left out without a selection."""
         return self.frames - 1 if self.frame is None else 0
 
 
 def _frame_count(im):
-    "Images in a file; a PSD file counts as one"
+    """Images in a file; a PSD file counts as one."""
     return 1 if im.format == "PSD" else getattr(im, "n_frames", 1)
 
 
 def _count_frames(im):
-    "(frames of a file, notes): if the count fails, a note says so, and the first frame is read"
+    """(frames of a file, notes): if the count fails, a note says so, and the first frame is read."""
     try:
         return _frame_count(im), []
     except Exception as e:
@@ -121,7 +123,7 @@ def check_frame(
     frame: int,  # frame index, from 0
     frames: int,  # in the file
 ):
-    "Raise a `ValueError` for a frame index out of range"
+    """Raise a `ValueError` for a frame index out of range."""
     if isinstance(frame, bool) or not isinstance(frame, (int, np.integer)):
         raise ValueError(f"frame is {frame!r}: give a whole number, the first frame is 0")
     if not 0 <= frame < frames:
@@ -130,7 +132,7 @@ def check_frame(
 
 # %% ../../nbs/15_image/06_load.ipynb #3d580480
 def _read_frame(im, data):
-    "The current frame of `im`, with its metadata"
+    """The current frame of `im`, with its metadata."""
     x = _samples(im, data)
     # after the samples: Pillow applies the orientation of a TIFF on loading
     orientation, exif, xmp, notes = read_metadata(im)
@@ -144,7 +146,7 @@ def read_image(
     frame: int
     | None = None,  # frame index, from 0; None: the first, or the current one of a PIL.Image
 ) -> LoadedImage:
-    "Read an image, upright and in full depth, with profile and metadata; `ValueError` if damaged"
+    """Read an image, upright and in full depth, with profile and metadata; `ValueError` if damaged."""
     im, data = _open(src)
     before = im.tell()
     try:
@@ -175,7 +177,7 @@ def load_image(
     src,  # path, bytes, binary file object, or PIL.Image
     frame: int | None = None,  # as for `read_image`
 ) -> np.ndarray:  # (h,w,c) uint8, or uint16 for deeper files
-    """The samples of `read_image`; what is left out raises warnings
+    """The samples of `read_image`; what is left out raises warnings.
 
     Channels: 1 gray, 2 gray and alpha, 3 RGB, 4 RGBA.
     """
@@ -188,7 +190,7 @@ def load_image(
 def icc_profile(
     src,  # path, bytes, binary file object, or PIL.Image
 ) -> bytes | None:
-    """The color profile of an image file, also one built from gAMA, cHRM or cICP of a PNG
+    """The color profile of an image file, also one built from gAMA, cHRM or cICP of a PNG.
 
     None if absent, unreadable, of another color space than the samples, or plain sRGB.
     """
@@ -199,14 +201,14 @@ def as_samples(
     x,  # (h,w) or (h,w,c) array, tensor or PIL.Image: uint8, uint16, bool, or reals in [0,1]
     depth: int = 8,  # bits per sample for reals: 8 or 16
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16, C-contiguous and writable
-    "`validate_samples`, also for images of Pillow"
+    """`validate_samples`, also for images of Pillow."""
     return validate_samples(load_image(x) if isinstance(x, Image.Image) else x, depth)
 
 # %% ../../nbs/15_image/06_load.ipynb #bf93b063
 def is_image_file(
     path: str | Path,  # of a file
 ) -> bool:
-    "Test whether a file begins as an image file; later damage is not detected"
+    """Test whether a file begins as an image file; later damage is not detected."""
     with open(path, "rb") as f:
         if PFM.match(f.read(64)):
             return True

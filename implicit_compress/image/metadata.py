@@ -8,6 +8,7 @@ __all__ = ['ORIENTATION', 'EXIF_PREFIX', 'apply_orientation', 'upright_exif', 'u
 # %% ../../nbs/15_image/02_metadata.ipynb #4ffa69ed
 import re
 import struct
+
 import numpy as np
 from PIL import Image, ImageFile
 
@@ -16,7 +17,7 @@ def apply_orientation(
     x: np.ndarray,  # (h,w,c) samples as stored
     orientation: int,  # EXIF value, 1..8; any other value changes nothing
 ) -> np.ndarray:  # upright: (h,w,c) or (w,h,c)
-    "Apply an EXIF orientation"
+    """Apply an EXIF orientation."""
     if orientation in (5, 6, 7, 8):
         x = x.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -36,7 +37,7 @@ _SHORT = 3  # type code of 16-bit integers, TIFF 6.0, section 2
 def upright_exif(
     exif: bytes,  # an EXIF block, with or without its prefix
 ) -> bytes:  # the block without prefix, with orientation 1
-    "Set orientation 1 in an EXIF block; `ValueError` if the block is damaged"
+    """Set orientation 1 in an EXIF block; `ValueError` if the block is damaged."""
     tiff = bytearray(exif.removeprefix(EXIF_PREFIX))
     order = _BYTE_ORDERS.get(bytes(tiff[:4]))
     if not order:
@@ -56,7 +57,7 @@ def upright_exif(
 def upright_xmp(
     xmp: bytes,  # an XMP packet
 ) -> bytes:  # the packet, with orientation 1
-    "Set orientation 1 in an XMP packet"
+    """Set orientation 1 in an XMP packet."""
     return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 # %% ../../nbs/15_image/02_metadata.ipynb #cde3fcf9
@@ -75,7 +76,7 @@ _SUB_DIRECTORIES = {0x8769: "EXIF", 0x8825: "GPS"}
 def descriptive_tags(
     exif: Image.Exif,  # all tags of a file
 ) -> Image.Exif:  # those that describe the image
-    "Copy the tags that describe the image, without those that give the layout of the samples"
+    """Copy the tags that describe the image, without those that give the layout of the samples."""
     out = Image.Exif()
     for tag in _DESCRIPTIVE_TAGS:
         if tag in exif:
@@ -87,7 +88,7 @@ def descriptive_tags(
 
 # %% ../../nbs/15_image/02_metadata.ipynb #43b118d8
 def _exif_block(im):
-    "The EXIF block of an image as stored, or empty"
+    """The EXIF block of an image as stored, or empty."""
     if raw := im.info.get("exif"):
         return raw
     tags = descriptive_tags(im.getexif())
@@ -95,7 +96,7 @@ def _exif_block(im):
 
 
 def _orientation(im):
-    "The orientation to apply: that of a file, not of an image derived from one"
+    """The orientation to apply: that of a file, not of an image derived from one."""
     if not isinstance(im, ImageFile.ImageFile):
         return 1
     try:
@@ -107,7 +108,7 @@ def _orientation(im):
 def read_metadata(
     im: Image.Image,  # whose samples have been read
 ) -> tuple:  # (orientation to apply, EXIF or None, XMP or None, list of notes)
-    "Read orientation, EXIF and XMP; the blocks are returned with orientation 1"
+    """Read orientation, EXIF and XMP; the blocks are returned with orientation 1."""
     exif = None
     notes = []
     orientation = _orientation(im)

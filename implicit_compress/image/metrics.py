@@ -9,14 +9,16 @@ __all__ = ['WINDOW', 'SIGMA', 'K1', 'K2', 'SCALE_WEIGHTS', 'ALEXNET_URL', 'mse',
 # %% ../../nbs/15_image/10_metrics.ipynb #96c57d31
 import os
 from importlib.resources import files
+
 import numpy as np
 from scipy.ndimage import correlate1d
+
 from .load import as_samples
 from .samples import as_numpy, check_reals, to_float, unknown_peak
 
 # %% ../../nbs/15_image/10_metrics.ipynb #131a67b5
 def _unit(x):
-    "Samples of any shape, validated as `as_samples` does, as float64 with the peak as 1"
+    """Samples of any shape, validated as `as_samples` does, as float64 with the peak as 1."""
     x = as_numpy(x)
     if x.size == 0:
         raise ValueError(f"the image is empty: shape {x.shape}")
@@ -31,7 +33,7 @@ def _unit(x):
 
 
 def _same_kind(a, b):
-    "Raise a `ValueError` for arrays of different shapes or sample types; reals match any type"
+    """Raise a `ValueError` for arrays of different shapes or sample types; reals match any type."""
     types = {v.dtype.newbyteorder("=") for v in (a, b) if v.dtype.kind == "u"}
     if a.shape != b.shape or len(types) > 1:
         raise ValueError(f"images differ in kind: {a.shape} {a.dtype} and {b.shape} {b.dtype}")
@@ -41,7 +43,7 @@ def mse(
     a: np.ndarray,  # array of any shape: uint8, uint16, bool, or reals in [0,1]
     b: np.ndarray,  # another of the same shape, and of the same type or reals
 ) -> float:  # mean squared error on the scale [0,1]; symmetric
-    "Mean squared error, with the peak of integer samples as 1"
+    """Mean squared error, with the peak of integer samples as 1."""
     a = as_numpy(a)
     b = as_numpy(b)
     u = _unit(a)
@@ -51,7 +53,7 @@ def mse(
 
 # %% ../../nbs/15_image/10_metrics.ipynb #ea4fb2cb
 def _pair(a, b):
-    "Two images as samples of one shape and type; reals get the depth of the other, or 8 bits"
+    """Two images as samples of one shape and type; reals get the depth of the other, or 8 bits."""
     p = as_samples(a)
     q = as_samples(b)
     if p.dtype != q.dtype:
@@ -66,7 +68,7 @@ def psnr(
     a,  # image, as `as_samples` takes it; reals in [0,1] are rounded to samples first
     b,  # another of the same shape
 ) -> float:  # dB; inf for equal images; symmetric
-    "Peak signal-to-noise ratio, 10*log10(peak**2/mse), over all samples, peak 255 or 65535"
+    """Peak signal-to-noise ratio, 10*log10(peak**2/mse), over all samples, peak 255 or 65535."""
     p, q = _pair(a, b)
     sse = int(((p.astype(np.int64) - q) ** 2).sum())
     if not sse:
@@ -81,14 +83,14 @@ K2 = 0.03  # stabilizes the ratio of variances
 
 
 def _window(n):
-    "The Gaussian window, of `n` taps where a side has fewer than it"
+    """The Gaussian window, of `n` taps where a side has fewer than it."""
     k = min(WINDOW, n)
     t = np.exp(-0.5 * ((np.arange(k) - (k - 1) / 2) / SIGMA) ** 2)
     return t / t.sum()
 
 
 def _blur(v):
-    "Weighted means of (h,w,c) over all windows inside the image"
+    """Weighted means of (h,w,c) over all windows inside the image."""
     for axis in 0, 1:
         n = v.shape[axis]
         t = _window(n)
@@ -98,7 +100,7 @@ def _blur(v):
 
 
 def _similarity(a, b, peak):
-    "Mean structural similarity of each channel, and its contrast-structure term alone"
+    """Mean structural similarity of each channel, and its contrast-structure term alone."""
     c1 = (K1 * peak) ** 2
     c2 = (K2 * peak) ** 2
     mean_a = _blur(a)
@@ -112,7 +114,7 @@ def _similarity(a, b, peak):
 
 # %% ../../nbs/15_image/10_metrics.ipynb #d74adfa2
 def _halve(v):
-    "Means of 2x2 blocks; an odd side is padded by a row of zeros in front"
+    """Means of 2x2 blocks; an odd side is padded by a row of zeros in front."""
     v = np.pad(v, ((v.shape[0] % 2, 0), (v.shape[1] % 2, 0), (0, 0)))
     return (v[::2, ::2] + v[1::2, ::2] + v[::2, 1::2] + v[1::2, 1::2]) / 4
 
@@ -124,7 +126,7 @@ SCALE_WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
 def n_scales(
     side: int,  # shorter side in pixels
 ) -> int:  # 1..5
-    "Number of scales of `ms_ssim`: as long as the halved side has the 11 pixels of the window"
+    """Number of scales of `ms_ssim`: as long as the halved side has the 11 pixels of the window."""
     n = 1
     while n < len(SCALE_WEIGHTS) and (side := (side + 1) // 2) >= WINDOW:
         n += 1
@@ -135,7 +137,7 @@ def ms_ssim(
     a,  # image, as `as_samples` takes it; reals in [0,1] are rounded to samples first
     b,  # another of the same shape
 ) -> float:  # 0..1, 1 for equal images; symmetric
-    """Multi-scale structural similarity (Wang et al. 2003), mean of channels
+    """Multi-scale structural similarity (Wang et al. 2003), mean of channels.
 
     There are fewer than five scales where the shorter side is below 161 pixels.
     """
@@ -168,11 +170,11 @@ _SCALE = (0.458, 0.448, 0.450)  # its standard deviation
 
 
 class MissingWeights(ValueError):
-    "The weights of a network are not available and could not be downloaded"
+    """The weights of a network are not available and could not be downloaded."""
 
 
 def _alexnet(backbone, url):
-    "The state dict of AlexNet: given, from a file, or from torch.hub's cache or `url`"
+    """The state dict of AlexNet: given, from a file, or from torch.hub's cache or `url`."""
     import torch  # imported here and below only if LPIPS is used
 
     if isinstance(backbone, dict):
@@ -193,7 +195,7 @@ def _alexnet(backbone, url):
 
 # %% ../../nbs/15_image/10_metrics.ipynb #62d98f89
 class Lpips:
-    "Learned perceptual distance (Zhang et al. 2018), AlexNet, linear layers of version 0.1"
+    """Learned perceptual distance (Zhang et al. 2018), AlexNet, linear layers of version 0.1."""
 
     def __init__(
         self,
@@ -211,14 +213,14 @@ class Lpips:
 
     @staticmethod
     def pair(a, b) -> tuple:
-        "Two images as samples; a `ValueError` for shapes the network cannot process"
+        """Two images as samples; a `ValueError` for shapes the network cannot process."""
         p, q = _pair(a, b)
         if p.shape[2] not in (1, 3) or min(p.shape[:2]) < 31:
             raise ValueError(f"LPIPS takes gray or RGB of at least 31x31, not {p.shape}")
         return p, q
 
     def _inputs(self, p, q):
-        "Two images as a (2,3,h,w) tensor, scaled for AlexNet"
+        """Two images as a (2,3,h,w) tensor, scaled for AlexNet."""
         import torch
 
         rgb = np.stack([np.broadcast_to(to_float(v), (*v.shape[:2], 3)) for v in (p, q)])
@@ -229,7 +231,7 @@ class Lpips:
         self,
         x,  # (n,3,h,w) float32 tensor, scaled for AlexNet
     ) -> list:  # of five tensors (n,c,h',w')
-        "Activations after each of the five convolutions, each position normalized to length 1"
+        """Activations after each of the five convolutions, each position normalized to length 1."""
         import torch
         import torch.nn.functional as F
 
@@ -247,7 +249,7 @@ class Lpips:
         a,  # gray or RGB image, as `as_samples` takes it, both sides at least 31
         b,  # another of the same shape
     ) -> float:  # 0 for equal images, about 1 for unrelated ones; symmetric
-        "The distance between `a` and `b`"
+        """The distance between `a` and `b`."""
         import torch
 
         x = self._inputs(*self.pair(a, b))
@@ -264,7 +266,7 @@ def lpips(
     b,  # another of the same shape
     backbone=None,  # as for `Lpips`
 ) -> float:  # 0 for equal images; symmetric
-    "`Lpips` for one pair; for many pairs make one `Lpips` and call it"
+    """`Lpips` for one pair; for many pairs make one `Lpips` and call it."""
     pair = Lpips.pair(a, b)  # before the weights are loaded
     return Lpips(backbone)(*pair)
 
@@ -273,7 +275,7 @@ def bpp(
     data,  # the whole file, as bytes or as a byte count
     shape: tuple,  # image shape: (h,w) or (h,w,c)
 ) -> float:  # bits per pixel
-    "Rate: 8 times the bytes, divided by h*w"
+    """Rate: 8 times the bytes, divided by h*w."""
     n = data if isinstance(data, (int, np.integer)) else len(data)
     h, w = shape[:2]
     if n < 0 or min(h, w) < 1:
@@ -286,5 +288,5 @@ def rd_cost(
     bpp: float,  # rate in bits per pixel
     lmbda: float,  # weight of one bit per pixel, in units of `mse`; larger means smaller files
 ) -> float:  # objective of an encoder
-    "Rate-distortion cost, mse + lmbda*bpp"
+    """Rate-distortion cost, mse + lmbda*bpp."""
     return mse + lmbda * bpp

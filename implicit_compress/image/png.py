@@ -9,8 +9,10 @@ __all__ = ['SIGNATURE', 'COLOR_TYPES', 'read_chunks', 'find_chunk', 'write_chunk
 import struct
 import zlib
 from io import BytesIO
+
 import numpy as np
 from PIL import Image
+
 from .metadata import EXIF_PREFIX
 
 # %% ../../nbs/15_image/03_png.ipynb #ec157fa3
@@ -21,7 +23,7 @@ COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: code, PNG specification, tab
 def read_chunks(
     data: bytes,  # of a PNG file
 ):
-    "Yield the chunks of a PNG file as (name, body); `ValueError` for a wrong checksum"
+    """Yield the chunks of a PNG file as (name, body); `ValueError` for a wrong checksum."""
     at = len(SIGNATURE)
     while at < len(data):
         size, name = struct.unpack(">I4s", data[at : at + 8])
@@ -39,7 +41,7 @@ def find_chunk(
     data: bytes,  # of a PNG file
     name: bytes,  # four letters
 ) -> bytes | None:  # body of the chunk
-    "The first chunk of this name before the samples, unverified; None if there is none"
+    """The first chunk of this name before the samples, unverified; None if there is none."""
     at = len(SIGNATURE)
     while at + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, at)
@@ -53,7 +55,7 @@ def find_chunk(
 def write_chunks(
     chunks: list,  # of (name, body), without the last one, IEND
 ) -> bytes:  # a PNG file
-    "Write a PNG file: signature, chunks with length and checksum, end"
+    """Write a PNG file: signature, chunks with length and checksum, end."""
     return SIGNATURE + b"".join(
         struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
         for name, body in [*chunks, (b"IEND", b"")]
@@ -64,7 +66,7 @@ _MODES = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}  # color type: mode of Pillow
 
 
 def _read_raw(data, mode, rawmode):
-    "The first frame of a PNG file, its bytes unpacked by another raw mode of Pillow"
+    """The first frame of a PNG file, its bytes unpacked by another raw mode of Pillow."""
     im = Image.open(BytesIO(data))
     im._mode = mode
     im.tile = [im.tile[0]._replace(args=rawmode)]
@@ -74,7 +76,7 @@ def _read_raw(data, mode, rawmode):
 def read_png16(
     data: bytes,  # of a 16-bit PNG file
 ) -> np.ndarray:  # (h,w,c) uint16
-    "Read the samples of a 16-bit PNG file; `ValueError` for a wrong checksum"
+    """Read the samples of a 16-bit PNG file; `ValueError` for a wrong checksum."""
     header = list(read_chunks(data))[0][1]
     mode = _MODES[header[9]]
     if mode == "I;16":
@@ -86,7 +88,7 @@ def read_png16(
 
 # %% ../../nbs/15_image/03_png.ipynb #d4c6da9a
 def _filter_predictions(left, up, corner):
-    "The five predictions of a PNG row filter: none, left, up, average, Paeth"
+    """The five predictions of a PNG row filter: none, left, up, average, Paeth."""
     d_left = abs(up - corner)
     d_up = abs(left - corner)
     d_corner = abs(left + up - 2 * corner)
@@ -97,7 +99,7 @@ def _filter_predictions(left, up, corner):
 
 
 def _filter_rows(x):
-    "Rows of bytes (h, 1 + 2*w*c): the filter of the smallest absolute sum, and its residual"
+    """Rows of bytes (h, 1 + 2*w*c): the filter of the smallest absolute sum, and its residual."""
     h, w, c = x.shape
     v = np.zeros((h + 1, w + 1, 2 * c), np.int16)  # a border of zeros above and to the left
     v[1:, 1:] = x.astype(">u2", order="C").view(np.uint8)
@@ -114,7 +116,7 @@ def write_png16(
     exif: bytes | None = None,  # EXIF block
     xmp: bytes | None = None,  # XMP packet
 ) -> bytes:
-    "Write a 16-bit PNG file"
+    """Write a 16-bit PNG file."""
     h, w, c = x.shape
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", w, h, 16, COLOR_TYPES[c], 0, 0, 0))]
     if icc:

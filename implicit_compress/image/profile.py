@@ -8,8 +8,10 @@ __all__ = ['TOLERANCE', 'SRGB', 'PRIMARIES', 'CURVES', 'is_srgb', 'curve_profile
 # %% ../../nbs/15_image/04_profile.ipynb #6c7adac6
 import struct
 from io import BytesIO
+
 import numpy as np
 from PIL import Image, ImageCms
+
 from .png import find_chunk
 
 # %% ../../nbs/15_image/04_profile.ipynb #a4cfe061
@@ -20,7 +22,7 @@ def is_srgb(
     profile: ImageCms.ImageCmsProfile,
     gray: bool,  # is it a profile of gray samples?
 ) -> bool:
-    "Test whether `profile` maps a grid of colors as sRGB does"
+    """Test whether `profile` maps a grid of colors as sRGB does."""
     ramp = np.linspace(0, 255, 256 if gray else 17).astype(np.uint8)
     x = ramp[None] if gray else np.stack(np.meshgrid(ramp, ramp, ramp), -1).reshape(1, -1, 3)
     intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
@@ -58,23 +60,23 @@ _BRADFORD = np.array(  # ICC.1:2022, annex E
 
 # %% ../../nbs/15_image/04_profile.ipynb #e9f7e640
 def _fixed_point(*values):
-    "Numbers in the fixed-point format of ICC, s15Fixed16"
+    """Numbers in the fixed-point format of ICC, s15Fixed16."""
     return struct.pack(f">{len(values)}i", *[round(v * 65536) for v in values])
 
 
 def _icc_text(text):
-    "Text element of an ICC profile, in one language"
+    """Text element of an ICC profile, in one language."""
     head = struct.pack(">II4sII", 1, 12, b"enUS", 2 * len(text), 28)
     return b"mluc" + bytes(4) + head + text.encode("utf-16-be")
 
 
 def _icc_xyz(values):
-    "XYZ element of an ICC profile"
+    """XYZ element of an ICC profile."""
     return b"XYZ " + bytes(4) + _fixed_point(*values)
 
 
 def _icc_header(size, space):
-    "Header of an ICC profile, version 4.3, of a display; intent: relative colorimetric"
+    """Header of an ICC profile, version 4.3, of a display; intent: relative colorimetric."""
     date = (2020, 1, 1, 0, 0, 0)
     layout = ">I4xI4s4s4s6H4s"
     head = struct.pack(layout, size, 0x04300000, b"mntr", space, b"XYZ ", *date, b"acsp")
@@ -83,7 +85,7 @@ def _icc_header(size, space):
 
 
 def _icc_file(space, tags):
-    "An ICC profile of the color space b'RGB ' or b'GRAY'; equal tags are stored once"
+    """An ICC profile of the color space b'RGB ' or b'GRAY'; equal tags are stored once."""
     start = 128 + 4 + 12 * len(tags)
     table = b""
     body = b""
@@ -98,7 +100,7 @@ def _icc_file(space, tags):
 
 # %% ../../nbs/15_image/04_profile.ipynb #2b16fd22
 def _primaries_in_d50(xy):
-    "(3x3, 3x3): columns red, green, blue in XYZ of D50, and the chromatic adaptation matrix used"
+    """(3x3, 3x3): columns red, green, blue in XYZ of D50, and the chromatic adaptation matrix used."""
     points = np.array(xy, float).reshape(4, 2)
     white, *rgb = np.stack(
         [points[:, 0] / points[:, 1], np.ones(4), (1 - points.sum(1)) / points[:, 1]], 1
@@ -113,7 +115,7 @@ def curve_profile(
     curve: tuple,  # (exponent,) or (exponent, scale, offset, slope, limit)
     primaries: tuple | None = None,  # x, y of white, red, green, blue; None: gray
 ) -> bytes:  # an ICC profile
-    """Build an ICC profile from a transfer curve and, for color, three primaries
+    """Build an ICC profile from a transfer curve and, for color, three primaries.
 
     A curve of five values is linear up to the limit and `(scale*v + offset)**exponent` above it.
     """
@@ -149,7 +151,7 @@ _NO_SUCH_SPACE = (
 
 
 def _code_points_profile(code, gray):
-    "(ICC profile or None, notes) for the body of a cICP chunk"
+    """(ICC profile or None, notes) for the body of a cICP chunk."""
     primaries, transfer, *layout = code.ljust(4, b"\0")[:4]
     if tuple(layout) == _FULL_RANGE_RGB and primaries in PRIMARIES and transfer in CURVES:
         return curve_profile(CURVES[transfer], None if gray else PRIMARIES[primaries]), []
@@ -162,7 +164,7 @@ def _code_points_profile(code, gray):
 
 
 def _gamma_profile(info, gray):
-    "(ICC profile or None, notes) for gAMA and cHRM of a PNG file"
+    """(ICC profile or None, notes) for gAMA and cHRM of a PNG file."""
     gamma = info.get("gamma")
     xy = info.get("chromaticity")
     if xy is not None and np.allclose(xy, SRGB, atol=_SAME_CHROMATICITY):
@@ -185,7 +187,7 @@ def _gamma_profile(info, gray):
 
 # %% ../../nbs/15_image/04_profile.ipynb #b45170f5
 def _declared_profile(im, data, gray):
-    "(ICC profile or None, notes): what the file contains or declares"
+    """(ICC profile or None, notes): what the file contains or declares."""
     code = find_chunk(data, b"cICP") if im.format == "PNG" else None
     if code is not None:
         return _code_points_profile(code, gray)
@@ -199,7 +201,7 @@ def read_profile(
     im: Image.Image,
     data: bytes,  # of its file, if known; else empty
 ) -> tuple:  # (ICC profile or None, list of notes: what is left out)
-    "The color space of the samples as Pillow returns them; None for sRGB"
+    """The color space of the samples as Pillow returns them; None for sRGB."""
     if im.mode in ("CMYK", "LAB", "HSV"):  # those samples are converted on loading
         note = (
             f"the color profile is left out: its {im.mode} samples are converted to RGB without it"

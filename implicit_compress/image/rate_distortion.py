@@ -8,11 +8,12 @@ __all__ = ['NARROW_DB', 'NARROW_LOG_BPP', 'NARROW_SHARE', 'METHODS', 'NarrowOver
 # %% ../../nbs/15_image/12_rate_distortion.ipynb #b55860ab
 import warnings
 from typing import NamedTuple
+
 import numpy as np
 
 # %% ../../nbs/15_image/12_rate_distortion.ipynb #6c1262ae
 def _front(curve):
-    "Rate and quality of a curve, both strictly increasing: dominated points are left out"
+    """Rate and quality of a curve, both strictly increasing: dominated points are left out."""
     c = np.array(curve, np.float64)
     if c.ndim != 2 or c.shape[1] != 2:
         raise ValueError(f"a curve is a list of (bpp, psnr_db), not of shape {c.shape}")
@@ -38,11 +39,11 @@ NARROW_SHARE = 0.25  # minimum shared range, as a fraction of the shorter range
 
 
 class NarrowOverlap(UserWarning):
-    "The shared range of two curves is too small for a meaningful mean difference"
+    """The shared range of two curves is too small for a meaningful mean difference."""
 
 
 class Overlap(NamedTuple):
-    "Quality range that two curves share"
+    """Quality range that two curves share."""
 
     lo: float  # dB
     hi: float  # dB
@@ -50,12 +51,12 @@ class Overlap(NamedTuple):
 
 
 def _range_text(x):
-    "First and last value of an increasing row, for messages"
+    """First and last value of an increasing row, for messages."""
     return f"{x[0]:.4g}..{x[-1]:.4g}"
 
 
 def _shared(xa, xt, unit):
-    "The range that two increasing rows share; `ValueError` where there is none"
+    """The range that two increasing rows share; `ValueError` where there is none."""
     lo = float(max(xa[0], xt[0]))
     hi = float(min(xa[-1], xt[-1]))
     if not lo < hi:
@@ -71,7 +72,7 @@ def overlap(
     anchor: list,  # curve: (bpp, psnr_db) points, in any order
     test: list,  # another
 ) -> Overlap:  # of quality, dB
-    "Quality range that both curves share, over which `bd_rate` averages"
+    """Quality range that both curves share, over which `bd_rate` averages."""
     return _shared(_front(anchor)[1], _front(test)[1], "dB")
 
 # %% ../../nbs/15_image/12_rate_distortion.ipynb #4125ac16
@@ -79,7 +80,7 @@ METHODS = {"pchip": 2, "cubic": 4}  # interpolation: least number of points
 
 
 def _area(x, y, lo, hi, method):
-    "Integral of the interpolated curve from lo to hi"
+    """Integral of the interpolated curve from lo to hi."""
     from scipy.interpolate import PchipInterpolator  # slow to import
 
     if method == "pchip":
@@ -89,7 +90,7 @@ def _area(x, y, lo, hi, method):
 
 
 def _mean_gap(xa, ya, xt, yt, method, unit):
-    "Mean of yt-ya over the range of x that both curves share"
+    """Mean of yt-ya over the range of x that both curves share."""
     if method not in METHODS:
         raise ValueError(f"method is pchip or cubic, not {method!r}")
     need = METHODS[method]
@@ -115,7 +116,7 @@ def bd_rate(
     test: list,  # curve under test
     method: str = "pchip",  # 'pchip', or 'cubic' for one least-squares cubic as in VCEG-M33
 ) -> float:  # percent; negative means fewer bits
-    "Mean difference in rate at equal quality, over the dB range that both curves share"
+    """Mean difference in rate at equal quality, over the dB range that both curves share."""
     ra, qa = _front(anchor)
     rt, qt = _front(test)
     return 100 * float(np.expm1(_mean_gap(qa, np.log(ra), qt, np.log(rt), method, "dB")))
@@ -126,7 +127,7 @@ def bd_psnr(
     test: list,  # curve under test
     method: str = "pchip",  # 'pchip' or 'cubic'
 ) -> float:  # dB; positive means better
-    "Mean difference in quality at equal rate, over the range of log rates that both curves share"
+    """Mean difference in quality at equal rate, over the range of log rates that both curves share."""
     ra, qa = _front(anchor)
     rt, qt = _front(test)
     return _mean_gap(np.log(ra), qa, np.log(rt), qt, method, "log bpp")

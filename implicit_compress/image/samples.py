@@ -8,12 +8,13 @@ __all__ = ['DEPTHS', 'demo_image', 'sample_dtype', 'check_depth', 'as_numpy', 't
 
 # %% ../../nbs/15_image/00_samples.ipynb #6fccd53e
 from importlib.resources import files
+
 import numpy as np
 from PIL import Image
 
 # %% ../../nbs/15_image/00_samples.ipynb #7af8b8cc
 def demo_image() -> np.ndarray:  # (192,288,3) uint8
-    "Return the demo image: two parrots"
+    """Return the demo image: two parrots."""
     with (files("implicit_compress") / "images" / "parrots.png").open("rb") as f:
         return np.array(Image.open(f))
 
@@ -24,14 +25,14 @@ DEPTHS = (8, 16)  # bits per sample of an array
 def sample_dtype(
     depth: int,  # bits per sample, 1..16
 ) -> type:  # np.uint8, or np.uint16 above 8 bits
-    "The type that holds samples of `depth` bits"
+    """The type that holds samples of `depth` bits."""
     return np.uint8 if depth <= 8 else np.uint16
 
 
 def check_depth(
     depth: int,  # bits per sample
 ):
-    "Raise a `ValueError` unless samples of `depth` bits fill their type"
+    """Raise a `ValueError` unless samples of `depth` bits fill their type."""
     if depth not in DEPTHS:
         raise ValueError(f"depth is 8 or 16 bits, not {depth}")
 
@@ -39,7 +40,7 @@ def check_depth(
 def as_numpy(
     x,  # array, list or torch tensor
 ) -> np.ndarray:
-    "`x` as an array; a torch tensor is detached and moved to the CPU first"
+    """`x` as an array; a torch tensor is detached and moved to the CPU first."""
     if hasattr(x, "detach"):
         x = x.detach().cpu()
         x = (x.double() if x.is_floating_point() else x).numpy()
@@ -49,7 +50,7 @@ def as_numpy(
 def to_float(
     x: np.ndarray,  # array or tensor of uint8 or uint16 samples, any shape
 ) -> np.ndarray:  # float32 in [0,1], same shape
-    "Convert integer samples to reals: the peak (255 or 65535) becomes 1"
+    """Convert integer samples to reals: the peak (255 or 65535) becomes 1."""
     x = as_numpy(x)
     if x.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"samples are uint8 or uint16, not {x.dtype}: use `as_samples`")
@@ -60,7 +61,7 @@ def to_samples(
     y: np.ndarray,  # array or tensor of reals, any shape; clipped to [0,1]
     depth: int = 8,  # bits per sample: 8 or 16
 ) -> np.ndarray:  # uint8 or uint16, same shape
-    "Convert reals to integer samples: clip, then round half up, floor(y*peak + 1/2), exactly"
+    """Convert reals to integer samples: clip, then round half up, floor(y*peak + 1/2), exactly."""
     y = np.asarray(as_numpy(y), np.float64)
     check_depth(depth)
     if n := int(np.isnan(y).sum()):
@@ -73,7 +74,7 @@ def convert_depth(
     depth: int,  # current bits per sample
     bits: int,  # bits per sample of the result, 1..16
 ) -> np.ndarray:  # uint8, or uint16 above 8 bits
-    "Convert samples to another depth: peak maps to peak, other values are rounded half up, exactly"
+    """Convert samples to another depth: peak maps to peak, other values are rounded half up, exactly."""
     if depth == bits:
         return x
     peak = (1 << depth) - 1
@@ -82,7 +83,7 @@ def convert_depth(
 
 # %% ../../nbs/15_image/00_samples.ipynb #c3c53680
 def _check_shape(x):
-    "Raise a `ValueError` unless `x` has the shape (h,w) or (h,w,c) of an image"
+    """Raise a `ValueError` unless `x` has the shape (h,w) or (h,w,c) of an image."""
     if x.ndim not in (2, 3):
         raise ValueError(f"an image has shape (h,w) or (h,w,c), not {x.shape}")
     if 0 in x.shape:
@@ -98,7 +99,7 @@ def _check_shape(x):
 def check_reals(
     x: np.ndarray,  # reals, any shape
 ):
-    "Raise a `ValueError` for reals that are NaN or outside [0,1]"
+    """Raise a `ValueError` for reals that are NaN or outside [0,1]."""
     nan = int(np.isnan(x).sum())
     outside = int((~((x >= 0) & (x <= 1))).sum()) - nan
     if nan or outside:
@@ -111,7 +112,7 @@ def check_reals(
 def unknown_peak(
     dtype: np.dtype,  # of samples
 ) -> ValueError:
-    "The error for a type of samples whose largest value is not known"
+    """The error for a type of samples whose largest value is not known."""
     return ValueError(
         f"samples of type {dtype} have no known peak: make them "
         "uint8, uint16, bool, or reals in [0,1]"
@@ -122,7 +123,7 @@ def validate_samples(
     x: np.ndarray,  # (h,w) or (h,w,c) array or tensor: uint8, uint16, bool, or reals in [0,1]
     depth: int = 8,  # bits per sample for reals: 8 or 16
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16, C-contiguous and writable
-    "Validate an image and convert it to shape (h,w,c), uint8 or uint16; `ValueError` if it is none"
+    """Validate an image and convert it to shape (h,w,c), uint8 or uint16; `ValueError` if it is none."""
     x = as_numpy(x)
     _check_shape(x)
     if x.ndim == 2:

@@ -9,8 +9,10 @@ __all__ = ['FORMATS', 'READABLE', 'JPEG_SEGMENT', 'ImageFormat', 'encode_image_f
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+
 import numpy as np
 from PIL import Image, PngImagePlugin
+
 from .load import as_samples
 from .metadata import EXIF_PREFIX, descriptive_tags
 from .png import write_png16
@@ -19,7 +21,7 @@ from ..runtime.files import atomic_write
 # %% ../../nbs/15_image/07_save.ipynb #528def5b
 @dataclass(frozen=True)
 class ImageFormat:
-    "What an image format holds without loss (JPEG: with loss)"
+    """What an image format holds without loss (JPEG: with loss)."""
 
     pillow_name: str
     channels8: tuple  # possible channels with 8 bits per sample
@@ -31,7 +33,7 @@ class ImageFormat:
         self,
         depth: int,  # bits per sample: 8 or 16
     ) -> tuple:
-        "Possible channels at a depth"
+        """Possible channels at a depth."""
         return self.channels8 if depth == 8 else self.channels16
 
 
@@ -60,7 +62,7 @@ _TIFF_XMP = 0x02BC  # tag of the XMP packet (XMP specification, part 3, 3.3)
 
 
 def _tiff_tags(exif, xmp):
-    "An EXIF block for the directory of a TIFF file: descriptive tags and XMP"
+    """An EXIF block for the directory of a TIFF file: descriptive tags and XMP."""
     tags = Image.Exif()
     try:
         if exif:
@@ -74,14 +76,14 @@ def _tiff_tags(exif, xmp):
 
 
 def _png_text(xmp):
-    "XMP as a text chunk of a PNG file"
+    """XMP as a text chunk of a PNG file."""
     text = PngImagePlugin.PngInfo()
     text.add_itxt("XML:com.adobe.xmp", xmp.decode("utf-8", "replace"))
     return text
 
 
 def _metadata_options(pillow_name, icc, exif, xmp):
-    "Options of Pillow's `save` for a profile and metadata"
+    """Options of Pillow's `save` for a profile and metadata."""
     if pillow_name == "JPEG" and max(len(exif or b""), len(xmp or b"")) > JPEG_SEGMENT:
         raise ValueError(
             f"JPEG cannot hold more than {JPEG_SEGMENT} bytes of EXIF or XMP: "
@@ -103,7 +105,7 @@ def _metadata_options(pillow_name, icc, exif, xmp):
 
 # %% ../../nbs/15_image/07_save.ipynb #ce22a166
 def _check_format(suffix, channels, depth, icc, exif, xmp):
-    "The format of a suffix; `ValueError` for one that cannot hold the image or its metadata"
+    """The format of a suffix; `ValueError` for one that cannot hold the image or its metadata."""
     if suffix not in FORMATS:
         raise ValueError(f"no format for suffix {suffix!r}: use one of {' '.join(sorted(FORMATS))}")
     fmt = FORMATS[suffix]
@@ -126,7 +128,7 @@ def encode_image_file(
     exif: bytes | None = None,  # EXIF block to embed
     xmp: bytes | None = None,  # XMP packet to embed
 ) -> bytes:
-    "Encode an image file; `ValueError` for a format that would change a sample (JPEG excepted)"
+    """Encode an image file; `ValueError` for a format that would change a sample (JPEG excepted)."""
     h, w, c = x.shape
     depth = 8 * x.itemsize
     fmt = _check_format(suffix, c, depth, icc, exif, xmp)
@@ -148,6 +150,6 @@ def save_image(
     exif: bytes | None = None,  # EXIF block to embed
     xmp: bytes | None = None,  # XMP packet to embed
 ) -> Path:  # the path written
-    "Write an image file, atomically, in the depth of `x`; only .jpg is lossy, of quality 95"
+    """Write an image file, atomically, in the depth of `x`; only .jpg is lossy, of quality 95."""
     suffix = Path(path).suffix.lower()
     return atomic_write(path, encode_image_file(as_samples(x), suffix, icc, exif, xmp))

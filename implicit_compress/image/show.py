@@ -7,6 +7,7 @@ __all__ = ['SQUARE', 'DARK', 'LIGHT', 'TITLE_INCHES', 'TALLEST', 'rgb_on_checker
 
 # %% ../../nbs/15_image/08_show.ipynb #98b07ae4
 import numpy as np
+
 from .load import as_samples
 from .samples import to_float, to_samples
 
@@ -19,7 +20,7 @@ LIGHT = 224
 def rgb_on_checkerboard(
     x,  # image, as `as_samples` takes it
 ) -> np.ndarray:  # (h,w,3) uint8
-    "16 bits are rounded, gray is repeated, and transparent pixels show a checkerboard"
+    """16 bits are rounded, gray is repeated, and transparent pixels show a checkerboard."""
     x = as_samples(x)
     x = x if x.dtype == np.uint8 else to_samples(to_float(x))
     h, w, c = x.shape
@@ -38,7 +39,7 @@ def show_image(
     ax=None,  # matplotlib axes; None makes a figure
     imsize: float = 3.0,  # inches of the longer side of a new figure
 ):  # the axes
-    "Show `x` without interpolation or ticks"
+    """Show `x` without interpolation or ticks."""
     import matplotlib.pyplot as plt
 
     rgb = rgb_on_checkerboard(x)
@@ -63,7 +64,7 @@ def show_images(
     ncols: int = 4,  # maximum images per row
     imsize: float = 2.0,  # inches per image
 ):  # array of the axes used
-    "Show several images in a grid, each with `show_image`"
+    """Show several images in a grid, each with `show_image`."""
     import matplotlib.pyplot as plt
 
     if len(xs) == 0:

@@ -20,7 +20,7 @@ def complexity_map(
     power: float = POWER,  # of the local rms difference
     reach: float = WINDOW,  # standard deviation of the Gaussian window, pixels
 ) -> np.ndarray:  # (h,w), sum 1
-    "Share of the total complexity of every pixel"
+    """Share of the total complexity of every pixel."""
     from scipy.ndimage import gaussian_filter
 
     y = np.asarray(x, np.float64).mean(2)
@@ -37,7 +37,7 @@ def cut(
     box: tuple,  # (top, left, bottom, right)
     position: int,  # of the cut, 0..255
 ) -> tuple:  # two boxes
-    "Cut the longer side of a box; both parts are at least one pixel long, else a `ValueError`"
+    """Cut the longer side of a box; both parts are at least one pixel long, else a `ValueError`."""
     t, l, b, r = box
     n = max(b - t, r - l)
     if n < 2:
@@ -55,7 +55,7 @@ def tile_boxes(
     h: int,  # image height, pixels
     w: int,  # image width, pixels
 ) -> list:  # of len(plan)+1 boxes (top, left, bottom, right), pixels; a partition of the image
-    "Decode a plan into tiles; `ValueError` for more tiles than pixels"
+    """Decode a plan into tiles; `ValueError` for more tiles than pixels."""
     positions = iter(plan)
 
     def tree(box, n):
@@ -72,7 +72,7 @@ MIN_SHARE = 4  # a part is at least a quarter as long as its share of the networ
 
 
 def _cut_position(box, share, sums):
-    "Position of the cut, in 256ths, that gives the first part its share of the complexity"
+    """Position of the cut, in 256ths, that gives the first part its share of the complexity."""
     t, l, b, r = box
     if b - t >= r - l:
         s = sums[t : b + 1, r] - sums[t : b + 1, l]
@@ -88,7 +88,7 @@ def plan_tiles(
     x: np.ndarray,  # (h,w,c) image
     n: int,  # tiles
 ) -> bytes:  # the plan, n-1 bytes
-    "Divide an image into `n` tiles of about equal complexity; `ValueError` for too many"
+    """Divide an image into `n` tiles of about equal complexity; `ValueError` for too many."""
     h, w = np.shape(x)[:2]
     limit = max(1, h * w // MIN_PIXELS)
     if not 1 <= n <= limit:
@@ -107,7 +107,7 @@ def plan_tiles(
 
 # %% ../../nbs/15_image/20_tiling.ipynb #ef1d7fe2
 def _first_sample(p, n_pixels, n_samples):
-    "The first sample whose center is at or after the start of pixel `p`"
+    """The first sample whose center is at or after the start of pixel `p`."""
     return -((n_pixels - 2 * p * n_samples) // (2 * n_pixels))
 
 
@@ -119,7 +119,7 @@ def tile_parts(
     W: int,  # columns of the whole rendering
     box: tuple | None = None,  # (top, left, bottom, right) in samples: the region to render
 ) -> list:  # of (tile number, (top, left, bottom, right) in samples); empty tiles are left out
-    "Samples that each tile renders"
+    """Samples that each tile renders."""
     top, left, bottom, right = box or (0, 0, H, W)
     out = []
     for k, (t, l, b, r) in enumerate(boxes):

@@ -9,16 +9,18 @@ __all__ = ['CHANNELS', 'IN_CHANNELS', 'WEIGHT_SHAPES', 'ANALYSIS_FILE', 'downsam
 # %% ../../nbs/60_latent/60_analysis.ipynb #b9dd2e2c
 from functools import cache
 from math import prod
+
 import numpy as np
 import torch
 import torch.nn.functional as F
-from ..runtime.fixed_point import step_size
+
 from .format import LatentSpec, read_package_data
 from .synthesis import N_SEPARATE
+from ..runtime.fixed_point import step_size
 
 # %% ../../nbs/60_latent/60_analysis.ipynb #57af91b7
 def downsample2(x):  # (c,h,w)
-    "Downsample by two: means of 2 x 2 pixels, replicated edges"
+    """Downsample by two: means of 2 x 2 pixels, replicated edges."""
     return F.avg_pool2d(
         F.pad(x[None], (0, x.shape[2] % 2, 0, x.shape[1] % 2), mode="replicate"), 2
     )[0]
@@ -28,7 +30,7 @@ def image_pyramid(
     x,  # (c,h,w)
     levels: int,  # number of scales
 ) -> list:  # of (c,h,w): the image, at half size, at a quarter ...
-    "The image at all scales"
+    """The image at all scales."""
     out = [x]
     while len(out) < levels:
         out.append(downsample2(out[-1]))
@@ -56,7 +58,7 @@ def analysis_forward(
     level: int,  # scale
     W,  # weights of that scale, as `WEIGHT_SHAPES`
 ) -> torch.Tensor:  # (h,w)
-    "Latents of one scale, before rounding"
+    """Latents of one scale, before rounding."""
     a, ab, b, bb, out, linear, shift = W
     x = images[level][None]
     up = (
@@ -80,7 +82,7 @@ def analysis_forward(
 def pretrained_analyses() -> (
     dict
 ):  # number of the pretrained weights: (code of the quantization step, weights of each scale)
-    "All pretrained analysis networks of the package"
+    """All pretrained analysis networks of the package."""
     data, out, at = read_package_data(ANALYSIS_FILE), {}, 0
     while at < len(data):
         number, code, first = data[at : at + 3]
@@ -103,7 +105,7 @@ def analyze(
     spec: LatentSpec,
     images,  # from `image_pyramid`
 ) -> list:  # of (h,w), one for each grid; None if no analysis network exists for this specification
-    "Compute the latents of an image, before rounding"
+    """Compute the latents of an image, before rounding."""
     if spec.pretrained_id not in pretrained_analyses():
         return None
     code, scales = pretrained_analyses()[spec.pretrained_id]

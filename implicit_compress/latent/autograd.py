@@ -9,6 +9,7 @@ __all__ = ['UpsampleFn', 'LatentFilterFn', 'PixelMLPFn', 'ResidualConvFn', 'synt
 import numpy as np
 import torch
 import torch.nn.functional as F
+
 from .gradients import on_cpu, where_active
 from implicit_compress.latent.kernels import (
     conv3x3_backward,
@@ -28,7 +29,7 @@ from .synthesis import N_SEPARATE, SAMPLE_BITS, TAP_OFFSETS, SynthesisSpec
 
 # %% ../../nbs/60_latent/42_autograd.ipynb #becb2f2c
 class UpsampleFn(torch.autograd.Function):
-    "Upsampling by two along one axis: four taps, replicated edges"
+    """Upsampling by two along one axis: four taps, replicated edges."""
 
     @staticmethod
     def forward(ctx, x, taps, values, axis, n):  # values: the taps as Python floats
@@ -50,7 +51,7 @@ class UpsampleFn(torch.autograd.Function):
 
     @staticmethod
     def lines(axis, *vs):
-        "Arrays for a kernel, as planes or as rows"
+        """Arrays for a kernel, as planes or as rows."""
         return [
             v.detach().contiguous().numpy()
             if axis == 1 or v.ndim == 1
@@ -93,7 +94,7 @@ class UpsampleFn(torch.autograd.Function):
 
 
 class LatentFilterFn(torch.autograd.Function):
-    "Symmetric latent filter: forward and backward pass are the same operation"
+    """Symmetric latent filter: forward and backward pass are the same operation."""
 
     @staticmethod
     def along(x, values, axis):
@@ -105,7 +106,7 @@ class LatentFilterFn(torch.autograd.Function):
 
     @staticmethod
     def both(x, taps, values, axes):  # result after the first axis, and after both
-        "Filter along two axes"
+        """Filter along two axes."""
         if not on_cpu(x):
             return (y := LatentFilterFn.along(x, values, axes[0])), LatentFilterFn.along(
                 y, values, axes[1]
@@ -141,7 +142,7 @@ class LatentFilterFn(torch.autograd.Function):
 
 
 class PixelMLPFn(torch.autograd.Function):
-    "Per-pixel MLP"
+    """Per-pixel MLP."""
 
     @staticmethod
     def forward(ctx, x, W1, W2, L):
@@ -180,7 +181,7 @@ class PixelMLPFn(torch.autograd.Function):
 
 
 class ResidualConvFn(torch.autograd.Function):
-    "Residual 3 x 3 convolution, replicated edges"
+    """Residual 3 x 3 convolution, replicated edges."""
 
     @staticmethod
     def around(v, n, stride):
@@ -237,7 +238,7 @@ def synthesis_forward(
     net,  # matrices of the synthesis network, convolutions last
     level: int = 0,  # the scale to render
 ):  # (planes,h,w)
-    "Render latents in floating point, without the rounding of the decoder"
+    """Render latents in floating point, without the rounding of the decoder."""
     latents, values, f = {g.level: y for g, y in zip(s.grids, ys)}, net[0].tolist(), None
     for l in reversed(range(level, s.levels)):
         (t, v), parts = (taps[min(l, N_SEPARATE - 2)] for taps in (net[0], values)), []

@@ -9,11 +9,12 @@ __all__ = ['progress_bar', 'BudgetClock']
 import math
 import time
 from collections.abc import Callable
+
 from .fit_state import LatentFit
 
 # %% ../../nbs/60_latent/85_budget.ipynb #48c588e1
 def progress_bar():
-    "A bar of 100 parts, removed at its end"
+    """A bar of 100 parts, removed at its end."""
     from tqdm.auto import tqdm
 
     layout = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
@@ -21,7 +22,7 @@ def progress_bar():
 
 
 class BudgetClock:
-    "Progress of a fit by seconds, or by steps"
+    """Progress of a fit by seconds, or by steps."""
 
     def __init__(
         self,
@@ -38,7 +39,7 @@ class BudgetClock:
         self.bar = progress_bar() if show else None
 
     def __call__(self, fit: LatentFit) -> float:  # 0..1
-        "The used part of the budget"
+        """The used part of the budget."""
         spent = time.perf_counter() - self.begin
         if self.save:
             self.save(spent)
@@ -56,6 +57,6 @@ class BudgetClock:
         self.bar.update(min(100, percent) - self.bar.n)
 
     def done(self):
-        "Close the progress bar"
+        """Close the progress bar."""
         if self.bar:
             self.bar.close()

@@ -9,8 +9,10 @@ __all__ = ['CHUNK', 'predict_grid', 'predictions', 'error_curvatures', 'LatentCh
 # %% ../../nbs/60_latent/78_changes.ipynb #6070bcea
 import math
 from typing import NamedTuple
+
 import numpy as np
 import torch
+
 from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES
 from .fit_state import LatentFit, submit_rate
@@ -36,7 +38,7 @@ def predict_grid(
     W2: torch.Tensor,  # (width,width): second layer
     W3: torch.Tensor,  # (2,width): from the hidden layer to mean and scale
 ) -> torch.Tensor:  # (2,h,w): means, and log2 of scales
-    "Predicted distribution of every latent of a grid, when all latents are known"
+    """Predicted distribution of every latent of a grid, when all latents are known."""
     n = len(grid.inside)
     width = len(W2)
     out = first.new_empty(2, n)
@@ -54,7 +56,7 @@ def predictions(
     latents: list[torch.Tensor],  # (h,w) of every grid, coarse to fine
     net: list[torch.Tensor],  # matrices of the context model
 ) -> list[torch.Tensor]:  # (2,h,w) of each grid: means, and log2 of scales
-    "Predicted distribution of every latent, when all latents are known"
+    """Predicted distribution of every latent, when all latents are known."""
     first, inter_scale_weights = context_layers(net)
     out = []
     for i, (grid, y) in enumerate(zip(rate.grids, latents, strict=True)):
@@ -71,7 +73,7 @@ def error_curvatures(
     q: list[torch.Tensor],  # (h,w) rounded latents of every grid, coarse to fine
     settings: LatentTargetSettings = DEFAULT_TARGET,
 ) -> list[float]:  # one for each grid
-    "Second-order increase of the mean squared error if one latent changes by one: grid means"
+    """Second-order increase of the mean squared error if one latent changes by one: grid means."""
     synthesis = fit.spec.synthesis
     net = fit.weights[N_CONTEXT_MATRICES:]
     x = synthesis_forward(synthesis, q, net)
@@ -90,7 +92,7 @@ def error_curvatures(
 
 # %% ../../nbs/60_latent/78_changes.ipynb #06d589b8
 class LatentChanges(NamedTuple):
-    "For every latent the better change by one for an objective; flat arrays, grid by grid"
+    """For every latent the better change by one for an objective; flat arrays, grid by grid."""
 
     by: np.ndarray  # (n,) float32: -1, 0 or 1
     bits: np.ndarray  # (n,) float32: estimated change of the bits
@@ -101,7 +103,7 @@ def mse_grads(
     fit: LatentFit,
     q: list[torch.Tensor],  # (h,w) rounded latents of every grid
 ) -> tuple[torch.Tensor, ...]:
-    "Gradients of the mean squared error by the latents"
+    """Gradients of the mean squared error by the latents."""
     leaves = [y.clone().requires_grad_(True) for y in q]
     net = [w.detach() for w in fit.weights[N_CONTEXT_MATRICES:]]
     mse = (synthesis_forward(fit.spec.synthesis, leaves, net) - fit.images[0]).square().mean()
@@ -115,7 +117,7 @@ def latent_changes(
     smaller: bool,  # True: reduce the bits; False: reduce the error
     settings: LatentTargetSettings = DEFAULT_TARGET,
 ) -> LatentChanges:
-    "Changes of single latents and their estimated effects on bits and error"
+    """Changes of single latents and their estimated effects on bits and error."""
     net = [w.detach() for w in fit.weights[:N_CONTEXT_MATRICES]]
     expected = predictions(fit.rate_model, q, net)
     _, rate_grads, _ = submit_rate(fit, q, net, False)()
@@ -140,7 +142,7 @@ def cheapest_changes(
     of_bits: bool,  # is `need` in bits? Else it is an error
     limit: float,  # of cost per gain: error per bit, or bits per error
 ) -> np.ndarray:  # (k,) indices
-    "The cheapest changes that together reach `need`, or as much of it as the limit allows"
+    """The cheapest changes that together reach `need`, or as much of it as the limit allows."""
     gain, cost = (changes.bits, changes.error) if of_bits else (changes.error, changes.bits)
     gain = gain * np.float32(math.copysign(1, need))  # above zero: in the required direction
     at = np.flatnonzero(allowed & (changes.by != 0) & (gain > 0))
@@ -157,7 +159,7 @@ def apply_changes(
     changes: LatentChanges,
     at: np.ndarray,  # (k,) indices from `cheapest_changes`
 ) -> list[torch.Tensor]:
-    "The latents with these changes"
+    """The latents with these changes."""
     flat = np.zeros(len(changes.by), np.float32)
     flat[at] = changes.by[at]
     parts = np.split(flat, np.cumsum([y.numel() for y in q])[:-1])
@@ -168,6 +170,6 @@ def checkerboard(
     q: list[torch.Tensor],  # (h,w) rounded latents of every grid
     odd: bool,  # which half
 ) -> np.ndarray:  # (n,) bool
-    "Checkerboard mask of the latents: effects of neighbors do not add up linearly"
+    """Checkerboard mask of the latents: effects of neighbors do not add up linearly."""
     masks = [np.indices(y.shape).sum(0) % 2 == odd for y in q]
     return np.concatenate([m.ravel() for m in masks])

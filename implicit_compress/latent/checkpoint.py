@@ -10,13 +10,15 @@ import os
 import time
 from copy import deepcopy
 from typing import NamedTuple
+
 import torch
+
+from ..bitstream.encoded import Encoded
 from .context_model import Matrix
 from .fit_state import LatentFit, reset_optimizers
 from .format import LatentSpec
 from .synthesis import SynthesisSpec
 from ..siren.checkpoint import CheckpointFile
-from ..bitstream.encoded import Encoded
 
 # %% ../../nbs/60_latent/86_checkpoint.ipynb #c47a7d97
 SCALARS = (
@@ -38,14 +40,14 @@ def copies(
     tensors: list[torch.Tensor] | None,
     device: torch.device | str = "cpu",
 ) -> list[torch.Tensor] | None:
-    "Copies on a device"
+    """Copies on a device."""
     return None if tensors is None else [v.detach().to(device, copy=True) for v in tensors]
 
 
 def fit_state(
     fit: LatentFit,  # in a stage
 ) -> dict:  # of tensors, numbers and lists
-    "State from which the fit can resume"
+    """State from which the fit can resume."""
     integers = fit.integer_weights
     if integers is not None:
         integers = [[torch.from_numpy(m.Q.copy()), m.s] for m in integers]
@@ -70,7 +72,7 @@ def restore_state(
     fit: LatentFit,  # new, of the same image and specification
     old: dict,  # from `fit_state`
 ):
-    "Resume from a state"
+    """Resume from a state."""
     device = fit.noise.values.device
     for k in SCALARS:
         setattr(fit, k, old["scalars"][k])
@@ -91,7 +93,7 @@ def restore_state(
 
 # %% ../../nbs/60_latent/86_checkpoint.ipynb #d1272331
 class SavedFit(NamedTuple):
-    "A fit from a checkpoint"
+    """A fit from a checkpoint."""
 
     budget: list  # of the earlier call: steps, seconds
     spec: LatentSpec
@@ -101,7 +103,7 @@ class SavedFit(NamedTuple):
 
 
 class FitCheckpoint(CheckpointFile):
-    "Checkpoint of a latent fit"
+    """Checkpoint of a latent fit."""
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ class FitCheckpoint(CheckpointFile):
         self.due = time.perf_counter() + self.interval_s
 
     def result(self) -> Encoded | None:
-        "The finished file of the same budget, if there is one"
+        """The finished file of the same budget, if there is one."""
         kept = self.content
         if "file" not in kept or kept["latest"]["budget"] != self.budget:
             return None
@@ -123,7 +125,7 @@ class FitCheckpoint(CheckpointFile):
         return out
 
     def saved(self) -> SavedFit | None:
-        "The last state, if there is one"
+        """The last state, if there is one."""
         old = self.latest
         if old is None:
             return None
@@ -137,7 +139,7 @@ class FitCheckpoint(CheckpointFile):
         init: str,  # its initialization
         seconds: float,  # used so far
     ):
-        "Write the state of a fit"
+        """Write the state of a fit."""
         self.content.pop("file", None)
         spec = [list(fit.spec.synthesis), *fit.spec[1:]]
         self.content["latest"] = dict(
@@ -146,7 +148,7 @@ class FitCheckpoint(CheckpointFile):
         self.write()
 
     def finish(self, out: Encoded):
-        "Write the finished file"
+        """Write the finished file."""
         data = torch.frombuffer(bytearray(out), dtype=torch.uint8)
         self.content |= dict(file=data, psnr=out.psnr, bpp=out.bpp, seconds=out.seconds)
         self.write()

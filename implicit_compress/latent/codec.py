@@ -15,8 +15,11 @@ import time
 import warnings
 from dataclasses import dataclass
 from functools import cache
+
 import numpy as np
 import torch
+
+from ..bitstream.encoded import Encoded, FitRecord
 from .budget import BudgetClock
 from .checkpoint import FitCheckpoint, SavedFit, restore_state
 from .fit import FitTarget, StepSchedule, fit_latents, step
@@ -36,14 +39,13 @@ from .lmbda_search import fit_for_target
 from .model_choice import choose_init, choose_spec
 from .plan import EncodePlan, LatentRequest, make_fit, make_plan
 from .rate_control import decoded_psnr, meet_target, refine
-from ..settings.latent import ALL_SCALES
 from .weight_rounding import round_weights
 from ..runtime.memory import release_memory
 from ..runtime.threads import isolated_torch
-from ..siren.codec import settings_hash
-from ..bitstream.encoded import Encoded, FitRecord
+from ..settings.latent import ALL_SCALES
 from ..settings.methods import Latent
 from ..settings.target import Run, Target
+from ..siren.codec import settings_hash
 
 # %% ../../nbs/60_latent/90_codec.ipynb #afa41c07
 WARMUP_SIDE, WARMUP_LMBDA = 8, 0.02  # rows and columns, and lmbda, of the image for the first step
@@ -51,7 +53,7 @@ WARMUP_SIDE, WARMUP_LMBDA = 8, 0.02  # rows and columns, and lmbda, of the image
 
 @cache
 def compile_kernels():
-    "Compile or load the kernels and run one step, so that no fit includes that time"
+    """Compile or load the kernels and run one step, so that no fit includes that time."""
     with isolated_torch():
         n = WARMUP_SIDE
         spec = choose_spec((n, n, 3), WARMUP_LMBDA, "random")
@@ -65,7 +67,7 @@ def compile_kernels():
 def announce_compilation(
     progress: bool,  # print to standard error; else warn
 ):
-    "Report that kernels have to be compiled first"
+    """Report that kernels have to be compiled first."""
     if compiled():
         return
     message = (
@@ -80,7 +82,7 @@ def announce_compilation(
 # %% ../../nbs/60_latent/90_codec.ipynb #25705bdf
 @dataclass
 class Encoding:
-    "State of one call of `encode_latents`"
+    """State of one call of `encode_latents`."""
 
     request: LatentRequest
     plan: EncodePlan
@@ -91,25 +93,25 @@ class Encoding:
     stop: str | None = None  # reason: steps, seconds, interrupted
 
     def clock(self, share: float, **more) -> BudgetClock:
-        "A clock for a part of the budget"
+        """A clock for a part of the budget."""
         r = self.request
         seconds = share * (r.seconds - self.plan.closing_s)
         return BudgetClock(seconds, r.steps and share * r.steps, **more)
 
     def save_if_due(self, seconds: float):
-        "Write a checkpoint if it is due; called before every step"
+        """Write a checkpoint if it is due; called before every step."""
         self.used_s = seconds
         if self.checkpoint and time.perf_counter() >= self.checkpoint.due:
             self.save()
 
     def save(self):
-        "Write a checkpoint of a fit that has begun"
+        """Write a checkpoint of a fit that has begun."""
         if self.checkpoint and self.fit.level is not None:
             self.checkpoint.store(self.fit, self.plan.init, self.used_s)
 
 # %% ../../nbs/60_latent/90_codec.ipynb #d5d01849
 def probe_lmbda(e: Encoding):
-    "Correct `lmbda` for a quality target by a short fit; if interrupted, that is the fit"
+    """Correct `lmbda` for a quality target by a short fit; if interrupted, that is the fit."""
     r, plan = e.request, e.plan
     fit = make_fit(r, plan, plan.lmbda)
     warm = init_from_analysis(fit) and plan.init == "analysis"
@@ -133,7 +135,7 @@ def probe_lmbda(e: Encoding):
 
 
 def initialize(e: Encoding):
-    "Initialize the fit, at a `lmbda` for the target; its time counts for a part of the budget"
+    """Initialize the fit, at a `lmbda` for the target; its time counts for a part of the budget."""
     r, plan = e.request, e.plan
     if plan.probe_share:
         probe_lmbda(e)
@@ -153,7 +155,7 @@ def resume(
     e: Encoding,
     saved: SavedFit,
 ):
-    "Continue the fit of a checkpoint"
+    """Continue the fit of a checkpoint."""
     r, plan = e.request, e.plan
     share = 1 - plan.probe_share
     work = saved.state["scalars"]["work"]
@@ -175,7 +177,7 @@ def resume(
 # %% ../../nbs/60_latent/90_codec.ipynb #9eacfe8f
 @dataclass(frozen=True)
 class KeptInit:
-    "The initialization of a fit, and its error and rate"
+    """The initialization of a fit, and its error and rate."""
 
     latents: list[torch.Tensor]
     weights: list  # of `Matrix`
@@ -184,19 +186,19 @@ class KeptInit:
 
     @classmethod
     def of(cls, fit: LatentFit):
-        "Keep the latents and weights of the analysis"
+        """Keep the latents and weights of the analysis."""
         mse, bpp = rounded_cost(fit, part="mse"), latents_bpp(fit) + weights_bpp(fit)
         return cls([y.clone() for y in fit.latents], fit.integer_weights, mse, bpp)
 
     def restore_if_better(self, fit: LatentFit):
-        "Return to the initialization if it has a lower cost, at the final `lmbda` of the fit"
+        """Return to the initialization if it has a lower cost, at the final `lmbda` of the fit."""
         if self.mse + fit.lmbda * self.bpp < estimated_cost(fit):
             fit.latents = self.latents
             freeze_weights(fit, self.weights)
 
 
 def run_fit(e: Encoding):
-    "Fit until the budget is used or the user interrupts"
+    """Fit until the budget is used or the user interrupts."""
     r, fit = e.request, e.fit
     rival = e.warm and fit.level is None and not r.psnr
     kept = KeptInit.of(fit) if rival else None
@@ -217,7 +219,7 @@ def run_fit(e: Encoding):
 
 # %% ../../nbs/60_latent/90_codec.ipynb #c5b6323c
 def write_file(e: Encoding) -> Encoded:
-    "Meet the target and write the file"
+    """Meet the target and write the file."""
     r, fit = e.request, e.fit
     depth = r.image.depth
     deadline = time.perf_counter() + e.plan.overtime_s
@@ -233,7 +235,7 @@ def write_file(e: Encoding) -> Encoded:
 
 
 def run_encoding(e: Encoding) -> Encoded:
-    "Initialize or resume, fit, and write the file"
+    """Initialize or resume, fit, and write the file."""
     r = e.request
     if not r.fitting and e.plan.weights == "random":
         raise ValueError(
@@ -257,7 +259,7 @@ def open_checkpoint(
     path: str | os.PathLike | None,
     settings: Latent,
 ) -> FitCheckpoint | None:
-    "The checkpoint of a request"
+    """The checkpoint of a request."""
     if not path:
         return None
     key = settings_hash(r.x, settings, r.bpp, r.psnr, r.lmbda, r.seed)
@@ -275,7 +277,7 @@ def make_request(
     alpha: np.ndarray | None,  # (h,w,1) samples
     torch_threads: int,  # number of threads if the run has none
 ) -> LatentRequest:
-    "What the functions of this package need to know"
+    """What the functions of this package need to know."""
     pixels = x.shape[0] * x.shape[1]
     return LatentRequest(
         x,
@@ -303,7 +305,7 @@ def encode_latents(
     run: Run = Run(),  # budget and resources; seconds 0: no fit. A target may take more
     alpha: np.ndarray | None = None,  # (h,w,1) samples: where it is 0, `x` is invisible
 ) -> Encoded:
-    "Fit latents and networks to an image and write the file; the settings of torch are restored"
+    """Fit latents and networks to an image and write the file; the settings of torch are restored."""
     with isolated_torch() as torch_threads:
         r = make_request(x, settings, target, run, alpha, torch_threads)
         kept = open_checkpoint(r, run.checkpoint, settings)

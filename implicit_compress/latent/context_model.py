@@ -17,15 +17,17 @@ __all__ = ['CONTEXT_OFFSETS', 'TILE_BITS', 'WAVE_LAG', 'TILE_MARGIN', 'BATCH', '
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import NamedTuple
+
 import numpy as np
-from ..entropy.range_coder import RangeReader, RangeWriter, code_escapes
+
 from ..entropy.models import ROOTS, half_power, table_indices
+from ..entropy.range_coder import RangeReader, RangeWriter, code_escapes
 from ..runtime.errors import DamagedError, IicError, only_iic_errors
 from ..runtime.threads import single_threaded_blas
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #bdf7ae61
 class LatentGrid(NamedTuple):
-    "Size of the latent grid of one scale"
+    """Size of the latent grid of one scale."""
 
     level: int  # 0 is as large as the image, each next level half of it
     h: int  # rows
@@ -38,7 +40,7 @@ def latent_grids(
     levels: int,  # number of scales, omitted ones included
     finest_level: int = 0,  # the finest scale that has a grid
 ) -> list:  # of `LatentGrid`, in the order of the file: coarse to fine
-    "List the latent grids of an image"
+    """List the latent grids of an image."""
     return [LatentGrid(l, -(-h >> l), -(-w >> l)) for l in reversed(range(finest_level, levels))]
 
 # %% ../../nbs/60_latent/10_context_model.ipynb #885bfa89
@@ -65,7 +67,7 @@ BATCH = 1 << 15  # positions that are enumerated per batch
 def wavefronts(
     g: LatentGrid,
 ):  # yields (n,) rows, (n,) columns, and (k,) the end of each of k wavefronts
-    "Decoding order: latents of one wavefront are not in each other's context"
+    """Decoding order: latents of one wavefront are not in each other's context."""
     side = 1 << TILE_BITS
     down = np.arange(0, g.h, side)
     right = np.arange(0, g.w, side)
@@ -95,7 +97,7 @@ MAGNITUDE_GROUPS = ((0, 4), (4, 12), (12, 18))  # ranges of features whose magni
 
 
 class FeatureTable(NamedTuple):
-    "Places of the features of a latent, in their order"
+    """Places of the features of a latent, in their order."""
 
     spatial: slice  # causal neighbors in the same grid
     parent: slice  # the parent grid, at the position and around it
@@ -109,7 +111,7 @@ class FeatureTable(NamedTuple):
 def feature_table(
     sizes: list[int],  # number of features of each kind
 ) -> FeatureTable:
-    "Consecutive slices of these sizes"
+    """Consecutive slices of these sizes."""
     ends = np.cumsum(sizes).tolist()
     return FeatureTable(*(slice(end - n, end) for n, end in zip(sizes, ends)))
 
@@ -131,7 +133,7 @@ MAX_CONTEXT_VALUE = 4095  # context values are clipped to this magnitude
 
 
 class PaddedGrid:
-    "A zero-padded grid, by tiles or as a whole, filled as it is decoded"
+    """A zero-padded grid, by tiles or as a whole, filled as it is decoded."""
 
     def __init__(self, g, tile=62):
         self.g, self.tile = g, tile
@@ -139,7 +141,7 @@ class PaddedGrid:
         self.flat = np.zeros(self.stride * (g.h + TILE_MARGIN * ((g.h - 1 >> tile) + 2)))
 
     def at(self, r, c):
-        "Positions in `flat`"
+        """Positions in `flat`."""
         return (
             (r + TILE_MARGIN + TILE_MARGIN * (r >> self.tile)) * self.stride
             + c
@@ -148,11 +150,11 @@ class PaddedGrid:
         )
 
     def around(self, at, offsets):
-        "(len(offsets),n) positions at these offsets"
+        """(len(offsets),n) positions at these offsets."""
         return at + np.array([[dy * self.stride + dx] for dy, dx in offsets])
 
     def seen(self, at, offsets):
-        "(len(offsets),n) values at these offsets"
+        """(len(offsets),n) values at these offsets."""
         return self.flat.take(self.around(at, offsets))
 
 
@@ -164,7 +166,7 @@ def context_features(
     grandparent: PaddedGrid = None,  # the grandparent grid
     inter_scale=None,  # (6,h,w) of `inter_scale_features`, as large as `parent`
 ) -> np.ndarray:  # (29,n) float64 holding integers with six fractional bits
-    "Context features from coarser grids; those of the spatial context and its sums are zero"
+    """Context features from coarser grids; those of the spatial context and its sums are zero."""
     out = np.zeros((N_FEATURES, len(r)))
     if parent:
         out[FEATURES.parent] = parent.seen(parent.at(r >> 1, c >> 1), PARENT_OFFSETS)
@@ -191,7 +193,7 @@ SCALE_OFFSET = 18
 
 
 class Matrix(NamedTuple):
-    "Integer weights with a power-of-two scale"
+    """Integer weights with a power-of-two scale."""
 
     Q: np.ndarray  # (out,in) int64, below 2**15
     s: int  # the weights are Q/2**s, 0..15
@@ -201,7 +203,7 @@ def rescaled(
     a,  # float64 holding integers
     s: int,  # bits to drop; negative: to add
 ) -> np.ndarray:  # float64 holding integers
-    "Divide by a power of two and round"
+    """Divide by a power of two and round."""
     return np.floor(a * 2.0**-s + 0.5)
 
 
@@ -209,7 +211,7 @@ def inter_scale_features(
     coarser,  # (k,h,w) int16: all coarser grids, parent first, upsampled to the size of the parent
     m: Matrix,  # (6,k+1), the last column is the bias
 ) -> np.ndarray:  # (6,h,w) float32 holding integers with six fractional bits
-    "Features of the latents from all coarser grids"
+    """Features of the latents from all coarser grids."""
     W, out = m.Q * 2.0**FEATURE_BITS, np.empty((len(m.Q), *coarser.shape[1:]), np.float32)
     for a in range(0, coarser.shape[1], STRIP_ROWS):
         x = coarser[:, a : a + STRIP_ROWS].reshape(len(coarser), -1).astype(np.float64)
@@ -230,17 +232,17 @@ OUTPUT_MIN, OUTPUT_MAX = (
 
 
 def floor_inplace(a):
-    "Floor in place"
+    """Floor in place."""
     return np.floor(a, out=a)
 
 
 def clip_inplace(a, lo, hi):
-    "Clip in place"
+    """Clip in place."""
     return np.minimum(np.maximum(a, lo, out=a), hi, out=a)
 
 
 class ContextModel:
-    "Predict mean and scale of latents from their context"
+    """Predict mean and scale of latents from their context."""
 
     def __init__(
         self,
@@ -264,7 +266,7 @@ class ContextModel:
         self,
         x,  # (29,n) from `context_features`
     ) -> np.ndarray:  # (c+2,n) float64
-        "First layer without the spatial context"
+        """First layer without the spatial context."""
         return self.A @ x + 0.5
 
     def __call__(
@@ -272,7 +274,7 @@ class ContextModel:
         own,  # (12,n) float64: spatial context
         before,  # (c+2,n) from `before`
     ) -> np.ndarray:  # (2,n) int64: means in eighths, scales 0..42
-        "Evaluate the network"
+        """Evaluate the network."""
         x = np.empty((2 * len(own), own.shape[1]))
         x[: len(own)] = own
         np.abs(own, out=x[len(own) :])
@@ -305,7 +307,7 @@ def exp_fixed(
     d,  # int64 distances in eighths, 0 or more
     scale: int,  # 0..42
 ) -> np.ndarray:  # int64, the same shape
-    "2**30 times `exp(-d/8 / 2**((scale - 18)/4))`"
+    """2**30 times `exp(-d/8 / 2**((scale - 18)/4))`."""
     up = -((scale - SCALE_OFFSET) // 4)  # octaves, rounded up
     part = 4 * up - SCALE_OFFSET + scale
     x = (d * INV_LN2_Q30 >> 13) * half_power(4 * part) >> 30
@@ -321,7 +323,7 @@ def laplace_counts(
     scale: int,  # 0..42
     reach: int,  # largest magnitude in the tables
 ) -> np.ndarray:  # (k,2*reach+2) int64 counts for -reach..reach, at least 1; the last is the escape
-    "Frequency tables of the Laplace distribution"
+    """Frequency tables of the Laplace distribution."""
     d = np.abs(8 * np.arange(-reach, reach + 1) - np.reshape(eighths, (-1, 1)))
     near, far = exp_fixed(np.abs(d - 4), scale), exp_fixed(d + 4, scale)
     mass = np.where(d < 4, (2 << 30) - near - far, near - far)
@@ -332,7 +334,7 @@ def laplace_counts(
 def laplace_tables(
     k: int,  # index into `TABLE_RANGES`
 ) -> np.ndarray:  # (5*scales,2*reach+2) float64 holding integers
-    "All tables of one length; those of mean zero come first"
+    """All tables of one length; those of mean zero come first."""
     lo, hi, reach = TABLE_RANGES[k]
     return (
         np.stack([laplace_counts(range(5), s, reach) for s in range(lo, hi)], 1)
@@ -356,7 +358,7 @@ ROW_STRIDE = np.concatenate(
 def table_bits(
     k: int,  # index into `TABLE_RANGES`
 ) -> np.ndarray:  # of the shape of `laplace_tables`
-    "Bits of all entries of those tables; an escape takes about 12 more"
+    """Bits of all entries of those tables; an escape takes about 12 more."""
     w = laplace_tables(k)
     return np.log2(w.sum(1, keepdims=True) / w) + np.where(
         np.arange(w.shape[1]) == w.shape[1] - 1, 12, 0
@@ -369,7 +371,7 @@ def code_residuals(
     rows: np.ndarray,  # (n,) rows of the tables
     v: np.ndarray | None = None,  # (n,) int64 differences from the rounded mean; None decodes them
 ) -> tuple[np.ndarray, float]:  # (n,) int64 differences, bits
-    "Encode or decode latents that have tables of one length"
+    """Encode or decode latents that have tables of one length."""
     reach = TABLE_RANGES[k][2]
     given = None if v is None else table_indices(v, -reach, 2 * reach + 1)
     i = coder.rows(laplace_tables(k)[rows], given).astype(np.int64)
@@ -387,7 +389,7 @@ def code_wavefront(
     scale: np.ndarray,  # (n,) int64 0..42
     q: np.ndarray | None = None,  # (n,) int64 latents; None decodes them
 ) -> tuple[np.ndarray, float]:  # (n,) int64 latents, bits
-    "Encode or decode the latents of a wavefront"
+    """Encode or decode the latents of a wavefront."""
     whole = mean + 4 >> 3
     off = mean - (whole << 3)
     flip = 1 - 2 * (off < 0)  # a negative fraction of the mean uses the mirrored table
@@ -410,14 +412,14 @@ MAX_LATENT = 1 << 15  # largest magnitude of a latent
 
 
 class CoarserGrids(NamedTuple):
-    "Grids that are known when a grid is coded"
+    """Grids that are known when a grid is coded."""
 
     parent: PaddedGrid | None = None
     grandparent: PaddedGrid | None = None
     stack: np.ndarray | None = None  # (k,h,w) int16: all coarser grids, parent first, at its size
 
     def with_grid(self, g: LatentGrid, q: np.ndarray):
-        "The same for the next finer grid, after `q` (h,w)"
+        """The same for the next finer grid, after `q` (h,w)."""
         q = np.clip(q, -MAX_CONTEXT_VALUE, MAX_CONTEXT_VALUE)
         whole = PaddedGrid(g)
         inner = slice(TILE_MARGIN, -TILE_MARGIN)
@@ -438,7 +440,7 @@ def code_grid(
     given: np.ndarray | None,  # (h,w) int64; None decodes the grid
     check: Callable[[], None],  # called after every batch of wavefronts
 ) -> tuple[np.ndarray, float]:  # (h,w) int64, bits
-    "Encode or decode a grid"
+    """Encode or decode a grid."""
     q = np.empty((g.h, g.w), np.int64)
     own = PaddedGrid(g, TILE_BITS)
     spent = 0.0
@@ -470,7 +472,7 @@ def code_grids(
     given: list[np.ndarray] | None = None,  # (h,w) int64 for each; None decodes them
     check: Callable[[], None] = lambda: None,  # called after every batch of wavefronts
 ) -> Iterator[tuple[np.ndarray, float]]:  # (h,w) int64 and bits of each grid
-    "Encode or decode all grids, coarse to fine"
+    """Encode or decode all grids, coarse to fine."""
     matrices = {m.Q.shape[1] - 1: m for m in net[4:]}  # by their number of coarser grids
     model = ContextModel(net)
     coarser = CoarserGrids()
@@ -494,7 +496,7 @@ def read_grids(
     grids: list[LatentGrid],  # from `latent_grids`
     partial: bool = False,  # accept truncated data and return the complete grids, at least one
 ) -> tuple[list, list]:  # (h,w) int64 and bits of each grid
-    "Decode grids, as far as the data goes"
+    """Decode grids, as far as the data goes."""
     out = []
     ahead = -2 if partial else 4  # words: the coder reads two ahead, and at the end past the last
     try:

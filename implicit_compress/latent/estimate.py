@@ -8,7 +8,9 @@ __all__ = ['MAX_COEFFICIENTS', 'LMBDA_PER_STEP2', 'BITS_FACTOR', 'LMBDAS', 'DEAD
 
 # %% ../../nbs/60_latent/82_estimate.ipynb #9ae9725a
 import math
+
 import numpy as np
+
 from ..transform.wavelet import decompose
 from ..wavelet.codec import levels_of
 from ..wavelet.context import rgb_to_opponent
@@ -24,7 +26,7 @@ DEAD_ZONE = 0.6  # coefficients below it, in steps, become zero
 def wavelet_magnitudes(
     x: np.ndarray,  # (h,w,c) floats in [0,1]
 ) -> np.ndarray:  # (n,)
-    "Magnitudes of wavelet coefficients, subsampled for large images"
+    """Magnitudes of wavelet coefficients, subsampled for large images."""
     color = rgb_to_opponent(np.asarray(x, np.float64) - 0.5)
     bands = decompose(color, "9/7", levels_of(*x.shape[:2], "9/7"))
     c = np.abs(np.concatenate([b.data.ravel() for b in bands]))
@@ -34,7 +36,7 @@ def wavelet_magnitudes(
 def wavelet_step(
     lmbda: float,
 ) -> float:
-    "Quantization step of the wavelet coefficients for `lmbda`"
+    """Quantization step of the wavelet coefficients for `lmbda`."""
     return math.sqrt(lmbda / LMBDA_PER_STEP2)
 
 
@@ -43,7 +45,7 @@ def estimate_bpp(
     channels: int,
     lmbda: float,
 ) -> float:  # bits per pixel
-    "Estimate the rate of a file by wavelet coefficients, rounded to the step for `lmbda`"
+    """Estimate the rate of a file by wavelet coefficients, rounded to the step for `lmbda`."""
     d = wavelet_step(lmbda)
     bits = np.log2(1 + (c[c > d / 2] / d) ** 2).sum()
     return BITS_FACTOR * channels * float(bits) / len(c)
@@ -53,7 +55,7 @@ def estimate_mse(
     c: np.ndarray,  # from `wavelet_magnitudes`
     lmbda: float,
 ) -> float:
-    "Estimate the mean squared error of a file"
+    """Estimate the mean squared error of a file."""
     d = wavelet_step(lmbda)
     return np.where(c < DEAD_ZONE * d, c * c, d * d / 12).mean()
 
@@ -64,7 +66,7 @@ def estimate_lmbda(
     bpp: float | None = None,  # target size
     psnr: float | None = None,  # or target quality, dB
 ) -> float:
-    "Estimate the `lmbda` at which wavelet coefficients meet the target"
+    """Estimate the `lmbda` at which wavelet coefficients meet the target."""
     if bpp:
         above = sum(estimate_bpp(c, channels, l) > bpp for l in LMBDAS)
         return float(LMBDAS[min(len(LMBDAS) - 1, above)])

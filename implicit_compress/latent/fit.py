@@ -13,7 +13,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
+
 import torch
+
+from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES
 from implicit_compress.latent.fit_state import (
     LatentFit,
@@ -26,7 +29,6 @@ from implicit_compress.latent.fit_state import (
     unfreeze_weights,
     weights_bpp,
 )
-from .autograd import synthesis_forward
 from .weight_rate import weight_rate_grad
 from .weight_rounding import round_weights
 
@@ -35,7 +37,7 @@ def soft_round_once(
     y: torch.Tensor,
     temperature: float,  # above 0.5 nearly the identity, near 0 hard rounding
 ) -> tuple[torch.Tensor, torch.Tensor]:  # softly rounded values, derivative
-    "Soft rounding and its derivative"
+    """Soft rounding and its derivative."""
     k = 0.5 / math.tanh(0.5 / temperature)
     m = torch.floor(y)
     # tanh by exp, which is faster
@@ -48,14 +50,14 @@ def soft_round(
     temperature: float,
     noise: torch.Tensor | float,  # of the same shape, or 0
 ) -> tuple[torch.Tensor, torch.Tensor]:  # rounded latents, derivative by `y`
-    "Round softly, add noise, and round softly again (Agustsson and Theis 2020)"
+    """Round softly, add noise, and round softly again (Agustsson and Theis 2020)."""
     y, grad = soft_round_once(y, temperature)
     y, grad2 = soft_round_once(y + noise, temperature)
     return y, grad.mul_(grad2)
 
 # %% ../../nbs/60_latent/70_fit.ipynb #d52fb499
 class StepSchedule(NamedTuple):
-    "What changes from step to step"
+    """What changes from step to step."""
 
     lr_scale: float  # factor of all learning rates
     temperature: float  # of soft rounding
@@ -68,7 +70,7 @@ def schedule(
     level: int,  # scale of the stage; 0 is the last one
     p: float,  # progress of the stage, 0..1
 ) -> StepSchedule:
-    "Cosine annealing in the last stage, a linear decrease of the learning rate in the others"
+    """Cosine annealing in the last stage, a linear decrease of the learning rate in the others."""
     s = fit.settings
     lmbda = fit.lmbda * 4.0**-level * s.stage_lmbda**level
     if level:
@@ -82,7 +84,7 @@ def distortion_grads(
     fit: LatentFit,
     soft: tuple[torch.Tensor, ...],  # softly rounded latents of the current grids
 ) -> tuple:  # MSE, gradients by the latents, gradients by the synthesis weights (None if frozen)
-    "Mean squared error of the softly rounded latents, and its gradients"
+    """Mean squared error of the softly rounded latents, and its gradients."""
     synthesis = fit.weights[N_CONTEXT_MATRICES:]
     trained = synthesis if fit.integer_weights is None else []
     leaves = [v.detach().requires_grad_(True) for v in (*soft, *trained)]
@@ -103,7 +105,7 @@ def update_latents(
     price: float,  # error equivalent of a bit
     lr_scale: float,
 ):
-    "Adam step of the latents"
+    """Adam step of the latents."""
     s = fit.settings
     growth = max(1.0, s.lr_latents_lmbda / fit.lmbda) ** s.lr_latents_exponent
     lr = lr_scale * fit.lr_latents * growth
@@ -116,7 +118,7 @@ def update_latents(
 def weight_learning_rates(
     fit: LatentFit,
 ) -> list[float]:  # one for each matrix
-    "Learning rates of the context model and of the synthesis network"
+    """Learning rates of the context model and of the synthesis network."""
     s = fit.settings
     n = len(fit.weights) - N_CONTEXT_MATRICES
     if fit.spec.pretrained_id:
@@ -130,7 +132,7 @@ def update_weights(
     grads: list,  # of `mse + lmbda*bpp` by the weights; None: no gradient
     lr_scale: float,
 ):
-    "SOAP step of the weights, whose own rate is part of the loss"
+    """SOAP step of the weights, whose own rate is part of the loss."""
     s = fit.settings
     growth = max(1.0, fit.lmbda / s.weight_rate_lmbda) ** s.weight_rate_exponent
     price = s.weight_rate_gain * growth * fit.lmbda / fit.pixels
@@ -143,7 +145,7 @@ def update_weights(
 
 
 def weights_are_trained(fit: LatentFit) -> bool:
-    "False once the weights are rounded, and for pretrained weights in the coarsest stage"
+    """False once the weights are rounded, and for pretrained weights in the coarsest stage."""
     if fit.integer_weights is not None:
         return False
     return not (fit.spec.pretrained_id and fit.level == fit.settings.stages[0][0])
@@ -153,7 +155,7 @@ def step(
     fit: LatentFit,
     s: StepSchedule,
 ):
-    "One step: soft rounding, rate and distortion, gradients, update"
+    """One step: soft rounding, rate and distortion, gradients, update."""
     level = fit.level
     latents = fit.latents[: n_grids(fit, level)]
     soft, round_grads = zip(
@@ -180,7 +182,7 @@ MIN_MSE, MIN_BPP = 1e-12, 1e-9  # bounds before a logarithm or a ratio
 
 @dataclass(frozen=True)
 class FitTarget:
-    "What a fit aims at, and how"
+    """What a fit aims at, and how."""
 
     bpp: float | None = None  # target size
     psnr: float | None = None  # or target quality, dB
@@ -192,7 +194,7 @@ def measure_rounding_ratio(
     fit: LatentFit,
     of_error: bool,  # of the MSE? Else of the rate
 ):
-    "Measure the ratio of the value with hard rounding and that of the steps"
+    """Measure the ratio of the value with hard rounding and that of the steps."""
     if of_error:
         fit.rounding_ratio = max(MIN_MSE, rounded_cost(fit, part="mse")) / fit.mse
     elif fit.bpp:
@@ -205,7 +207,7 @@ def adapt_lmbda(
     psnr: float | None = None,  # or target quality, dB
     limit: float = 0.08,  # largest change of log lmbda
 ):
-    "Change lmbda toward the target"
+    """Change lmbda toward the target."""
     s = fit.settings
     if bpp:
         off = math.log(max(MIN_BPP, fit.rounding_ratio * fit.bpp) / bpp)
@@ -220,7 +222,7 @@ def control_rate(
     target: FitTarget,
     p: float,  # progress of the last stage
 ):
-    "Adapt lmbda every few steps"
+    """Adapt lmbda every few steps."""
     s = fit.settings
     if target.warm:
         start, interval, limit = s.adapt_start_warm, s.adapt_interval_warm, s.adapt_limit_warm
@@ -237,7 +239,7 @@ def control_rate(
 
 # %% ../../nbs/60_latent/70_fit.ipynb #94fd552a
 class Stage(NamedTuple):
-    "A stage of a fit"
+    """A stage of a fit."""
 
     level: int  # scale
     begin: float  # progress of the fit at its beginning
@@ -248,7 +250,7 @@ def stages_of(
     stages: tuple,  # of (level, share of the budget)
     levels: int,  # scales of the image
 ) -> Iterator[Stage]:
-    "The stages that an image has, with their shares scaled to 1"
+    """The stages that an image has, with their shares scaled to 1."""
     stages = [(level, share) for level, share in stages if level < levels]
     total = sum(share for _, share in stages)
     begin = 0.0
@@ -263,7 +265,7 @@ def round_or_resume(
     target: FitTarget,
     p: float,  # progress of the last stage
 ):
-    "Round the weights when their time has come; a fit resumed with a larger budget unrounds them"
+    """Round the weights when their time has come; a fit resumed with a larger budget unrounds them."""
     late = p > fit.settings.rounding_start
     if late and fit.integer_weights is None and target.rounding:
         round_weights(fit, max_weight_bits(fit, target))
@@ -272,7 +274,7 @@ def round_or_resume(
 
 
 def max_weight_bits(fit: LatentFit, target: FitTarget) -> float:
-    "Limit of the bits of all weights"
+    """Limit of the bits of all weights."""
     return target.bpp * fit.pixels * fit.settings.weights_share if target.bpp else math.inf
 
 # %% ../../nbs/60_latent/70_fit.ipynb #f63109fc
@@ -282,7 +284,7 @@ def fit_stage(
     progress: Callable[[LatentFit], float],
     target: FitTarget,
 ):
-    "Steps of one stage"
+    """Steps of one stage."""
     last = stage.level == 0
     while fit.level == stage.level:
         p = max(0.0, (progress(fit) - stage.begin) / (stage.end - stage.begin))
@@ -304,7 +306,7 @@ def fit_latents(
     target: FitTarget = FitTarget(),
     stages: tuple | None = None,  # scales, coarse to fine, and their shares; default: settings
 ):
-    "Fit latents and weights until the progress is 1"
+    """Fit latents and weights until the progress is 1."""
     s = fit.settings
     if fit.level is None:
         fit.integer_weights = None

@@ -11,10 +11,13 @@ __all__ = ['NoiseBuffer', 'LatentFit', 'n_grids', 'reset_optimizers', 'begin_sta
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
+
 from ..bitstream.container import pack
 from .analysis import analyze, image_pyramid
+from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES, Matrix
 from implicit_compress.latent.format import (
     INIT_BITS,
@@ -24,16 +27,15 @@ from implicit_compress.latent.format import (
     round_to_bits,
     write_latents,
 )
-from .autograd import synthesis_forward
 from .gradients import RateModel
 from .optim import SOAP, LatentAdam
-from ..settings.latent import DEFAULT_FIT, LatentFitSettings
 from .weight_rate import weight_bits
 from ..runtime.threads import set_local_torch_threads
+from ..settings.latent import DEFAULT_FIT, LatentFitSettings
 
 # %% ../../nbs/60_latent/66_fit_state.ipynb #7b0602ed
 class NoiseBuffer:
-    "Gaussian noise from a buffer: new noise for every step would take as long as a network"
+    """Gaussian noise from a buffer: new noise for every step would take as long as a network."""
 
     def __init__(
         self,
@@ -48,13 +50,13 @@ class NoiseBuffer:
         self.values = self.values.to(device)
 
     def like(self, y: torch.Tensor) -> torch.Tensor:
-        "Standard normal noise of the shape of `y`"
+        """Standard normal noise of the shape of `y`."""
         at = int(torch.randint(self.offsets, (), generator=self.generator))
         return self.values[at : at + y.numel()].view(y.shape)
 
 # %% ../../nbs/60_latent/66_fit_state.ipynb #23980cd4
 class LatentFit:
-    "Latents and weights of one image, and the state of their fit"
+    """Latents and weights of one image, and the state of their fit."""
 
     def __init__(
         self,
@@ -94,7 +96,7 @@ class LatentFit:
 
     @property
     def pixels(self) -> int:
-        "Pixels of the image"
+        """Pixels of the image."""
         return self.images[0][0].numel()
 
 # %% ../../nbs/60_latent/66_fit_state.ipynb #18215797
@@ -102,12 +104,12 @@ def n_grids(
     fit: LatentFit,
     level: int,  # scale; 0 is full size
 ) -> int:
-    "Number of grids of that scale and coarser"
+    """Number of grids of that scale and coarser."""
     return sum(g.level >= level for g in fit.spec.synthesis.grids)
 
 
 def reset_optimizers(fit: LatentFit):
-    "New optimizers, without moments, for the latents of the current stage and all weights"
+    """New optimizers, without moments, for the latents of the current stage and all weights."""
     n = n_grids(fit, fit.level)
     fit.latent_optimizers = [LatentAdam(y, *fit.settings.latent_betas) for y in fit.latents[:n]]
     fit.weight_optimizers = [SOAP(w, *fit.settings.weight_betas) for w in fit.weights]
@@ -117,7 +119,7 @@ def begin_stage(
     fit: LatentFit,
     level: int,  # scale
 ):
-    "Begin a stage"
+    """Begin a stage."""
     fit.level = level
     fit.best_cost = math.inf
     fit.best_parameters = ()
@@ -128,7 +130,7 @@ def guard_divergence(
     fit: LatentFit,
     lmbda: float,  # of the stage
 ):
-    "Keep the best state; if the cost diverges, restore it and lower the learning rate of weights"
+    """Keep the best state; if the cost diverges, restore it and lower the learning rate of weights."""
     cost = fit.mse + lmbda * fit.bpp
     parameters = fit.latents[: n_grids(fit, fit.level)] + fit.weights
     if cost < fit.best_cost:
@@ -147,14 +149,14 @@ def freeze_weights(
     fit: LatentFit,
     matrices: list[Matrix],
 ):
-    "Set the weights to these integers"
+    """Set the weights to these integers."""
     fit.integer_weights = matrices
     for w, m in zip(fit.weights, matrices):
         w.copy_(torch.from_numpy(m.Q / 2.0**m.s))
 
 
 def unfreeze_weights(fit: LatentFit):
-    "Continue the fit of the weights from before they were rounded"
+    """Continue the fit of the weights from before they were rounded."""
     for w, v in zip(fit.weights, fit.float_weights):
         w.copy_(v)
     fit.integer_weights = None
@@ -164,14 +166,14 @@ def unchanged_matrix(
     initial: np.ndarray,  # initial weights of a matrix
     bits: int,  # fractional bits
 ) -> Matrix:
-    "A matrix that keeps its initial weights"
+    """A matrix that keeps its initial weights."""
     return Matrix(round_to_bits(initial, bits), bits)
 
 
 def init_from_analysis(
     fit: LatentFit,
 ) -> bool:  # False if there is no analysis network for the specification
-    "Initialize latents by the analysis networks and freeze the weights at their initial values"
+    """Initialize latents by the analysis networks and freeze the weights at their initial values."""
     latents = analyze(fit.spec, fit.images)
     if latents is None:
         return False
@@ -185,7 +187,7 @@ def submit_rate(
     fit: LatentFit,
     *args,  # of `RateModel`
 ) -> Callable:  # waits for the result of `RateModel`
-    "Start the rate model, on a second core if requested"
+    """Start the rate model, on a second core if requested."""
     future = fit.executor.submit(fit.rate_model, *args)
     if not fit.parallel_rate:
         future.result()
@@ -198,7 +200,7 @@ def rounded_cost(
     weights: list[torch.Tensor] | None = None,  # default: those of the fit
     part: str | None = None,  # 'rate' or 'mse': only that term
 ) -> float:  # `mse + lmbda*bpp` of the latents
-    "Cost with hard rounding of the latents"
+    """Cost with hard rounding of the latents."""
     weights = fit.weights if weights is None else weights
     q = [y.round() for y in fit.latents]
     rate = mse = 0
@@ -212,12 +214,12 @@ def rounded_cost(
 
 # %% ../../nbs/60_latent/66_fit_state.ipynb #52f01da9
 def latents_bpp(fit: LatentFit) -> float:
-    "Estimated rate of the rounded latents, bits per pixel"
+    """Estimated rate of the rounded latents, bits per pixel."""
     return rounded_cost(fit, part="rate") / fit.lmbda
 
 
 def weights_bpp(fit: LatentFit) -> float:
-    "Rate of the weights and the header, bits per pixel; an estimate before they are rounded"
+    """Rate of the weights and the header, bits per pixel; an estimate before they are rounded."""
     s = fit.settings
     if fit.integer_weights is None:
         steps = [s.assumed_bits] * len(fit.weights)
@@ -231,12 +233,12 @@ def weights_bpp(fit: LatentFit) -> float:
 
 
 def estimated_cost(fit: LatentFit) -> float:
-    "Estimated cost `mse + lmbda*bpp` of the file"
+    """Estimated cost `mse + lmbda*bpp` of the file."""
     return rounded_cost(fit) + fit.lmbda * weights_bpp(fit)
 
 
 def integer_latents(fit: LatentFit) -> list[np.ndarray]:  # of (h,w) int64, coarse to fine
-    "The latents, rounded"
+    """The latents, rounded."""
     return [y.round().cpu().numpy().astype(np.int64) for y in fit.latents]
 
 
@@ -244,6 +246,6 @@ def encode_fit(
     fit: LatentFit,  # with rounded weights
     depth: int,  # bits per sample
 ) -> bytes:
-    "The file of the current state"
+    """The file of the current state."""
     steps, *coded = write_latents(fit.spec, fit.integer_weights, integer_latents(fit))
     return pack(header_from_spec(fit.spec, depth, steps), *coded)

@@ -15,32 +15,34 @@ from functools import cache
 from importlib.resources import files
 from math import log2
 from typing import NamedTuple
+
 import numpy as np
-from ..runtime.errors import DamagedError, IicError, only_iic_errors
+
 from ..bitstream.header import Header
-from ..entropy.model_selection import fit_model
-from ..entropy.range_coder import RangeReader, RangeWriter, code_run
-from ..entropy.models import ideal_bits, read_single_model, write_model
 from ..entropy.integers import check_end
-from ..runtime.threads import single_threaded_blas
+from ..entropy.model_selection import fit_model
+from ..entropy.models import ideal_bits, read_single_model, write_model
+from ..entropy.range_coder import RangeReader, RangeWriter, code_run
+from ..image.geometry import box_slices
 from implicit_compress.latent.context_model import (
     FEATURES,
-    N_CONTEXT_MATRICES,
-    N_INTER_SCALE,
     INTER_SCALE_FEATURES,
+    N_CONTEXT_MATRICES,
     N_FEATURES,
+    N_INTER_SCALE,
     Matrix,
-    read_grids,
     code_grids,
+    read_grids,
 )
 from implicit_compress.latent.synthesis import (
-    N_SEPARATE,
     DEFAULT_TAPS,
-    SynthesisSpec,
+    N_SEPARATE,
     Synthesis,
+    SynthesisSpec,
     render_latents,
 )
-from ..image.geometry import box_slices
+from ..runtime.errors import DamagedError, IicError, only_iic_errors
+from ..runtime.threads import single_threaded_blas
 
 # %% ../../nbs/60_latent/30_format.ipynb #a1592459
 INTER_SCALE = range(
@@ -53,7 +55,7 @@ CONVS = N_CONTEXT_MATRICES + 4  # index of the first convolution
 
 
 class LatentSpec(NamedTuple):
-    "Architecture and sizes that a decoder needs before it decodes values"
+    """Architecture and sizes that a decoder needs before it decodes values."""
 
     synthesis: SynthesisSpec
     context_width: int  # width of the two hidden layers of the context model
@@ -63,7 +65,7 @@ class LatentSpec(NamedTuple):
 
     @property
     def shapes(self) -> list:  # of (rows, columns)
-        "Shapes of the matrices in file order: context model (7), synthesis network (4), convolutions"
+        """Shapes of the matrices in file order: context model (7), synthesis network (4), convolutions."""
         p, c, w, n = (
             self.synthesis.planes,
             self.synthesis.channels + 1,
@@ -90,7 +92,7 @@ class LatentSpec(NamedTuple):
 def spec_from_header(
     h: Header,  # of a file of method `latent`
 ) -> LatentSpec:
-    "Read the specification from a header; invalid values raise `DamagedError`"
+    """Read the specification from a header; invalid values raise `DamagedError`."""
     a = h.args
     if a["first"] >= min(a["levels"], N_SEPARATE):
         raise DamagedError(f"latent: scales {a['first']}..{a['levels'] - 1}: that cannot be")
@@ -110,7 +112,7 @@ def header_from_spec(
     depth: int,  # bits per sample
     steps: bytes = b"",  # one step for each matrix
 ) -> Header:
-    "Write a specification into a header"
+    """Write a specification into a header."""
     s = spec.synthesis
     own = dict(
         levels=s.levels,
@@ -133,7 +135,7 @@ def pseudo_random(
     shape,  # (rows, columns)
     most: float,  # largest magnitude
 ) -> np.ndarray:  # float64, the same on every machine
-    "Pseudo-random initial weights"
+    """Pseudo-random initial weights."""
     v = (np.arange(shape[0] * shape[1], dtype=np.uint64) + 1) * 2654435761 & 0xFFFFFFFF
     for _ in range(2):
         v = (v ^ v >> 15) * 2246822519 & 0xFFFFFFFF
@@ -143,7 +145,7 @@ def pseudo_random(
 def default_weights(
     spec: LatentSpec,
 ) -> list:  # of int64 arrays, 15 fractional bits
-    "Default weights, without pretraining"
+    """Default weights, without pretraining."""
     W = [np.zeros(v) for v in spec.shapes]
     for i, most in ((0, 0.75), (1, 1.5), *((i, 0.75) for i in INTER_SCALE), (MLP_IN, 0.09)):
         W[i] = pseudo_random(W[i].shape, (most / W[i].shape[1]) ** 0.5)
@@ -159,7 +161,7 @@ def default_weights(
 def read_package_data(
     name: str,  # of a file in the package
 ) -> bytes:  # empty if the file is missing
-    "Read and decompress a file of pretrained weights"
+    """Read and decompress a file of pretrained weights."""
     try:
         return zlib.decompress(files("implicit_compress").joinpath(name).read_bytes())
     except FileNotFoundError:
@@ -168,7 +170,7 @@ def read_package_data(
 
 @cache
 def pretrained() -> dict:  # number: list of integer arrays, 12 fractional bits
-    "All pretrained weights of the package"
+    """All pretrained weights of the package."""
     data, out, at = read_package_data(PRETRAINED_FILE), {}, 0
     while at < len(data):
         number, width, hidden, convs = data[at : at + 4]
@@ -187,7 +189,7 @@ def pretrained() -> dict:  # number: list of integer arrays, 12 fractional bits
 def initial_weights(
     spec: LatentSpec,
 ) -> list:  # of int64 arrays, 15 fractional bits
-    "Initial weights, from which residuals are coded: pretrained where shapes match, else default"
+    """Initial weights, from which residuals are coded: pretrained where shapes match, else default."""
     own, c, color = default_weights(spec), spec.synthesis.channels, spec.synthesis.planes > 2
     if not spec.pretrained_id:
         return own
@@ -229,7 +231,7 @@ def round_to_bits(
     v,  # int64, 15 fractional bits
     s: int,  # remaining fractional bits, 0..15
 ) -> np.ndarray:  # int64
-    "Round to `s` fractional bits"
+    """Round to `s` fractional bits."""
     return v + (1 << INIT_BITS - s >> 1) >> INIT_BITS - s
 
 # %% ../../nbs/60_latent/30_format.ipynb #48f024e6
@@ -238,7 +240,7 @@ def write_latents(
     mats,  # list of `Matrix`, as `LatentSpec.shapes`
     latents,  # (h,w) int64 for each grid
 ) -> tuple:  # (steps, models, words), bytes
-    "Encode weights and latents"
+    """Encode weights and latents."""
     coder, models = RangeWriter(), b""
     for m, v in zip(mats, initial_weights(spec), strict=True):
         d = (m.Q - round_to_bits(v, m.s)).ravel()
@@ -254,12 +256,12 @@ def write_latents(
 def synthesis_of(
     mats,  # list of `Matrix`, as `LatentSpec.shapes`
 ) -> Synthesis:
-    "The matrices of the synthesis network"
+    """The matrices of the synthesis network."""
     return Synthesis(*mats[N_CONTEXT_MATRICES:CONVS], tuple(mats[CONVS:]))
 
 
 class DecodedLatents(NamedTuple):
-    "Decoded content of a file"
+    """Decoded content of a file."""
 
     spec: LatentSpec
     mats: list  # of `Matrix`
@@ -273,7 +275,7 @@ def read_weights(
     steps: bytes,  # fractional bits of each matrix
     models: bytes,
 ) -> tuple[list[Matrix], list[float]]:  # matrices, bits of each
-    "Decode the weights"
+    """Decode the weights."""
     if len(steps) != len(spec.shapes) or max(steps) > INIT_BITS:
         raise DamagedError(
             f"steps: {len(steps)} of them up to {max(steps, default=0)}: "
@@ -301,7 +303,7 @@ def read_latents(
     until: int | None = None,  # number of grids to decode; default: all
     partial: bool = False,  # accept truncated data and return the complete grids
 ) -> DecodedLatents:
-    "Decode weights and latents; raises `IicError` for invalid data"
+    """Decode weights and latents; raises `IicError` for invalid data."""
     spec = spec_from_header(h)
     coder = RangeReader(words)
     n = N_CONTEXT_MATRICES
@@ -319,7 +321,7 @@ def scale_level(
     scale,  # output pixels per image pixel
     levels: int,  # number of scales of the file
 ) -> int:
-    "The level of a requested output scale"
+    """The level of a requested output scale."""
     level = -log2(Fraction(scale)) if scale > 0 else -1
     if level < 0 or level != int(level) or level >= levels:
         raise ValueError(
@@ -338,7 +340,7 @@ def decode_latents(
     limits=None,  # of the file; checked by the caller
     partial: bool = False,  # accept truncated data: an image of the finest complete scale
 ) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
-    "Decode the image of a file of method `latent`; raises `IicError` for invalid data"
+    """Decode the image of a file of method `latent`; raises `IicError` for invalid data."""
     level, spec = scale_level(scale, h.args["levels"]), spec_from_header(h)
     until = sum(g.level >= level for g in spec.synthesis.grids) if level else None
     try:

@@ -12,9 +12,11 @@ __all__ = ['LOG_SCALE_LIMITS', 'PADDING', 'SCALE_STEPS', 'VARYING_FEATURES', 'KE
 import math
 from functools import cached_property
 from typing import NamedTuple
+
 import numpy as np
 import torch
 import torch.nn.functional as F
+
 from implicit_compress.latent.context_model import (
     CONTEXT_OFFSETS,
     FEATURES,
@@ -39,7 +41,7 @@ def laplace_rate_and_grad(
     scale,  # (n,) log2 of the scale
     bits: bool = True,  # False: gradients only
 ) -> tuple:  # (n,) derivatives by latent and by scale, and bits or None
-    "Bits of latents under the Laplace distribution, and their gradients"
+    """Bits of latents under the Laplace distribution, and their gradients."""
     ls, dd = scale.clamp(*LOG_SCALE_LIMITS), t - mean
     inv = torch.exp2(-ls)
     u, r = dd.abs() * inv, 0.5 * inv
@@ -69,25 +71,25 @@ VARYING_FEATURES = [
 
 
 def on_cpu(v):
-    "Is this tensor on the CPU, where the kernels run?"
+    """Is this tensor on the CPU, where the kernels run?"""
     return v.device.type == "cpu"
 
 
 def where_active(g, h):
-    "Gradient of a ReLU; a boolean mask takes four times as long"
+    """Gradient of a ReLU; a boolean mask takes four times as long."""
     return torch.ops.aten.threshold_backward(g, h, 0)
 
 
 def sum_pool2(
     v,  # (...,2*h,2*w)
 ) -> torch.Tensor:  # (...,h,w)
-    "Sums of 2 x 2 blocks; the library's operation takes ten times as long"
+    """Sums of 2 x 2 blocks; the library's operation takes ten times as long."""
     v = v[..., ::2, :] + v[..., 1::2, :]
     return v[..., ::2] + v[..., 1::2]
 
 
 class GridBuffers:
-    "A grid, its parents and their gradients, in zero-padded flat arrays of one layout"
+    """A grid, its parents and their gradients, in zero-padded flat arrays of one layout."""
 
     def __init__(
         self,
@@ -122,7 +124,7 @@ class GridBuffers:
 
     @cached_property
     def arrays(self) -> tuple:
-        "The NumPy arrays for the kernel, see `latent_bits`"
+        """The NumPy arrays for the kernel, see `latent_bits`."""
         at = [[a * self.stride + b for a, b in o] for _, _, o in self.context]
         at += [[]] * (3 - len(at))
         return (
@@ -136,11 +138,11 @@ class GridBuffers:
 
     @property
     def start(self) -> int:
-        "Position of the first row that holds latents"
+        """Position of the first row that holds latents."""
         return PADDING * self.stride
 
     def runs(self) -> list[tuple]:
-        "(values, gradients, position) of every context value of the first latent"
+        """(values, gradients, position) of every context value of the first latent."""
         return [
             (v, g, self.start + dy * self.stride + dx)
             for v, g, offsets in self.context
@@ -154,7 +156,7 @@ def grid_view(
     h: int | None = None,  # rows; default: of the grid
     w: int | None = None,  # columns
 ) -> torch.Tensor:  # (...,h,w)
-    "The grid in a padded array, or in several"
+    """The grid in a padded array, or in several."""
     rows = flat.unflatten(-1, (-1, b.stride))
     return rows[..., PADDING : PADDING + (h or b.g.h), PADDING : PADDING + (w or b.g.w)]
 
@@ -165,7 +167,7 @@ def block_view(
     a: GridBuffers,  # of a coarser grid
     k: int,  # its ratio of sizes
 ) -> torch.Tensor:  # (...,rows,k,columns,k)
-    "The k x k block of each latent of a coarser grid"
+    """The k x k block of each latent of a coarser grid."""
     view = grid_view(b, flat, k * a.g.h, k * a.g.w)
     return view.unflatten(-2, (-1, k)).unflatten(-1, (-1, k))
 
@@ -174,7 +176,7 @@ def load_latents(
     b: GridBuffers,  # coarser grids are loaded
     y: torch.Tensor,  # (h,w) latents
 ):
-    "Load latents, upsample their parents and reset the gradients"
+    """Load latents, upsample their parents and reset the gradients."""
     grid_view(b, b.own).copy_(y)
     for flat, a, k in zip((b.up, b.up2), b.coarser, (2, 4)):
         block_view(b, flat, a, k).copy_(grid_view(a, a.own)[:, None, :, None])
@@ -183,7 +185,7 @@ def load_latents(
 
 
 def backprop_to_parents(b: GridBuffers):
-    "Backpropagate gradients of the upsampled grids to the parent grids"
+    """Backpropagate gradients of the upsampled grids to the parent grids."""
     for grad, a, k in zip(b.grads[1:], b.coarser, (2, 4)):
         g = sum_pool2(grid_view(b, grad, k * a.g.h, k * a.g.w))
         grid_view(a, a.grads[0]).add_(g if k == 2 else sum_pool2(g))
@@ -193,7 +195,7 @@ def inter_scale_forward(
     b: GridBuffers,  # coarser grids are loaded
     m: torch.Tensor,  # (6,k+1) matrix, the last column is the bias
 ) -> torch.Tensor:  # (k+1,n): latents of all coarser grids, and ones
-    "Compute the inter-scale features"
+    """Compute the inter-scale features."""
     v = None
     for a in reversed(b.coarser):
         own = grid_view(a, a.own)[None]
@@ -214,7 +216,7 @@ def inter_scale_backward(
     x: torch.Tensor,  # (k+1,n) from `inter_scale_forward`
     gm: torch.Tensor,  # of the shape of `m`: its gradient is added here
 ):
-    "Backpropagate the inter-scale features to their matrix and to all coarser grids"
+    """Backpropagate the inter-scale features to their matrix and to all coarser grids."""
     parent = b.coarser[0]
     g = grid_view(b, b.inter_scale_grads, 2 * parent.g.h, 2 * parent.g.w)
     g = sum_pool2(g).flatten(1)
@@ -230,7 +232,7 @@ def inter_scale_backward(
 def context_layers(
     net: list[torch.Tensor],  # matrices of the context model
 ) -> tuple:  # (width+2,29), and {number of coarser grids: matrix}
-    "First layer with the skip connection below it, and the inter-scale matrices"
+    """First layer with the skip connection below it, and the inter-scale matrices."""
     first = torch.cat([net[0], net[3]])
     return first, {w.shape[1] - 1: w for w in net[4:]}
 
@@ -240,7 +242,7 @@ def grid_features(
     begin: int,  # position of the first latent, from the first row on
     end: int,
 ) -> torch.Tensor:  # (29,end-begin)
-    "Context features of consecutive positions, those of the padding included"
+    """Context features of consecutive positions, those of the padding included."""
     x = b.own.new_zeros(N_FEATURES, end - begin)
     for j, (flat, _, at) in enumerate(b.runs()):
         x[j] = flat[at + begin : at + end]
@@ -254,7 +256,7 @@ def grid_features(
 
 
 class LayerGrads(NamedTuple):
-    "Gradients of the matrices that all grids share"
+    """Gradients of the matrices that all grids share."""
 
     first: torch.Tensor  # (width+2,29)
     W2: torch.Tensor  # (width,width)
@@ -268,7 +270,7 @@ def rate_by_kernel(
     bits: bool,  # compute the bits?
     learn: bool,  # compute the gradients?
 ) -> float:  # bits
-    "Rate of one grid and its gradients, on the CPU"
+    """Rate of one grid and its gradients, on the CPU."""
     first, W2, W3 = (w.numpy() for w in layers)
     level = b.g.level / SCALE_STEPS
     A = pad_matrix(first[:, VARYING_FEATURES], 2)
@@ -295,7 +297,7 @@ def rate_by_library(
     bits: bool,  # compute the bits?
     learn: bool,  # compute the gradients?
 ) -> float:  # bits
-    "Rate of one grid and its gradients, with operations of the library"
+    """Rate of one grid and its gradients, with operations of the library."""
     first, W2, W3 = layers
     n = len(b.inside)
     width = len(W2)
@@ -331,7 +333,7 @@ def scatter_feature_grads(
     x: torch.Tensor,  # (29,n) from `grid_features`
     gx: torch.Tensor,  # (29,n) its gradients
 ):
-    "Add gradients of features to those of the context values and the inter-scale features"
+    """Add gradients of features to those of the context values and the inter-scale features."""
     for g, (lo, hi) in zip(gx[FEATURES.magnitudes], MAGNITUDE_GROUPS):
         gx[lo:hi].addcmul_(torch.sign(x[lo:hi]), g)
     n = x.shape[1]
@@ -345,7 +347,7 @@ KERNEL_ROWS = 4  # kernels process four neurons at a time
 
 
 class RateModel:
-    "Rate of latents and its gradients, written by hand: several times faster than autograd"
+    """Rate of latents and its gradients, written by hand: several times faster than autograd."""
 
     def __init__(
         self,
@@ -363,7 +365,7 @@ class RateModel:
         bits: bool = True,  # compute the bits?
         grads: bool = True,  # compute the gradients?
     ) -> tuple:  # bits of each grid, gradients by latents, gradients by the matrices
-        "Rate of the grids and its gradients"
+        """Rate of the grids and its gradients."""
         grids = self.grids[: len(latents)]
         first, matrices = context_layers(net)
         net_grads = [torch.zeros_like(w) for w in net]

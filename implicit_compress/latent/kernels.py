@@ -20,7 +20,7 @@ KERNELS = []  # all compiled functions
 
 
 def kernel(f):
-    "Compile a function at its first call, with an on-disk cache if a folder is writable"
+    """Compile a function at its first call, with an on-disk cache if a folder is writable."""
     how = dict(fastmath=True, nogil=True, error_model="numpy")
     try:
         made = njit(f, cache=True, **how)
@@ -31,7 +31,7 @@ def kernel(f):
 
 
 def cache_folder() -> str:  # or None if there is no cache folder
-    """Folder of the compiled kernels
+    """Folder of the compiled kernels.
 
     `__pycache__` beside the package, or that of the environment variable NUMBA_CACHE_DIR.
     """
@@ -39,7 +39,7 @@ def cache_folder() -> str:  # or None if there is no cache folder
 
 
 def compiled() -> bool:
-    "Are all kernels compiled already, in this process or in the cache?"
+    """Are all kernels compiled already, in this process or in the cache?"""
 
     def known(k):
         if k.signatures:
@@ -62,7 +62,7 @@ def multiply(
     y,  # (k,LANE): the product is added to it
     n,  # how many of the LANE columns
 ):
-    "y += W x"
+    """Y += W x."""
     for k in range(0, W.shape[0], 2):
         y0, y1 = y[k], y[k + 1]
         for j in range(0, W.shape[1], 4):
@@ -82,7 +82,7 @@ def correlate(
     G,  # (k,j) float32, k even, j a multiple of four: products are added to it
     n,  # how many of the LANE columns
 ):
-    "G += g x', the gradient of a matrix"
+    """G += g x', the gradient of a matrix."""
     for k in range(0, G.shape[0], 2):
         g0, g1 = g[k], g[k + 1]
         for j in range(0, G.shape[1], 4):
@@ -113,7 +113,7 @@ def pad_matrix(
     rows: int = 4,  # the number of rows is padded to a multiple of this
     columns: int = 4,  # the same for columns
 ) -> np.ndarray:  # float32, zeros below and to the right
-    "Zero-pad a matrix to the shape that `multiply` needs"
+    """Zero-pad a matrix to the shape that `multiply` needs."""
     k, j = w.shape
     out = np.zeros((k + -k % rows, j + -j % columns), np.float32)  # faster than the library's
     out[:k, :j] = w
@@ -134,7 +134,7 @@ def laplace_grad(
     eu,
     n,  # how many
 ):
-    "Gradient of the bits of integers under the Laplace distribution"
+    """Gradient of the bits of integers under the Laplace distribution."""
     for i in range(n):
         inv[i] = np.exp2(-min(max(scale[i], lowest), highest))
     for i in range(n):
@@ -163,7 +163,7 @@ def laplace_bits(
     weight,  # (n,): 0 for positions that are not counted
     n,  # how many
 ) -> float:  # bits
-    "Bits of integers under the Laplace distribution"
+    """Bits of integers under the Laplace distribution."""
     spent = 0.0
     for i in range(n):
         u = abs(t[i] - mean[i]) * inv[i]
@@ -183,7 +183,7 @@ def gather_features(
     x,  # (j,BLOCK): receives the features
     n,  # how many latents
 ):
-    "Context values, sums of their magnitudes, and inter-scale features of a block of latents"
+    """Context values, sums of their magnitudes, and inter-scale features of a block of latents."""
     arrays, _, offsets, inter_scale, _, _ = buffers
     groups, n_values, _ = layout
     j = 0
@@ -212,7 +212,7 @@ def forward_block(
     h,  # (width,BLOCK): receives their sum
     n,  # how many latents
 ):
-    "Context model of a block of latents"
+    """Context model of a block of latents."""
     A, bias, W2, W3 = weights
     width = len(W2)
     for r in range(len(z)):
@@ -245,7 +245,7 @@ def backward_block(
     g2,  # (width,BLOCK): receives the gradients of the second layer
     n,  # how many latents
 ):
-    "Gradients of the weights, and of the pre-activations of the hidden layer"
+    """Gradients of the weights, and of the pre-activations of the hidden layer."""
     _, _, W2, W3 = weights
     by_A, by_bias, by_W2, by_W3 = weight_grads
     width, K = len(W2), len(z)
@@ -279,7 +279,7 @@ def scatter_grads(
     gx,  # (j,BLOCK) their gradients; those of sums are added to the summed values
     n,  # how many latents
 ):
-    "Add the gradients of a block to those of the context values and inter-scale features"
+    """Add the gradients of a block to those of the context values and inter-scale features."""
     _, grads, offsets, inter_scale, inter_scale_grads, _ = buffers
     groups, n_values, _ = layout
     for q in range(len(groups)):
@@ -302,7 +302,7 @@ def scatter_grads(
 # %% ../../nbs/60_latent/05_kernels.ipynb #bf1d7a2d
 @kernel
 def weigh_grads(gm, gs, weight, own, n):
-    "Set gradients of the padding to zero; that by the mean, negated, is that by the latent, too"
+    """Set gradients of the padding to zero; that by the mean, negated, is that by the latent, too."""
     for i in range(n):
         gm[i] *= weight[i]
         gs[i] *= weight[i]
@@ -319,7 +319,7 @@ def latent_bits(
     count: bool,  # compute the bits?
     learn: bool,  # compute the gradients?
 ) -> float:  # bits
-    """Bits of a grid of latents under a context model of two layers, and all gradients
+    """Bits of a grid of latents under a context model of two layers, and all gradients.
 
     `arrays` are three flat float32 arrays (the grid, its parent and grandparent upsampled), their
     gradients have the same shapes and are added to; `offsets` are three int64 arrays, the offsets
@@ -367,7 +367,7 @@ def hidden_preactivations(
     v,  # (J,LANE) zeros and, in row c, ones: receives the features
     h,  # (H,LANE) receives the pre-activations
 ):
-    "Compute the pre-activations of the hidden layer"
+    """Compute the pre-activations of the hidden layer."""
     for j in range(len(x)):
         v[j, :k] = x[j, a : a + k]
     for r in range(len(h)):
@@ -383,7 +383,7 @@ def mlp_forward(
     L,  # (P,J) linear skip connection
     out,  # (p,n): receives the output
 ):
-    "Forward pass of the per-pixel MLP"
+    """Forward pass of the per-pixel MLP."""
     (c, n), (H, J), P = x.shape, W1.shape, len(W2)
     v, h, y = (
         np.zeros((J, BLOCK), np.float32),
@@ -416,7 +416,7 @@ def mlp_backward(
     by_W2,
     by_L,
 ):
-    "Backward pass of the per-pixel MLP"
+    """Backward pass of the per-pixel MLP."""
     (c, n), (H, J), P = x.shape, W1.shape, len(W2)
     v, h, e, gh, gv = (
         np.zeros((J, BLOCK), np.float32),
@@ -449,7 +449,7 @@ def mlp_backward(
 # %% ../../nbs/60_latent/05_kernels.ipynb #e8a15ce7
 @kernel
 def clamp_index(i, m):
-    "Clamp an index to 0..m-1"
+    """Clamp an index to 0..m-1."""
     return min(max(i, 0), m - 1)
 
 
@@ -459,7 +459,7 @@ def upsample_rows(
     t,  # (4,) taps
     out,  # (c,n,w), n is 2m or one less
 ):
-    "Upsample the rows by two"
+    """Upsample the rows by two."""
     c, m, w = x.shape
     for q in range(c):
         for r in range(out.shape[1]):
@@ -483,7 +483,7 @@ def upsample_rows_backward(
     by_x,  # (c,m,w): the gradient is added here
     by_t,  # (4,): the gradient of the taps is added here
 ):
-    "Backward pass: gradients of `x` and of the taps"
+    """Backward pass: gradients of `x` and of the taps."""
     c, m, w = x.shape
     for q in range(c):
         for r in range(g.shape[1]):
@@ -505,7 +505,7 @@ def upsample_columns(
     t,  # (4,) taps
     out,  # (r,n), n is 2m or one less
 ):
-    "Upsample the columns by two"
+    """Upsample the columns by two."""
     (R, m), n = x.shape, out.shape[1]
     p = np.empty(m + 4, np.float32)
     for r in range(R):
@@ -526,7 +526,7 @@ def upsample_columns_backward(
     by_x,  # (r,m): receives the gradient
     by_t,  # (4,): the gradient of the taps is added here
 ):
-    "Backward pass: gradients of `x` and of the taps"
+    """Backward pass: gradients of `x` and of the taps."""
     (R, m), n = x.shape, g.shape[1]
     p, u, v = (
         np.empty(m + 4, np.float32),
@@ -567,7 +567,7 @@ def filter_rows(
     t,  # (4,) taps: center, and one, two and three rows away
     out,  # (h,w)
 ):
-    "Filter along rows"
+    """Filter along rows."""
     for r in range(len(x)):
         y, v = out[r], x[r]
         for i in range(len(v)):
@@ -586,7 +586,7 @@ def filter_columns(
     t,  # (4,) taps
     out,  # (h,w)
 ):
-    "Filter along columns"
+    """Filter along columns."""
     h, w = x.shape
     p = np.zeros(w + 6, np.float32)
     for r in range(h):
@@ -609,7 +609,7 @@ def filter_taps_backward(
     e,  # (h,w) gradient by its output
     by_t,  # (4,): the gradient of the taps is added here
 ):
-    "Gradient of the taps of the latent filter"
+    """Gradient of the taps of the latent filter."""
     h, w = x.shape
     p = np.zeros(w + 6, np.float32)
     for r in range(h):
@@ -641,7 +641,7 @@ def conv3x3_forward(
     C,  # (d,d,3,3)
     out,  # (d,h,w): the result is added here
 ):
-    "Add a 3 x 3 convolution"
+    """Add a 3 x 3 convolution."""
     d, h, w = out.shape
     for o in range(d):
         for r in range(h):
@@ -661,7 +661,7 @@ def conv3x3_backward(
     by_p,  # (d,h+2,w+2): the gradient is added here
     by_C,  # (d,d,3,3): the gradient of the kernel is added here
 ):
-    "Backward pass: gradients of the image and of the convolution kernel"
+    """Backward pass: gradients of the image and of the convolution kernel."""
     d, H, W = p.shape
     for o in range(d):
         for r in range(H - 2):

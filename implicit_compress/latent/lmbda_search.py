@@ -10,7 +10,9 @@ __all__ = ['AnalysisTarget', 'target_ratio', 'next_lmbda', 'search_lmbda', 'cent
 import math
 from collections.abc import Callable
 from typing import NamedTuple
+
 import torch
+
 from .estimate import estimate_bpp, wavelet_magnitudes
 from implicit_compress.latent.fit_state import (
     LatentFit,
@@ -24,7 +26,7 @@ from ..settings.latent import DEFAULT_ENCODER, LatentEncoderSettings
 
 # %% ../../nbs/60_latent/89_lmbda_search.ipynb #cebb0991
 class AnalysisTarget(NamedTuple):
-    "Target of the latents of the analysis networks"
+    """Target of the latents of the analysis networks."""
 
     bpp: float | None = None  # size, bits per pixel
     psnr: float | None = None  # or quality, dB
@@ -35,7 +37,7 @@ def target_ratio(
     fit: LatentFit,
     target: AnalysisTarget,
 ) -> float:  # above 1: `lmbda` must rise
-    "Ratio of the size and its target, or of the target error and the error"
+    """Ratio of the size and its target, or of the target error and the error."""
     if target.bpp:
         return (latents_bpp(fit) + weights_bpp(fit) + target.reserve) / target.bpp
     return 10 ** (-target.psnr / 10) / rounded_cost(fit, part="mse")
@@ -47,7 +49,7 @@ def next_lmbda(
     target: AnalysisTarget,
     s: LatentEncoderSettings = DEFAULT_ENCODER,
 ) -> float:
-    "The lmbda of the next analysis"
+    """The lmbda of the next analysis."""
     change = ratio ** (s.size_exponent if target.bpp else s.quality_exponent)
     change = max(1 / s.max_change, min(s.max_change, change))
     return min(s.search_max_lmbda, max(s.search_min_lmbda, lmbda * change))
@@ -60,7 +62,7 @@ def search_lmbda(
     max_analyses: int,
     s: LatentEncoderSettings = DEFAULT_ENCODER,
 ) -> LatentFit:
-    "The fit whose initial latents come closest to the target"
+    """The fit whose initial latents come closest to the target."""
     best = None
     distance = math.inf
     for k in range(max_analyses):
@@ -83,7 +85,7 @@ def center_samples(
     samples: torch.Tensor,  # (c,h,w)
     crop: int,  # rows and columns
 ) -> torch.Tensor:  # (c,h,w)
-    "Center of a large image"
+    """Center of a large image."""
     top, left = (max(0, (n - crop) // 2) for n in samples.shape[1:])
     return samples[:, top : top + crop, left : left + crop].contiguous()
 
@@ -93,7 +95,7 @@ def relative_rate(
     part: torch.Tensor,  # (c,h,w) crop
     lmbda: float,
 ) -> float:
-    "Ratio of the estimated bits per pixel of a crop and of the image"
+    """Ratio of the estimated bits per pixel of a crop and of the image."""
     magnitudes = wavelet_magnitudes(part.movedim(0, 2).cpu().numpy())
     return estimate_bpp(magnitudes, len(part), lmbda) / max(1e-6, r.estimated_bpp(lmbda))
 
@@ -103,7 +105,7 @@ def search_on_center(
     plan: EncodePlan,  # its lmbda is corrected
     target: AnalysisTarget,
 ):
-    "Search lmbda on the center of a large image"
+    """Search lmbda on the center of a large image."""
     s = r.encoder
     part = center_samples(r.samples, s.crop)
     fit = make_fit(r, plan, plan.lmbda, part)
@@ -120,7 +122,7 @@ def fit_for_target(
     r: LatentRequest,
     plan: EncodePlan,  # its lmbda may be corrected
 ) -> tuple[LatentFit, bool]:  # fit; were its latents initialized by the analysis networks?
-    "A fit, initialized by the analysis networks where possible, at a lmbda for the target"
+    """A fit, initialized by the analysis networks where possible, at a lmbda for the target."""
     s = r.encoder
     searched = plan.weights != "random" and bool(r.bpp or r.psnr)
     if r.fitting:

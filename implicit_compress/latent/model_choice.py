@@ -8,10 +8,12 @@ __all__ = ['MAX_CODE', 'ID_OFFSET', 'IDS_PER_OCTAVE', 'STEPS_PER_OCTAVE', 'pretr
 
 # %% ../../nbs/60_latent/84_model_choice.ipynb #e90af99f
 import math
+
 import torch
+
 from .format import LatentSpec, pretrained
-from ..settings.latent import DEFAULT_ENCODER, LatentEncoderSettings
 from .synthesis import N_SEPARATE, SynthesisSpec
+from ..settings.latent import DEFAULT_ENCODER, LatentEncoderSettings
 
 # %% ../../nbs/60_latent/84_model_choice.ipynb #5591a372
 MAX_CODE = 255  # pretrained weights and quantization steps are numbered by one byte
@@ -22,7 +24,7 @@ STEPS_PER_OCTAVE = 8  # codes of the quantization step, see `runtime.fixed_point
 def pretrained_id(
     lmbda: float,
 ) -> int:  # 1..255
-    "The number of the pretrained weights for about this `lmbda`"
+    """The number of the pretrained weights for about this `lmbda`."""
     number = round(ID_OFFSET - IDS_PER_OCTAVE * math.log2(lmbda))
     return int(min(MAX_CODE, max(1, number)))
 
@@ -33,7 +35,7 @@ def choose_spec(
     init: str,  # initial weights: "pretrained" or "random"
     s: LatentEncoderSettings = DEFAULT_ENCODER,
 ) -> LatentSpec:
-    "Choose grids and networks for an image and a `lmbda`"
+    """Choose grids and networks for an image and a `lmbda`."""
     h, w, c = shape
     levels = N_SEPARATE + (h * w > s.pixels_8_levels) + (h * w > s.pixels_9_levels)
     finest_level = int(lmbda > s.omit_finest_lmbda)
@@ -50,7 +52,7 @@ def choose_init(
     lmbda: float,
     s: LatentEncoderSettings = DEFAULT_ENCODER,
 ) -> str:  # 'analysis', 'pretrained' or 'default'
-    """Choose the initialization of a fit
+    """Choose the initialization of a fit.
 
     Analysis: latents of the analysis networks, pretrained weights. Pretrained: latents are zero.
     Default: latents are zero, default weights.
@@ -65,7 +67,7 @@ def seconds_per_step(
     device: str | torch.device | None = None,  # 'cpu', 'cuda', ...
     s: LatentEncoderSettings = DEFAULT_ENCODER,
 ) -> float:  # seconds
-    "Estimated time of a step; on a GPU the launches of three thousand small kernels dominate"
+    """Estimated time of a step; on a GPU the launches of three thousand small kernels dominate."""
     if device in (None, "cpu"):
         return s.step_s + s.step_s_per_pixel * pixels
     return max(s.gpu_step_s, s.gpu_step_s_per_pixel * pixels)

@@ -10,7 +10,7 @@ import torch
 
 # %% ../../nbs/60_latent/50_optim.ipynb #eb749be6
 class LatentAdam:
-    "Adam, for one tensor (Kingma and Ba 2015)"
+    """Adam, for one tensor (Kingma and Ba 2015)."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class LatentAdam:
 
     @torch.no_grad()
     def step(self, g, lr):
-        "Update by about `lr` against the gradient `g`"
+        """Update by about `lr` against the gradient `g`."""
         self.t += 1
         self.m.lerp_(g, 1 - self.a)
         self.v.mul_(self.b).addcmul_(g, g, value=1 - self.b)
@@ -45,14 +45,14 @@ def orthogonal_iteration(
     s,  # (n,n) float64, symmetric: mean product of gradients
     a,  # (n,n) previous eigenbasis
 ) -> torch.Tensor:  # (n,n) eigenbasis closer to that of `s`
-    "One step of orthogonal iteration; the order of the axes is kept"
+    """One step of orthogonal iteration; the order of the axes is kept."""
     b = a.double().cpu()  # a GPU takes longer for small matrices
     v = s.cpu() @ b
     return torch.linalg.qr(v + 1e-12 * v.abs().max() * b)[0].to(a)
 
 
 class SOAP(LatentAdam):
-    "SOAP: Adam in the eigenbasis of Shampoo, for one matrix (Vyas et al. 2024)"
+    """SOAP: Adam in the eigenbasis of Shampoo, for one matrix (Vyas et al. 2024)."""
 
     def __init__(
         self,
@@ -65,13 +65,13 @@ class SOAP(LatentAdam):
         self.sides = [torch.zeros_like(a, dtype=torch.float64) for a in self.axes]
 
     def rotated(self, v, back=False):
-        "Transform into the eigenbasis, or back"
+        """Transform into the eigenbasis, or back."""
         a, b = self.axes
         return a @ v @ b.T if back else a.T @ v @ b
 
     @torch.no_grad()
     def step(self, g, lr):
-        "Update by about `lr` along each axis, against the gradient `g`"
+        """Update by about `lr` along each axis, against the gradient `g`."""
         d = g.double()
         for s, v in zip(self.sides, (d @ d.T, d.T @ d)):
             s.lerp_(v, 1 - self.b)

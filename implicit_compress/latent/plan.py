@@ -9,8 +9,10 @@ __all__ = ['LatentRequest', 'EncodePlan', 'first_lmbda', 'make_plan', 'make_fit'
 import math
 from dataclasses import dataclass
 from functools import cached_property
+
 import numpy as np
 import torch
+
 from ..image.samples import to_float
 from .estimate import estimate_bpp, estimate_lmbda, wavelet_magnitudes
 from .fit_state import LatentFit
@@ -28,7 +30,7 @@ from implicit_compress.settings.latent import (
 # %% ../../nbs/60_latent/88_plan.ipynb #6a699b66
 @dataclass(frozen=True)
 class LatentRequest:
-    "An image, a target and a budget"
+    """An image, a target and a budget."""
 
     x: np.ndarray  # (h,w,c) samples
     bpp: float | None = None  # target size, bits per pixel
@@ -48,48 +50,48 @@ class LatentRequest:
 
     @property
     def pixels(self) -> int:
-        "Pixels of the image"
+        """Pixels of the image."""
         return self.x.shape[0] * self.x.shape[1]
 
     @property
     def fitting(self) -> bool:
-        "Is there a budget for a fit?"
+        """Is there a budget for a fit?"""
         return bool(self.steps or self.seconds)
 
     @property
     def on_cpu(self) -> bool:
-        "Do the kernels run?"
+        """Do the kernels run?"""
         return self.device in (None, "cpu")
 
     @property
     def image(self) -> SourceImage:
-        "The image that the file is compared with"
+        """The image that the file is compared with."""
         return SourceImage(self.x, 8 * self.x.itemsize, self.alpha, self.threads)
 
     @property
     def margin_psnr(self) -> float | None:
-        "PSNR that the fit aims at: removing bits afterwards is easier than adding them"
+        """PSNR that the fit aims at: removing bits afterwards is easier than adding them."""
         return self.psnr and self.psnr + self.encoder.margin_db
 
     @cached_property
     def samples(self) -> torch.Tensor:
-        "(c,h,w) image on the device of the fit"
+        """(c,h,w) image on the device of the fit."""
         x = torch.from_numpy(to_float(self.x)).movedim(2, 0).contiguous()
         return x.to(self.device or "cpu")
 
     @cached_property
     def magnitudes(self) -> np.ndarray:
-        "(n,) magnitudes of wavelet coefficients, for estimates"
+        """(n,) magnitudes of wavelet coefficients, for estimates."""
         return wavelet_magnitudes(to_float(self.x))
 
     def estimated_bpp(self, lmbda: float) -> float:
-        "Estimated rate at `lmbda`"
+        """Estimated rate at `lmbda`."""
         return estimate_bpp(self.magnitudes, self.x.shape[2], lmbda)
 
 # %% ../../nbs/60_latent/88_plan.ipynb #0614efa1
 @dataclass
 class EncodePlan:
-    "What follows from a request; `lmbda` and `init` may be corrected during the search"
+    """What follows from a request; `lmbda` and `init` may be corrected during the search."""
 
     lmbda: float  # at which the fit begins
     init: str  # 'analysis', 'pretrained' or 'default'
@@ -101,7 +103,7 @@ class EncodePlan:
 
 
 def first_lmbda(r: LatentRequest) -> float:
-    "Estimate of `lmbda` for the target; the weights take a part of a size"
+    """Estimate of `lmbda` for the target; the weights take a part of a size."""
     bpp = r.bpp
     if bpp:
         bpp = max(bpp / 2, bpp - r.encoder.weights_bits_first / r.pixels)
@@ -109,7 +111,7 @@ def first_lmbda(r: LatentRequest) -> float:
 
 
 def make_plan(r: LatentRequest) -> EncodePlan:
-    "The plan of a request"
+    """The plan of a request."""
     s = r.encoder
     lmbda = first_lmbda(r)
     step = seconds_per_step(r.pixels, r.device, s)
@@ -141,7 +143,7 @@ def make_fit(
     lmbda: float,
     samples: torch.Tensor | None = None,  # (c,h,w); default: the image
 ) -> LatentFit:
-    "A new fit"
+    """A new fit."""
     samples = r.samples if samples is None else samples
     c, h, w = samples.shape
     spec = choose_spec((h, w, c), lmbda, plan.weights, r.encoder)

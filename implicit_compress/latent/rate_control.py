@@ -13,9 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
+
 import numpy as np
 import torch
+
 from ..image.alpha import has_hidden_color, visible_psnr
+from .autograd import synthesis_forward
 from implicit_compress.latent.changes import (
     apply_changes,
     cheapest_changes,
@@ -34,16 +37,15 @@ from implicit_compress.latent.fit_state import (
     rounded_cost,
 )
 from .format import synthesis_of
-from .autograd import synthesis_forward
-from ..settings.latent import DEFAULT_TARGET, LatentTargetSettings
 from .synthesis import render_latents
+from ..settings.latent import DEFAULT_TARGET, LatentTargetSettings
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #00c3d894
 Latents = list[torch.Tensor]  # (h,w) rounded latents of every grid, coarse to fine
 
 
 class Measure(NamedTuple):
-    "Measure of a target: bits of the file, or mean squared error of the decoded image"
+    """Measure of a target: bits of the file, or mean squared error of the decoded image."""
 
     estimate: Callable[[Latents], float]  # fast
     real: Callable[[Latents], float]  # of the file itself
@@ -60,7 +62,7 @@ def decoded_psnr(
     threads: int | None = None,
     alpha: np.ndarray | None = None,  # (h,w,1) samples: where it is 0, `x` is invisible
 ) -> float:  # dB
-    "PSNR of the decoded image, over its visible pixels"
+    """PSNR of the decoded image, over its visible pixels."""
     spec = fit.spec.synthesis
     latents = {g.level: q for g, q in zip(spec.grids, integer_latents(fit), strict=True)}
     net = synthesis_of(fit.integer_weights)
@@ -73,7 +75,7 @@ def measure_size(
     bits: float,  # target
     s: LatentTargetSettings = DEFAULT_TARGET,
 ) -> Measure:
-    "Bits of the file"
+    """Bits of the file."""
 
     def estimate(q):
         fit.latents = q
@@ -88,13 +90,13 @@ def measure_size(
 
 
 def mse_of(psnr_db: float) -> float:
-    "Mean squared error of a PSNR, for samples in [0,1]"
+    """Mean squared error of a PSNR, for samples in [0,1]."""
     return 10 ** (-psnr_db / 10)
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #c644f589
 @dataclass(frozen=True)
 class SourceImage:
-    "The image that a file is compared with"
+    """The image that a file is compared with."""
 
     x: np.ndarray  # (h,w,c) samples
     depth: int  # bits per sample
@@ -108,7 +110,7 @@ def measure_quality(
     psnr: float,  # target, dB
     s: LatentTargetSettings = DEFAULT_TARGET,
 ) -> Measure:
-    "Mean squared error of the decoded image"
+    """Mean squared error of the decoded image."""
     peak = (1 << image.depth) - 1
     x = fit.images[0]
     visible = torch.ones_like(x[0])
@@ -131,7 +133,7 @@ def measure_quality(
 
 # %% ../../nbs/60_latent/80_rate_control.ipynb #b6278935
 class ChangePass(NamedTuple):
-    "A pass over half of the latents toward a target"
+    """A pass over half of the latents toward a target."""
 
     need: float  # required change of the measure
     turn: int  # number of the pass: determines the checkerboard half and the cost limit
@@ -143,7 +145,7 @@ def cost_limit(
     smaller: bool,  # are bits reduced?
     growth: float,  # factor of this pass
 ) -> float:  # error per bit, or bits per error
-    "Largest cost per gain of a change: the exchange rate at `lmbda`, relaxed by `growth`"
+    """Largest cost per gain of a change: the exchange rate at `lmbda`, relaxed by `growth`."""
     bit = fit.lmbda / fit.pixels  # error equivalent of a bit
     if of_bits:
         return bit * growth if smaller else -bit / growth
@@ -158,7 +160,7 @@ def pass_toward_target(
     curvatures: list[float],
     s: LatentTargetSettings,
 ) -> Latents | None:  # None if there is no change
-    "Latents closer to the target, by one pass over half of them"
+    """Latents closer to the target, by one pass over half of them."""
     smaller = (now.need < 0) == m.of_bits  # a larger error target means fewer bits
     changes = latent_changes(fit, q, curvatures, smaller, s)
     limit = cost_limit(fit, m.of_bits, smaller, s.cost_growth**now.turn)
@@ -179,7 +181,7 @@ def between(
     other: Latents,
     part: float,  # 0..1
 ) -> Latents:
-    "Latents that take a fraction of their differences, from the coarsest grid on, from `other`"
+    """Latents that take a fraction of their differences, from the coarsest grid on, from `other`."""
     changes = sum(int((a != b).sum()) for a, b in zip(q, other, strict=True))
     left = round(part * changes)
     out = []
@@ -197,7 +199,7 @@ def bisect(
     above: Latents,  # above it
     s: LatentTargetSettings = DEFAULT_TARGET,
 ) -> Latents:
-    "Bisect between latents below and above the limit, with a few measurements"
+    """Bisect between latents below and above the limit, with a few measurements."""
     low = 0.0
     high = 1.0
     best = below
@@ -224,7 +226,7 @@ def passes_toward_target(
     curvatures: list[float],
     s: LatentTargetSettings,
 ) -> Latents:
-    "Passes until the corrected estimate meets the target"
+    """Passes until the corrected estimate meets the target."""
     value = m.estimate(q)
     correction = real - value
     gain = 1.0  # factor of the need, doubled by passes that bring too little of it
@@ -243,7 +245,7 @@ def passes_toward_target(
 
 
 class Bracket:
-    "The best latents on both sides of a limit"
+    """The best latents on both sides of a limit."""
 
     def __init__(self, limit: float):
         self.limit = limit
@@ -251,7 +253,7 @@ class Bracket:
         self.above = None  # (value, latents): the smallest above it
 
     def add(self, value: float, q: Latents):
-        "Keep latents that are nearer to the limit than those before"
+        """Keep latents that are nearer to the limit than those before."""
         if value <= self.limit:
             if self.below is None or value > self.below[0]:
                 self.below = value, q
@@ -264,7 +266,7 @@ def meet_measure(
     m: Measure,
     s: LatentTargetSettings = DEFAULT_TARGET,
 ) -> Latents:
-    "Rounded latents whose file meets a target, or comes as close as changes of single latents can"
+    """Rounded latents whose file meets a target, or comes as close as changes of single latents can."""
     q = [y.round() for y in fit.latents]
     curvatures = error_curvatures(fit, q, s)
     bracket = Bracket(m.high)
@@ -276,7 +278,7 @@ def meet_measure(
         turns = range(k * s.max_passes, (k + 1) * s.max_passes)
         before = q
         q = passes_toward_target(fit, q, m, real, turns, curvatures, s)
-        if q is before or bracket.below and bracket.above:
+        if q is before or (bracket.below and bracket.above):
             break
     if bracket.below and bracket.above:
         return bisect(m, bracket.below[1], bracket.above[1], s)
@@ -288,7 +290,7 @@ def refine(
     deadline: float = math.inf,  # of `time.perf_counter`: no pass begins after it
     s: LatentTargetSettings = DEFAULT_TARGET,
 ):
-    "Change single latents where that lowers `mse + lmbda*bpp`"
+    """Change single latents where that lowers `mse + lmbda*bpp`."""
     q = [y.round() for y in fit.latents]
     fit.latents = q
     bit = fit.lmbda / fit.pixels
@@ -314,7 +316,7 @@ def log_excess(
     fit: LatentFit,  # its latents are rounded for the measurement
     m: Measure,
 ) -> float:
-    "Log ratio of target and measured value; below 0: too many bits, or too large an error"
+    """Log ratio of target and measured value; below 0: too many bits, or too large an error."""
     kept = fit.latents
     real = m.real([y.round() for y in kept])
     fit.latents = kept
@@ -326,7 +328,7 @@ def refit_steps(
     deadline: float,  # of `time.perf_counter`
     s: LatentTargetSettings = DEFAULT_TARGET,
 ):
-    "Steps of the latents alone at the current `lmbda`, from soft to nearly hard rounding"
+    """Steps of the latents alone at the current `lmbda`, from soft to nearly hard rounding."""
     begin_stage(fit, 0)
     begin = time.perf_counter()
     part = 0.0
@@ -346,7 +348,7 @@ def refit(
     deadline: float = math.inf,  # of `time.perf_counter`: no step begins after it
     s: LatentTargetSettings = DEFAULT_TARGET,
 ):
-    "A few steps at another `lmbda` while the file is far from its size or short of its quality"
+    """A few steps at another `lmbda` while the file is far from its size or short of its quality."""
     best = None  # (rank, latents, lmbda)
     for turn in range(s.max_refits + 1):
         excess = log_excess(fit, m)
@@ -375,7 +377,7 @@ def meet_target(
     deadline: float = math.inf,  # of `time.perf_counter`: no further steps or refinement after it
     s: LatentTargetSettings = DEFAULT_TARGET,
 ):
-    "Change latents until the file meets its target, or is as close as possible"
+    """Change latents until the file meets its target, or is as close as possible."""
     if bpp:
         m = measure_size(fit, image.depth, bpp * fit.pixels, s)
     else:

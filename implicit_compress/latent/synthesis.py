@@ -10,10 +10,12 @@ __all__ = ['TAP_OFFSETS', 'CUBIC_TAPS', 'SAMPLE_BITS', 'MAX_INTERMEDIATE', 'IDEN
 # %% ../../nbs/60_latent/20_synthesis.ipynb #5c4d08fd
 import os
 from typing import NamedTuple
+
 import numpy as np
+
+from .context_model import Matrix, latent_grids, rescaled
 from ..runtime.fixed_point import step_size
 from ..runtime.threads import run_jobs, single_threaded_blas
-from .context_model import Matrix, latent_grids, rescaled
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #f945f44f
 TAP_OFFSETS = (0, 1, -1, 2)  # offsets of the taps, in the direction of the sample
@@ -29,7 +31,7 @@ def upsample(
     taps=CUBIC_TAPS,  # four integers
     s: int = 7,  # their fractional bits
 ) -> np.ndarray:  # float64 holding integers, n on that axis
-    "Upsample by two along an axis, at these positions"
+    """Upsample by two along an axis, at these positions."""
     side, last = 2 * (at & 1) - 1, x.shape[axis] - 1
     return np.clip(
         rescaled(
@@ -54,7 +56,7 @@ def latent_filter(
     taps=IDENTITY_TAPS,  # four integers: center, and one to three positions away on both sides
     s: int = 7,  # their fractional bits
 ) -> np.ndarray:  # float64 holding integers, n on that axis
-    "Filter latents along an axis with a symmetric kernel, at these positions; zero-padded"
+    """Filter latents along an axis with a symmetric kernel, at these positions; zero-padded."""
     far = len(taps) - 1
     p, c = np.pad(x, [(far * (k == axis),) * 2 for k in range(x.ndim)]), at + far
     y = float(taps[0]) * np.take(p, c, axis)
@@ -71,7 +73,7 @@ DEFAULT_TAPS = (CUBIC_TAPS,) * (N_SEPARATE - 1) + (
 
 
 class SynthesisSpec(NamedTuple):
-    "Size and quantization step of a set of latents"
+    """Size and quantization step of a set of latents."""
 
     h: int  # rows of the image
     w: int  # columns
@@ -82,17 +84,17 @@ class SynthesisSpec(NamedTuple):
 
     @property
     def grids(self) -> list:  # of `LatentGrid`
-        "The latent grids, in the order of the file"
+        """The latent grids, in the order of the file."""
         return latent_grids(self.h, self.w, self.levels, self.finest_level)
 
     @property
     def channels(self) -> int:
-        "Number of features of a pixel"
+        """Number of features of a pixel."""
         return min(N_SEPARATE, self.levels) - self.finest_level
 
     @property
     def unit(self) -> int:  # 2**-20 of full scale
-        "The quantization step of the latents"
+        """The quantization step of the latents."""
         return max(1, round(step_size(self.step_code) * 2.0**SAMPLE_BITS))
 
 
@@ -104,7 +106,7 @@ def level_features(
     taps: Matrix,  # (13,4): upsampling to each of six scales (the last: all coarser), latent filters
     rows=None,  # (first, last+1) of the rows to compute; None: all
 ) -> np.ndarray:  # (channels so far,h,w) float64 holding integers with 20 fractional bits
-    "Compute the features of one scale from those of the next coarser one"
+    """Compute the features of one scale from those of the next coarser one."""
     r, c, out = np.arange(*(rows or (0, -(-s.h >> level)))), np.arange(-(-s.w >> level)), []
     t = taps.Q[min(level, N_SEPARATE - 2)], taps.s
     if coarse is not None:
@@ -132,7 +134,7 @@ STRIP_PIXELS = 1 << 13  # pixels per strip: the working set of a strip fits the 
 
 
 class Synthesis(NamedTuple):
-    "Weights of the synthesis network, integers over a power of two"
+    """Weights of the synthesis network, integers over a power of two."""
 
     taps: Matrix  # (13,4) as in `level_features`
     hidden: Matrix  # (n,channels+1), the last column is the bias
@@ -145,7 +147,7 @@ def pixel_mlp(
     net: Synthesis,
     f,  # (channels,n) features
 ) -> np.ndarray:  # (planes,n) float64 holding integers with 16 fractional bits
-    "Evaluate the per-pixel MLP"
+    """Evaluate the per-pixel MLP."""
     x = np.concatenate(
         [np.clip(f, -MAX_FEATURE, MAX_FEATURE), np.full((1, f.shape[1]), float(1 << SAMPLE_BITS))]
     )
@@ -163,7 +165,7 @@ def residual_conv(
     y,  # (planes,h,w) integers
     conv: Matrix,  # (planes,9*planes)
 ) -> np.ndarray:  # the same shape
-    "Add a 3 x 3 convolution to its input"
+    """Add a 3 x 3 convolution to its input."""
     p = np.pad(
         y := np.clip(y, -1 << OUTPUT_BITS + 4, 1 << OUTPUT_BITS + 4),
         ((0, 0), (1, 1), (1, 1)),
@@ -183,7 +185,7 @@ def render_latents(
     threads: int = None,  # default: one per processor; does not affect the samples
     level: int = 0,  # the scale to render: 1 is half size
 ) -> np.ndarray:  # (h,w,planes) uint8, or uint16 above 8 bits
-    "Render the image from its latents, bit-exact on every machine"
+    """Render the image from its latents, bit-exact on every machine."""
     convs = () if level else net.convs
     f, H, W, halo = None, -(-s.h >> level), -(-s.w >> level), len(convs)
     rows = max(8, STRIP_PIXELS // W)

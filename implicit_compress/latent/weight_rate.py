@@ -7,8 +7,10 @@ __all__ = ['weight_rate_grad', 'weight_residual', 'weight_bits']
 
 # %% ../../nbs/60_latent/64_weight_rate.ipynb #5b863b20
 import math
+
 import numpy as np
 import torch
+
 from ..entropy.model_selection import fit_model
 from ..entropy.models import write_model
 from .format import round_to_bits
@@ -19,7 +21,7 @@ def weight_rate_grad(
     d: torch.Tensor,  # residuals of a matrix
     negligible: float = DEFAULT_FIT.negligible_weight,  # a residual below it counts as zero
 ) -> torch.Tensor:  # the same shape: bits per unit
-    "Approximate gradient of the bits of weight residuals"
+    """Approximate gradient of the bits of weight residuals."""
     size = d.abs()
     return d / (size + negligible) / (size + (size.mean() + negligible) / 2) / math.log(2)
 
@@ -30,7 +32,7 @@ def weight_residual(
     bits: int,  # fractional bits
     rounding: float = DEFAULT_FIT.weight_rounding,  # added before the floor
 ) -> np.ndarray:  # int64
-    "Quantized residual of a matrix"
+    """Quantized residual of a matrix."""
     d = w.cpu().numpy().astype(np.float64) * 2**bits - round_to_bits(initial, bits)
     return (np.sign(d) * np.floor(np.abs(d) + rounding)).astype(np.int64)
 
@@ -41,6 +43,6 @@ def weight_bits(
     bits: int,  # fractional bits
     rounding: float = DEFAULT_FIT.weight_rounding,
 ) -> float:  # bits, the model included
-    "Bits of a matrix with a quantization step of `2**-bits`"
+    """Bits of a matrix with a quantization step of `2**-bits`."""
     model, n = fit_model(weight_residual(w, initial, bits, rounding).ravel())
     return n + 8 * len(write_model(model))

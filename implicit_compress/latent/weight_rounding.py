@@ -9,7 +9,9 @@ __all__ = ['MAX_WEIGHT_BITS', 'center_crop', 'center_of', 'RoundingOption', 'Mat
 # %% ../../nbs/60_latent/68_weight_rounding.ipynb #5c314c7a
 import math
 from typing import NamedTuple
+
 import torch
+
 from .context_model import N_CONTEXT_MATRICES, Matrix
 from implicit_compress.latent.fit_state import (
     LatentFit,
@@ -26,7 +28,7 @@ def center_crop(
     crop: int,  # of the crop
     unit: int,  # alignment: all grids must have a latent there
 ) -> tuple[int, int]:
-    "Position and length of the central part of an axis"
+    """Position and length of the central part of an axis."""
     if n <= crop:
         return 0, n
     return (n - crop) // 2 // unit * unit, max(crop, unit)
@@ -35,7 +37,7 @@ def center_crop(
 def center_of(
     fit: LatentFit,
 ) -> LatentFit:
-    "The center of a large image with its latents and these weights; a small image as it is"
+    """The center of a large image with its latents and these weights; a small image as it is."""
     synthesis = fit.spec.synthesis
     size = fit.settings.rounding_crop
     if fit.pixels <= 2 * size**2:
@@ -54,19 +56,19 @@ def center_of(
 
 # %% ../../nbs/60_latent/68_weight_rounding.ipynb #e568c3b8
 class RoundingOption(NamedTuple):
-    "A way to round one matrix"
+    """A way to round one matrix."""
 
     harm: float  # increase of `mse + lmbda*bpp`, bits of the weights not included
     bits: float  # of the matrix
     step: int | None  # fractional bits; None: keep the initial weights
 
     def cost(self, price: float) -> float:  # price: cost of one bit
-        "Harm and bits together"
+        """Harm and bits together."""
         return self.harm + price * self.bits
 
 
 class MatrixRounding:
-    "Options to round each matrix of a fit"
+    """Options to round each matrix of a fit."""
 
     def __init__(self, fit: LatentFit):
         self.fit = fit
@@ -78,7 +80,7 @@ class MatrixRounding:
         i: int,  # matrix
         w: torch.Tensor,  # its replacement
     ) -> float:
-        "Cost increase if matrix `i` is replaced"
+        """Cost increase if matrix `i` is replaced."""
         kind = "rate" if i < N_CONTEXT_MATRICES else "mse"
         weights = self.fit.weights
         return (
@@ -86,11 +88,11 @@ class MatrixRounding:
         )
 
     def bits(self, i: int, w: torch.Tensor, step: int) -> float:
-        "Bits of a matrix with a step"
+        """Bits of a matrix with a step."""
         return weight_bits(w, self.fit.initial[i], step, self.fit.settings.weight_rounding)
 
     def rounded(self, i: int, step: int | None) -> Matrix:
-        "Matrix `i` rounded to a step; None: its initial weights"
+        """Matrix `i` rounded to a step; None: its initial weights."""
         initial = self.fit.initial[i]
         s = self.fit.settings
         if step is None:
@@ -106,7 +108,7 @@ def rounding_options(
     rounding: MatrixRounding,
     i: int,  # matrix
 ) -> list[RoundingOption]:  # coarse to fine
-    "Options of a matrix: two are measured, all others extrapolated"
+    """Options of a matrix: two are measured, all others extrapolated."""
     fit = rounding.fit
     s = fit.settings
     w = fit.weights[i]
@@ -122,7 +124,7 @@ def unchanged_option(
     rounding: MatrixRounding,
     i: int,  # matrix
 ) -> RoundingOption:
-    "The option to keep the initial weights"
+    """The option to keep the initial weights."""
     w = rounding.fit.start_weights[i]
     bits = rounding.bits(i, w, rounding.fit.settings.unchanged_bits)
     return RoundingOption(max(0.0, rounding.harm(i, w)), bits, None)
@@ -134,7 +136,7 @@ def cheapest_option(
     options: list[RoundingOption],  # the measured ones are replaced
     price: float,  # cost of a bit
 ) -> RoundingOption:
-    "The best option; its estimate is replaced by a measurement, as coarse steps may cost more"
+    """The best option; its estimate is replaced by a measurement, as coarse steps may cost more."""
     measured = set()
     while True:
         best = min(range(len(options)), key=lambda k: options[k].cost(price))
@@ -154,7 +156,7 @@ def within_limit(
     price: float,  # cost of a bit
     max_bits: float,  # of all matrices together
 ) -> list[RoundingOption]:
-    "Cheaper options until all matrices together keep the limit, as far as possible"
+    """Cheaper options until all matrices together keep the limit, as far as possible."""
     if sum(v.bits for v in chosen) <= max_bits:
         return chosen
     options = [[*row, unchanged_option(rounding, i)] for i, row in enumerate(options)]
@@ -170,7 +172,7 @@ def round_weights(
     fit: LatentFit,
     max_bits: float = math.inf,  # limit of all matrices together, as far as possible
 ):
-    "Round every matrix to the step of lowest cost and freeze the weights"
+    """Round every matrix to the step of lowest cost and freeze the weights."""
     rounding = MatrixRounding(fit)
     matrices = range(len(fit.weights))
     options = [rounding_options(rounding, i) for i in matrices]

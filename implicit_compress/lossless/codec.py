@@ -10,21 +10,23 @@ __all__ = ['NEAR', 'NEIGHBORS', 'OCTAVES', 'SHIFT', 'FEW', 'PIECE', 'ROWS', 'MAX
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #70e38ee3
 import zlib
+
 import numpy as np
+
 from ..bitstream.metadata import inflate
 from ..entropy.integers import check_end, read_varint, unzigzag, varint, zigzag
 from ..entropy.model_selection import fit_model
-from ..entropy.range_coder import RangeReader, RangeWriter, code_run
 from ..entropy.models import Model, read_single_model, write_model
-from ..runtime.errors import DamagedError, only_iic_errors
+from ..entropy.range_coder import RangeReader, RangeWriter, code_run
 from ..image.color import rgb_to_ycocg
+from ..runtime.errors import DamagedError, only_iic_errors
 
 # %% ../../nbs/65_lossless/00_codec.ipynb #a36574f0
 def levels(
     h: int,  # rows
     w: int,  # columns
 ) -> int:  # number of halvings: the coarsest lattice has at most eight samples on the longer side
-    "Number of halvings of the lattice"
+    """Number of halvings of the lattice."""
     return max(0, (max(h, w) - 1).bit_length() - 3)
 
 
@@ -32,7 +34,7 @@ def passes(
     h: int,  # rows
     w: int,  # columns
 ) -> list:  # of (step of the lattice, 'A' or 'B')
-    "All passes after the coarsest lattice, in file order"
+    """All passes after the coarsest lattice, in file order."""
     return [(1 << l, kind) for l in reversed(range(levels(h, w))) for kind in "AB"]
 
 
@@ -41,7 +43,7 @@ def sites(
     W: int,  # columns of the lattice
     kind: str,  # 'A': odd row and odd column; 'B': one of them odd
 ) -> tuple:  # (rows, columns) of the samples of a pass
-    "Positions of the samples of a pass"
+    """Positions of the samples of a pass."""
     row, col = np.arange(H)[:, None] & 1, np.arange(W) & 1
     return np.nonzero(row & col if kind == "A" else row ^ col)
 
@@ -72,7 +74,7 @@ OCTAVES = np.array(sorted({round(2 ** (k / 2)) for k in range(40)}))  # boundari
 
 
 class Neighborhood:
-    "Neighborhood of the samples of a pass: lattices of all planes, mirrored at the edges"
+    """Neighborhood of the samples of a pass: lattices of all planes, mirrored at the edges."""
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class Neighborhood:
         self,
         at,  # (rows, columns) of n samples
     ) -> np.ndarray:  # (k,n) int64
-        "Features of a prediction: neighbors, other channels, the rendered image, and a constant"
+        """Features of a prediction: neighbors, other channels, the rendered image, and a constant."""
         own, _, *others = self.planes
         near = [(0, 0), *NEAR[self.kind]]
         return np.concatenate(
@@ -117,7 +119,7 @@ class Neighborhood:
         self,
         at,  # (rows, columns) of n samples
     ) -> np.ndarray:  # (n,) uint8
-        "Context: expected prediction error, in half octaves"
+        """Context: expected prediction error, in half octaves."""
         own, off, *others = self.planes
         four = self.around(own, at, NEAR[self.kind])
         uncertainty = (
@@ -135,7 +137,7 @@ FEW = 40  # minimum number of samples per weight
 def fit_predictor(
     parts,  # iterable of (features (k,n), samples (n,), contexts (n,)): the pieces of a pass
 ):  # (k,) int64 weights in units of 2**-12; None where there are too few samples
-    "Weighted least squares"
+    """Weighted least squares."""
     n = A = b = 0
     for X, y, ctx in parts:
         sure = X * (OCTAVES[np.minimum(ctx, len(OCTAVES) - 1)] + 4.0) ** -1.5
@@ -150,7 +152,7 @@ def predict(
     weights,  # (k,) int64; None for the mean of the four nearest
     X,  # (k,n) features
 ) -> np.ndarray:  # (n,) int64
-    "Weighted sum of the features, rounded"
+    """Weighted sum of the features, rounded."""
     if weights is None:
         weights, X = np.full(4, 1 << SHIFT - 2), X[:4]
     return (weights @ X + (1 << SHIFT - 1)) >> SHIFT
@@ -163,7 +165,7 @@ def group(
     step: int,  # of the lattice
     kind: str,  # 'A' or 'B'
 ) -> int:  # 1..5
-    "Model group of a pass: coarse passes share one, each other pass has its own"
+    """Model group of a pass: coarse passes share one, each other pass has its own."""
     return {1: 4, 2: 2}.get(step, 1) + (kind == "B" and step < 4)
 
 
@@ -173,7 +175,7 @@ def in_range(
     lo,  # minimum of each channel
     hi,  # maximum of each channel
 ):  # `v`
-    "Raise `DamagedError` for samples that the channel cannot have"
+    """Raise `DamagedError` for samples that the channel cannot have."""
     if len(v) and not lo[c] <= v.min() <= v.max() <= hi[c]:
         raise DamagedError(
             f"a sample of channel {c} is {v.min()}..{v.max()}: {lo[c]}..{hi[c]} is possible"
@@ -189,7 +191,7 @@ def walk(
     code,  # function of (group, channel, contexts, predictions, sites, step) that returns residuals
     prediction=None,  # (h,w,c) int32 planes rendered by a network
 ):
-    "Scan all samples, coarse to fine"
+    """Scan all samples, coarse to fine."""
     (h, w, channels), top = z.shape, 1 << levels(*z.shape[:2])
     off = np.zeros(z.shape, z.dtype)  # `zeros_like` would allocate all pages at once
 
@@ -225,7 +227,7 @@ def to_planes(
     x,  # (h,w,c) uint8 or uint16
     ycocg: bool = True,  # apply YCoCg-R?
 ) -> np.ndarray:  # (h,w,c) int32
-    "Planes to code"
+    """Planes to code."""
     if x.shape[2] < 3:
         return x.astype(np.int32)
     return rgb_to_ycocg(x) if ycocg else x[..., [1, 0, 2, 3][: x.shape[2]]].astype(np.int32)
@@ -237,7 +239,7 @@ ROWS = 256  # rows transformed at once
 def whole_rgb(
     z,  # (h,w,3) or (h,w,4) int32 of `rgb_to_ycocg`, or of a file
 ) -> np.ndarray:  # the same shape: red, green, blue, and alpha if there is one; not clipped
-    "Undo `rgb_to_ycocg` without clipping: values out of range reveal a damaged file"
+    """Undo `rgb_to_ycocg` without clipping: values out of range reveal a damaged file."""
     y, co, cg, *alpha = np.moveaxis(z, 2, 0)
     t = y - (cg >> 1)
     b = t - (co >> 1)
@@ -249,7 +251,7 @@ def from_planes(
     depth: int,  # bits per sample: 8, 12 or 16
     ycocg: bool = True,  # was YCoCg-R applied?
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16
-    "Invert the color transform"
+    """Invert the color transform."""
     out = np.uint8 if depth <= 8 else np.uint16
     if z.shape[2] < 3:
         return z.astype(out)
@@ -271,7 +273,7 @@ def ranges(
     depth: int,  # bits per sample
     ycocg: bool = True,  # is YCoCg-R applied?
 ) -> tuple:  # (minimum values, maximum values), one per channel
-    "Value range of each plane"
+    """Value range of each plane."""
     peak = (1 << depth) - 1
     return ([0, -peak, -peak, 0][:channels] if channels > 2 and ycocg else [0] * channels), [
         peak
@@ -281,7 +283,7 @@ def ranges(
 def write_predictor(
     weights,  # (k,) integers, or None
 ) -> bytes:
-    "Encode the number of weights and the weights"
+    """Encode the number of weights and the weights."""
     return (
         varint(0)
         if weights is None
@@ -293,7 +295,7 @@ def write_models(
     models: dict,  # (group, channel, context): Model
     channels: int,
 ) -> bytes:
-    "Encode for every group and channel the first context, the number of contexts, and their models"
+    """Encode for every group and channel the first context, the number of contexts, and their models."""
     out = b""
     for g in range(6):
         for c in range(channels):
@@ -311,7 +313,7 @@ def code_residuals(
     records: list,  # of (group, channel, contexts, residuals), in coding order
     channels: int,
 ) -> tuple:  # (models, payload), bytes
-    "Fit a model to the residuals of every context, and code them"
+    """Fit a model to the residuals of every context, and code them."""
     runs = {}
     for g, c, ctx, r in records:
         for k in np.unique(ctx).tolist():
@@ -330,7 +332,7 @@ def encode_lossless(
     prediction=None,  # the image rendered by a network, same shape and type
     ycocg: bool = True,  # apply YCoCg-R?
 ) -> tuple:  # (predictors, models, payload), all bytes
-    "Encode samples losslessly"
+    """Encode samples losslessly."""
     z = to_planes(x, ycocg)
     lo, hi = ranges(x.shape[2], 8 * x.itemsize, ycocg)
     predictors, records = [], []
@@ -363,7 +365,7 @@ def read_models(
     data: bytes,  # of `write_models`
     channels: int,
 ) -> dict:  # (group, channel, context): Model
-    "Decode the models of a file"
+    """Decode the models of a file."""
     out, at = {}, 0
     for g in range(6):
         for c in range(channels):
@@ -387,7 +389,7 @@ def read_predictor(
     at: int,  # where it begins
     n_features: int,  # of a sample
 ) -> tuple:  # (weights or None, where the next one begins)
-    "Read the weights of a predictor; raises `IicError`"
+    """Read the weights of a predictor; raises `IicError`."""
     n, at = read_varint(data, at, "weights of a predictor")
     if n and n != n_features:
         raise DamagedError(
@@ -409,7 +411,7 @@ def decode_lossless(
     prediction=None,  # the rendered image used by the encoder
     ycocg: bool = True,  # was YCoCg-R applied?
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16
-    "Decode the image, or raise an `IicError`"
+    """Decode the image, or raise an `IicError`."""
     predictors, models, payload = parts
     models = read_models(models, shape[2])
     coder, counts, at = RangeReader(payload), {}, 0
@@ -453,7 +455,7 @@ def index_values(
 ) -> (
     tuple
 ):  # values (bytes; empty if half of all are used), and for every sample the index of its value
-    "Replace samples by indices into the used values, if those are few"
+    """Replace samples by indices into the used values, if those are few."""
     used = np.unique(x)
     if 2 * len(used) > 1 << 8 * x.itemsize:
         return b"", x
@@ -467,7 +469,7 @@ def restore_values(
     z,  # (h,w,c) indices
     depth: int,  # bits per sample: 8, 12 or 16
 ) -> np.ndarray:  # (h,w,c) samples, of the type of `z`
-    "Invert `index_values`, or raise an `IicError`"
+    """Invert `index_values`, or raise an `IicError`."""
     there = inflate(values, 1 << depth - 3, "values")
     if len(there) != 1 << depth - 3:
         raise DamagedError(f"values: {len(there)} bytes, {1 << depth - 3} are needed")

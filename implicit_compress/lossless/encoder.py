@@ -11,11 +11,13 @@ import math
 import time
 import zlib
 from collections.abc import Iterator
+
 import numpy as np
-from ..bitstream.header import Header, peek
-from ..bitstream.limits import Limits
+
 from ..bitstream.container import pack
 from ..bitstream.encoded import Encoded
+from ..bitstream.header import Header, peek
+from ..bitstream.limits import Limits
 from ..entropy.generic import PACKERS
 from ..image.metrics import bpp
 from .codec import encode_lossless, index_values
@@ -26,7 +28,7 @@ def fits_limits(
     x: np.ndarray,  # (h,w,c) samples
     base: bytes,  # a file of the same image
 ) -> bool:
-    "Do the default decoder limits allow a lossless file that contains this base file?"
+    """Do the default decoder limits allow a lossless file that contains this base file?"""
     args = dict(color="ycocg", predictors=b"", base=bytes(base))
     try:
         Limits().check(Header(*x.shape, 8 * x.itemsize, "lossless", args))
@@ -38,7 +40,7 @@ def fits_limits(
 def colors_for(
     x: np.ndarray,  # (h,w,c) samples
 ) -> tuple[str, ...]:
-    "The color transforms that are tried"
+    """The color transforms that are tried."""
     return ("ycocg", "none") if x.shape[2] > 2 else ("ycocg",)
 
 
@@ -47,7 +49,7 @@ def lossless_file(
     coded: tuple,  # (models, payload)
     **args: object,  # fields of the header
 ) -> bytes:
-    "Write a lossless file"
+    """Write a lossless file."""
     return pack(Header(*x.shape, 8 * x.itemsize, "lossless", args), *coded)
 
 
@@ -57,7 +59,7 @@ def predicted_file(
     prediction: np.ndarray | None = None,  # (h,w,c) samples of a lossy file
     **args: object,  # further fields of the header
 ) -> bytes:
-    "The smallest file by prediction, over color transforms"
+    """The smallest file by prediction, over color transforms."""
     files = []
     for color in colors_for(x):
         predictors, *coded = encode_lossless(z, prediction, color == "ycocg")
@@ -72,7 +74,7 @@ GENERIC_RATIO = 2  # it is, if zlib needs less than this many times the bytes by
 def lossless_variants(
     x: np.ndarray,  # (h,w,c) samples
 ) -> Iterator[bytes]:  # files
-    "All variants without a base"
+    """All variants without a base."""
     best = predicted_file(x, x)
     yield best
     values, indices = index_values(x)
@@ -91,7 +93,7 @@ def encode_lossless_file(
     base: Encoded | None = None,  # a lossy file of the same image
     prediction: np.ndarray | None = None,  # (h,w,c) samples: its reconstruction
 ) -> Encoded:
-    "The smallest lossless file, with or without the base"
+    """The smallest lossless file, with or without the base."""
     began = time.perf_counter()
     alone = min(lossless_variants(x), key=len)
     with_base = None
@@ -112,7 +114,7 @@ def base_note(
     alone: bytes,  # file without the base
     with_base: bytes | None,  # file with it
 ) -> str:
-    "What a base was worth"
+    """What a base was worth."""
     verdict = "pays" if "base" in peek(out).args else "does not pay and is left out"
     size = f"{len(with_base):,} bytes" if with_base else "more than the limits of a decoder"
     return f"a base of {len(base):,} bytes {verdict}: {size} with it, {len(alone):,} without"
@@ -121,7 +123,7 @@ def base_note(
 def encode_alpha(
     alpha: np.ndarray,  # (h,w,1) uint8 or uint16
 ) -> bytes:  # for `attach`
-    "Encode an alpha plane as a field of a file"
+    """Encode an alpha plane as a field of a file."""
     if alpha.min() == alpha.max():
         return int(alpha[0, 0, 0]).to_bytes(alpha.itemsize, "little")
     return bytes(encode_lossless_file(np.ascontiguousarray(alpha)))

@@ -10,27 +10,27 @@ from contextlib import contextmanager
 
 # %% ../../nbs/05_runtime/00_errors.ipynb #13245296
 class IicError(ValueError):
-    "Base class: the bytes are not a valid image file"
+    """Base class: the bytes are not a valid image file."""
 
 
 class TruncatedError(IicError):
-    "The bytes end too early"
+    """The bytes end too early."""
 
 
 class NotIicError(IicError):
-    "The bytes are not in this format"
+    """The bytes are not in this format."""
 
 
 class UnsupportedError(IicError):
-    "The file needs a newer format version or an unknown option"
+    """The file needs a newer format version or an unknown option."""
 
 
 class LimitError(IicError):
-    "Decoding would exceed the limits"
+    """Decoding would exceed the limits."""
 
 
 class DamagedError(IicError):
-    "The bytes are inconsistent"
+    """The bytes are inconsistent."""
 
 # %% ../../nbs/05_runtime/00_errors.ipynb #d1cb84ed
 @contextmanager
@@ -38,7 +38,7 @@ def only_iic_errors(
     what: str = "payload: not a stream of these models",  # message for any other error
     allowed: tuple = (),  # exception classes that are not converted: those of wrong arguments
 ):
-    "Convert any error while reading an untrusted file to an `IicError`"
+    """Convert any error while reading an untrusted file to an `IicError`."""
     try:
         yield
     except (IicError, *allowed):

@@ -16,7 +16,7 @@ def atomic_write(
     path,  # destination; its folder must exist
     data,  # bytes
 ) -> Path:  # the path written
-    "Write `data` to `path` atomically: a temporary file in the same folder, then a rename"
+    """Write `data` to `path` atomically: a temporary file in the same folder, then a rename."""
     path = Path(path).resolve()
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(data)

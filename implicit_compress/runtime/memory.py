@@ -20,7 +20,7 @@ _PADDING_BYTES = 1 << 26  # memory requested at a time
 
 
 def _glibc():
-    "The C library, if it is glibc; else None"
+    """The C library, if it is glibc; else None."""
     try:
         libc = ctypes.CDLL("libc.so.6") if sys.platform == "linux" else None
     except OSError:
@@ -46,7 +46,7 @@ def keep_memory() -> bool:  # was the setting accepted? Only glibc supports it
 
 
 def release_memory() -> bool:  # was memory released?
-    "Return freed memory to the system, unless `keep_memory` was called; changes no setting"
+    """Return freed memory to the system, unless `keep_memory` was called; changes no setting."""
     if keep_memory.cache_info().currsize:
         return False
     libc = _glibc()

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from threading import Lock, Thread
+
 from threadpoolctl import threadpool_limits
 
 # %% ../../nbs/05_runtime/20_threads.ipynb #a21ff80c
 class _BlasLimit:
-    "Counts the users of the limit of BLAS to one thread"
+    """Counts the users of the limit of BLAS to one thread."""
 
     def __init__(self):
         self.lock = Lock()
@@ -23,21 +24,21 @@ class _BlasLimit:
         self.limits = None  # of `threadpoolctl`, while there are users
 
     def acquire(self):
-        "The first user sets the limit"
+        """The first user sets the limit."""
         with self.lock:
             if not self.users:
                 self.limits = threadpool_limits(1, "blas")
             self.users += 1
 
     def release(self):
-        "The last user restores the setting of the host"
+        """The last user restores the setting of the host."""
         with self.lock:
             self.users -= 1
             if not self.users:
                 self.limits.restore_original_limits()
 
     def reset_after_fork(self):
-        "New lock and no users: a lock that another thread held at the fork is never released"
+        """New lock and no users: a lock that another thread held at the fork is never released."""
         users = self.users
         self.lock = Lock()
         self.users = 0
@@ -52,7 +53,7 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    "Limit BLAS to one thread until the end of the block"
+    """Limit BLAS to one thread until the end of the block."""
     _BLAS.acquire()
     try:
         yield
@@ -65,7 +66,7 @@ def run_jobs(
     jobs: Iterable[tuple],  # arguments of each call
     threads: int,  # 1 or more
 ) -> None:
-    "Call `function` for every job in a pool of threads; raises the first error of a job"
+    """Call `function` for every job in a pool of threads; raises the first error of a job."""
     with ThreadPoolExecutor(threads) as pool:
         try:
             for done in [pool.submit(function, *job) for job in jobs]:
@@ -79,7 +80,7 @@ _TORCH_LOCK = Lock()  # held while torch's process-wide thread count is not the 
 
 
 def _reset_torch_lock():
-    "New lock for a forked child: one that another thread held at the fork is never released there"
+    """New lock for a forked child: one that another thread held at the fork is never released there."""
     global _TORCH_LOCK
     _TORCH_LOCK = Lock()
 
@@ -89,7 +90,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _in_new_thread(function, *args):
-    "The result of `function(*args)` in a thread that starts with torch's process-wide settings"
+    """The result of `function(*args)` in a thread that starts with torch's process-wide settings."""
     out = []
     thread = Thread(target=lambda: out.append(function(*args)))
     thread.start()
@@ -100,7 +101,7 @@ def _in_new_thread(function, *args):
 def set_local_torch_threads(
     n: int,  # threads inside each torch operation, 1 or more
 ) -> None:
-    "Set torch's thread count for the calling thread only"
+    """Set torch's thread count for the calling thread only."""
     import torch
 
     # a thread that has not used torch yet would take the process-wide count later
@@ -141,7 +142,7 @@ def isolated_torch() -> Iterator[int]:
 def torch_thread_map(
     n: int,  # Python threads, 1 or more
 ) -> Iterator[Callable]:
-    "Yield a `map` on `n` Python threads, each with torch on one thread"
+    """Yield a `map` on `n` Python threads, each with torch on one thread."""
     with isolated_torch():
         if n == 1:
             yield map

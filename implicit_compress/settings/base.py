@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, fields
 from typing import ClassVar
+
 from implicit_compress.settings.fields import (
     SettingsError,
     checked_value,
@@ -24,7 +25,7 @@ from implicit_compress.settings.fields import (
 # %% ../../nbs/10_settings/05_base.ipynb #d24c43db
 @dataclass(frozen=True)
 class Settings:
-    "Base of all settings: validates its fields; `str` gives the text form that `parse` reads"
+    """Base of all settings: validates its fields; `str` gives the text form that `parse` reads."""
 
     name: ClassVar[str] = ""
 
@@ -35,11 +36,11 @@ class Settings:
         self.check()
 
     def check(self) -> None:
-        "Validate what concerns several fields; raises `SettingsError`"
+        """Validate what concerns several fields; raises `SettingsError`."""
 
     @classmethod
     def label(cls, name: str) -> str:
-        "The name of a setting in messages"
+        """The name of a setting in messages."""
         return f"{cls.name}.{name}" if cls.name else name
 
     @classmethod
@@ -63,7 +64,7 @@ class Settings:
 
 # %% ../../nbs/10_settings/05_base.ipynb #8d18c34e
 def as_text(value: object) -> str:
-    "A value as `read_value` reads it"
+    """A value as `read_value` reads it."""
     if isinstance(value, Settings):
         return value.name
     if is_bool(value) or value is None:
@@ -77,7 +78,7 @@ def as_text(value: object) -> str:
 
 
 def read_tuple(text: str) -> tuple:
-    "The tuple that a text of `as_text` denotes; raises `ValueError`"
+    """The tuple that a text of `as_text` denotes; raises `ValueError`."""
 
     def number(v):
         return float(v) if set(v) & set(".einf") else int(v)
@@ -89,7 +90,7 @@ def read_tuple(text: str) -> tuple:
 def flat(
     settings: Settings,
 ) -> dict[str, object]:  # dotted name: value
-    "The settings that differ from their defaults, those of stages with dotted names"
+    """The settings that differ from their defaults, those of stages with dotted names."""
     out = {}
     for f in fields(settings):
         value, default = getattr(settings, f.name), f.default
@@ -114,7 +115,7 @@ def read_value(
     text: str,
     optional: bool = False,  # may it be None?
 ) -> object:  # None for 'none', where that is allowed
-    "The value that a text denotes; raises `SettingsError`"
+    """The value that a text denotes; raises `SettingsError`."""
     if text.lower() == "none" and optional and "none" not in f.metadata["choices"]:
         return None
     nouns = {bool: "true or false", float: "a number", int: "a whole number"}
@@ -133,13 +134,13 @@ def read_value(
 
 
 def read_field(cls: type[Settings], f: Field, text: str) -> object:
-    "The value of a field from its text; raises `SettingsError`"
+    """The value of a field from its text; raises `SettingsError`."""
     kind = value_type(cls, f.name)
     return read_value(cls.label(f.name), f, kind, text, is_optional(cls, f.name))
 
 
 def field_of(cls: type[Settings], name: str) -> Field:
-    "A field by its name; raises `SettingsError` with the names that exist"
+    """A field by its name; raises `SettingsError` with the names that exist."""
     known = {f.name: f for f in fields(cls)}
     if name not in known:
         raise unknown_name(name, known, f"setting of {cls.name}" if cls.name else "setting")
@@ -147,7 +148,7 @@ def field_of(cls: type[Settings], name: str) -> Field:
 
 
 def read_stage(cls: type[Settings], f: Field, texts: Mapping[str, str]) -> Settings | None:
-    "The settings of a stage from its name (key '') and its dotted settings"
+    """The settings of a stage from its name (key '') and its dotted settings."""
     known = {c.name: c for c in f.metadata["stages"]}
     label = cls.label(f.name)
     own = dict(texts)
@@ -172,7 +173,7 @@ def from_texts(
     cls: type[Settings],
     texts: Mapping[str, str],  # dotted name: text of the value
 ) -> Settings:
-    "Settings from texts; raises `SettingsError`"
+    """Settings from texts; raises `SettingsError`."""
     stages: dict[str, dict[str, str]] = {}
     values: dict[str, object] = {}
     for dotted, text in texts.items():
@@ -192,7 +193,7 @@ def from_texts(
 def read_pairs(
     words: Iterable[str],  # texts 'name=value'
 ) -> dict[str, str]:
-    "Names and texts of values; raises `SettingsError` for a word without a value or a repeated name"
+    """Names and texts of values; raises `SettingsError` for a word without a value or a repeated name."""
     out: dict[str, str] = {}
     for word in words:
         name, _, text = word.strip().partition("=")
@@ -209,7 +210,7 @@ def parse(
     known: Mapping[str, type],  # name: settings class
     what: str = "settings",  # what the name denotes, for messages
 ) -> Settings:
-    "Settings from their text form; raises `SettingsError`"
+    """Settings from their text form; raises `SettingsError`."""
     name, _, rest = text.strip().partition(":")
     if name not in known:
         raise unknown_name(name, known, what)
@@ -218,7 +219,7 @@ def parse(
 # %% ../../nbs/10_settings/05_base.ipynb #7349194d
 @dataclass(frozen=True)
 class Row:
-    "A setting as a line of a table"
+    """A setting as a line of a table."""
 
     name: str  # dotted
     default: str
@@ -229,7 +230,7 @@ class Row:
 
 
 def allowed_text(cls: type[Settings], f: Field) -> str:
-    "The allowed values of a setting in words"
+    """The allowed values of a setting in words."""
     if f.metadata["stages"]:
         off = ["none"] if is_optional(cls, f.name) else []
         return ", ".join([*off, *(c.name for c in f.metadata["stages"])])
@@ -244,7 +245,7 @@ def table(
     prefix: str = "",  # of the names
     owner: str = "",  # stage to which the settings belong
 ) -> list[Row]:
-    "All settings of a class, each stage followed by the settings of its alternatives"
+    """All settings of a class, each stage followed by the settings of its alternatives."""
     rows = []
     for f in fields(cls):
         m = f.metadata
@@ -263,7 +264,7 @@ def format_table(
     rows: list[Row],
     width: int = 100,  # columns
 ) -> str:
-    "A table as lines of text"
+    """A table as lines of text."""
     lines = []
     for row in rows:
         head = f"{row.name}={row.default}" + (f"   [{row.owner}]" if row.owner else "")
@@ -274,7 +275,7 @@ def format_table(
 
 
 def markdown_table(rows: list[Row]) -> str:
-    "A table in Markdown"
+    """A table in Markdown."""
     lines = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
     for row in rows:
         meaning = row.meaning + (f" ({row.unit})" if row.unit else "")

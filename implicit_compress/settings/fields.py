@@ -18,7 +18,7 @@ from typing import Any
 
 # %% ../../nbs/10_settings/00_fields.ipynb #50320fd7
 class SettingsError(ValueError):
-    "A setting that does not exist, is out of range, or has no meaning beside the others"
+    """A setting that does not exist, is out of range, or has no meaning beside the others."""
 
 
 def unknown_name(
@@ -26,7 +26,7 @@ def unknown_name(
     known: Iterable[str],  # names that exist
     what: str = "setting",  # what such a name denotes
 ) -> SettingsError:
-    "The error for a name that does not exist"
+    """The error for a name that does not exist."""
     near = get_close_matches(name, list(known), 1)
     suggestion = f": did you mean {near[0]}?" if near else "."
     return SettingsError(f"there is no {what} {name!r}{suggestion} There are {', '.join(known)}")
@@ -46,7 +46,7 @@ def setting(
     header: str = "",  # field of the file header that stores the value
     **more: Any,  # further metadata
 ) -> Any:
-    "Declare a setting with one value"
+    """Declare a setting with one value."""
     own = dict(
         meaning=meaning,
         low=low,
@@ -68,7 +68,7 @@ def stage(
     *classes: type,  # settings classes that the field may hold
     header: str = "",  # field of the file header that stores the choice
 ) -> Any:
-    "Declare a field that holds the settings of a stage"
+    """Declare a field that holds the settings of a stage."""
     return field(
         default=default, metadata=dict(meaning=meaning, stages=classes, auto="", header=header)
     )
@@ -78,7 +78,7 @@ def value_type(
     cls: type,  # a settings class
     name: str,  # of a field
 ) -> type:
-    "The type of a setting: its annotation without None"
+    """The type of a setting: its annotation without None."""
     hint = typing.get_type_hints(cls)[name]
     if isinstance(hint, types.UnionType):
         return next(t for t in typing.get_args(hint) if t is not type(None))
@@ -89,24 +89,24 @@ def is_optional(
     cls: type,  # a settings class
     name: str,  # of a field
 ) -> bool:
-    "May a setting be None?"
+    """May a setting be None?"""
     return type(None) in typing.get_args(typing.get_type_hints(cls)[name])
 
 
 def range_text(f: Field) -> str:
-    "The allowed range of a numeric setting in words"
+    """The allowed range of a numeric setting in words."""
     words = dict(low="at least", above="above", high="at most", below="below")
     limits = [f"{word} {f.metadata[k]:g}" for k, word in words.items() if f.metadata[k] is not None]
     return ", ".join(limits)
 
 # %% ../../nbs/10_settings/00_fields.ipynb #573c9a1a
 def is_bool(value: object) -> bool:
-    "Is it a bool, of Python or of NumPy?"
+    """Is it a bool, of Python or of NumPy?"""
     return type(value).__name__ in ("bool", "bool_")
 
 
 def in_range(f: Field, value: float) -> bool:
-    "Is a number within the declared range?"
+    """Is a number within the declared range?"""
     m = f.metadata
     return (
         (m["low"] is None or value >= m["low"])
@@ -117,7 +117,7 @@ def in_range(f: Field, value: float) -> bool:
 
 
 def checked_number(label: str, f: Field, kind: type, value: object) -> float | int:
-    "A number of type `kind` within the declared range"
+    """A number of type `kind` within the declared range."""
     noun = "a whole number" if kind is int else "a number"
     error = SettingsError(f"{label} is {value!r}: give {noun} {range_text(f)}".rstrip())
     if is_bool(value) or not isinstance(value, Real):
@@ -129,7 +129,7 @@ def checked_number(label: str, f: Field, kind: type, value: object) -> float | i
 
 
 def checked_choice(label: str, f: Field, value: object) -> str:
-    "One of the declared choices"
+    """One of the declared choices."""
     choices = f.metadata["choices"]
     if isinstance(value, str) and value in choices:
         return value
@@ -139,7 +139,7 @@ def checked_choice(label: str, f: Field, value: object) -> str:
 
 
 def checked_tuple(label: str, f: Field, value: object) -> tuple:
-    "A tuple of numbers, or of tuples of numbers, as the default is"
+    """A tuple of numbers, or of tuples of numbers, as the default is."""
     nested = isinstance(f.default[0], tuple)
     try:
         rows = tuple(map(tuple, value)) if nested else (tuple(value),)
@@ -157,7 +157,7 @@ def checked_value(
     kind: type,  # of `value_type`
     value: object,  # not None
 ) -> object:
-    "The value of a setting, converted to its type, or a `SettingsError`"
+    """The value of a setting, converted to its type, or a `SettingsError`."""
     if kind in (float, int):
         return checked_number(label, f, kind, value)
     if f.metadata["choices"]:

@@ -9,6 +9,7 @@ __all__ = ['INTERFACES', 'names_for', 'refuse_absent', 'parse_request', 'read_ar
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 from typing import Any
+
 from implicit_compress.settings.base import (
     allowed_text,
     as_text,
@@ -32,7 +33,7 @@ INTERFACES = dict(  # name: where the arguments of `compress` are offered in ano
 def names_for(
     interface: str,  # in `INTERFACES`
 ) -> tuple[str, ...]:
-    "The arguments that an interface offers"
+    """The arguments that an interface offers."""
     return tuple(f.name for f in fields(Request) if interface not in f.metadata.get("absent", {}))
 
 
@@ -41,7 +42,7 @@ def refuse_absent(
     names: Iterable[str],  # that were given there
     extra: Iterable[str] = (),  # names that the interface has besides those of `Request`
 ) -> None:
-    "Raise `SettingsError` for names that an interface does not have, with the reason"
+    """Raise `SettingsError` for names that an interface does not have, with the reason."""
     known = [f.name for f in fields(Request)]
     for name in names:
         if name in extra:
@@ -57,21 +58,21 @@ def parse_request(
     words: Iterable[str],  # texts 'name=value'
     interface: str = "bench",  # in `INTERFACES`
 ) -> dict[str, Any]:  # name: value
-    "Arguments from texts; raises `SettingsError`"
+    """Arguments from texts; raises `SettingsError`."""
     texts = read_pairs(words)
     refuse_absent(interface, texts)
     return {name: read_argument(name, text) for name, text in texts.items()}
 
 
 def read_argument(name: str, text: str) -> Any:
-    "The value of an argument from its text; raises `SettingsError`"
+    """The value of an argument from its text; raises `SettingsError`."""
     return read_field(Request, field_of(Request, name), text)
 
 
 def request_text(
     arguments: Mapping[str, Any],
 ) -> str:
-    "Arguments as `parse_request` reads them, separated by spaces"
+    """Arguments as `parse_request` reads them, separated by spaces."""
     return " ".join(f"{name}={as_text(value)}" for name, value in arguments.items())
 
 
@@ -79,7 +80,7 @@ def help_text(
     f: Field,  # of `Request`
     default: Any = None,  # another default than that of `compress`
 ) -> str:
-    "Meaning, unit, allowed values and default of an argument"
+    """Meaning, unit, allowed values and default of an argument."""
     m = f.metadata
     allowed = allowed_text(Request, f)
     kind = value_type(Request, f.name)

@@ -12,6 +12,7 @@ __all__ = ['NOTES', 'TRIED', 'LONGER', 'PIECES', 'ONE_STEP', 'COARSE_TO_FINE', '
 # %% ../../nbs/10_settings/15_latent.ipynb #c15f3c1b
 from dataclasses import dataclass
 from typing import Any
+
 from .base import Settings
 from .fields import setting as declare
 
@@ -23,7 +24,7 @@ def setting(
     high: float | None = None,  # largest allowed value
     source: str = "",  # experiment or paper that chose the default
 ) -> Any:
-    "Declare a setting with the source of its default"
+    """Declare a setting with the source of its default."""
     return declare(default, f"{doc[0].upper()}{doc[1:]}.", low=low, high=high, source=source)
 
 
@@ -39,7 +40,7 @@ BUDGET = "latent.codec: The file"
 # %% ../../nbs/10_settings/15_latent.ipynb #e6aadeff
 @dataclass(frozen=True)
 class OptimizerSettings(Settings):
-    "Learning rates and moments of the latent fit"
+    """Learning rates and moments of the latent fit."""
 
     lr_latents: float = setting(0.12, "of latents that start at zero", 0.0, 1.0, ONE_STEP)
     lr_latents_warm: float = setting(0.05, "of latents from the analysis", 0.0, 1.0)
@@ -64,7 +65,7 @@ ALL_SCALES = ((0, 1.0),)  # one stage: all scales are fitted together, at full s
 
 @dataclass(frozen=True)
 class ScheduleSettings(Settings):
-    "Stages of the latent fit, and its surrogate of rounding"
+    """Stages of the latent fit, and its surrogate of rounding."""
 
     stages: tuple = setting(
         ((3, 0.04), (2, 0.06), (1, 0.15), (0, 0.75)), "level, share of the budget", source=ONE_STEP
@@ -81,7 +82,7 @@ class ScheduleSettings(Settings):
 # %% ../../nbs/10_settings/15_latent.ipynb #f6f45563
 @dataclass(frozen=True)
 class WeightSettings(Settings):
-    "Rate and rounding of the weights"
+    """Rate and rounding of the weights."""
 
     weight_rate_gain: float = setting(2.0, "weight of their rate in the loss", 0.0, 100.0, PIECES)
     weight_rate_lmbda: float = setting(4e-3, "lmbda above which the gain grows", 0.0, 1.0, PIECES)
@@ -101,7 +102,7 @@ class WeightSettings(Settings):
 # %% ../../nbs/10_settings/15_latent.ipynb #b87289d9
 @dataclass(frozen=True)
 class AdaptSettings(Settings):
-    "Adaptation of lmbda during a fit with a target"
+    """Adaptation of lmbda during a fit with a target."""
 
     adapt_start: float = setting(0.15, "progress of the last stage at its start", 0.0, 1.0)
     adapt_start_warm: float = setting(0.05, "the same in a fit from the analysis", 0.0, 1.0)
@@ -117,7 +118,7 @@ class AdaptSettings(Settings):
 
 @dataclass(frozen=True)
 class LatentFitSettings(OptimizerSettings, ScheduleSettings, WeightSettings, AdaptSettings):
-    "Every constant of the latent fit"
+    """Every constant of the latent fit."""
 
     name = "fit"
 
@@ -130,7 +131,7 @@ SINGLE = "latent.rate_control: 260 changes of one latent, image 100007, lmbda 0.
 
 @dataclass(frozen=True)
 class RateControlSettings(Settings):
-    "Every constant of the rate control after a fit"
+    """Every constant of the rate control after a fit."""
 
     curvature_grids: int = setting(5, "finest grids whose curvature is measured", 1, 16)
     own_bits: float = setting(0.3, "remaining part of the bits a change saves", 0.0, 1.0, SINGLE)
@@ -152,7 +153,7 @@ class RateControlSettings(Settings):
 # %% ../../nbs/10_settings/15_latent.ipynb #41b1bc68
 @dataclass(frozen=True)
 class RefineSettings(Settings):
-    "Refinement of latents, and further steps for a target far away"
+    """Refinement of latents, and further steps for a target far away."""
 
     max_refine_passes: int = setting(4, "passes that lower the cost", 0, 100)
     saving_passes: int = setting(2, "of those, passes that save bits; they come first", 0, 100)
@@ -169,7 +170,7 @@ class RefineSettings(Settings):
 
 @dataclass(frozen=True)
 class LatentTargetSettings(RateControlSettings, RefineSettings):
-    "Every constant of what follows a fit"
+    """Every constant of what follows a fit."""
 
     name = "control"
 
@@ -179,7 +180,7 @@ DEFAULT_TARGET = LatentTargetSettings()
 # %% ../../nbs/10_settings/15_latent.ipynb #bf913186
 @dataclass(frozen=True)
 class ModelSettings(Settings):
-    "Grids and networks"
+    """Grids and networks."""
 
     context_width: int = setting(16, "width of the context model", 4, 64, TRIED)
     mlp_width: int = setting(32, "width of the per-pixel MLP", 4, 256, TRIED)
@@ -194,7 +195,7 @@ class ModelSettings(Settings):
 
 @dataclass(frozen=True)
 class InitSettings(Settings):
-    "Choice of the initialization"
+    """Choice of the initialization."""
 
     analysis_steps: float = setting(
         0.95, "limit of a fit from the analysis, see exponent", 0, 1e6, INITIAL
@@ -217,7 +218,7 @@ class InitSettings(Settings):
 # %% ../../nbs/10_settings/15_latent.ipynb #9843e05e
 @dataclass(frozen=True)
 class SearchSettings(Settings):
-    "Search of lmbda for a target"
+    """Search of lmbda for a target."""
 
     weights_bits: float = setting(2000, "bits of fitted weights above initial ones", 0, 1e6)
     weights_bits_first: float = setting(1500, "bits of weights in the first estimate", 0, 1e6)
@@ -239,7 +240,7 @@ class SearchSettings(Settings):
 
 @dataclass(frozen=True)
 class BudgetSettings(Settings):
-    "Division of the budget"
+    """Division of the budget."""
 
     closing_steps: int = setting(25, "work after the fit, in steps", 0, 10000, BUDGET)
     target_steps: int = setting(40, "the same for a target, in addition", 0, 10000, BUDGET)
@@ -252,7 +253,7 @@ class BudgetSettings(Settings):
 
 @dataclass(frozen=True)
 class LatentEncoderSettings(ModelSettings, InitSettings, SearchSettings, BudgetSettings):
-    "Every constant of the latent encoder outside the fit"
+    """Every constant of the latent encoder outside the fit."""
 
     name = "encoder"
 

@@ -9,6 +9,7 @@ __all__ = ['METHODS', 'Method', 'Wavelet', 'Hybrid', 'Latent', 'Lossless', 'Auto
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+
 from .base import Settings, parse
 from .fields import SettingsError, setting, stage
 from implicit_compress.settings.latent import (
@@ -21,7 +22,7 @@ from .siren import Siren
 # %% ../../nbs/10_settings/20_methods.ipynb #c5de3cc4
 @dataclass(frozen=True)
 class Wavelet(Settings):
-    "Quantized wavelet coefficients with context modelling; nothing is fitted"
+    """Quantized wavelet coefficients with context modelling; nothing is fitted."""
 
     name = "wavelet"
     wavelet: str = setting("9/7", "Name of the wavelet: 9/7, haar, db3, sym4, bior4.4, ...")
@@ -36,7 +37,7 @@ class Wavelet(Settings):
 
 @dataclass(frozen=True)
 class Hybrid(Settings):
-    "A low-pass band coded by SIREN networks, and a residual coded by coefficients or networks"
+    """A low-pass band coded by SIREN networks, and a residual coded by coefficients or networks."""
 
     name = "hybrid"
     base: Siren = stage(Siren(), "Networks of the low-pass band.", Siren, header="base")
@@ -91,7 +92,7 @@ class Hybrid(Settings):
 
 @dataclass(frozen=True)
 class Latent(Settings):
-    "A pyramid of quantized latents, a context model and a synthesis network, fitted to the image"
+    """A pyramid of quantized latents, a context model and a synthesis network, fitted to the image."""
 
     name = "latent"
     init: str = setting(
@@ -125,7 +126,7 @@ class Latent(Settings):
 
 @dataclass(frozen=True)
 class Lossless(Settings):
-    "Every sample is coded: adaptive prediction and context modelling"
+    """Every sample is coded: adaptive prediction and context modelling."""
 
     name = "lossless"
     base: Siren | Hybrid | Wavelet | None = stage(
@@ -141,7 +142,7 @@ class Lossless(Settings):
 
 @dataclass(frozen=True)
 class Auto(Settings):
-    "The method with the least measured cost at the target: latents, wavelet coefficients, lossless"
+    """The method with the least measured cost at the target: latents, wavelet coefficients, lossless."""
 
     name = "auto"
     latent: Latent = stage(Latent(), "Settings of the latent candidate.", Latent)
@@ -157,7 +158,7 @@ Method = Auto | Latent | Wavelet | Hybrid | Siren | Lossless
 def as_method(
     method: "Method | str",  # settings, the name of a method, or the text form
 ) -> "Method":
-    "The settings of a method; raises `SettingsError`"
+    """The settings of a method; raises `SettingsError`."""
     if isinstance(method, str):
         return parse(method, METHODS, "method")
     if type(method) in METHODS.values():

@@ -10,6 +10,7 @@ __all__ = ['EFFORTS', 'DEFAULT_BPP', 'DEFAULT_EFFORT', 'NO_TEXT', 'NO_BYTES', 'O
 # %% ../../nbs/10_settings/30_request.ipynb #031010a6
 from dataclasses import dataclass, fields
 from typing import Any
+
 from .base import Settings
 from .fields import SettingsError, setting
 from .methods import Auto, Hybrid, Latent, Lossless, Method, Wavelet
@@ -28,13 +29,13 @@ BY_BENCH = "it is set by the benchmark for all codecs"
 
 
 def effort_text() -> str:
-    "The efforts with their times, for help texts"
+    """The efforts with their times, for help texts."""
     return ", ".join(f"{name} ({seconds:g} s)" for name, seconds in EFFORTS.items())
 
 
 @dataclass(frozen=True)
 class Request(Settings):
-    "The arguments of `compress` besides the image and the method"
+    """The arguments of `compress` besides the image and the method."""
 
     bpp: float | None = setting(
         None,
@@ -174,13 +175,13 @@ class Request(Settings):
                     )
 
     def given(self) -> dict[str, Any]:
-        "The arguments that ask for something, by name"
+        """The arguments that ask for something, by name."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: v for name, v in values.items() if v is not None and v is not False}
 
     @property
     def fit_seconds(self) -> float:
-        "Seconds of the fit; steps are not looked at"
+        """Seconds of the fit; steps are not looked at."""
         return EFFORTS[self.effort or DEFAULT_EFFORT] if self.seconds is None else self.seconds
 
 
@@ -190,7 +191,7 @@ OMITTED_BY = dict(strip=("exif", "xmp"), strip_profile=("icc",))  # switch: meta
 
 
 def one_of(request: Request, names: tuple[str, ...]) -> None:
-    "Raise `SettingsError` if several of these are given"
+    """Raise `SettingsError` if several of these are given."""
     found = [name for name in names if getattr(request, name) is not None]
     if len(found) > 1:
         raise SettingsError(
@@ -215,7 +216,7 @@ def meaningful(
     method: Method,
     seconds: float | None = None,  # of the request
 ) -> tuple[str, ...]:  # names of fields of `Request`
-    "The arguments that have a meaning for a method"
+    """The arguments that have a meaning for a method."""
     if isinstance(method, Lossless):
         return meaningful(method.base, seconds) if method.base else GENERAL
     if isinstance(method, Wavelet):
@@ -231,7 +232,7 @@ def meaningful(
 
 
 def described(method: Method, request: Request) -> str:
-    "The method in words, with what makes an argument meaningless"
+    """The method in words, with what makes an argument meaningless."""
     if isinstance(method, Siren) and method.shape:
         return "siren with a width and a depth"
     if isinstance(method, Lossless) and method.base:
@@ -242,7 +243,7 @@ def described(method: Method, request: Request) -> str:
 
 
 def check_request(method: Method, request: Request) -> None:
-    "Raise `SettingsError` for an argument that has no meaning for a method"
+    """Raise `SettingsError` for an argument that has no meaning for a method."""
     useful = meaningful(method, request.seconds)
     odd = [name for name in request.given() if name not in useful]
     if odd:

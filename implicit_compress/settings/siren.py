@@ -8,13 +8,14 @@ __all__ = ['CODERS', 'Gradual', 'RigL', 'SNFS', 'MultiHash', 'HashTrick', 'Grade
 
 # %% ../../nbs/10_settings/10_siren.ipynb #d0068cab
 from dataclasses import dataclass
+
 from .base import Settings
 from .fields import SettingsError, setting, stage
 
 # %% ../../nbs/10_settings/10_siren.ipynb #ac7695a2
 @dataclass(frozen=True)
 class Gradual(Settings):
-    "Gradual pruning of hidden weights with a cubic schedule (Zhu and Gupta 2018, arXiv:1710.01878)"
+    """Gradual pruning of hidden weights with a cubic schedule (Zhu and Gupta 2018, arXiv:1710.01878)."""
 
     name = "gradual"
     sparsity: float = setting(
@@ -42,7 +43,7 @@ class Gradual(Settings):
 
 @dataclass(frozen=True)
 class RigL(Settings):
-    "Constant sparsity, regrowth by gradient magnitude (RigL, Evci et al. 2020, arXiv:1911.11134)"
+    """Constant sparsity, regrowth by gradient magnitude (RigL, Evci et al. 2020, arXiv:1911.11134)."""
 
     name = "rigl"
     sparsity: float = setting(
@@ -57,14 +58,14 @@ class RigL(Settings):
 
 @dataclass(frozen=True)
 class SNFS(RigL):
-    "Constant sparsity, regrowth by averaged gradients (SNFS, Dettmers et al. 2019, arXiv:1907.04840)"
+    """Constant sparsity, regrowth by averaged gradients (SNFS, Dettmers et al. 2019, arXiv:1907.04840)."""
 
     name = "snfs"
 
 # %% ../../nbs/10_settings/10_siren.ipynb #f33679dc
 @dataclass(frozen=True)
 class MultiHash(Settings):
-    "Hidden weights as signed products of two hashed factors, a low-rank pool with several hashes"
+    """Hidden weights as signed products of two hashed factors, a low-rank pool with several hashes."""
 
     name = "multihash"
     ratio: float = setting(
@@ -74,7 +75,7 @@ class MultiHash(Settings):
 
 @dataclass(frozen=True)
 class HashTrick(Settings):
-    "Hidden weights by one hash into a pool (Chen et al. 2015, arXiv:1504.04788)"
+    """Hidden weights by one hash into a pool (Chen et al. 2015, arXiv:1504.04788)."""
 
     name = "hashtrick"
     ratio: float = setting(
@@ -84,7 +85,7 @@ class HashTrick(Settings):
 # %% ../../nbs/10_settings/10_siren.ipynb #56e9f9fd
 @dataclass(frozen=True)
 class Graded(Settings):
-    "Several quantization steps within a matrix, coarse ones first"
+    """Several quantization steps within a matrix, coarse ones first."""
 
     name = "graded"
     noise: float = setting(
@@ -103,7 +104,7 @@ class Graded(Settings):
 
 @dataclass(frozen=True)
 class Uniform(Settings):
-    "One quantization step for each kind of parameter"
+    """One quantization step for each kind of parameter."""
 
     name = "uniform"
     noise: float = setting(
@@ -121,7 +122,7 @@ class Uniform(Settings):
 
 @dataclass(frozen=True)
 class ClippedUniform(Uniform):
-    "One quantization step and an asymmetric range between two quantiles"
+    """One quantization step and an asymmetric range between two quantiles."""
 
     name = "clipped"
     clipped: float = setting(
@@ -131,7 +132,7 @@ class ClippedUniform(Uniform):
 
 @dataclass(frozen=True)
 class Codebook(Settings):
-    "Hidden weights from a codebook by k-means (Han et al. 2016, arXiv:1510.00149)"
+    """Hidden weights from a codebook by k-means (Han et al. 2016, arXiv:1510.00149)."""
 
     name = "codebook"
     noise: float = setting(
@@ -149,7 +150,7 @@ class Codebook(Settings):
 # %% ../../nbs/10_settings/10_siren.ipynb #026c4869
 @dataclass(frozen=True)
 class SirenFit(Settings):
-    "Optimization of the weights"
+    """Optimization of the weights."""
 
     name = "fit"
     w0: float | None = setting(
@@ -180,7 +181,7 @@ CODERS = ("range", "huffman", "lzma", "deflate", "zstd")  # entropy coders of we
 
 @dataclass(frozen=True)
 class Siren(Settings):
-    "Coordinate networks with sine activations (SIREN), one or several tiles"
+    """Coordinate networks with sine activations (SIREN), one or several tiles."""
 
     name = "siren"
     width: int | None = setting(
@@ -249,5 +250,5 @@ class Siren(Settings):
 
     @property
     def shape(self) -> tuple[int, int, int] | None:
-        "(width, depth, tiles), or None: from the target"
+        """(width, depth, tiles), or None: from the target."""
         return (self.width, self.depth, self.tiles or 1) if self.width else None

@@ -9,12 +9,13 @@ __all__ = ['TOLERANCE', 'Target', 'rank', 'CodedFile', 'best_of', 'Run', 'run_of
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
+
 from .methods import Method
 from .request import DEFAULT_BPP, Request, check_request
 
 # %% ../../nbs/10_settings/40_target.ipynb #37482ee7
 class Target(NamedTuple):
-    "Target of an encoder: one of the three"
+    """Target of an encoder: one of the three."""
 
     n_bytes: float | None = None  # largest number of bytes
     psnr: float | None = None  # smallest PSNR, dB
@@ -30,7 +31,7 @@ def rank(
     target: Target,
     pixels: int,  # of the image
 ) -> tuple:  # smaller is better
-    "Rank of a file for a target: files that meet it first"
+    """Rank of a file for a target: files that meet it first."""
     if target.n_bytes:
         fits = n <= (1 + TOLERANCE) * target.n_bytes
         return (not fits, -psnr if fits else n, n)
@@ -40,7 +41,7 @@ def rank(
 
 
 class CodedFile(Protocol):
-    "What the comparison of files needs"
+    """What the comparison of files needs."""
 
     psnr: float
     bpp: float
@@ -52,13 +53,13 @@ def best_of(
     files: Sequence[CodedFile],
     target: Target,
 ) -> CodedFile:
-    "The best file for a target"
+    """The best file for a target."""
     return min(files, key=lambda f: rank(len(f), f.psnr, target, 8 * len(f) / f.bpp))
 
 # %% ../../nbs/10_settings/40_target.ipynb #2e910ddd
 @dataclass(frozen=True)
 class Run:
-    "Budget and resources of one encoding"
+    """Budget and resources of one encoding."""
 
     seconds: float | None = None  # time of the fit
     steps: int | None = None  # or number of optimizer steps; if both are given, what ends first
@@ -74,7 +75,7 @@ class Run:
         self,
         share: float,  # 0..1
     ) -> "Run":
-        "The same run with a part of the budget"
+        """The same run with a part of the budget."""
         steps = self.steps and max(1, round(self.steps * share))
         return replace(self, steps=steps, seconds=self.seconds and self.seconds * share)
 
@@ -82,7 +83,7 @@ class Run:
 def run_of(
     request: Request,
 ) -> Run:
-    "The budget and the resources of a request"
+    """The budget and the resources of a request."""
     return Run(
         seconds=None if request.steps else request.fit_seconds,
         steps=request.steps,
@@ -99,7 +100,7 @@ def target_of(
     request: Request,
     pixels: int,  # of the image
 ) -> Target:
-    "The target of a request, with the rate in bytes; the default rate if it has none"
+    """The target of a request, with the rate in bytes; the default rate if it has none."""
     if request.psnr or request.lmbda:
         return Target(psnr=request.psnr, lmbda=request.lmbda)
     bpp = DEFAULT_BPP if request.bpp is None else request.bpp
@@ -110,7 +111,7 @@ def make_request(
     method: Method,
     arguments: dict[str, Any],  # name: value, fields of `Request`
 ) -> Request:
-    "Validate the arguments of a call for a method; raises `SettingsError`"
+    """Validate the arguments of a call for a method; raises `SettingsError`."""
     request = Request(**arguments)
     check_request(method, request)
     return request

@@ -8,9 +8,11 @@ __all__ = ['VALIDATION_PIXELS', 'MIN_MSE', 'KEEP_BEST_CHECKS', 'KEEP_BEST_MARGIN
 
 # %% ../../nbs/40_siren/07_callbacks.ipynb #d966f201
 import math
+
 import numpy as np
 import torch
 from torch import nn
+
 from .network import render_network
 from .sampler import PixelSampler, batch_coords, squared_error
 
@@ -26,16 +28,16 @@ class Callback:
     state_key: str | None = None
 
     def before_fit(self, fit) -> None:
-        "Called before the first step"
+        """Called before the first step."""
 
     def before_step(self, fit) -> None:
-        "Called after the gradients are computed (`p.grad`), before the optimizer step"
+        """Called after the gradients are computed (`p.grad`), before the optimizer step."""
 
     def after_step(self, fit) -> None:
-        "Called after the optimizer step"
+        """Called after the optimizer step."""
 
     def after_fit(self, fit) -> None:
-        "Called at the end, whatever the stop reason"
+        """Called at the end, whatever the stop reason."""
 
 # %% ../../nbs/40_siren/07_callbacks.ipynb #04d89ea5
 def _key(callback):
@@ -45,7 +47,7 @@ def _key(callback):
 def callback_states(
     callbacks: list,  # of objects like `Callback`
 ) -> list:  # of pairs: state key, state
-    "The states of all callbacks that have one"
+    """The states of all callbacks that have one."""
     return [[_key(c), c.state()] for c in callbacks if hasattr(c, "state")]
 
 
@@ -53,7 +55,7 @@ def restore_callbacks(
     callbacks: list,  # of objects like `Callback`; changed in place
     states: list,  # from `callback_states`
 ) -> None:
-    "Restore the states of callbacks, in order; a callback without a saved state starts anew"
+    """Restore the states of callbacks, in order; a callback without a saved state starts anew."""
     remaining = list(states)
     for c in callbacks:
         k = next((k for k, (name, _) in enumerate(remaining) if name == _key(c)), None)
@@ -68,7 +70,7 @@ MIN_MSE = 1e-12  # smallest mean squared error of which a PSNR is computed: 120 
 def mse_to_psnr(
     mse: float,  # mean squared error, on [0,1]
 ) -> float:  # dB
-    "PSNR of a mean squared error, at most 120 dB"
+    """PSNR of a mean squared error, at most 120 dB."""
     return -10 * math.log10(max(mse, MIN_MSE))
 
 
@@ -77,7 +79,7 @@ def validation_psnr(
     net: nn.Module,  # a `CoordNet`
     pixels: PixelSampler,  # of the image
 ) -> float:  # dB
-    "PSNR of a fixed set of about 8,192 pixels, without rounding to samples"
+    """PSNR of a fixed set of about 8,192 pixels, without rounding to samples."""
     n = min(VALIDATION_PIXELS, len(pixels)) // len(pixels.ends)
     i = pixels.even_subset(max(1, n))
     error = squared_error(pixels, net(batch_coords(pixels, i)).clamp(0, 1), i).item()
@@ -89,7 +91,7 @@ KEEP_BEST_MARGIN_DB = 0.1  # smallest advantage for which `KeepBest` restores we
 
 
 class KeepBest(Callback):
-    "Restore the weights of the best check, if the last ones are worse by a margin"
+    """Restore the weights of the best check, if the last ones are worse by a margin."""
 
     state_key = "keep_best"
 
@@ -102,13 +104,13 @@ class KeepBest(Callback):
         self.margin_db = margin_db
 
     def before_fit(self, fit):
-        "Forget earlier weights"
+        """Forget earlier weights."""
         self.best_db = -math.inf
         self.next_progress = 0.0
         self.weights = None
 
     def after_step(self, fit):
-        "Store the weights if a check is due and they are the best so far"
+        """Store the weights if a check is due and they are the best so far."""
         if fit.progress < self.next_progress:
             return
         self.next_progress = fit.progress + 1 / self.checks
@@ -119,7 +121,7 @@ class KeepBest(Callback):
 
     @torch.no_grad()
     def after_fit(self, fit):
-        "Restore the best weights, unless the last ones are about as good"
+        """Restore the best weights, unless the last ones are about as good."""
         if (
             self.weights
             and not validation_psnr(fit.net, fit.pixels) > self.best_db - self.margin_db
@@ -128,40 +130,40 @@ class KeepBest(Callback):
                 p.copy_(q)
 
     def state(self) -> dict:  # of numbers and tensors
-        "The best weights and their PSNR"
+        """The best weights and their PSNR."""
         return dict(best_db=self.best_db, next_progress=self.next_progress, weights=self.weights)
 
     def restore(self, state: dict) -> None:
-        "Restore a state"
+        """Restore a state."""
         self.best_db = state["best_db"]
         self.next_progress = state["next_progress"]
         self.weights = state["weights"]
 
 # %% ../../nbs/40_siren/07_callbacks.ipynb #b307ca05
 class Progress(Callback):
-    "Progress bar with the remaining time and the PSNR of the last batches"
+    """Progress bar with the remaining time and the PSNR of the last batches."""
 
     def before_fit(self, fit):
-        "Show an empty bar"
+        """Show an empty bar."""
         from tqdm.auto import tqdm
 
         layout = "{l_bar}{bar}| {elapsed}<{remaining}{postfix}"
         self.bar = tqdm(total=100, bar_format=layout, leave=False)
 
     def after_step(self, fit):
-        "Update the bar at every whole percent"
+        """Update the bar at every whole percent."""
         percent = int(100 * fit.progress)
         if percent > self.bar.n:
             self.bar.set_postfix_str(f"{mse_to_psnr(fit.smoothed_loss):.2f} dB", refresh=False)
             self.bar.update(percent - self.bar.n)
 
     def after_fit(self, fit):
-        "Remove the bar"
+        """Remove the bar."""
         self.bar.close()
 
 
 class Snapshots(Callback):
-    "Render the image during the fit, into `images`, at `steps`"
+    """Render the image during the fit, into `images`, at `steps`."""
 
     def __init__(
         self,
@@ -172,13 +174,13 @@ class Snapshots(Callback):
         self.scale = scale
 
     def before_fit(self, fit):
-        "Render the initial image, if asked for"
+        """Render the initial image, if asked for."""
         self.images = []  # of (h,w,c) float32 arrays in [0,1]
         self.steps = []
         self.after_step(fit)
 
     def after_step(self, fit):
-        "Render the image if the next value of the progress is reached"
+        """Render the image if the next value of the progress is reached."""
         while len(self.images) < len(self.at) and fit.progress >= self.at[len(self.images)]:
             y = render_network(fit.net, *fit.pixels.shape[:2], self.scale)
             self.images.append(np.clip(y, 0, 1))

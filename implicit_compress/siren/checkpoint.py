@@ -13,7 +13,9 @@ import time
 import warnings
 from hashlib import sha256
 from pathlib import Path
+
 import torch
+
 from ..runtime.files import atomic_write
 from .callbacks import Callback
 
@@ -25,7 +27,7 @@ CHECKSUM_BYTES = 32  # of SHA-256
 def read_checkpoint(
     path: str | os.PathLike,  # of a checkpoint
 ) -> dict:  # as written by `CheckpointFile`
-    "Read and validate a checkpoint; raises `ValueError` if it is none or is damaged"
+    """Read and validate a checkpoint; raises `ValueError` if it is none or is damaged."""
     data = Path(path).read_bytes()
     if not data.startswith(CHECKPOINT_MAGIC):
         raise ValueError(f"{path} is not a checkpoint: name another file")
@@ -50,7 +52,7 @@ CHECKPOINT_INTERVAL_S = 30.0  # seconds between two writes
 
 
 class CheckpointFile:
-    "A file with the state of a fit; `content` is what it holds, and `due` the time of the next write"
+    """A file with the state of a fit; `content` is what it holds, and `due` the time of the next write."""
 
     def __init__(
         self,
@@ -76,11 +78,11 @@ class CheckpointFile:
 
     @property
     def latest(self) -> dict | None:
-        "The last state written, or None"
+        """The last state written, or None."""
         return self.content.get("latest")
 
     def write(self) -> None:
-        "Write the file; if that fails, the fit continues, and the next write tries again"
+        """Write the file; if that fails, the fit continues, and the next write tries again."""
         f = io.BytesIO()
         torch.save(self.content, f)
         body = f.getvalue()
@@ -105,7 +107,7 @@ EARLY_MARGIN_STEPS = 3  # ... or this many steps, if they take more
 
 
 class Checkpoint(CheckpointFile, Callback):
-    "Callback of `fit`, the last in the list: writes the state for a restart after a crash"
+    """Callback of `fit`, the last in the list: writes the state for a restart after a crash."""
 
     def __init__(
         self,
@@ -118,14 +120,14 @@ class Checkpoint(CheckpointFile, Callback):
         self.early_until = early_until
 
     def before_fit(self, fit):
-        "Write the initial state, unless there is one"
+        """Write the initial state, unless there is one."""
         self.due = time.perf_counter() + self.interval_s
         self.early_stored = False
         if not self.latest:
             self._store(fit)
 
     def after_step(self, fit):
-        "Write the state if it is time"
+        """Write the state if it is time."""
         margin = max(EARLY_MARGIN, EARLY_MARGIN_STEPS * fit.progress / fit.step)
         if not self.early_stored and fit.progress < self.early_until <= fit.progress + margin:
             self.early_stored = True
@@ -134,7 +136,7 @@ class Checkpoint(CheckpointFile, Callback):
             self._store(fit)
 
     def after_fit(self, fit):
-        "Write the final state"
+        """Write the final state."""
         if fit.stop != "diverged":
             self._store(fit)
 

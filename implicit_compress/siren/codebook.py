@@ -7,7 +7,9 @@ __all__ = ['MAX_CODEBOOK_BITS', 'write_codebook', 'read_codebook', 'from_codeboo
 
 # %% ../../nbs/40_siren/45_codebook.ipynb #c3c9a7f1
 from collections.abc import Sequence
+
 import numpy as np
+
 from ..entropy.integers import read_varint, unzigzag, varint, zigzag
 from ..runtime.errors import DamagedError
 
@@ -18,14 +20,14 @@ MAX_CODEBOOK_BITS = 24  # bits of the magnitude of a value
 def write_codebook(
     values: Sequence[int],  # ascending, in units of step code 128
 ) -> bytes:
-    "Encode a codebook: the smallest value, then the differences, as variable-length integers"
+    """Encode a codebook: the smallest value, then the differences, as variable-length integers."""
     return varint(zigzag(int(values[0]))) + b"".join(varint(int(d)) for d in np.diff(values))
 
 
 def read_codebook(
     data: bytes,  # from `write_codebook`
 ) -> np.ndarray:  # (K,) int64, ascending
-    "Decode a codebook; raises `DamagedError` for equal or too large values"
+    """Decode a codebook; raises `DamagedError` for equal or too large values."""
     v, at = read_varint(data, 0, "least value of the codebook")
     values = [unzigzag(v)]
     while at < len(data):
@@ -42,7 +44,7 @@ def from_codebook(
     q: np.ndarray,  # (n,) symbols
     values: np.ndarray,  # (K,) from `read_codebook`
 ) -> np.ndarray:  # (n,) int64
-    "Values of symbols; symbol 0 is the middle of the list"
+    """Values of symbols; symbol 0 is the middle of the list."""
     i = np.asarray(q, np.int64) + len(values) // 2
     if len(i) and not 0 <= i.min() <= i.max() < len(values):
         raise DamagedError(f"codebook: symbols {q.min()}..{q.max()} in a list of {len(values)}")

@@ -8,8 +8,10 @@ __all__ = ['CODEBOOK_SIZES', 'KMEANS_ITERATIONS', 'BITS_PER_ENTRY', 'CODEBOOK_EN
 
 # %% ../../nbs/40_siren/58_codebook_quantizer.ipynb #ca92d2e8
 import warnings
+
 import numpy as np
 import torch
+
 from .codebook import write_codebook
 from .hashing import PRODUCT_CODE
 from implicit_compress.siren.quantizers import (
@@ -34,7 +36,7 @@ BITS_PER_ENTRY = 16
 
 
 def _kmeans(values, k):
-    "Means of `k` clusters, initialized at equal distances; unused entries are dropped"
+    """Means of `k` clusters, initialized at equal distances; unused entries are dropped."""
     from scipy.cluster.vq import kmeans2
 
     init = np.linspace(values.min(), values.max(), k)
@@ -44,7 +46,7 @@ def _kmeans(values, k):
 
 
 def _codebook_bits(values, centers):
-    "Ideal bits of the indices and of the codebook"
+    """Ideal bits of the indices and of the codebook."""
     n = np.bincount(np.abs(values[:, None] - centers).argmin(1))
     index_bits = -float(n[n > 0] @ np.log2(n[n > 0] / n.sum()))
     return BITS_PER_ENTRY * len(centers) + index_bits
@@ -55,7 +57,7 @@ def fit_codebook(
     bits: float,  # for indices and codebook
     zero: bool = False,  # include 0 as an entry?
 ) -> torch.Tensor:  # (K,) float64, ascending
-    "The largest codebook within the bits"
+    """The largest codebook within the bits."""
     values = w.cpu().numpy()
     clustered = values[values != 0] if zero else values
     best = np.zeros(1)
@@ -77,7 +79,7 @@ ENTRY_UNITS = 65536  # entries are multiples of the unit step divided by this
 
 
 class CodebookQuantizer(SingleStepQuantizer):
-    "Hidden weights from a codebook (Han et al. 2016), the others as in `UniformQuantizer`"
+    """Hidden weights from a codebook (Han et al. 2016), the others as in `UniformQuantizer`."""
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class CodebookQuantizer(SingleStepQuantizer):
         super().__init__(start, end, noise, decay, window, bits)
 
     def before_fit(self, fit):
-        "Reset the codebook of a new fit"
+        """Reset the codebook of a new fit."""
         if self.net is not fit.net:
             self.codebook = None  # (K,) float64, ascending
             self.moments = None  # (3,K): moments of the gradients, and their number
@@ -99,12 +101,12 @@ class CodebookQuantizer(SingleStepQuantizer):
 
     @property
     def _unit(self):
-        "The unit of the step of code 0, in the units of the network"
+        """The unit of the step of code 0, in the units of the network."""
         return float(unit_steps([0] * len(self.codes), self.quant.spec.sharing)[0])
 
     @property
     def _entries(self):
-        "Index of the codebook entry of each hidden weight"
+        """Index of the codebook entry of each hidden weight."""
         return self.quant.symbols[self.quant.is_hidden] + len(self.codebook) // 2
 
     def _choose_codes(self, started):
@@ -125,7 +127,7 @@ class CodebookQuantizer(SingleStepQuantizer):
         return q, quantized
 
     def before_step(self, fit):
-        "Gradients of the entries, once every weight is assigned"
+        """Gradients of the entries, once every weight is assigned."""
         self.fits_entries = self.codebook is not None and bool(self.quant.done.all())
         if self.fits_entries:
             gradient = self.quant.gradient()[self.quant.is_hidden].double()
@@ -135,7 +137,7 @@ class CodebookQuantizer(SingleStepQuantizer):
 
     @torch.no_grad()
     def after_step(self, fit):
-        "A step of Adam for the entries"
+        """A step of Adam for the entries."""
         super().after_step(fit)
         if not self.fits_entries:
             return
@@ -149,14 +151,14 @@ class CodebookQuantizer(SingleStepQuantizer):
         self._set_codebook(self.codebook - step)
 
     def _set_codebook(self, codebook):
-        "Set the weights to their entries"
+        """Set the weights to their entries."""
         self.codebook = codebook
         self.quant.rounded[self.quant.is_hidden] = codebook[self._entries].float()
         restore_rounded(self.quant)
 
     @torch.no_grad()
     def after_fit(self, fit):
-        "Round the entries to integers; equal ones become one"
+        """Round the entries to integers; equal ones become one."""
         super().after_fit(fit)
         if self.codebook is None or not self.quant.done.all():
             return
@@ -167,16 +169,16 @@ class CodebookQuantizer(SingleStepQuantizer):
         self._set_codebook(values * fine)
 
     def header_fields(self) -> dict:
-        "Step codes and codebook"
+        """Step codes and codebook."""
         entries = (self.codebook / self._unit * ENTRY_UNITS).round().long()
         return super().header_fields() | dict(codebook=write_codebook(entries.tolist()))
 
     def state(self) -> dict:  # of numbers, lists and tensors
-        "State from which another process can resume"
+        """State from which another process can resume."""
         return super().state() | dict(codebook=self.codebook, moments=self.moments)
 
     def restore(self, state: dict) -> None:
-        "Resume from a `state`"
+        """Resume from a `state`."""
         super().restore(state)
         device = self.quant.rounded.device
         self.codebook = _to_device(state["codebook"], device)

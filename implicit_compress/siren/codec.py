@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from hashlib import sha256
 from typing import Any
+
 import numpy as np
+
 import implicit_compress
-from ..bitstream.header import Header, peek
-from ..bitstream.limits import Limits
 from ..bitstream.container import pack
 from ..bitstream.encoded import Encoded, FitRecord
+from ..bitstream.header import Header, peek
+from ..bitstream.limits import Limits
 from ..entropy.generic import decode_symbols, encode_symbols
 from ..settings.siren import Siren
 from ..settings.target import Run
@@ -31,8 +33,8 @@ from implicit_compress.siren.plan import (
     make_quantizer,
     plan_file,
 )
-from .weight_layout import finest_grade, layers_from_segments, segment_sizes
 from .spec import spec_of_header
+from .weight_layout import finest_grade, layers_from_segments, segment_sizes
 
 # %% ../../nbs/40_siren/75_codec.ipynb #75f8577c
 USED_UP = 0.9  # used part of a budget from which on a longer fit is not worth a second rounding
@@ -44,14 +46,14 @@ def settings_hash(
     x: np.ndarray,  # (h,w,c) samples
     *settings: object,  # anything with a text form that says it all
 ) -> str:
-    "Hash of an image, settings, and the version of the package"
+    """Hash of an image, settings, and the version of the package."""
     text = repr((implicit_compress.__version__, x.shape, x.dtype.str, [str(s) for s in settings]))
     return sha256(text.encode() + x.tobytes()).hexdigest()
 
 
 @dataclass
 class ResumedFit:
-    "Earlier work from a checkpoint"
+    """Earlier work from a checkpoint."""
 
     checkpoint: Any  # `Checkpoint`
     state: dict | None  # of the fit, to resume from
@@ -60,7 +62,7 @@ class ResumedFit:
     seconds: float = 0.0  # of earlier runs
 
     def file(self) -> Encoded | None:
-        "The best file so far, if any"
+        """The best file so far, if any."""
         kept = self.checkpoint.content
         if "file" not in kept:
             return None
@@ -77,7 +79,7 @@ class ResumedFit:
         n_bytes: float | None,  # target size
         done: bool,  # is the budget used up?
     ) -> Encoded:
-        "Return the better of the new file and the best so far, and store it in the checkpoint"
+        """Return the better of the new file and the best so far, and store it in the checkpoint."""
         import torch
 
         old = self.file()
@@ -99,7 +101,7 @@ def resume_fit(
     key: str,  # of `settings_hash`
     quantize_from: float,  # progress at which rounding starts
 ) -> ResumedFit:
-    "Read the checkpoint of a run, if it exists; raises `ValueError` if its budget is used up"
+    """Read the checkpoint of a run, if it exists; raises `ValueError` if its budget is used up."""
     from implicit_compress.siren.checkpoint import Checkpoint
 
     point = Checkpoint(run.checkpoint, key, run.checkpoint_interval, quantize_from)
@@ -141,7 +143,7 @@ def fit_quantized(
     resume: dict | None,  # state to resume from
     **how: Any,  # arguments of `siren.fit.fit`
 ):  # `Fit`, all weights rounded
-    "Fit; after an interrupt, finish the quantization. A second interrupt is raised"
+    """Fit; after an interrupt, finish the quantization. A second interrupt is raised."""
     from implicit_compress.siren.fit import fit
 
     first = fit(net, x, callbacks=[*rounding, *others], resume=resume, **how)
@@ -158,7 +160,7 @@ def fit_quantized(
 def frees_memory(
     f: Callable,  # function that encodes an image
 ) -> Callable:
-    "Decorator: release the memory of the fit after the call"
+    """Decorator: release the memory of the fit after the call."""
 
     @wraps(f)
     def freeing(*args, **kw):
@@ -175,7 +177,7 @@ def frees_memory(
 def in_spite_of_interrupt(
     f: Callable[[], Any],  # short function, called after a fit; may be repeated
 ) -> Any:
-    "Call `f`; if Ctrl-C interrupts it, call it again. A second interrupt is raised"
+    """Call `f`; if Ctrl-C interrupts it, call it again. A second interrupt is raised."""
     try:
         return f()
     except KeyboardInterrupt:
@@ -189,7 +191,7 @@ def write_file(
     settings: Siren,
     threads: int | None,
 ) -> Encoded:
-    "Write the file, and measure its quality with the integer decoder"
+    """Write the file, and measure its quality with the integer decoder."""
     from implicit_compress.image.metrics import bpp, psnr
 
     header = replace(plan.header, args=plan.header.args | quantizer.header_fields())
@@ -214,7 +216,7 @@ def encode_siren(
     n_bytes: float | None = None,  # target size, if the settings have no width and depth
     run: Run = Run(),  # budget and resources
 ) -> Encoded:
-    "Fit the networks of an image with quantization, and write the file"
+    """Fit the networks of an image with quantization, and write the file."""
     from implicit_compress.runtime.threads import isolated_torch
 
     began = time.perf_counter()
@@ -248,7 +250,7 @@ def fit_plan(
     resumed: ResumedFit | None,
     torch_threads: int,  # number of threads if the run has none
 ):  # `Fit`
-    "Fit the networks of a file; afterwards `quantizer` holds their rounded weights"
+    """Fit the networks of a file; afterwards `quantizer` holds their rounded weights."""
     net, how = init_network(
         x,
         plan.spec.width,
@@ -285,7 +287,7 @@ def decode_siren(
     threads: int | None,
     limits: Limits,
 ) -> np.ndarray:  # (rows,columns,c) uint8, or uint16 above 8 bits
-    "Decode a file of method `siren`, or raise an `IicError`"
+    """Decode a file of method `siren`, or raise an `IicError`."""
     a = header.args
     codes, spec = a["steps"], spec_of_header(header)
     sizes = segment_sizes(spec, finest_grade(codes))

@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+
 import numpy as np
 import torch
 from torch import nn
+
 from ..image.metrics import psnr as psnr_of
 from ..runtime.threads import isolated_torch, torch_thread_map
 from implicit_compress.siren.callbacks import (
@@ -39,7 +41,7 @@ from implicit_compress.siren.sampler import (
 # %% ../../nbs/40_siren/10_fit.ipynb #89136190
 @dataclass(frozen=True)
 class FitOptions:
-    "What a fit is asked to do"
+    """What a fit is asked to do."""
 
     batch: int  # pixels per step
     lr: float  # learning rate at the start
@@ -53,17 +55,25 @@ class FitOptions:
         step: int,  # steps taken
         seconds: float,  # time taken
     ) -> float:  # 0..1
-        "The used fraction of the budget"
+        """The used fraction of the budget."""
         of_steps = step / self.steps if self.steps else 0.0
         of_seconds = seconds / self.seconds if self.seconds else 0.0
         return min(1.0, max(of_steps, of_seconds))
 
 # %% ../../nbs/40_siren/10_fit.ipynb #00f79875
 class Fit:
-    "A running fit: network, pixels and optimizer, with counters that change in every step"
+    """A running fit: network, pixels and optimizer, with counters that change in every step."""
 
     # counters that a saved state holds
-    COUNTERS = "step seconds progress loss smoothed_loss lowest_loss next_check_db".split()
+    COUNTERS = [
+        "step",
+        "seconds",
+        "progress",
+        "loss",
+        "smoothed_loss",
+        "lowest_loss",
+        "next_check_db",
+    ]
 
     def __init__(
         self,
@@ -93,11 +103,11 @@ class Fit:
         self.stop = None  # steps, seconds, psnr, interrupted, diverged, or a reason of a callback
 
     def state(self) -> dict:  # of tensors, numbers and names
-        "State from which a fit can resume"
+        """State from which a fit can resume."""
         return save_fit(self)
 
     def psnr(self) -> float:  # dB
-        "PSNR of the whole image, on rounded samples"
+        """PSNR of the whole image, on rounded samples."""
         y = render_network(self.net, *self.pixels.shape[:2])
         return psnr_of(np.clip(np.nan_to_num(y), 0, 1), self.image)
 
@@ -105,7 +115,7 @@ class Fit:
 def save_fit(
     fit: Fit,
 ) -> dict:  # of tensors, numbers and names
-    "State from which a fit can resume"
+    """State from which a fit can resume."""
     return dict(
         budget=[fit.options.steps, fit.options.seconds],
         params=[p.detach().clone() for p in fit.params],
@@ -122,7 +132,7 @@ def restore_fit(
     fit: Fit,  # changed in place
     state: dict,  # from `save_fit`
 ) -> None:
-    "Resume from a state; callbacks without a saved state start anew"
+    """Resume from a state; callbacks without a saved state start anew."""
     saved = [tuple(p.shape) for p in state["params"]]
     own = [tuple(p.shape) for p in fit.params]
     if saved != own:
@@ -140,7 +150,7 @@ def restore_fit(
 # %% ../../nbs/40_siren/10_fit.ipynb #a73289b4
 @dataclass(frozen=True)
 class FitResult:
-    "A finished fit"
+    """A finished fit."""
 
     net: nn.Module  # the fitted network
     options: FitOptions
@@ -156,7 +166,7 @@ class FitResult:
 
 
 def _result(fit):
-    "The result of a fit that has stopped"
+    """The result of a fit that has stopped."""
     counters = {k: getattr(fit, k) for k in ("stop", "step", "seconds", "progress", "lr", "loss")}
     return FitResult(
         fit.net,
@@ -173,7 +183,7 @@ def compute_gradients(
     map_chunks: Callable,  # `map`, or that of `torch_thread_map`
     chunk: int,  # pixels per chunk, of all tiles together
 ) -> None:
-    "Mean squared error of the next batch, and its gradients"
+    """Mean squared error of the next batch, and its gradients."""
     pixels = fit.pixels
 
     def chunk_gradients(i):
@@ -195,11 +205,11 @@ FIT_DIVERGED_RATIO = 2  # ... or one above that of a constant color, which was t
 
 
 class DivergedError(ValueError):
-    "The fit diverged; the network holds the weights that the callbacks restored"
+    """The fit diverged; the network holds the weights that the callbacks restored."""
 
 
 def _call(fit, hook):
-    "Call one method of all callbacks that have it"
+    """Call one method of all callbacks that have it."""
     for c in fit.callbacks:
         getattr(c, hook, lambda fit: None)(fit)
 
@@ -211,7 +221,7 @@ def _diverged(fit):
 
 
 def _step(fit, map_chunks, chunk, start):
-    "One step of a fit; `start` is the time of its first step"
+    """One step of a fit; `start` is the time of its first step."""
     fit.lr = fit.options.schedule(fit.options.lr, fit.progress)
     for g in fit.optimizer.param_groups:
         g["lr"] = fit.lr * g.get("scale", 1.0)
@@ -239,7 +249,7 @@ FIT_CHECK_MARGIN_DB = 0.02  # increase of the subset's PSNR before the next full
 
 
 def _check_stop(fit):
-    "Set the stop reason if the budget is used up or the target is reached"
+    """Set the stop reason if the budget is used up or the target is reached."""
     if fit.stop:
         return
     due = fit.step % FIT_CHECK_STEPS == 0 or fit.progress >= 1
@@ -256,7 +266,7 @@ def _check_stop(fit):
 
 
 def _loop(fit, map_chunks, chunk, resume):
-    "Run steps until a stop reason is set"
+    """Run steps until a stop reason is set."""
     _call(fit, "before_fit")
     if resume:
         restore_fit(fit, resume)
@@ -281,7 +291,7 @@ FIT_LR = 1e-3  # learning rate of a custom optimizer
 
 
 def _check_arguments(optimizer, **numbers):
-    "Raise `ValueError` for numbers that are not positive, and an unknown optimizer"
+    """Raise `ValueError` for numbers that are not positive, and an unknown optimizer."""
     for name, v in numbers.items():
         if v is not None and not v > 0:
             raise ValueError(f"{name} is {v}: give a number above 0")
@@ -290,7 +300,7 @@ def _check_arguments(optimizer, **numbers):
 
 
 def _make_fit(net, image, seed, optimizer, callbacks, options):
-    "A fit before its first step; its batch is a multiple of the number of tiles"
+    """A fit before its first step; its batch is a multiple of the number of tiles."""
     pixels = PixelSampler(image, seed, net.W[0].device, net.boxes)
     if pixels.shape[2] != net.channels:
         raise ValueError(f"the image has {pixels.shape[2]} channels and the network {net.channels}")

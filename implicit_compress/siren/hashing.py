@@ -9,7 +9,9 @@ __all__ = ['GOLDEN_GAMMA', 'MIX_ROUNDS', 'MIX_LAST_SHIFT', 'HALF_BITS', 'PRODUCT
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #5e37542d
 from collections.abc import Sequence
+
 import numpy as np
+
 from .spec import WeightSharing, square_side
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #b88c2baf
@@ -22,7 +24,7 @@ MIX_LAST_SHIFT = 31
 def splitmix64(
     n: int,  # number of values
 ) -> np.ndarray:  # (n,) uint64
-    "The first `n` values of SplitMix64 (Steele et al. 2014) from seed 0; part of the file format"
+    """The first `n` values of SplitMix64 (Steele et al. 2014) from seed 0; part of the file format."""
     z = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(GOLDEN_GAMMA)
     for shift, multiplier in MIX_ROUNDS:
         z = (z ^ z >> np.uint64(shift)) * np.uint64(multiplier)
@@ -33,7 +35,7 @@ def hash_indices(
     n: int,  # number of weights
     size: int,  # of the pool
 ) -> tuple[np.ndarray, np.ndarray]:  # (n,) int64 indices into the pool, (n,) int64 signs -1 or 1
-    "Pool index and sign of each weight: the sign is the highest bit of the hash"
+    """Pool index and sign of each weight: the sign is the highest bit of the hash."""
     z = splitmix64(n)
     return (z % np.uint64(size)).astype(np.int64), 1 - 2 * (z >> np.uint64(63)).astype(np.int64)
 
@@ -70,7 +72,7 @@ PRODUCT_SHIFT = 2 * FACTOR_BITS - 16
 
 
 def _product_weights(q, k, n, size, mantissas):
-    "Hidden weights of a product of two factors, in units of 2**-16"
+    """Hidden weights of a product of two factors, in units of 2**-16."""
     s = square_side(n)
     if 2 * s * s * size > 1 << MAX_PRODUCT_LOG2:
         raise ValueError(f"pool: a product of {2 * s * s * size} multiplications: at most 2^33")
@@ -92,7 +94,7 @@ def expand_pool(
     sharing: WeightSharing,
     mantissas: Sequence[int],  # `runtime.fixed_point.STEP_MANTISSAS`
 ) -> tuple[np.ndarray, np.ndarray]:  # (n,) int64 symbols of the weights, (n,) their step codes
-    "Expand a pool into the hidden weights; raises `ValueError` for values out of range"
+    """Expand a pool into the hidden weights; raises `ValueError` for values out of range."""
     if sharing.kind == "hash":
         indices, signs = hash_indices(n, sharing.size)
         return signs * q[indices], k[indices]

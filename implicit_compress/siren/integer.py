@@ -11,7 +11,9 @@ __all__ = ['EXACT_BITS', 'MAX_WEIGHT_BITS', 'MAX_CHANNELS', 'SKIP_LIMIT', 'MAX_J
 import operator
 import os
 from collections.abc import Sequence
+
 import numpy as np
+
 from ..image.geometry import check_box, scaled_side
 from ..image.tiling import tile_parts
 from ..runtime.errors import LimitError
@@ -72,7 +74,7 @@ SKIP_LIMIT = (
 
 
 def _validate_layer(i, layer, fan_in):
-    "One layer as int64 arrays; an invalid one raises `ValueError`"
+    """One layer as int64 arrays; an invalid one raises `ValueError`."""
     *arrays, kb = layer
     Q, B, k = (np.asarray(a) for a in arrays)
     if any(a.dtype.kind not in "iu" for a in (Q, B, k)):
@@ -92,7 +94,7 @@ def _validate_layer(i, layer, fan_in):
 def validate_layers(
     layers: Sequence[Layer],  # or (Q, B, k, kb)
 ) -> list[Layer]:  # int64 arrays
-    "Convert layers to int64 arrays; an invalid one raises `ValueError`"
+    """Convert layers to int64 arrays; an invalid one raises `ValueError`."""
     out = []
     fan_in = 2  # row, col
     for i, layer in enumerate(layers):
@@ -109,7 +111,7 @@ def fold_network(
     layers: Sequence[Layer],  # or (Q, B, k, kb)
     skips: bool = False,  # as for `render_integer`
 ) -> list[np.ndarray]:  # float64 matrices (out, in+1), first to last
-    "Validate and fold every layer of a network"
+    """Validate and fold every layer of a network."""
     layers = validate_layers(layers)
     if skips and len({len(l.B) for l in layers[:-1]}) > 1:
         raise ValueError("skips: all sine layers must be of one width")
@@ -126,7 +128,7 @@ def fold_network(
 
 # %% ../../nbs/40_siren/40_integer.ipynb #9d19f62d
 class IntegerRenderer:
-    "Renders runs of at most `n` pixels with one set of buffers"
+    """Renders runs of at most `n` pixels with one set of buffers."""
 
     def __init__(
         self,
@@ -147,7 +149,7 @@ class IntegerRenderer:
         col: np.ndarray,  # (n,) column coordinates
         peak: int,  # largest sample
     ) -> np.ndarray:  # (n,c) int64 samples
-        "The samples of one run of pixels"
+        """The samples of one run of pixels."""
         n = len(row)
         h = np.stack([row, col, np.ones(n)])
         for i, m in enumerate(self.matrices[:-1]):
@@ -180,7 +182,7 @@ def output_box(
     scale: float,  # output pixels per image pixel
     box: tuple | None,  # (top, left, bottom, right) in pixels of the output; None: all of it
 ) -> tuple:  # height and width of the output, and the box
-    "Size of the output and the box to render; raises `ValueError` if the box is not inside"
+    """Size of the output and the box to render; raises `ValueError` if the box is not inside."""
     if not 1 <= min(h, w) <= max(h, w) <= MAX_SIDE:
         raise ValueError(f"an image of {h}x{w} cannot be rendered: sides are 1..2^20")
     H, W = scaled_side(h, scale), scaled_side(w, scale)
@@ -197,7 +199,7 @@ def split_jobs(
     n_output: int,  # pixels of the whole output
     threads: int,
 ) -> list[tuple]:  # (index of the tile, box, first pixel of the box, end)
-    "Runs of pixels for threads, none longer than about half a second"
+    """Runs of pixels for threads, none longer than about half a second."""
     jobs = []
     for k, part in boxes:
         n = (part[2] - part[0]) * (part[3] - part[1])
@@ -220,7 +222,7 @@ def render_integer(
     boxes: list | None = None,  # tiles (top, left, bottom, right), if each has its own network
     skips: bool = False,  # does the network have skip connections?
 ) -> np.ndarray:  # (H,W,c) uint8, or uint16 above 8 bits
-    "Render an integer network, bit-exact on every machine"
+    """Render an integer network, bit-exact on every machine."""
     per_tile = tile_layers(layers, len(boxes)) if boxes else [layers]
     nets = [fold_network(net, skips) for net in per_tile]
     if not 1 <= depth <= 16:

@@ -9,17 +9,19 @@ __all__ = ['CoordNet', 'affine', 'skip_average', 'SirenFunction', 'SirenNet', 'r
 # %% ../../nbs/40_siren/00_network.ipynb #8b248f7e
 import math
 from itertools import chain, pairwise
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
+
 from ..image.geometry import check_box, coords, scaled_size
 from ..image.tiling import tile_parts
 
 # %% ../../nbs/40_siren/00_network.ipynb #45246a48
 class CoordNet(nn.Module):
-    "Base class of coordinate networks: weights `W`, biases `b`, and a call from coordinates to colors"
+    """Base class of coordinate networks: weights `W`, biases `b`, and a call from coordinates to colors."""
 
     weight_scale = 1.0  # scale of the weights relative to the usual units, the last layer excepted
     lr_scale = 1.0  # factor of the learning rate of hidden matrices
@@ -47,18 +49,18 @@ class CoordNet(nn.Module):
     def layers(
         self,
     ) -> list:  # of pairs: weights (out,in), biases (out,); with a leading dimension of tiles, if there are any
-        "The layers, first to last"
+        """The layers, first to last."""
         return list(zip(self.W, self.b, strict=True))
 
     def free_parameters(self) -> list:  # of tensors: W0, b0, W1, b1, ...
-        "The trainable parameters"
+        """The trainable parameters."""
         return [p for l in self.layers() for p in l]
 
     def set_output_bias(
         self,
         mean,  # float, or one value per channel, or (tiles,channels)
     ):
-        "Set the output biases: the initial color"
+        """Set the output biases: the initial color."""
         with torch.no_grad():
             self.b[-1].copy_(torch.as_tensor(mean, dtype=self.b[-1].dtype).expand(self.b[-1].shape))
 
@@ -66,7 +68,7 @@ class CoordNet(nn.Module):
         self,
         coords,  # (n,2) coordinates, each (row, col); or (tiles,n,2)
     ):  # (n,channels), or (tiles,n,channels)
-        "The colors at `coords`"
+        """The colors at `coords`."""
         h = self.input_features(coords)
         for W, b in self.layers()[:-1]:
             h = self.activation(h @ W.mT + b[..., None, :])
@@ -77,7 +79,7 @@ class CoordNet(nn.Module):
 
 # %% ../../nbs/40_siren/00_network.ipynb #685b570b
 def _sine_(z):
-    "Sine in place; on a CPU by NumPy, which is faster in float32"
+    """Sine in place; on a CPU by NumPy, which is faster in float32."""
     if z.device.type != "cpu":
         return z.sin_()
     np.sin(z.numpy(), out=z.numpy())
@@ -85,7 +87,7 @@ def _sine_(z):
 
 
 def _cosine(z):
-    "Cosine; on a CPU by NumPy"
+    """Cosine; on a CPU by NumPy."""
     if z.device.type != "cpu":
         return z.cos()
     c = torch.empty_like(z)
@@ -98,7 +100,7 @@ def affine(
     b,  # (out,), or (tiles,out)
     h,  # (in,n), or (tiles,in,n)
 ):  # (out,n), or (tiles,out,n)
-    "Pre-activations of a layer"
+    """Pre-activations of a layer."""
     return (torch.addmm if W.dim() == 2 else torch.baddbmm)(b[..., None], W, h)
 
 
@@ -106,7 +108,7 @@ def skip_average(
     s,  # sines of a layer
     h,  # input of the layer
 ):  # the same shape
-    "Skip connection in place: `(s + h)/sqrt(2)`"
+    """Skip connection in place: `(s + h)/sqrt(2)`."""
     return s.add_(h).mul_(0.5**0.5)
 
 
@@ -191,7 +193,7 @@ class SirenNet(CoordNet):
         self,
         coords,  # (n,2) or (tiles,n,2)
     ):  # (n,channels) or (tiles,n,channels)
-        "The same with autograd, for derivatives of any order"
+        """The same with autograd, for derivatives of any order."""
         h = coords
         for l, (W, b) in enumerate(self.layers()[:-1]):
             s = torch.sin(h @ W.mT + b[..., None, :])
@@ -202,7 +204,7 @@ class SirenNet(CoordNet):
         self,
         coords,  # (n,2) or (tiles,n,2)
     ):  # (n,channels) or (tiles,n,channels)
-        "The colors at `coords`, computed features first, with handwritten first derivatives"
+        """The colors at `coords`, computed features first, with handwritten first derivatives."""
         if torch.is_grad_enabled():
             return SirenFunction.apply(self.skips, coords.mT, *chain(*self.layers())).mT
         h = coords.mT
@@ -215,7 +217,7 @@ class SirenNet(CoordNet):
         self,
         k: int,  # index of a tile
     ):  # `SirenNet` without tiles that shares the weights
-        "The network of one tile"
+        """The network of one tile."""
         if self.boxes is None:
             return self
         net = SirenNet(
@@ -241,7 +243,7 @@ def render_network(
     box=None,  # (top, left, bottom, right) in samples of the scaled image; None for all of it
     chunk: int = 16384,  # coordinates per chunk
 ) -> np.ndarray:  # (H,W,c) float32, not clipped
-    "Render the image, or a part of it, at any scale"
+    """Render the image, or a part of it, at any scale."""
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}: at least one place at a time")
     H, W = scaled_size(h, w, scale)
@@ -267,7 +269,7 @@ def render_network(
 # %% ../../nbs/40_siren/00_network.ipynb #9cb949e6
 @torch.no_grad()
 def _jets(net, coords):
-    "First derivatives (2,...,c,n) and Laplacian (...,c,n) of the colors, by the chain rule, layer by layer"
+    """First derivatives (2,...,c,n) and Laplacian (...,c,n) of the colors, by the chain rule, layer by layer."""
     if not isinstance(net, SirenNet):
         raise ValueError(
             f"derivatives are worked out for SirenNet only, not for {type(net).__name__}"
@@ -292,7 +294,7 @@ def derivatives(
     net: SirenNet,  # any weights
     coords,  # (n,2) coordinates, or (tiles,n,2)
 ):  # (n,c,2): by row, by col; or (tiles,n,c,2)
-    "First derivatives of the colors with respect to the coordinates, in closed form"
+    """First derivatives of the colors with respect to the coordinates, in closed form."""
     return _jets(net, coords)[0].movedim(0, -1).transpose(-3, -2)
 
 
@@ -300,12 +302,12 @@ def laplacian(
     net: SirenNet,  # any weights
     coords,  # (n,2) coordinates, or (tiles,n,2)
 ):  # (n,c), or (tiles,n,c)
-    "Sum of the two second derivatives of the colors with respect to the coordinates, in closed form"
+    """Sum of the two second derivatives of the colors with respect to the coordinates, in closed form."""
     return _jets(net, coords)[1].mT
 
 # %% ../../nbs/40_siren/00_network.ipynb #15e61acc
 class ReluNet(CoordNet):
-    "Network of rectified linear units, initialized by He et al. (2015)"
+    """Network of rectified linear units, initialized by He et al. (2015)."""
 
     activation = staticmethod(F.relu)
 
@@ -331,7 +333,7 @@ class ReluNet(CoordNet):
 
 # %% ../../nbs/40_siren/00_network.ipynb #c5cbf717
 class FourierNet(ReluNet):
-    "Sines and cosines of fixed random frequencies, then a `ReluNet` (Tancik et al. 2020)"
+    """Sines and cosines of fixed random frequencies, then a `ReluNet` (Tancik et al. 2020)."""
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ __all__ = ['NEWTON_SCHULZ', 'NEWTON_SCHULZ_STEPS', 'NORM_EPSILON', 'ADAM_LR', 'A
 # %% ../../nbs/40_siren/05_optim.ipynb #c442c482
 import math
 from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -24,7 +25,7 @@ def orthogonalize(
     matrices: torch.Tensor,  # (...,m,n)
     steps: int = NEWTON_SCHULZ_STEPS,
 ) -> torch.Tensor:  # (...,m,n), singular values about 1
-    "Approximate the nearest orthogonal matrices by a quintic Newton-Schulz iteration"
+    """Approximate the nearest orthogonal matrices by a quintic Newton-Schulz iteration."""
     a, b, c = NEWTON_SCHULZ
     X = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) + NORM_EPSILON)
     tall = matrices.shape[-2] > matrices.shape[-1]
@@ -39,7 +40,7 @@ def orthogonalize(
 def parameter_groups(
     net: nn.Module,  # a `CoordNet`
 ) -> list[dict]:  # params, a list of tensors; hidden, a bool; scale, of the learning rate
-    "Parameters in three groups: hidden matrices; the first matrix and the biases; the last layer"
+    """Parameters in three groups: hidden matrices; the first matrix and the biases; the last layer."""
     *W, last = net.W
     *b, bias = net.b
     return [
@@ -55,7 +56,7 @@ ADAM_EPSILON = 1e-10  # added to the root of the second moment
 
 
 class Adam:
-    "Adam (Kingma and Ba 2015), with the interface of `torch.optim`"
+    """Adam (Kingma and Ba 2015), with the interface of `torch.optim`."""
 
     def __init__(
         self,
@@ -69,18 +70,18 @@ class Adam:
         self.t = 0  # steps taken
 
     def state_dict(self) -> dict:  # of numbers and tensors
-        "State of the optimizer"
+        """State of the optimizer."""
         return dict(t=self.t, state=list(self.state.values()))
 
     def load_state_dict(self, old: dict) -> None:
-        "Restore a state"
+        """Restore a state."""
         self.t = old["t"]
         for p, s in zip(self.state, old["state"], strict=True):
             self.state[p] = {k: v.to(p.device, copy=True) for k, v in s.items()}
 
     @torch.no_grad()
     def step(self) -> None:
-        "Update all parameters that have a gradient"
+        """Update all parameters that have a gradient."""
         self.t += 1
         for g in self.param_groups:
             self._update(g, [p for p in g["params"] if p.grad is not None])
@@ -105,7 +106,7 @@ MUON_STEP = 1.06  # step per learning rate, about 0.2*sqrt(28): as in Liu et al.
 
 
 class Muon(Adam):
-    "Muon (Jordan et al. 2024) for groups with `hidden` set, Adam for the others"
+    """Muon (Jordan et al. 2024) for groups with `hidden` set, Adam for the others."""
 
     def __init__(
         self,
@@ -144,7 +145,7 @@ def cosine_schedule(
     breakpoint: float = 1.0,  # progress at which the cosine ends; then the decay is linear
     at_breakpoint: float = FINAL_LR,  # learning rate there, relative to `lr`
 ) -> float:  # learning rate
-    "Half a cosine from `lr` to the breakpoint, then linear to the end"
+    """Half a cosine from `lr` to the breakpoint, then linear to the end."""
     p = min(progress, 1)
     if p > breakpoint:
         part = (final - at_breakpoint) * (p - breakpoint) / (1 - breakpoint)

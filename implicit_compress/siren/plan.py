@@ -13,20 +13,22 @@ import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
 import numpy as np
+
+from ..bitstream.container import pack
 from ..bitstream.header import Header
 from ..bitstream.limits import Limits
-from ..bitstream.container import pack
 from ..image.samples import to_float
 from ..image.tiling import plan_tiles
 from implicit_compress.settings.siren import (
+    SNFS,
     ClippedUniform,
     Codebook,
-    Gradual,
     Graded,
+    Gradual,
     RigL,
     Siren,
-    SNFS,
     Uniform,
 )
 from .spec import NetworkSpec, WeightSharing, sharing_of_ratio
@@ -44,7 +46,7 @@ MIN_WIDTH = 12  # a network is made shallower until its layers have this many ne
 def entropy_of_mask(
     sparsity: float,  # fraction of zeros, 0..1
 ) -> float:
-    "Bits per weight to code which weights are zero"
+    """Bits per weight to code which weights are zero."""
     if not sparsity:
         return 0.0
     rest = 1 - sparsity
@@ -57,7 +59,7 @@ def width_for(
     channels: int,
     ratio: float,  # stored hidden weights relative to all
 ) -> float:
-    "Width at which (depth-1) ratio w^2 + (depth+2+channels) w + channels = n"
+    """Width at which (depth-1) ratio w^2 + (depth+2+channels) w + channels = n."""
     a = (depth - 1) * ratio
     b = depth + 2 + channels
     c = channels - n
@@ -70,7 +72,7 @@ def architecture_for(
     n_pixels: int = 1 << 40,  # of the image
     settings: Siren = Siren(),
 ) -> tuple[int, int, int]:  # (width, depth, tiles) of the networks
-    "Choose networks whose weights fill a file of `n_bytes`"
+    """Choose networks whose weights fill a file of `n_bytes`."""
     sparsity = settings.prune.sparsity if settings.prune else 0.0
     ratio = settings.hash.ratio if settings.hash else 1.0
     bits = BITS * (1 - sparsity) + entropy_of_mask(sparsity)
@@ -97,7 +99,7 @@ def frequency_for(
     n: int,  # weights of a network
     settings: Siren,
 ) -> float:
-    "Frequency of the first layer"
+    """Frequency of the first layer."""
     low, high = W0_RANGE
     return settings.fit.w0 or min(high, max(low, W0_SCALE * math.sqrt(n / W0_WEIGHTS)))
 
@@ -108,7 +110,7 @@ def fit_arguments(
     tiles: int,
     settings: Siren,
 ) -> dict[str, Any]:  # arguments of `siren.fit.fit`
-    "Batch, learning rate and schedule of the fit"
+    """Batch, learning rate and schedule of the fit."""
     from implicit_compress.siren.optim import cosine_schedule
 
     own = settings.fit
@@ -129,10 +131,10 @@ def init_network(
     boxes: list | None = None,  # tiles with one network each
     sharing: WeightSharing | None = None,  # pool of the hidden weights
 ) -> tuple:  # (network, arguments of `siren.fit.fit`)
-    "Initial network for an image, and how to fit it"
-    from implicit_compress.siren.shared_network import share_weights
-    from implicit_compress.siren.network import SirenNet
+    """Initial network for an image, and how to fit it."""
     from implicit_compress.bitstream.header import count_weights
+    from implicit_compress.siren.network import SirenNet
+    from implicit_compress.siren.shared_network import share_weights
 
     w0 = frequency_for(count_weights(width, depth, x.shape[2]), settings)
     tiles = boxes or [(0, 0, *x.shape[:2])]
@@ -162,7 +164,7 @@ def spec_for(
     channels: int,
     tiles: int,
 ) -> NetworkSpec:
-    "The size of the networks, with their pool of shared weights"
+    """The size of the networks, with their pool of shared weights."""
     spec = NetworkSpec(width, depth, channels, tiles)
     own = settings.hash
     if not own:
@@ -173,7 +175,7 @@ def spec_for(
 def make_pruner(
     settings: Gradual | RigL | SNFS,
 ) -> Any:  # callback of `siren.fit.fit`
-    "The callback that prunes"
+    """The callback that prunes."""
     from implicit_compress.siren.prune import Prune, RigLPruner
 
     own = dict(sparsity=settings.sparsity, end=settings.end, every=settings.interval)
@@ -189,7 +191,7 @@ def make_quantizer(
     start: float,  # progress at which rounding starts
     bits: float | None,  # target for all weights
 ) -> Any:  # callback of `siren.fit.fit`
-    "The callback that quantizes"
+    """The callback that quantizes."""
     from implicit_compress.siren.codebook_quantizer import CodebookQuantizer
     from implicit_compress.siren.quantizers import (
         ClippedQuantizer,
@@ -209,7 +211,7 @@ def make_quantizer(
 # %% ../../nbs/40_siren/70_plan.ipynb #7a000008
 @dataclass(frozen=True)
 class FilePlan:
-    "What is known of a file before the fit"
+    """What is known of a file before the fit."""
 
     spec: NetworkSpec
     header: Header  # without step codes
@@ -221,7 +223,7 @@ def plan_file(
     settings: Siren,
     n_bytes: float | None,  # target size; None: the settings have a width and a depth
 ) -> FilePlan:
-    "Choose the networks of a file; raises `ValueError` if a decoder would refuse it"
+    """Choose the networks of a file; raises `ValueError` if a decoder would refuse it."""
     h, w, channels = x.shape
     if channels > 3:
         raise ValueError(f"{channels} channels: give 1 to 3; `compress` codes alpha separately")

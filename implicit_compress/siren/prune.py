@@ -9,7 +9,9 @@ __all__ = ['PRUNE_SPARSITY', 'PRUNE_START', 'PRUNE_END', 'PRUNE_EVERY', 'CURVATU
 # %% ../../nbs/40_siren/20_prune.ipynb #8a7f1c82
 import math
 from functools import partial
+
 import torch
+
 from .callbacks import Callback
 
 # %% ../../nbs/40_siren/20_prune.ipynb #00e579ea
@@ -20,7 +22,7 @@ def gradual(
     final: float,  # sparsity at the end, 0..1
     first: float = 0.0,  # sparsity at the start
 ) -> float:  # sparsity, 0..1
-    "The cubic schedule of Zhu and Gupta (2018)"
+    """The cubic schedule of Zhu and Gupta (2018)."""
     remaining = 1 - min(max((t - start) / (end - start), 0.0), 1.0)
     return final + (first - final) * remaining**3
 
@@ -33,7 +35,7 @@ CURVATURE_WEIGHT = 0.02  # weight of a new gradient in the mean squared gradient
 
 
 class Prune(Callback):
-    "Callback of `fit`: gradual pruning of hidden weights; pruned weights stay zero"
+    """Callback of `fit`: gradual pruning of hidden weights; pruned weights stay zero."""
 
     state_key = "pruner"
 
@@ -63,7 +65,7 @@ class Prune(Callback):
         self.net = None  # of the fit
 
     def before_fit(self, fit):
-        "Reset the masks; a fit that continues after an interrupt keeps its zeros"
+        """Reset the masks; a fit that continues after an interrupt keeps its zeros."""
         if self.net is fit.net:
             self.next = math.inf
             return
@@ -74,14 +76,14 @@ class Prune(Callback):
         self.curvature = [torch.zeros_like(p) for p in self.hidden]
 
     def before_step(self, fit):
-        "Average the squared gradients; pruned weights have no gradient"
+        """Average the squared gradients; pruned weights have no gradient."""
         for p, k, c in zip(self.hidden, self.kept, self.curvature, strict=True):
             c.lerp_(p.grad.square(), CURVATURE_WEIGHT)
             p.grad.masked_fill_(~k, 0.0)
 
     @torch.no_grad()
     def after_step(self, fit):
-        "Prune if a round is due, and set pruned weights to zero"
+        """Prune if a round is due, and set pruned weights to zero."""
         if self.hidden and self.next <= fit.progress <= self.end + self.every:
             while self.next <= fit.progress:
                 self.next += self.every
@@ -90,13 +92,13 @@ class Prune(Callback):
             p.mul_(k)
 
     def scores(self) -> list[torch.Tensor]:  # one for each hidden matrix
-        "Saliency of each weight"
+        """Saliency of each weight."""
         if self.saliency == "magnitude":
             return [p.abs() for p in self.hidden]
         return [p.square() * c for p, c in zip(self.hidden, self.curvature, strict=True)]
 
     def _update_masks(self, progress):
-        "Prune to the sparsity of the schedule"
+        """Prune to the sparsity of the schedule."""
         sparsity = gradual(progress, self.start, self.end, self.sparsity)
         scores = self.scores()
         groups = [scores] if self.scope == "global" else [[v] for v in scores]
@@ -112,18 +114,18 @@ class Prune(Callback):
     MASKS = ("kept", "curvature")  # attributes with one tensor per hidden matrix
 
     def state(self) -> dict:  # for `Fit.state`
-        "State: masks and squared gradients"
+        """State: masks and squared gradients."""
         return dict(next=self.next, **{k: getattr(self, k) for k in self.MASKS})
 
     def restore(self, state: dict):
-        "Restore a state"
+        """Restore a state."""
         self.next = state["next"]
         for k in self.MASKS:
             setattr(self, k, [v.to(p.device) for v, p in zip(state[k], self.hidden, strict=True)])
 
     @property
     def density(self) -> float:
-        "Fraction of hidden weights that are not pruned"
+        """Fraction of hidden weights that are not pruned."""
         return sum(int(k.sum()) for k in self.kept) / max(1, sum(k.numel() for k in self.kept))
 
 # %% ../../nbs/40_siren/20_prune.ipynb #ab5fafce
@@ -135,7 +137,7 @@ MOMENTUM_WEIGHT = 0.05  # weight of a new gradient in the averaged gradient
 
 
 class RigLPruner(Prune):
-    "Callback of `fit`: constant sparsity with changing positions (RigL, SNFS)"
+    """Callback of `fit`: constant sparsity with changing positions (RigL, SNFS)."""
 
     MASKS = ("kept", "curvature", "gradient")
 
@@ -156,7 +158,7 @@ class RigLPruner(Prune):
         self.seed = seed
 
     def before_fit(self, fit):
-        "Start with zeros at random positions"
+        """Start with zeros at random positions."""
         continued = self.net is fit.net
         super().before_fit(fit)
         if continued:
@@ -173,14 +175,14 @@ class RigLPruner(Prune):
                 p.mul_(k)
 
     def before_step(self, fit):
-        "Store or average the gradients of all weights, pruned ones included"
+        """Store or average the gradients of all weights, pruned ones included."""
         weight = 1.0 if self.grow == "gradient" else MOMENTUM_WEIGHT
         for p, m in zip(self.hidden, self.gradient, strict=True):
             m.lerp_(p.grad, weight)
         super().before_step(fit)
 
     def _update_masks(self, progress):
-        "Drop the smallest weights and grow the same number"
+        """Drop the smallest weights and grow the same number."""
         decay = (1 + math.cos(math.pi * min(1.0, progress / self.end))) / 2
         for p, k, m in zip(self.hidden, self.kept, self.gradient, strict=True):
             size = p.abs().flatten()
@@ -206,7 +208,7 @@ def pruner(
     sparsity: float,  # of the hidden weights, 0..1
     name: str = "magnitude",  # in `PRUNERS`
 ) -> Prune:  # callback of `fit`
-    "Make the pruning callback of this name; raises `ValueError` for an unknown one"
+    """Make the pruning callback of this name; raises `ValueError` for an unknown one."""
     if name not in PRUNERS:
         raise ValueError(f"pruning is {name!r}: known are {', '.join(PRUNERS)}")
     return PRUNERS[name](sparsity)

@@ -7,6 +7,7 @@ __all__ = ['QUANTIZERS']
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #4b7ceee7
 from collections.abc import Callable
+
 from .codebook_quantizer import CodebookQuantizer
 from implicit_compress.siren.quantizers import (
     ClippedQuantizer,

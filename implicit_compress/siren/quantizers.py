@@ -9,7 +9,9 @@ __all__ = ['QUANT_START', 'QUANT_END', 'QUANT_DECAY', 'GRADE_EXPONENT', 'UNIFORM
 
 # %% ../../nbs/40_siren/57_quantizers.ipynb #855d7bdc
 import math
+
 import torch
+
 from ..runtime.fixed_point import STEPS_PER_OCTAVE
 from .callbacks import Callback
 from .reference import Layer
@@ -47,7 +49,7 @@ def check_ramp(
     noise: float,  # of the coarsest grade, radians rms
     bits: float | None,  # target
 ) -> None:
-    "Validate arguments of a quantizer"
+    """Validate arguments of a quantizer."""
     if not 0 < noise < math.inf:
         raise ValueError(f"noise is {noise}: give a number of radians above 0")
     if not 0 <= start < end <= 1:
@@ -57,7 +59,7 @@ def check_ramp(
 
 # %% ../../nbs/40_siren/57_quantizers.ipynb #2df063db
 def _to_device(value, device):
-    "Tensors of a state, in lists or alone, on a device"
+    """Tensors of a state, in lists or alone, on a device."""
     if isinstance(value, (list, tuple)):
         return [_to_device(v, device) for v in value]
     return value if value is None else value.to(device)
@@ -94,7 +96,7 @@ class Quantizer(Callback):
         self.position = 0.0  # in the rounding order, 0..1
 
     def before_fit(self, fit):
-        "Reset the state, or continue the interrupted fit of the same network"
+        """Reset the state, or continue the interrupted fit of the same network."""
         if self.net is fit.net:
             self.ramp = (0.0, self.position)
             return
@@ -106,12 +108,12 @@ class Quantizer(Callback):
         self.codes = self._initial_codes()
 
     def before_step(self, fit):
-        "Rounded weights have no gradient"
+        """Rounded weights have no gradient."""
         mask_gradients(self.quant)
 
     @torch.no_grad()
     def after_step(self, fit):
-        "Apply the weight decay, restore rounded weights, and round the next ones"
+        """Apply the weight decay, restore rounded weights, and round the next ones."""
         for p in fit.net.W[1:-1]:
             p.mul_(1 - self.decay * fit.lr * fit.net.weight_scale)
         restore_rounded(self.quant)
@@ -121,13 +123,13 @@ class Quantizer(Callback):
             self._advance(position + (1 - position) * part)
 
     def after_fit(self, fit):
-        "Round all remaining weights, unless the fit is continued or has diverged"
+        """Round all remaining weights, unless the fit is continued or has diverged."""
         if fit.stop not in ("interrupted", "diverged"):
             self._advance(1.0)
 
     @torch.no_grad()
     def _advance(self, position):
-        "Round all parameters up to a position, after the steps of the grades that start there"
+        """Round all parameters up to a position, after the steps of the grades that start there."""
         self.position = position
         started = round(self.finest * position**GRADE_EXPONENT)
         if self.n_chosen <= started:
@@ -138,27 +140,27 @@ class Quantizer(Callback):
         raise NotImplementedError
 
     def _choose_codes(self, started):
-        "Fix the step codes of all grades up to `started`"
+        """Fix the step codes of all grades up to `started`."""
         raise NotImplementedError
 
     def _quantize(self, values, kinds, is_phase):
-        "Symbols and quantized values"
+        """Symbols and quantized values."""
         step = unit_steps(self.codes, self.quant.spec.sharing).to(values.device)[kinds]
         q = round_to(values, step, is_phase)
         return q, q * step
 
     def header_fields(self) -> dict:
-        "Header fields that describe the symbols"
+        """Header fields that describe the symbols."""
         return dict(steps=bytes(self.codes))
 
     def segments(self) -> list:  # of int64 arrays
-        "Symbols in file order; raises `ValueError` before the end of the fit"
+        """Symbols in file order; raises `ValueError` before the end of the fit."""
         if self.net is None:
             raise ValueError("nothing is rounded yet: fit a network with this callback first")
         return quantized_segments(self.quant)
 
     def layers(self) -> list[Layer]:  # first to last
-        "The integer network, as the decoder builds it"
+        """The integer network, as the decoder builds it."""
         segments = self.segments()
         fields = self.header_fields()
         return layers_from_segments(
@@ -166,7 +168,7 @@ class Quantizer(Callback):
         )
 
     def state(self) -> dict:  # of numbers, lists and tensors
-        "State from which another process can resume"
+        """State from which another process can resume."""
         q = self.quant
         return dict(
             position=self.position,
@@ -177,7 +179,7 @@ class Quantizer(Callback):
         )
 
     def restore(self, state: dict) -> None:
-        "Resume from a `state`"
+        """Resume from a `state`."""
         q = self.quant
         self.position = state["position"]
         self.n_chosen = state["n_chosen"]
@@ -191,7 +193,7 @@ def finer_factor_codes(
     finest: int,  # finest grade, half octaves
     spec: NetworkSpec,  # with a multi-hash pool
 ) -> list[int]:
-    "Step codes for the factors of a product, in which the noise of both adds up"
+    """Step codes for the factors of a product, in which the noise of both adds up."""
     m = spec.sharing.size
     std = (2 / spec.width) ** 0.5 / (2 * math.pi)  # of hidden weights, turns
     finer = round(STEPS_PER_OCTAVE * math.log2(math.sqrt(2 * m) * math.sqrt(std / math.sqrt(m))))
@@ -199,7 +201,7 @@ def finer_factor_codes(
 
 
 class GradedQuantizer(Quantizer):
-    "Steps by grade, coarse grades first; the default of the codec"
+    """Steps by grade, coarse grades first; the default of the codec."""
 
     def __init__(
         self,
@@ -216,7 +218,7 @@ class GradedQuantizer(Quantizer):
         super().__init__(start, end, noise, finest, decay, window, bits)
 
     def _initial_codes(self):
-        "Equal phase noise in every layer; that of a product comes from both of its factors"
+        """Equal phase noise in every layer; that of a product comes from both of its factors."""
         spec = self.quant.spec
         codes = initial_step_codes(spec.width, self.noise, self.finest)
         if not spec.sharing or spec.sharing.kind == "hash":
@@ -240,7 +242,7 @@ UNIFORM_FINER = 9  # codes by which all steps are finer, for the bits of seven g
 
 
 class SingleStepQuantizer(Quantizer):
-    "Base of the quantizers with one step for all hidden weights, chosen when rounding starts"
+    """Base of the quantizers with one step for all hidden weights, chosen when rounding starts."""
 
     def __init__(
         self,
@@ -271,7 +273,7 @@ class SingleStepQuantizer(Quantizer):
 
 
 class UniformQuantizer(SingleStepQuantizer):
-    "One step for each kind of parameter"
+    """One step for each kind of parameter."""
 
     def __init__(
         self,
@@ -290,7 +292,7 @@ QUANTILE_SAMPLES = 1 << 20  # weights of which quantiles are taken; torch's limi
 
 
 class ClippedQuantizer(SingleStepQuantizer):
-    "One step for each kind of parameter, clipped to an asymmetric range between two quantiles"
+    """One step for each kind of parameter, clipped to an asymmetric range between two quantiles."""
 
     def __init__(
         self,
@@ -306,7 +308,7 @@ class ClippedQuantizer(SingleStepQuantizer):
         self.clipped = clipped
 
     def before_fit(self, fit):
-        "Reset the range of a new fit"
+        """Reset the range of a new fit."""
         if self.net is not fit.net:
             self.range = None  # smallest and largest symbol of each kind
         super().before_fit(fit)
@@ -319,7 +321,7 @@ class ClippedQuantizer(SingleStepQuantizer):
         self.range = [low, high + 1]
 
     def _symbols_at(self, quantile):
-        "The symbol of this quantile of each kind, rounded down"
+        """The symbol of this quantile of each kind, rounded down."""
         steps = unit_steps(self.codes, self.quant.spec.sharing)
         return [
             math.floor(float(torch.quantile(w[:QUANTILE_SAMPLES], quantile)) / float(d))
@@ -335,10 +337,10 @@ class ClippedQuantizer(SingleStepQuantizer):
         return q, q * step
 
     def state(self) -> dict:  # of numbers, lists and tensors
-        "State from which another process can resume"
+        """State from which another process can resume."""
         return super().state() | dict(range=self.range)
 
     def restore(self, state: dict) -> None:
-        "Resume from a `state`"
+        """Resume from a `state`."""
         super().restore(state)
         self.range = _to_device(state["range"], self.quant.rounded.device)

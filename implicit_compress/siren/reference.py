@@ -10,7 +10,9 @@ __all__ = ['COORD_BITS', 'PHASE_BITS', 'OUTPUT_BITS', 'SERIES_BITS', 'SINE_SHA25
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
+
 import numpy as np
+
 from ..image.geometry import scaled_side
 from implicit_compress.runtime.fixed_point import (
     MANTISSA_BITS,
@@ -29,7 +31,7 @@ def arccot(
     n: int,  # argument, above 1
     p: int,  # fractional bits
 ) -> int:  # arctan(1/n) in units of 2**-p
-    "Gregory's series for the arctangent of `1/n`"
+    """Gregory's series for the arctangent of `1/n`."""
     x = (1 << p) // n
     total = 0
     k = 0
@@ -41,7 +43,7 @@ def arccot(
 
 # %% ../../nbs/40_siren/36_reference.ipynb #6a6bde3f
 def _small_rotation(angle, p):
-    "Cosine and sine of a small angle by their Taylor series, all in units of 2**-p"
+    """Cosine and sine of a small angle by their Taylor series, all in units of 2**-p."""
     cosine, sine = 0, 0
     term = 1 << p
     k = 0
@@ -57,7 +59,7 @@ def _small_rotation(angle, p):
 
 
 def sine_table() -> np.ndarray:  # (2**14,) int16, values -2**14..2**14
-    "One turn of `round(2**14 * sin(2*pi*i / 2**14))`, in integer arithmetic"
+    """One turn of `round(2**14 * sin(2*pi*i / 2**14))`, in integer arithmetic."""
     p = SERIES_BITS
     pi = 4 * (4 * arccot(5, p) - arccot(239, p))  # Machin's formula
     c, s = _small_rotation(pi >> (PHASE_BITS - 1), p)
@@ -87,7 +89,7 @@ def integer_coords(
     first: int = 0,  # first sample to compute
     stop: int | None = None,  # end (exclusive); None: N
 ) -> np.ndarray:  # (stop-first,) float64 holding integers
-    "Coordinates of the pixel centers of one side, in units of 2**-20 of half the longer side"
+    """Coordinates of the pixel centers of one side, in units of 2**-20 of half the longer side."""
     center = (lo + (n if hi is None else hi)) * N
     i = np.arange(first, N if stop is None else stop, dtype=np.int64)
     return (((2 * i + 1) * n - center << COORD_BITS) // (N * longer)).astype(np.float64)
@@ -109,7 +111,7 @@ def tile_layers(
     layers: Sequence[Layer],  # or (Q, B, k, kb), with a leading dimension of tiles
     n: int,  # number of tiles
 ) -> list[list[Layer]]:
-    "Split the layers into one network per tile; raises `ValueError` for another number of tiles"
+    """Split the layers into one network per tile; raises `ValueError` for another number of tiles."""
     if any(np.ndim(Q) != 3 or len(Q) != n or len(B) != n for Q, B, *_ in layers):
         raise ValueError(f"there are {n} tiles: every layer needs an axis of that length in front")
     return [
@@ -119,12 +121,12 @@ def tile_layers(
 
 # %% ../../nbs/40_siren/36_reference.ipynb #2ed582d3
 def _shift(x, s):
-    "`x / 2**s`, rounded half up"
+    """`x / 2**s`, rounded half up."""
     return x << -s if s < 0 else (x + (1 << s >> 1)) >> s
 
 
 def _layer_outputs(h, layer, f, g):
-    "Outputs `z` of a layer in units of 2**-g, for inputs `h` in units of 2**-f"
+    """Outputs `z` of a layer in units of 2**-g, for inputs `h` in units of 2**-f."""
     Q, B, k, kb = layer
     codes = np.broadcast_to(k, np.shape(Q)).tolist()
     K = max(max(row) for row in codes) // STEPS_PER_OCTAVE
@@ -141,7 +143,7 @@ def _layer_outputs(h, layer, f, g):
 
 
 def _render_pixel(coords, layers, peak, skips):
-    "The samples of one pixel at integer coordinates (row, col)"
+    """The samples of one pixel at integer coordinates (row, col)."""
     table = [int(v) for v in SINE]
     h, f = coords, COORD_BITS
     for i, layer in enumerate(layers[:-1]):
@@ -164,7 +166,7 @@ def render_reference(
     boxes: list | None = None,  # tiles (top, left, bottom, right), if each has its own network
     skips: bool = False,  # does the network have skip connections?
 ) -> list:  # rows of pixels of samples, nested lists of int
-    "The normative decoder in Python integers, for small images and for ports to other languages"
+    """The normative decoder in Python integers, for small images and for ports to other languages."""
     H, W = scaled_side(h, scale), scaled_side(w, scale)
     nets = tile_layers(layers, len(boxes)) if boxes else [layers]
     tiles = boxes or [(0, 0, h, w)]

@@ -10,8 +10,10 @@ __all__ = ['MIN_STD', 'MIN_PROBABILITY', 'BITS_OF_ZEROS', 'MAX_STEP_SHIFT', 'LAT
 # %% ../../nbs/40_siren/55_rounding.ipynb #3abf35a0
 import math
 from collections.abc import Callable, Sequence
+
 import numpy as np
 import torch
+
 from ..runtime.fixed_point import STEP_SIZES, STEPS_PER_OCTAVE
 from .network import SirenNet
 from .spec import NetworkSpec, WeightSharing
@@ -30,7 +32,7 @@ def unit_steps(
     codes: Sequence[int],  # one step code of each kind
     sharing: WeightSharing | None = None,  # pool of the hidden weights
 ) -> torch.Tensor:  # (kinds,) float64
-    "The steps of all kinds in the units of a network: radians, and color in the last layer"
+    """The steps of all kinds in the units of a network: radians, and color in the last layer."""
     unit = torch.full((len(codes),), 2 * math.pi, dtype=torch.float64)
     if sharing and sharing.kind == "multi-hash":
         unit[:-N_UNGRADED] = math.sqrt(2 * math.pi)  # of a factor
@@ -44,7 +46,7 @@ BITS_OF_ZEROS = 8.0  # estimate per weight if fewer than two are not zero
 
 
 def _gaussian_bits(w, step):
-    "Ideal bits of rounded weights under a normal distribution"
+    """Ideal bits of rounded weights under a normal distribution."""
     w = w.double()
     std = w.std().clamp_min(MIN_STD)
     upper, lower = (torch.special.ndtr((w - w.mean() + sign * step / 2) / std) for sign in (1, -1))
@@ -80,7 +82,7 @@ def scale_steps_to_bits(
     bits: float,  # target for all parameters together
     sharing: WeightSharing | None = None,  # pool of the hidden weights
 ) -> list[int]:  # step codes
-    "Shift the open codes equally so that all parameters take about `bits`; two octaves at most"
+    """Shift the open codes equally so that all parameters take about `bits`; two octaves at most."""
     steps = unit_steps(codes, sharing)
     estimate = sum(gaussian_rate(w, d) for w, d in zip(groups, steps, strict=True))
     n = sum(groups[k].numel() for k in open_kinds)
@@ -98,7 +100,7 @@ def rounding_order(
     spec: NetworkSpec,
     window: tuple[float, float] = LATE_WINDOW,  # part of the ramp for all but the hidden weights
 ) -> torch.Tensor:  # (parameters,) float32, in the order of the parameters of a network
-    "Position of each parameter in the rounding order, 0..1"
+    """Position of each parameter in the rounding order, 0..1."""
     generator = torch.Generator().manual_seed(0)
     start, end = window
     depth, width, channels = spec.depth, spec.width, spec.channels
@@ -126,7 +128,7 @@ def round_to(
     step: torch.Tensor,  # (n,) float64
     is_phase: torch.Tensor,  # (n,) bool: parameters of period one turn
 ) -> torch.Tensor:  # (n,) int64 symbols
-    "Nearest multiples of `step`; phases of sines are first reduced to within half a turn of 0"
+    """Nearest multiples of `step`; phases of sines are first reduced to within half a turn of 0."""
     reduced = w - 2 * math.pi * (w / (2 * math.pi)).round()
     return (torch.where(is_phase, reduced, w) / step).round().long()
 
@@ -134,7 +136,7 @@ def round_to(
 def spec_of_net(
     net: SirenNet,
 ) -> NetworkSpec:
-    "The size of a network, or of the networks of all tiles"
+    """The size of a network, or of the networks of all tiles."""
     return NetworkSpec(net.width, net.depth, net.channels, len(net.boxes or [0]), net.sharing)
 
 
@@ -143,7 +145,7 @@ def _row(params):
 
 
 def _shaped(row, params):
-    "Parts of a row in the shapes of the parameters"
+    """Parts of a row in the shapes of the parameters."""
     parts = row.split([p.numel() for p in params])
     return [a.view(p.shape) for a, p in zip(parts, params, strict=True)]
 
@@ -176,27 +178,27 @@ class QuantState:
 
     @property
     def is_hidden(self) -> torch.Tensor:  # (n,) bool
-        "Is a parameter a hidden weight, or one of the pool?"
+        """Is a parameter a hidden weight, or one of the pool?"""
         return self.kind <= self.finest
 
     def values(self) -> torch.Tensor:  # (n,) float64
-        "All parameters, as they are rounded: output biases relative to mid-gray"
+        """All parameters, as they are rounded: output biases relative to mid-gray."""
         return _row(self.params).double() - self.offset
 
     def values_by_kind(self) -> list[torch.Tensor]:
-        "The parameters of each kind"
+        """The parameters of each kind."""
         w = self.values()
         return [w[self.kind == k] for k in range(self.finest + 1 + N_UNGRADED)]
 
     def gradient(self) -> torch.Tensor:  # (n,)
-        "The gradient of all parameters"
+        """The gradient of all parameters."""
         return torch.cat([p.grad.flatten() for p in self.params])
 
 # %% ../../nbs/40_siren/55_rounding.ipynb #e6e084f6
 def mask_gradients(
     state: QuantState,
 ) -> None:
-    "Set the gradients of rounded parameters to zero"
+    """Set the gradients of rounded parameters to zero."""
     for p, done in zip(state.params, _shaped(state.done, state.params), strict=True):
         p.grad.masked_fill_(done, 0.0)
 
@@ -204,7 +206,7 @@ def mask_gradients(
 def restore_rounded(
     state: QuantState,
 ) -> None:
-    "Set rounded parameters to their rounded values"
+    """Set rounded parameters to their rounded values."""
     rows = (_shaped(row, state.params) for row in (state.done, state.rounded))
     for p, done, value in zip(state.params, *rows, strict=True):
         torch.where(done, value, p, out=p.data)
@@ -215,7 +217,7 @@ def round_up_to(
     position: float,  # 0..1, in the rounding order
     quantize: Callable,  # function of (values, kinds, is_phase): symbols and quantized values
 ) -> None:
-    "Round all parameters up to this position that are not rounded yet"
+    """Round all parameters up to this position that are not rounded yet."""
     new = (state.order <= position) & ~state.done
     if not new.any():
         return
@@ -229,7 +231,7 @@ def round_up_to(
 def quantized_segments(
     state: QuantState,
 ) -> list[np.ndarray]:  # int64 symbols of each kind
-    "Symbols in file order; raises `ValueError` if not all parameters are rounded"
+    """Symbols in file order; raises `ValueError` if not all parameters are rounded."""
     if not state.done.all():
         raise ValueError(
             f"{state.done.double().mean():.0%} of the weights are rounded: "

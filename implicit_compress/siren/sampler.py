@@ -8,6 +8,7 @@ __all__ = ['SAMPLE_BITS', 'PixelSampler', 'batch_coords', 'squared_error', 'samp
 # %% ../../nbs/40_siren/03_sampler.ipynb #ccd9d37e
 import numpy as np
 import torch
+
 from ..image.geometry import coords
 from ..image.load import as_samples
 from ..image.samples import to_float
@@ -45,11 +46,11 @@ class PixelSampler:
 
     @staticmethod
     def _columns(rows, device):
-        "Concatenated rows as the columns of a matrix, each row of which is contiguous"
+        """Concatenated rows as the columns of a matrix, each row of which is contiguous."""
         return torch.from_numpy(np.concatenate(rows).T.copy()).to(device)
 
     def _area_weights(self, device):
-        "Area of each tile relative to the mean, (tiles,1)"
+        """Area of each tile relative to the mean, (tiles,1)."""
         zero = torch.zeros(1, dtype=torch.float32, device=device)
         areas = torch.tensor(self.ends, device=device).diff(prepend=zero)
         return areas[:, None] * len(self.ends) / len(self)
@@ -61,11 +62,11 @@ class PixelSampler:
         self,
         n: int,  # pixels per tile
     ) -> torch.Tensor:  # (n,) int64 indices, or (tiles,n)
-        "The next `n` pixels of the random order"
+        """The next `n` pixels of the random order."""
         return self._stack_tiles([self._next_indices(k, n) for k in range(len(self.ends))])
 
     def _next_indices(self, k, n):
-        "The next `n` pixels of tile `k`"
+        """The next `n` pixels of tile `k`."""
         start = ([0] + self.ends)[k]
         n_pixels = self.ends[k] - start
         while len(self.remaining[k]) < n:
@@ -76,14 +77,14 @@ class PixelSampler:
         return indices
 
     def _stack_tiles(self, rows):
-        "One row of indices per tile; without tiles, the only row"
+        """One row of indices per tile; without tiles, the only row."""
         return (rows[0] if self.boxes is None else torch.stack(rows)).to(self.coords.device)
 
     def even_subset(
         self,
         n: int,  # pixels per tile
     ) -> torch.Tensor:  # (n,) int64 indices, or (tiles,n)
-        "A fixed set of pixels, evenly distributed over the image"
+        """A fixed set of pixels, evenly distributed over the image."""
         starts = [0, *self.ends]
         rows = [
             torch.linspace(a, b - 1, n, dtype=torch.float64).long()
@@ -96,7 +97,7 @@ def batch_coords(
     pixels: PixelSampler,
     indices: torch.Tensor,  # (n,) int64 indices of pixels, or (tiles,n)
 ) -> torch.Tensor:  # (n,2) float32, or (tiles,n,2)
-    "The coordinates (row, col) of these pixels"
+    """The coordinates (row, col) of these pixels."""
     columns = pixels.coords.index_select(1, indices.flatten())
     return columns.unflatten(1, indices.shape).movedim(0, -1)
 
@@ -106,14 +107,14 @@ def squared_error(
     colors: torch.Tensor,  # (n,c), or (tiles,n,c): of a network
     indices: torch.Tensor,  # (n,) int64 indices of their pixels, or (tiles,n)
 ) -> torch.Tensor:  # scalar; tiles are weighted by their area
-    "Sum of squared errors against the image"
+    """Sum of squared errors against the image."""
     target = pixels.colors.index_select(1, indices.flatten())
     error = colors.mT - target.unflatten(1, indices.shape).movedim(0, -2)
     return (error.square().sum(-2) * pixels.tile_weight).sum()
 
 # %% ../../nbs/40_siren/03_sampler.ipynb #06e359ba
 def sampler_state(pixels: PixelSampler) -> dict:  # of lists and tensors
-    "The position of a sampler in its random order"
+    """The position of a sampler in its random order."""
     return dict(
         ends=pixels.ends,
         random=pixels.generator.get_state(),
@@ -125,7 +126,7 @@ def restore_sampler(
     pixels: PixelSampler,  # changed in place
     state: dict,  # from `sampler_state`
 ) -> None:
-    "Continue at a saved position; raises `ValueError` if it is of another image size"
+    """Continue at a saved position; raises `ValueError` if it is of another image size."""
     if state["ends"] != pixels.ends:
         raise ValueError(
             f"this is the order of other pixels: {state['ends']} in all, here are {pixels.ends}"

@@ -7,8 +7,10 @@ __all__ = ['POOL_LR_SCALE', 'initial_pool', 'SharedSiren', 'share_weights']
 
 # %% ../../nbs/40_siren/32_shared_network.ipynb #05b2e546
 import math
+
 import numpy as np
 import torch
+
 from .hashing import hash_indices
 from .network import SirenNet
 from .spec import WeightSharing, square_side
@@ -22,7 +24,7 @@ def initial_pool(
     net: SirenNet,  # of the same shape
     sharing: WeightSharing,
 ) -> list[torch.Tensor]:  # two (side,size) factors for multi-hash, one (1,size) row for hash
-    "Random pool whose hidden weights have the standard deviation of those of a `SirenNet`"
+    """Random pool whose hidden weights have the standard deviation of those of a `SirenNet`."""
     kind, size = sharing
     generator = torch.Generator().manual_seed(net.seed + 1)
     std = (
@@ -41,17 +43,17 @@ def initial_pool(
 
 # %% ../../nbs/40_siren/32_shared_network.ipynb #7143b165
 class SharedSiren(SirenNet):
-    "A `SirenNet` whose hidden weights are computed from its pool `W[1:-1]`, made by `share_weights`"
+    """A `SirenNet` whose hidden weights are computed from its pool `W[1:-1]`, made by `share_weights`."""
 
     def hidden_weights(self) -> torch.Tensor:  # (depth-1,width,width), (depth-1,tiles,width,width)
-        "All hidden weights, layer by layer"
+        """All hidden weights, layer by layer."""
         if self.sharing.kind == "multi-hash":
             product = (self.W[1] @ self.W[2].mT).flatten()
             return product[: math.prod(self.hidden_shape)].view(self.hidden_shape)
         return (self.signs * self.W[1].flatten()[self.indices]).view(self.hidden_shape)
 
     def layers(self) -> list:  # of pairs: weights, biases
-        "The layers, first to last; before the pool is set, those of a network without sharing"
+        """The layers, first to last; before the pool is set, those of a network without sharing."""
         if self.sharing is None:
             return super().layers()
         return [
@@ -61,14 +63,14 @@ class SharedSiren(SirenNet):
         ]
 
     def free_parameters(self) -> list:  # of tensors: W0, b0, pool, b1, ..., W_last, b_last
-        "The trainable parameters"
+        """The trainable parameters."""
         return [self.W[0], self.b[0], *self.W[1:-1], *self.b[1:-1], self.W[-1], self.b[-1]]
 
     def tile_network(
         self,
         k: int,  # index of a tile
     ) -> SirenNet:
-        "The network of one tile: a `SirenNet` with a copy of its weights"
+        """The network of one tile: a `SirenNet` with a copy of its weights."""
         if self.boxes is None:
             return self
         shape = (self.width, self.depth, self.channels, self.w0, self.w0_first)
@@ -84,7 +86,7 @@ def share_weights(
     net: SirenNet,  # a new network; gives shape and biases
     sharing: WeightSharing,
 ) -> SharedSiren:  # of the same shape
-    "A network with a random pool instead of hidden weights; `ValueError` if that is impossible"
+    """A network with a random pool instead of hidden weights; `ValueError` if that is impossible."""
     if net.depth < 2:
         raise ValueError("a network of one layer has no hidden weights that could share")
     hidden_shape = (net.depth - 1, *net.W[1].shape)

@@ -10,6 +10,7 @@ __all__ = ['HASHINGS', 'MAX_WIDTH', 'MAX_DEPTH', 'MAX_CHANNELS', 'MAX_TILES', 's
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
+
 from ..bitstream.header import Header, count_weights
 
 # %% ../../nbs/40_siren/02_spec.ipynb #e0e6ed5c
@@ -19,12 +20,12 @@ HASHINGS = ("multi-hash", "hash")  # kinds of weight sharing
 def square_side(
     n: int,  # number of weights
 ) -> int:  # side of the square matrix that holds them all
-    "The smallest integer whose square is at least `n`"
+    """The smallest integer whose square is at least `n`."""
     return math.isqrt(max(n - 1, 0)) + 1 if n else 0
 
 
 class WeightSharing(NamedTuple):
-    "A pool of parameters from which all hidden weights are computed"
+    """A pool of parameters from which all hidden weights are computed."""
 
     kind: str  # in `HASHINGS`
     size: int  # columns of each factor for multi-hash, entries of the pool for hash
@@ -33,7 +34,7 @@ class WeightSharing(NamedTuple):
         self,
         n: int,  # hidden weights of all networks
     ) -> int:
-        "Number of parameters of the pool; raises `ValueError` for a size out of range"
+        """Number of parameters of the pool; raises `ValueError` for a size out of range."""
         limit = square_side(n) if self.kind == "multi-hash" else n
         if not 1 <= self.size <= limit:
             raise ValueError(
@@ -47,7 +48,7 @@ def sharing_of_ratio(
     ratio: float,  # parameters of the pool per hidden weight, 0..1
     kind: str,  # in `HASHINGS`
 ) -> WeightSharing:
-    "The pool whose size is closest to a ratio, but not empty"
+    """The pool whose size is closest to a ratio, but not empty."""
     size = ratio * n / (2 * square_side(n)) if kind == "multi-hash" else ratio * n
     return WeightSharing(kind, max(1, round(size)))
 
@@ -60,7 +61,7 @@ MAX_TILES = 4096
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    "Size of a SIREN: a network for each tile, all of the same width and depth"
+    """Size of a SIREN: a network for each tile, all of the same width and depth."""
 
     width: int  # neurons in each sine layer, 1..1024
     depth: int  # sine layers, 1..64
@@ -80,34 +81,34 @@ class NetworkSpec:
 
     @property
     def n_weights(self) -> int:
-        "Weights and biases of all networks, as the decoder evaluates them"
+        """Weights and biases of all networks, as the decoder evaluates them."""
         return self.tiles * count_weights(self.width, self.depth, self.channels)
 
     @property
     def n_hidden(self) -> int:
-        "Weights between hidden layers, of all networks"
+        """Weights between hidden layers, of all networks."""
         return self.tiles * (self.depth - 1) * self.width * self.width
 
     @property
     def n_hidden_parameters(self) -> int:
-        "Parameters from which the hidden weights are computed; raises `ValueError`, see `sharing`"
+        """Parameters from which the hidden weights are computed; raises `ValueError`, see `sharing`."""
         return self.sharing.n_parameters(self.n_hidden) if self.sharing else self.n_hidden
 
     @property
     def n_parameters(self) -> int:
-        "Parameters of all networks, as a file stores them"
+        """Parameters of all networks, as a file stores them."""
         return self.n_weights - self.n_hidden + self.n_hidden_parameters
 
     @property
     def tile_axis(self) -> tuple:  # (tiles,), or () for one network
-        "Leading dimension of arrays of weights and biases"
+        """Leading dimension of arrays of weights and biases."""
         return (self.tiles,) if self.tiles > 1 else ()
 
 # %% ../../nbs/40_siren/02_spec.ipynb #052f224a
 def spec_of_header(
     header: Header,  # of method siren
 ) -> NetworkSpec:
-    "The size of the networks of a file"
+    """The size of the networks of a file."""
     fields = header.args
     sharing = WeightSharing(fields["hashing"], fields["pool"]) if "pool" in fields else None
     return NetworkSpec(fields["hidden"], fields["layers"], header.channels, header.tiles, sharing)

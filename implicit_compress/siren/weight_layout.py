@@ -15,7 +15,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+
 import numpy as np
+
 from ..runtime.errors import DamagedError
 from ..runtime.fixed_point import STEP_MANTISSAS, STEPS_PER_OCTAVE
 from .codebook import from_codebook, read_codebook
@@ -30,7 +32,7 @@ MAX_STEP_CODE = 175  # largest step code of a file
 def step_code(
     step: float,  # quantization step, above 0
 ) -> int:  # 0..175
-    "The code of the step nearest to `step`, on a logarithmic scale"
+    """The code of the step nearest to `step`, on a logarithmic scale."""
     if not 0 < step < math.inf:
         raise ValueError(f"step is {step}: give a number above 0")
     return int(min(max(round(-STEPS_PER_OCTAVE * math.log2(step)), 0), MAX_STEP_CODE))
@@ -39,7 +41,7 @@ def step_code(
 def shuffle_ranks(
     n: int,  # number of weights
 ) -> np.ndarray:  # (n,) int64, a permutation of 0..n-1
-    "Rank of every weight in a fixed shuffle: the order of its SplitMix64 hash"
+    """Rank of every weight in a fixed shuffle: the order of its SplitMix64 hash."""
     ranks = np.empty(n, np.int64)
     ranks[np.argsort(splitmix64(n), kind="stable")] = np.arange(n)
     return ranks
@@ -52,7 +54,7 @@ def grade_bounds(
     n: int,  # number of weights
     finest: int,  # finest grade, half octaves
 ) -> list[int]:  # first ranks of grades 1..finest, ascending
-    "First rank `r` of every grade `j`: the first with `finest*((2r+1)/2n)**1.5 >= j - 1/2`"
+    """First rank `r` of every grade `j`: the first with `finest*((2r+1)/2n)**1.5 >= j - 1/2`."""
 
     def squared(r):  # both sides squared, times 4*(2n)**3
         return (2 * r + 1) ** 3 * 4 * finest * finest
@@ -67,7 +69,7 @@ def grades(
     n: int,  # number of weights
     finest: int,  # finest grade, half octaves
 ) -> np.ndarray:  # (n,) int64 grades 0..finest
-    "The grade of every weight: nearest to `finest*t**1.5`, `t` its relative rank in the shuffle"
+    """The grade of every weight: nearest to `finest*t**1.5`, `t` its relative rank in the shuffle."""
     bounds = np.array(grade_bounds(n, finest), np.int64)
     return np.searchsorted(bounds, shuffle_ranks(n), side="right")
 
@@ -77,7 +79,7 @@ def phase_step(
     fan_in: int,  # number of inputs of the layer
     rms: float,  # rms of one input
 ) -> float:  # step in turns
-    "The weight step that gives this much uniform rounding noise in a phase"
+    """The weight step that gives this much uniform rounding noise in a phase."""
     return noise * math.sqrt(12) / (rms * math.sqrt(fan_in)) / (2 * math.pi)
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #2c019dab
@@ -96,7 +98,7 @@ def initial_step_codes(
     noise: float = PHASE_NOISE,  # of the coarsest grade, radians rms
     finest: int = FINEST_GRADE,  # finest grade, half octaves
 ) -> list[int]:  # one code of each kind, finest+6 in all
-    "Step codes that give equal phase noise in every layer, by kind as in `weight_kinds`"
+    """Step codes that give equal phase noise in every layer, by kind as in `weight_kinds`."""
     hidden = step_code(phase_step(noise, width, SINE_RMS))
     others = [
         phase_step(noise, 2, COORD_RMS),
@@ -114,14 +116,14 @@ def initial_step_codes(
 def finest_grade(
     codes: Sequence[int],  # one step code of each kind
 ) -> int:  # 1..34
-    "The finest grade of a file; raises `DamagedError` for a wrong number of codes"
+    """The finest grade of a file; raises `DamagedError` for a wrong number of codes."""
     finest = len(codes) - 1 - N_UNGRADED
     check_finest_grade(finest)
     return finest
 
 
 def check_finest_grade(finest: int) -> None:
-    "Raise `DamagedError` if a grade is out of range"
+    """Raise `DamagedError` if a grade is out of range."""
     if not 1 <= finest <= MAX_GRADE:
         raise DamagedError(
             f"the finest grade is {finest}, of {finest + 6} step codes: "
@@ -130,7 +132,7 @@ def check_finest_grade(finest: int) -> None:
 
 
 def check_step_codes(codes: Sequence[int]) -> None:
-    "Raise `DamagedError` if a step code is out of range"
+    """Raise `DamagedError` if a step code is out of range."""
     if not 0 <= min(codes) <= max(codes) <= MAX_STEP_CODE:
         raise DamagedError(
             f"step codes are {min(codes)}..{max(codes)}: they are 0..{MAX_STEP_CODE}"
@@ -141,7 +143,7 @@ def layer_step_codes(
     codes: Sequence[int],  # from `initial_step_codes`, or the bytes of a file
     spec: NetworkSpec,  # without weight sharing
 ) -> list:  # (k, kb) of every layer; k an int or (width,width) array, with tiles in front
-    "Assign the step codes to the layers"
+    """Assign the step codes to the layers."""
     finest = finest_grade(codes)
     check_step_codes(codes)
     *hidden, first, last, b_first, b_hidden, b_last = codes
@@ -150,7 +152,7 @@ def layer_step_codes(
 
 
 def _hidden_grades(spec, finest):
-    "Grade of every hidden weight, layer by layer"
+    """Grade of every hidden weight, layer by layer."""
     shape = (spec.depth - 1, *spec.tile_axis, spec.width, spec.width)
     return grades(spec.n_hidden, finest).reshape(shape)
 
@@ -185,13 +187,13 @@ def weight_kinds(
 def flatten_arrays(
     arrays: Sequence[np.ndarray],
 ) -> np.ndarray:  # (n,)
-    "All entries of several arrays, one array after another"
+    """All entries of several arrays, one array after another."""
     return np.concatenate([np.ravel(a) for a in arrays])
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #18e28d80
 @contextmanager
 def as_format_error() -> Iterator[None]:
-    "Convert a `ValueError` of a pool to a `DamagedError`"
+    """Convert a `ValueError` of a pool to a `DamagedError`."""
     try:
         yield
     except ValueError as e:
@@ -202,7 +204,7 @@ def segment_sizes(
     spec: NetworkSpec,
     finest: int,  # finest grade, half octaves
 ) -> list[int]:  # finest+6 numbers of symbols
-    "Number of symbols of each kind; fast for any size, as it precedes the check of the symbols"
+    """Number of symbols of each kind; fast for any size, as it precedes the check of the symbols."""
     check_finest_grade(finest)
     with as_format_error():
         n = spec.n_hidden_parameters
@@ -215,7 +217,7 @@ def segment_sizes(
 def spec_of_layers(
     layers: Sequence[Layer],  # first to last
 ) -> NetworkSpec:
-    "The size of integer networks"
+    """The size of integer networks."""
     biases = np.atleast_2d(layers[0].B)  # (tiles,width)
     channels = layers[-1].B.shape[-1]
     return NetworkSpec(biases.shape[1], len(layers) - 1, channels, biases.shape[0])
@@ -226,7 +228,7 @@ def sort_by_kind(
     kinds: np.ndarray,  # (n,) kind of each
     n_kinds: int,
 ) -> list[np.ndarray]:  # the symbols of each kind
-    "Split symbols into segments, in file order"
+    """Split symbols into segments, in file order."""
     ends = np.cumsum(np.bincount(kinds, minlength=n_kinds))
     return np.split(q[np.argsort(kinds, kind="stable")], ends[:-1])
 
@@ -235,7 +237,7 @@ def segments_from_layers(
     layers: Sequence[Layer],  # first to last
     finest: int,  # finest grade, half octaves
 ) -> list[np.ndarray]:  # finest+6 int64 arrays: the symbols of each kind
-    "Symbols in file order, sorted by kind"
+    """Symbols in file order, sorted by kind."""
     spec = spec_of_layers(layers)
     kinds = flatten_arrays(weight_kinds(spec, finest))
     q = flatten_arrays([a for l in layers for a in (l.Q, l.B)])
@@ -248,7 +250,7 @@ def segments_from_layers(
 
 # %% ../../nbs/40_siren/50_weight_layout.ipynb #f3941f8a
 def _parameters(segments, spec, finest):
-    "Symbols of each parameter array, and the kinds of their entries"
+    """Symbols of each parameter array, and the kinds of their entries."""
     kinds = weight_kinds(spec, finest)
     q = np.empty(sum(map(len, segments)), np.int64)
     q[np.argsort(flatten_arrays(kinds), kind="stable")] = np.concatenate(segments)
@@ -258,7 +260,7 @@ def _parameters(segments, spec, finest):
 
 
 def _shared_layers(parameters, kinds, codes, spec):
-    "Layers of a network whose hidden weights come from a pool"
+    """Layers of a network whose hidden weights come from a pool."""
     check_step_codes(codes)
     *_, first, last, b_first, b_hidden, b_last = codes
     W, b, pool, *B, V, c = parameters
@@ -277,7 +279,7 @@ def layers_from_segments(
     spec: NetworkSpec,
     codebook: bytes | None = None,  # values of the symbols of hidden weights
 ) -> list[Layer]:  # first to last; with a leading dimension of tiles, if there are several
-    "Rebuild the networks from their symbols; raises `DamagedError` for codes out of range"
+    """Rebuild the networks from their symbols; raises `DamagedError` for codes out of range."""
     if len(segments) != len(codes):
         raise ValueError(f"{len(segments)} segments and {len(codes)} step codes: give one for each")
     finest = finest_grade(codes)

@@ -7,11 +7,12 @@ __all__ = ['TAPS', 'haar', 'ihaar', 'blur', 'laplacian_upsample', 'laplacian_pyr
 
 # %% ../../nbs/25_transform/10_laplacian.ipynb #764dcefc
 import numpy as np
+
 from .wavelet import Band
 
 # %% ../../nbs/25_transform/10_laplacian.ipynb #851230f5
 def _split(v, axis):
-    "Means and differences of pairs along an axis"
+    """Means and differences of pairs along an axis."""
     v = np.moveaxis(v, axis, 0)
     a = v[::2]
     b = v[1::2]
@@ -22,7 +23,7 @@ def _split(v, axis):
 
 
 def _join(s, d, axis):
-    "Invert `_split`"
+    """Invert `_split`."""
     s = np.moveaxis(s, axis, 0)
     d = np.moveaxis(d, axis, 0)
     out = np.empty((len(s) + len(d), *s.shape[1:]), np.int64)
@@ -36,7 +37,7 @@ def haar(
     x: np.ndarray,  # (h,w,c) integers
     levels: int = 1,  # number of halvings
 ) -> list:  # of `Band`, coarse to fine, integers
-    "Integer Haar transform (S-transform)"
+    """Integer Haar transform (S-transform)."""
     ll = np.asarray(x, np.int64)
     out = []
     for level in range(1, levels + 1):
@@ -50,7 +51,7 @@ def haar(
 def ihaar(
     bands: list,  # of `haar`
 ) -> np.ndarray:  # (h,w,c) int64
-    "Invert `haar`"
+    """Invert `haar`."""
     ll, *others = [b.data for b in bands]
     for lh, hl, hh in zip(*[iter(others)] * 3, strict=True):
         ll = _join(_join(ll, hl, 1), _join(lh, hh, 1), 0)
@@ -63,7 +64,7 @@ TAPS = np.array([1, 4, 6, 4, 1]) / 16  # binomial filter (Burt and Adelson 1983)
 def blur(
     x: np.ndarray,  # (h,w,c) reals
 ) -> np.ndarray:  # the same shape
-    "Five binomial taps along rows and columns, edges mirrored"
+    """Five binomial taps along rows and columns, edges mirrored."""
     for axis in (0, 1):
         n = x.shape[axis]
         padded = np.take(x, np.clip(np.arange(-2, n + 2), 0, n - 1), axis)
@@ -76,7 +77,7 @@ def laplacian_upsample(
     h: int,  # rows of the output
     w: int,  # columns of the output
 ) -> np.ndarray:  # (h,w,c)
-    "Upsample by 2 with a smooth filter"
+    """Upsample by 2 with a smooth filter."""
     return blur(x.repeat(2, 0).repeat(2, 1)[:h, :w])
 
 
@@ -84,7 +85,7 @@ def laplacian_pyramid(
     x: np.ndarray,  # (h,w,c) reals
     levels: int = 1,  # number of halvings
 ) -> list:  # of arrays, coarse to fine: a low-resolution image, then the residual of every level
-    "Laplacian pyramid (Burt and Adelson 1983)"
+    """Laplacian pyramid (Burt and Adelson 1983)."""
     x = np.asarray(x, np.float64)
     out = []
     for _ in range(levels):
@@ -97,7 +98,7 @@ def laplacian_pyramid(
 def laplacian_reconstruct(
     levels: list,  # of `laplacian_pyramid`
 ) -> np.ndarray:  # (h,w,c)
-    "Invert `laplacian_pyramid`"
+    """Invert `laplacian_pyramid`."""
     x, *residuals = levels
     for d in residuals:
         x = laplacian_upsample(x, *d.shape[:2]) + d

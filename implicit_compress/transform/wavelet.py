@@ -8,6 +8,7 @@ __all__ = ['WAVELETS', 'LIFTS', 'GAIN97', 'FIXED_BITS', 'Band', 'decompose', 're
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #37a4597c
 from typing import NamedTuple
+
 import numpy as np
 import pywt
 
@@ -17,7 +18,7 @@ WAVELETS = ["9/7", *(w for w in pywt.wavelist(kind="discrete") if w != "dmey")]
 
 
 class Band(NamedTuple):
-    "One band of a decomposition: name, level and coefficients"
+    """One band of a decomposition: name, level and coefficients."""
 
     name: str  # 'll', 'lh' (high along rows' axis 0), 'hl' (high along columns' axis 1), 'hh'
     level: int  # number of halvings, 1 is the finest
@@ -25,7 +26,7 @@ class Band(NamedTuple):
 
 
 def _check_decomposition(shape, wavelet, levels):
-    "Raise a `ValueError` for an unknown wavelet, or sides that cannot be halved so often"
+    """Raise a `ValueError` for an unknown wavelet, or sides that cannot be halved so often."""
     if wavelet not in WAVELETS:
         raise ValueError(
             f"wavelet {wavelet!r} is not known: for example haar, db3, sym4, bior2.2, bior4.4"
@@ -43,7 +44,7 @@ def decompose(
     wavelet: str = "haar",  # one of `WAVELETS`: haar, db3, sym4, bior2.2, bior4.4, ...
     levels: int = 1,  # number of halvings, 0 or more
 ) -> list:  # of `Band`, coarse to fine: ll, then lh, hl, hh of every level
-    "Decompose an image by a discrete wavelet transform; `ValueError` for too many levels"
+    """Decompose an image by a discrete wavelet transform; `ValueError` for too many levels."""
     _check_decomposition(np.shape(x), wavelet, levels)
     ll = np.asarray(x, np.float64)
     out = []
@@ -61,7 +62,7 @@ def recompose(
     shape: tuple,  # (h,w,c) of the image
     wavelet: str = "haar",  # as for `decompose`
 ) -> np.ndarray:  # (h,w,c) float64
-    "Invert `decompose`"
+    """Invert `decompose`."""
     ll, *others = [b.data for b in bands]
     levels = range(bands[0].level, 0, -1)
     for level, (lh, hl, hh) in zip(levels, zip(*[iter(others)] * 3, strict=True), strict=True):
@@ -87,12 +88,12 @@ FIXED_BITS = 16  # fractional bits of factors in integer transforms
 
 
 def _rounded(v):
-    "Integers with 16 fractional bits, rounded half up"
+    """Integers with 16 fractional bits, rounded half up."""
     return v + (1 << FIXED_BITS - 1) >> FIXED_BITS
 
 
 def _fixed(k):
-    "A factor with 16 fractional bits"
+    """A factor with 16 fractional bits."""
     return round(k * (1 << FIXED_BITS))
 
 
@@ -100,7 +101,7 @@ def multiply(
     v: np.ndarray,  # reals or integers
     k: float,
 ) -> np.ndarray:  # as `v`
-    "Multiply reals by a factor; integers by a factor with 16 fractional bits"
+    """Multiply reals by a factor; integers by a factor with 16 fractional bits."""
     return _rounded(v * _fixed(k)) if v.dtype.kind == "i" else v * k
 
 
@@ -109,7 +110,7 @@ def lift(
     d: np.ndarray,  # odd samples, as many or one fewer
     lifts: tuple,  # of (samples to update, weight)
 ) -> tuple:  # (s, d)
-    "Apply lifting steps, neighbors mirrored at the edges"
+    """Apply lifting steps, neighbors mirrored at the edges."""
     n = len(s)
     m = len(d)
     right = np.minimum(np.arange(1, m + 1), n - 1)
@@ -127,7 +128,7 @@ def dwt97(
     x: np.ndarray,  # reals
     axis: int,
 ) -> tuple:  # low and high frequencies, ceil(n/2) and floor(n/2) of them
-    "9/7 wavelet transform along an axis (Cohen et al. 1992), edges mirrored"
+    """9/7 wavelet transform along an axis (Cohen et al. 1992), edges mirrored."""
     x = np.moveaxis(x, axis, 0)
     if len(x) < 2:
         s = x
@@ -144,7 +145,7 @@ def idwt97(
     d: np.ndarray,  # high frequencies
     axis: int,
 ) -> np.ndarray:
-    "Invert `dwt97`, in integers if the input is integer"
+    """Invert `dwt97`, in integers if the input is integer."""
     s = np.moveaxis(s, axis, 0)
     d = np.moveaxis(d, axis, 0)
     if not len(d):
@@ -163,7 +164,7 @@ def band_sizes(
     wavelet: str,  # one of `WAVELETS`
     levels: int,  # number of halvings
 ) -> list:  # of (name, level, rows, columns), in the order of `decompose`
-    "Sizes of the bands of an image"
+    """Sizes of the bands of an image."""
     out = []
     for level in range(1, levels + 1):
         low_h = -(-h // 2)
@@ -186,7 +187,7 @@ def synthesize(
     wavelet: str,  # of PyWavelets
     axis: int,
 ) -> np.ndarray:  # int64, twice as long
-    "Inverse transform of two integer bands along an axis, periodic edges as in PyWavelets"
+    """Inverse transform of two integer bands along an axis, periodic edges as in PyWavelets."""
     w = pywt.Wavelet(wavelet)
     low = np.moveaxis(low, axis, 0)
     high = np.moveaxis(high, axis, 0)
@@ -199,7 +200,7 @@ def synthesize(
 
 
 def _recompose_level(ll, lh, hl, hh, wavelet):
-    "The low-pass band of the next finer level, in integers"
+    """The low-pass band of the next finer level, in integers."""
     if wavelet == "9/7":
         return idwt97(idwt97(ll, hl, 1), idwt97(lh, hh, 1), 0)
     low = synthesize(ll, hl, wavelet, 1)
@@ -212,7 +213,7 @@ def recompose_exact(
     shape: tuple,  # (h,w) of the image
     wavelet: str = "9/7",  # one of `WAVELETS`
 ) -> np.ndarray:  # (h,w,c) int64
-    "Inverse transform in integers, identical on every machine"
+    """Inverse transform in integers, identical on every machine."""
     ll = bands[0].data
     given = {(b.level, b.name): b.data for b in bands[1:]}
     sizes = band_sizes(*shape, wavelet, bands[0].level)[1:]

@@ -8,7 +8,9 @@ __all__ = ['GAP', 'QUANTILE', 'evaluate_on_grid', 'activations', 'contact_sheet'
 # %% ../../nbs/80_view/12_activations.ipynb #ac700002
 from collections.abc import Callable
 from typing import Any
+
 import numpy as np
+
 from ..codec.decode import decompress
 from ..image.geometry import coords, scaled_size
 from ..image.tiling import tile_parts
@@ -22,7 +24,7 @@ def evaluate_on_grid(
     size: int,  # longer side of the result, at most, pixels
     f: Callable,  # (network of one tile, coordinates (n,2)) -> (n,k)
 ) -> np.ndarray:  # (H,W,k) float32
-    "Evaluate a function of the coordinates over the image, tile by tile"
+    """Evaluate a function of the coordinates over the image, tile by tile."""
     import torch
 
     scale = size / max(h, w)
@@ -46,7 +48,7 @@ def activations(
     layer: int = 0,  # sine layer, 0 is the first
     size: int = 96,  # longer side of the result, pixels
 ) -> np.ndarray:  # (H,W,neurons), -1..1; slightly more with skip connections
-    "Activations of a layer over the image"
+    """Activations of a layer over the image."""
     import torch
 
     if not 0 <= layer < net.depth:
@@ -71,7 +73,7 @@ def contact_sheet(
     limit: int = 32,  # largest number of maps
     columns: int = 8,
 ) -> np.ndarray:  # (H',W',3) uint8
-    "Arrange maps in rows: blue is -1, red is 1"
+    """Arrange maps in rows: blue is -1, red is 1."""
     n = min(maps.shape[2], limit)
     h, w = maps.shape[:2]
     columns = min(columns, n)
@@ -92,7 +94,7 @@ def derivative_maps(
     w: int,  # width of the image, pixels
     size: int = 288,  # longer side of the result, pixels
 ) -> dict[str, np.ndarray]:  # name: (H,W,3) uint8
-    "Spatial derivatives of the mean over the color channels"
+    """Spatial derivatives of the mean over the color channels."""
     from implicit_compress.siren.network import derivatives, laplacian
 
     color = slice(0, 3 if net.channels > 2 else 1)
@@ -125,9 +127,9 @@ def zoom_pair(
     right: float = 0.5,  # horizontal center, 0..1
     size: int = 384,  # longer side of the result, samples
 ) -> tuple[np.ndarray, np.ndarray]:  # (H,W,3) uint8: enlarged pixels, higher resolution
-    "Compare a box as enlarged pixels and as decoded at a higher resolution"
+    """Compare a box as enlarged pixels and as decoded at a higher resolution."""
     factor = max(1.0, max(y.shape[:2]) * zoom / size)
     box = crop_box(y.shape, factor, down, right)
     t, l, b, r = box
-    decoded = decompress(data, scale=zoom, box=tuple((zoom * v for v in box)))
+    decoded = decompress(data, scale=zoom, box=tuple(zoom * v for v in box))
     return to_rgb8(y[t:b, l:r]).repeat(zoom, 0).repeat(zoom, 1), to_rgb8(decoded)

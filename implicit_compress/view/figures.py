@@ -10,12 +10,14 @@ __all__ = ['JPEG_QUALITY', 'LABELLED', 'CUT_DB', 'NAMES', 'COLUMN_INCHES', 'new_
 import math
 from io import BytesIO
 from typing import Any
+
 import numpy as np
+
 from ..bench.compare import compare_at_size
 from ..bitstream.container import ledger
+from ..bitstream.encoded import OTHER_PART, PART_COLORS
 from ..codec.decode import decompress
 from ..image.metrics import psnr
-from ..bitstream.encoded import OTHER_PART, PART_COLORS
 from .images import crop_for_screen, error_map
 
 # %% ../../nbs/80_view/02_figures.ipynb #0c17528c
@@ -24,7 +26,7 @@ def new_figure(
     height: float,  # inches
     dpi: int = 100,  # pixels per inch
 ):  # a matplotlib `Figure`
-    "A figure without pyplot"
+    """A figure without pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -40,7 +42,7 @@ def figure_bytes(
     fig: Any,  # of `new_figure`
     kind: str = "png",  # or 'jpg'
 ) -> bytes:
-    "Encode a figure as an image file"
+    """Encode a figure as an image file."""
     f = BytesIO()
     options = dict(pil_kwargs=dict(quality=JPEG_QUALITY)) if kind == "jpg" else {}
     fig.savefig(f, format=kind, **options)
@@ -52,7 +54,7 @@ CUT_DB = 20  # PSNR further below the maximum is not shown
 
 
 def _plot_bar(ax, row, fields):
-    "One bar: the fields of a file in a row; the first row has the legend"
+    """One bar: the fields of a file in a row; the first row has the legend."""
     at = 0
     total = sum(fields.values())
     for name, n in fields.items():
@@ -76,7 +78,7 @@ def plot_ledger(
     ledgers: dict[str, dict[str, int]],  # name of a file -> field name -> bytes
     ax: Any,  # axes to plot into
 ):
-    "Plot bars of bytes, one per file"
+    """Plot bars of bytes, one per file."""
     for row, fields in enumerate(ledgers.values()):
         _plot_bar(ax, row, fields)
     n = len(ledgers)
@@ -92,7 +94,7 @@ def plot_fit(
     lines: dict[int, list[tuple[float, float]]],  # index of a network -> (seconds, dB)
     ax: Any,  # axes to plot into
 ):
-    "Plot PSNR over time; values more than 20 dB below the maximum are cut off"
+    """Plot PSNR over time; values more than 20 dB below the maximum are cut off."""
     for k, points in lines.items():
         ax.plot(*zip(*points), lw=1.6, label=f"network {k}")
     if values := [db for points in lines.values() for _, db in points]:
@@ -110,7 +112,7 @@ def compare_files(
     x: np.ndarray,  # (h,w,c) samples
     data: bytes,  # our file
 ) -> list[dict]:  # codec, bytes, bpp, psnr_db, note, image; the original first
-    "The original, our file, and those of other codecs at the same size"
+    """The original, our file, and those of other codecs at the same size."""
     n_pixels = x.shape[0] * x.shape[1]
 
     def row(codec, n, quality, image):
@@ -128,7 +130,7 @@ def compare_files(
 def caption(
     r: dict,  # of `compare_files`
 ) -> str:
-    "Caption with codec, size and PSNR"
+    """Caption with codec, size and PSNR."""
     if r["codec"] == "original":
         return f"original, {r['image'].shape[1]} x {r['image'].shape[0]}"
     quality = f"{r['psnr_db']:.2f} dB" if r["psnr_db"] < math.inf else "lossless"
@@ -140,7 +142,7 @@ COLUMN_INCHES = 2.1  # width of an image in the comparison
 
 
 def _show_comparison(fig, rows, box):
-    "Images in the first row, their errors in the second"
+    """Images in the first row, their errors in the second."""
     original = rows[0]["image"]
     axs = fig.subplots(2, len(rows), squeeze=False)
     for k, r in enumerate(rows):
@@ -160,7 +162,7 @@ def comparison_figure(
     lines: dict | None = None,  # for `plot_fit`
     box: tuple | None = None,  # of `crop_box`
 ):  # a matplotlib `Figure`
-    "Figure of a file: images, errors, ledger, and PSNR during the fit"
+    """Figure of a file: images, errors, ledger, and PSNR during the fit."""
     h, w = rows[0]["image"].shape[:2]
     fig = new_figure(COLUMN_INCHES * len(rows), COLUMN_INCHES * 2 * h / w + 2.6, 78)
     top, low = fig.subfigures(2, 1, height_ratios=[4 * h / w + 0.8, 2])

@@ -7,7 +7,9 @@ __all__ = ['YELLOW_RMSE', 'crop_box', 'to_rgb8', 'crop_for_screen', 'png_bytes',
 
 # %% ../../nbs/80_view/00_images.ipynb #1ba9e002
 from io import BytesIO
+
 import numpy as np
+
 from ..image.samples import to_float, to_samples
 
 # %% ../../nbs/80_view/00_images.ipynb #1ba9e004
@@ -17,7 +19,7 @@ def crop_box(
     down: float = 0.5,  # center, 0 at the top, 1 at the bottom
     right: float = 0.5,  # center, 0 at the left, 1 at the right
 ) -> tuple[int, int, int, int]:  # (top, left, bottom, right) in pixels, inside the image
-    "The box of a zoom factor and a center"
+    """The box of a zoom factor and a center."""
     if not zoom >= 1:
         raise ValueError(f"zoom is {zoom}: give 1 or more")
     ranges = []
@@ -32,7 +34,7 @@ def crop_box(
 def to_rgb8(
     x: np.ndarray,  # (h,w,c) uint8 or uint16, 1..4 channels
 ) -> np.ndarray:  # (h,w,3) uint8
-    "Convert to 8-bit RGB: gray repeated, transparent parts over white"
+    """Convert to 8-bit RGB: gray repeated, transparent parts over white."""
     x = x if x.dtype == np.uint8 else to_samples(to_float(x))
     rgb = np.repeat(x[..., :1], 3, 2) if x.shape[2] < 3 else x[..., :3]
     if x.shape[2] in (1, 3):
@@ -46,7 +48,7 @@ def crop_for_screen(
     box: tuple | None = None,  # of `crop_box`; None for all
     width: int = 288,  # approximate width of the result, pixels
 ) -> np.ndarray:  # (H,W,3) uint8
-    "Crop an image to a box, and enlarge it by an integer factor or reduce it"
+    """Crop an image to a box, and enlarge it by an integer factor or reduce it."""
     from PIL import Image
 
     top, left, bottom, right = box or (0, 0, *x.shape[:2])
@@ -61,7 +63,7 @@ def crop_for_screen(
 def png_bytes(
     y: np.ndarray,  # (H,W,3) uint8
 ) -> bytes:  # of a PNG file
-    "Encode an image as PNG"
+    """Encode an image as PNG."""
     from PIL import Image
 
     f = BytesIO()
@@ -77,7 +79,7 @@ def wipe(
     b: np.ndarray,  # the same shape, shown on the right
     at: float,  # position of the dividing line, 0..1
 ) -> np.ndarray:  # (H,W,3) uint8
-    "Combine two images at a vertical line"
+    """Combine two images at a vertical line."""
     n = a.shape[1]
     k = round(min(max(at, 0), 1) * n)
     out = np.concatenate([a[:, :k], b[:, k:]], 1)
@@ -92,7 +94,7 @@ def colormap(
     high: float,  # mapped to the last color
     name: str = "inferno",  # of a matplotlib colormap
 ) -> np.ndarray:  # (h,w,3) uint8
-    "Apply a colormap"
+    """Apply a colormap."""
     from matplotlib import colormaps
 
     scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
@@ -104,5 +106,5 @@ def error_map(
     x: np.ndarray,  # (h,w,c) samples, the original
     limit: float = YELLOW_RMSE,
 ) -> np.ndarray:  # (h,w,3) uint8
-    "RMSE of every pixel over its channels, as colors"
+    """RMSE of every pixel over its channels, as colors."""
     return colormap(np.sqrt(((to_float(y) - to_float(x)) ** 2).mean(2)), 0, limit)

@@ -9,18 +9,20 @@ __all__ = ['MAX_BARS', 'MAX_TICKS', 'MAX_SYMBOL_BINS', 'MAX_MODEL_RANGE', 'MAX_M
 # %% ../../nbs/80_view/10_inspect.ipynb #e877d93b
 import math
 from typing import Any, NamedTuple
+
 import numpy as np
+
 from ..bitstream.container import unpack
-from ..entropy.segments import read_runs
-from ..entropy.integers import read_varint
 from ..entropy.generic import decode_symbols
+from ..entropy.integers import read_varint
+from ..entropy.segments import read_runs
 from ..runtime.fixed_point import STEP_SIZES
 from ..siren.spec import spec_of_header
 from ..siren.weight_layout import finest_grade, layers_from_segments, segment_sizes
 
 # %% ../../nbs/80_view/10_inspect.ipynb #e5a1d63f
 def _detail_networks(data):
-    "The networks of detail bands: for each band a kind, a length and a file"
+    """The networks of detail bands: for each band a kind, a length and a file."""
     out = {}
     at = 0
     while at < len(data):
@@ -33,7 +35,7 @@ def _detail_networks(data):
 def networks(
     data: bytes,  # of an `.iic` file
 ) -> dict[str, bytes]:  # name: file of method siren
-    "The networks in a file"
+    """The networks in a file."""
     header = unpack(data).header
     if header.method == "siren":
         return {"network": bytes(data)}
@@ -48,7 +50,7 @@ def networks(
 
 # %% ../../nbs/80_view/10_inspect.ipynb #1259ec01
 class UnpackedNetwork(NamedTuple):
-    "The decoded parts of a file with one network"
+    """The decoded parts of a file with one network."""
 
     header: Any  # `Header`
     segments: list  # of symbols, grouped by kind
@@ -57,7 +59,7 @@ class UnpackedNetwork(NamedTuple):
 
     @property
     def kinds(self) -> list[str]:
-        "The kind of symbols of each segment"
+        """The kind of symbols of each segment."""
         n_grades = len(self.segments) - 5
         hidden = [f"hidden weights, grade {g}" for g in range(n_grades)]
         weights = ["first weights", "last weights"]
@@ -67,14 +69,14 @@ class UnpackedNetwork(NamedTuple):
         self,
         k: int,  # index of a segment
     ) -> float:  # in turns for inputs of a sine, else in units of full scale
-        "Quantization step of a segment; with shared weights that of the factors or the codebook"
+        """Quantization step of a segment; with shared weights that of the factors or the codebook."""
         return float(STEP_SIZES[self.header.args["steps"][k]])
 
 
 def unpack_network(
     data: bytes,  # of a file of method siren
 ) -> UnpackedNetwork:
-    "Decode the symbols, weights and entropy models of a file; `ValueError` for other methods"
+    """Decode the symbols, weights and entropy models of a file; `ValueError` for other methods."""
     header, models, payload = unpack(data).coded
     if header.method != "siren":
         raise ValueError(
@@ -94,8 +96,9 @@ def unpack_network(
 def float_network(
     unpacked: UnpackedNetwork,
 ):  # a `SirenNet`
-    "The network in floating point; its output differs from `decompress` only by rounding"
+    """The network in floating point; its output differs from `decompress` only by rounding."""
     import torch
+
     from implicit_compress.siren.network import SirenNet
 
     h = unpacked.header
@@ -115,12 +118,12 @@ MAX_TICKS = 200  # ticks of the coarsest grid
 
 
 def _bin_width(reach, coarse):
-    "Width of a bin of a histogram of weights"
+    """Width of a bin of a histogram of weights."""
     return coarse / 4 if 8 * reach / coarse < MAX_BARS else reach / 40
 
 
 def _mark_grid(ax, reach, coarse):
-    "Ticks at the multiples of the coarsest step"
+    """Ticks at the multiples of the coarsest step."""
     multiples = np.arange(math.ceil(-reach / coarse), math.floor(reach / coarse) + 1)
     ax.tick_params("x", pad=9)
     ax.vlines(
@@ -140,7 +143,7 @@ def plot_weights(
     layer: int,  # 0 is the first
     ax: Any,  # axes to plot into
 ):
-    "Plot a histogram of a layer by quantization step, with ticks at the coarsest grid"
+    """Plot a histogram of a layer by quantization step, with ticks at the coarsest grid."""
     from matplotlib import colormaps
 
     n_layers = len(unpacked.layers)
@@ -175,7 +178,7 @@ def initial_probabilities(
     lo: int,  # first symbol
     hi: int,  # last symbol
 ) -> np.ndarray:  # of the symbols lo..hi
-    "Probabilities of a model in its initial state"
+    """Probabilities of a model in its initial state."""
     v = np.arange(lo, hi + 1)
     if not model.shape:
         return (v == model.mean).astype(float)
@@ -195,7 +198,7 @@ def plot_symbols(
     k: int,  # index of a segment
     ax: Any,  # axes to plot into
 ):
-    "Plot the histogram of the symbols of a segment and the probabilities of its model"
+    """Plot the histogram of the symbols of a segment and the probabilities of its model."""
     kind = unpacked.kinds[k]
     symbols = np.asarray(unpacked.segments[k])
     if not len(symbols):

@@ -9,11 +9,13 @@ __all__ = ['TARGET_COLUMNS', 'POINT_NAMES', 'bench_rows', 'decode_row', 'plot_ma
 from html import escape
 from pathlib import Path
 from typing import Any
+
 import numpy as np
-from ..bench.plots import LABELS, plot_curves, quality
-from ..bench.rows import read_rows
+
 from ..bench.codecs import parse_codec
 from ..bench.measure import decoder_for
+from ..bench.plots import LABELS, plot_curves, quality
+from ..bench.rows import read_rows
 from .figures import new_figure
 
 # %% ../../nbs/80_view/04_points.ipynb #b0170004
@@ -21,7 +23,7 @@ TARGET_COLUMNS = (("target_bpp", "bpp"), ("target_psnr", "psnr"), ("quality", "q
 
 
 def _target_text(row):
-    "The target of a row of another table: 'bpp=0.1'"
+    """The target of a row of another table: 'bpp=0.1'."""
     for column, name in TARGET_COLUMNS:
         if isinstance(row.get(column), (int, float)):
             return f"{name}={row[column]:g}"
@@ -31,7 +33,7 @@ def _target_text(row):
 def bench_rows(
     results: str | Path | list[dict],  # a TSV, the results folder of a sweep, or rows
 ) -> tuple[list[dict], Path | None]:  # rows, folder of the files
-    "Rows with a rate or an error, with the column names of `curves`, and the folder of their files"
+    """Rows with a rate or an error, with the column names of `curves`, and the folder of their files."""
     if isinstance(results, (str, Path)):
         path = Path(results)
         rows = read_rows(path)
@@ -56,7 +58,7 @@ def decode_row(
     row: dict,  # of the bench
     folder: Path | None,  # of its results
 ) -> np.ndarray | None:  # (h,w,c) samples; None without a file
-    "Decode the file of a point"
+    """Decode the file of a point."""
     path = Path(folder or "") / "files" / str(row.get("file", ""))
     if not folder or not row.get("file") or not path.is_file():
         return None
@@ -71,7 +73,7 @@ def plot_marked_curves(
     mark: tuple[str, int] | None,  # (codec, index of the point) to mark with a circle
     ax: Any,  # axes to plot into
 ) -> list[tuple]:  # (codec, index, horizontal, vertical)
-    "Plot curves and mark a point; returns the coordinates of all points"
+    """Plot curves and mark a point; returns the coordinates of all points."""
     if found:
         plot_curves(found, metric, None, (), ax, across)
     complete = {
@@ -97,7 +99,7 @@ def curves_figure(
     mark: tuple[str, int] | None = None,  # (codec, index of the point) to mark with a circle
     size: tuple[float, float] = (6.4, 4.4),  # inches
 ) -> tuple[Any, list[tuple]]:  # figure, (codec, index, left, top) in pixels
-    "Figure of curves, and the position of every point in it"
+    """Figure of curves, and the position of every point in it."""
     fig = new_figure(*size)
     ax = fig.subplots()
     at = plot_marked_curves(found, metric, across, mark, ax)
@@ -131,7 +133,7 @@ POINT_NAMES = dict(
 
 
 def _value_text(value):
-    "A number with four digits, or text escaped for HTML"
+    """A number with four digits, or text escaped for HTML."""
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) >= 1e4 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else escape(str(value))
@@ -141,7 +143,7 @@ def point_table(
     p: dict,  # a point of `curves`, or a row
     codec: str,
 ) -> str:  # HTML
-    "HTML table of the values of a point"
+    """HTML table of the values of a point."""
     style = 'style="padding-right:1em"'
     lines = [
         f"<tr><td {style}>{name}</td><td>{_value_text(p[k])}</td></tr>"

@@ -10,12 +10,14 @@ __all__ = ['MOST', 'LAMBDA', 'SAMPLE_ROWS', 'DEAD_ZONE', 'BITS', 'differences', 
 # %% ../../nbs/45_wavelet/05_codec.ipynb #45b00003
 import math
 from functools import lru_cache
+
 import numpy as np
-from ..entropy.model_selection import fit_model
+
 from ..entropy.integers import check_end, read_varint, varint
+from ..entropy.model_selection import fit_model
 from ..entropy.models import read_single_model, write_model
-from ..entropy.range_coder import RangeReader, code_run, RangeWriter
-from ..runtime.errors import DamagedError, only_iic_errors, TruncatedError
+from ..entropy.range_coder import RangeReader, RangeWriter, code_run
+from ..runtime.errors import DamagedError, TruncatedError, only_iic_errors
 from ..settings.methods import Wavelet
 from implicit_compress.transform.wavelet import (
     WAVELETS,
@@ -37,7 +39,7 @@ from implicit_compress.wavelet.context import (
 def differences(
     q,  # (h,w) int64
 ) -> np.ndarray:  # (h,w)
-    "Residuals of the prediction by the mean of left and upper neighbor"
+    """Residuals of the prediction by the mean of left and upper neighbor."""
     p = np.zeros_like(q)
     p[1:, 1:], p[0, 1:], p[1:, 0] = (q[1:, :-1] + q[:-1, 1:]) >> 1, q[0, :-1], q[:-1, 0]
     return q - p
@@ -46,7 +48,7 @@ def differences(
 def summed(
     d,  # (h,w) of `differences`
 ) -> np.ndarray:  # (h,w) int64
-    "Invert `differences`"
+    """Invert `differences`."""
     rows = []
     for i, line in enumerate(d.tolist()):
         row = []
@@ -78,7 +80,7 @@ def through_bands(
     decide=None,  # function of ((plane, level, name), rows and columns, contexts) that returns the coefficients there; None decodes them
     check=lambda: None,  # called after every pass
 ) -> dict:  # all bands but the lowest
-    "Code all bands but the lowest; the coder object decides whether this encodes or decodes"
+    """Code all bands but the lowest; the coder object decides whether this encodes or decodes."""
     counts = {}
 
     def visit(kind, f, at, key, band):
@@ -106,7 +108,7 @@ LAMBDA = Wavelet.rdo_lambda  # default weight of a bit, in squared steps
 
 @lru_cache(128)
 def costs(plane, context):
-    "Bits of symbols 0, 1, 2, ... of a context"
+    """Bits of symbols 0, 1, 2, ... of a context."""
     _, lo, w = model_of(plane, context).plan()
     return -np.log2(w[-lo:-1] / w.sum())
 
@@ -117,7 +119,7 @@ def rdo_choice(
     context: int,
     rdo_lambda: float = LAMBDA,  # weight of a bit, in squared steps
 ) -> np.ndarray:  # (n,) int64, at most the nearest integer
-    "Magnitudes of minimum rate-distortion cost"
+    """Magnitudes of minimum rate-distortion cost."""
     bits = costs(plane, context)
     q = np.rint(a).astype(np.int64)
     tries = np.stack([q, np.maximum(q - 1, 0), 0 * q])
@@ -131,7 +133,7 @@ def rdo_quantize(
     ctx,  # (n,) `contexts`
     rdo_lambda: float = LAMBDA,  # weight of a bit, in squared steps
 ) -> np.ndarray:  # (n,) int64
-    "Quantized values of minimum rate-distortion cost"
+    """Quantized values of minimum rate-distortion cost."""
     out = np.rint(np.abs(v)).astype(np.int64)
     for k in np.unique(ctx[out > 0]).tolist():
         i = np.flatnonzero((ctx == k) & (out > 0))
@@ -144,7 +146,7 @@ def levels_of(
     w: int,  # columns
     wavelet: str,  # in `WAVELETS`
 ) -> int:
-    "Number of halvings of an image"
+    """Number of halvings of an image."""
     return max(
         0,
         min(
@@ -158,7 +160,7 @@ def reconstruction_offsets(
     real: dict,  # (plane, level, name): reals divided by the step
     q: dict,  # the same in integers
 ) -> tuple:  # two integers 0..255: mean offset of magnitude 1, and of larger ones, from the multiple of the step, in 1/256, plus 128
-    "Mean reconstruction offsets of magnitudes"
+    """Mean reconstruction offsets of magnitudes."""
     r = np.concatenate(
         [
             np.zeros(0),
@@ -180,7 +182,7 @@ def dequantized(
     near: int,  # of `reconstruction_offsets`
     far: int,
 ) -> np.ndarray:  # int64, `UNIT` is full scale
-    "Dequantize coefficients"
+    """Dequantize coefficients."""
     a = np.abs(q)
     return np.sign(q) * (
         (a * 256 - np.where(a == 1, near - 128, np.where(a > 1, far - 128, 0))) * step >> 8
@@ -194,7 +196,7 @@ def write_sparse(
     levels: int,  # number of halvings
     rdo_lambda: float = LAMBDA,  # weight of a bit, in squared steps
 ) -> tuple:  # quantized bands; models, payload
-    "Quantize coefficients and encode them"
+    """Quantize coefficients and encode them."""
     q = {k: np.rint(v).astype(np.int64) for k, v in real.items() if k[2] == "ll"}
     coder, low = RangeWriter(), [differences(q[p, levels, "ll"]).ravel() for p in range(shape[2])]
     models = [fit_model(d)[0] for d in low]
@@ -217,7 +219,7 @@ def rebuilt(
     near: int,  # of `reconstruction_offsets`
     far: int,  # of `reconstruction_offsets`
 ) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
-    "Dequantize all bands and invert the transform, used by encoder and decoder"
+    """Dequantize all bands and invert the transform, used by encoder and decoder."""
 
     def band(p, level, name):
         v = q.pop((p, level, name)).astype(np.int64)[..., None]
@@ -236,7 +238,7 @@ def read_sparse(
     h: int,  # rows
     w: int,  # columns
 ) -> tuple:  # (levels, step, near, far, wavelet)
-    "Parse and validate a header"
+    """Parse and validate a header."""
     if not header:
         raise TruncatedError("sparse: there is no header")
     step, at = read_varint(header, 1, "step of the coefficients")
@@ -260,7 +262,7 @@ def decode_sparse(
     payload: bytes,
     shape,  # (h,w,c)
 ) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
-    "Decode the residual, or raise an `IicError`"
+    """Decode the residual, or raise an `IicError`."""
     (levels, step, near, far, wavelet), at, low, coder = (
         read_sparse(header, *shape[:2]),
         0,
@@ -292,7 +294,7 @@ def to_depth(
     residual: np.ndarray | None,  # (h,w,c) int64, to add
     depth: int,  # bits per sample
 ) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
-    "Convert the integers of a decoder to samples, some rows at a time"
+    """Convert the integers of a decoder to samples, some rows at a time."""
     peak = (1 << depth) - 1
     out = np.empty(y.shape, np.uint8 if depth <= 8 else np.uint16)
     for top in range(0, len(y), SAMPLE_ROWS):
@@ -305,7 +307,7 @@ def to_depth(
 def mid_gray(
     shape: tuple,  # (h,w,c)
 ) -> np.ndarray:  # int64, `UNIT` is full scale
-    "The base of a file without networks"
+    """The base of a file without networks."""
     return np.broadcast_to(np.int64(UNIT // 2), shape)
 
 # %% ../../nbs/45_wavelet/05_codec.ipynb #895aa2a3
@@ -317,7 +319,7 @@ def rounded_mse(
     mse: float,  # mean squared error before samples are rounded, full scale is 1
     peak: int,  # largest sample: 255 or 65535
 ) -> float:  # mean squared error after rounding, for Gaussian errors
-    "Mean squared error after rounding to samples: small errors vanish, large ones grow by 1/12 of a squared sample"
+    """Mean squared error after rounding to samples: small errors vanish, large ones grow by 1/12 of a squared sample."""
     sigma = max(math.sqrt(mse) * peak, 1e-3)
     if sigma > 0.8:
         return (sigma**2 + 1 / 12) / peak**2
@@ -328,7 +330,7 @@ def rounded_mse(
 
 
 class Coefficients:
-    "Wavelet coefficients of a residual, for quantization with any step"
+    """Wavelet coefficients of a residual, for quantization with any step."""
 
     def __init__(
         self,
@@ -353,7 +355,7 @@ class Coefficients:
         self,
         step: float,  # full scale is 1
     ) -> tuple:  # (header, models, payload), bytes; and the quantized bands, for `residual`
-        "Quantize and encode"
+        """Quantize and encode."""
         unit = max(1, round(step * UNIT))
         real = {
             (p, b.level, b.name): b.data[..., p] * UNIT / unit
@@ -374,7 +376,7 @@ class Coefficients:
         header: bytes,  # of `encode`
         q: dict,  # quantized bands of `encode`
     ) -> np.ndarray:  # (h,w,c) int64, `UNIT` is full scale
-        "Residual that `decode_sparse` returns, computed without decoding"
+        """Residual that `decode_sparse` returns, computed without decoding."""
         levels, unit, near, far, wavelet = read_sparse(header, *self.shape[:2])
         return rebuilt(dict(q), self.shape, wavelet, levels, unit, near, far)
 
@@ -382,7 +384,7 @@ class Coefficients:
         self,
         step: float,  # full scale is 1
     ) -> float:  # 1 or more
-        "Estimated number of bytes"
+        """Estimated number of bytes."""
         c = self.some[self.some > step / 2]
         return 1 + BITS * self.every**2 * np.log2(1 + (c / step) ** 2).sum() / 8
 
@@ -391,7 +393,7 @@ class Coefficients:
         step: float,  # full scale is 1
         peak: int = 255,  # largest sample
     ) -> float:  # 1e-14 or more, full scale is 1
-        "Estimated mean squared error of the decoded samples"
+        """Estimated mean squared error of the decoded samples."""
         c = self.some
         mse = np.where(c < DEAD_ZONE * step, c * c, step * step / 12).mean()
         return max(1e-14, rounded_mse(float(mse), peak))

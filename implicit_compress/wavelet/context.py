@@ -9,7 +9,9 @@ __all__ = ['UNIT', 'AXES', 'ROWS', 'CROSS', 'RINGS', 'PAD', 'WEIGHTS', 'EDGES', 
 # %% ../../nbs/45_wavelet/00_context.ipynb #7d4a9e3d
 import base64
 from functools import lru_cache
+
 import numpy as np
+
 from ..entropy.models import Model
 from ..transform.wavelet import band_sizes
 
@@ -21,7 +23,7 @@ AXES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
 def rgb_to_opponent(
     x,  # (h,w,c) reals
 ) -> np.ndarray:  # the same shape
-    "Transform red, green and blue to three orthonormal axes; other channels are unchanged"
+    """Transform red, green and blue to three orthonormal axes; other channels are unchanged."""
     return x if x.shape[2] < 3 else np.concatenate([x[..., :3] @ AXES.T, x[..., 3:]], 2)
 
 
@@ -31,7 +33,7 @@ ROWS = 64  # rows processed at once
 def opponent_to_rgb(
     z,  # (h,w,c) int64
 ) -> np.ndarray:  # the same shape
-    "Invert `rgb_to_opponent` in place, some rows at a time"
+    """Invert `rgb_to_opponent` in place, some rows at a time."""
     if z.shape[2] < 3:
         return z
     turn = np.rint(AXES * 65536).astype(np.int64)
@@ -45,7 +47,7 @@ def scan_passes(
     h: int,  # rows of a band
     w: int,  # columns
 ) -> list:  # of five (rows, columns)
-    "Coding passes of a band"
+    """Coding passes of a band."""
     r, c = np.arange(h)[:, None], np.arange(w)
     even, middle = (r | c) & 1 == 0, (r & c & 1) == 1
     kinds = [
@@ -79,14 +81,14 @@ PAD = 4  # zeros around a band
 def sum8(
     a,  # (h,w) magnitudes
 ) -> np.ndarray:  # (h,w)
-    "Sum of the eight neighbors"
+    """Sum of the eight neighbors."""
     p = np.pad(a, 1)
     s = p[:-2] + p[1:-1] + p[2:]
     return s[:, :-2] + s[:, 1:-1] + s[:, 2:] - a
 
 
 def same_place(pairs, r, c, n):
-    "Magnitudes and neighbor sums of other bands at the same position; zeros for a missing band"
+    """Magnitudes and neighbor sums of other bands at the same position; zeros for a missing band."""
     out = []
     for p in [*pairs, *[None] * n][:n]:
         if p is None or not p[0].size:
@@ -105,7 +107,7 @@ def features(
     others,  # of the bands of this scale coded before
     colors,  # of the same band in the colors coded before
 ) -> np.ndarray:  # (14,n) int64
-    "Context features of the coefficients of a pass"
+    """Context features of the coefficients of a pass."""
     r, c = at
     rings = [
         sum((own[r + PAD + a, c + PAD + b] for a, b in g), np.zeros(len(r), np.int64))
@@ -127,7 +129,7 @@ def walk(
     levels: int,  # number of halvings
     visit,  # function of (class 0..44, features (14,n), rows and columns, (plane, level, name), band to fill)
 ) -> dict:  # (plane, level, name): (h',w') int32
-    "Visit all bands but the lowest, coarse to fine"
+    """Visit all bands but the lowest, coarse to fine."""
     out, seen = {}, {}
     for i, (name, level, h, w) in enumerate(band_sizes(*shape[:2], wavelet, levels)[1:]):
         group = ("lh", "hl", "hh")[: i % 3]
@@ -250,7 +252,7 @@ def contexts(
     f,  # (14,n) of `features`
     weights=None,  # (45,14); None: `WEIGHTS`
 ) -> np.ndarray:  # (n,) 0..31
-    "Context: expected magnitude in half octaves"
+    """Context: expected magnitude in half octaves."""
     return np.searchsorted(EDGES, (WEIGHTS if weights is None else weights)[kind] @ f, side="right")
 
 
@@ -258,6 +260,6 @@ def model_of(
     plane: int,  # 0, 1, ...
     context: int,  # of `contexts`
 ) -> Model:
-    "Initial model of a context; its table is adaptive"
+    """Initial model of a context; its table is adaptive."""
     scale, zero = PRIORS[plane > 0][context]
     return Model(2, scale, zero=zero, strength=2)

@@ -11,16 +11,18 @@ __all__ = ['LOG_STEPS', 'CLOSE', 'NUDGE', 'REACH', 'WITHIN', 'QUALITY_TOLERANCE'
 import math
 import time
 from collections.abc import Callable
+
 import numpy as np
-from ..bitstream.header import Header
+
 from ..bitstream.container import pack
 from ..bitstream.encoded import Encoded
-from ..image.samples import to_float
+from ..bitstream.header import Header
 from ..image.metrics import psnr as psnr_of
+from ..image.samples import to_float
 from ..settings.methods import Wavelet
 from ..settings.target import Target, rank
-from .context import UNIT
 from .codec import Coefficients, mid_gray, read_sparse, to_depth
+from .context import UNIT
 
 # %% ../../nbs/45_wavelet/10_encoder.ipynb #54c91e3b
 LOG_STEPS = math.log(2) * np.linspace(-18, 2, 161)  # candidate log steps, full scale is 1
@@ -35,7 +37,7 @@ def beyond(
     t,  # (n,) log steps, increasing
     shift,  # (n,) offset of the estimate
 ) -> tuple:  # the same, with one more point at each end if there are two or more
-    "Extrapolate the offset linearly by a limited range"
+    """Extrapolate the offset linearly by a limited range."""
     if len(t) < 2:
         return t, shift
     first, last = np.diff(shift)[[0, -1]] / np.maximum(np.diff(t)[[0, -1]], REACH / 10)
@@ -48,7 +50,7 @@ def next_step(
     curve,  # (161,) estimates of the value at `LOG_STEPS`
     aim: float,  # target value
 ) -> float:  # log step, or None: no candidate is left
-    "Log step at which the estimate, corrected by the measurements, has the target value"
+    """Log step at which the estimate, corrected by the measurements, has the target value."""
     grid = LOG_STEPS
     if seen:
         t, v = np.array(sorted(seen)).T
@@ -77,7 +79,7 @@ def search_step(
     high: float,  # largest accepted value
     tries: int = 9,  # at most
 ) -> list:  # of (log step, value), in the order of the tries
-    "Search the step until the value lies between `low` and `high`"
+    """Search the step until the value lies between `low` and `high`."""
     curve, seen = np.array([estimate(math.exp(t)) for t in LOG_STEPS]), []
     for _ in range(tries):
         t = next_step(seen, curve, (low + high) / 2)
@@ -98,7 +100,7 @@ def cheapest_step(
     width: float = 0.25,  # distance of the first tries, in logarithms
     tries: int = 5,  # at most
 ) -> list:  # of (log step, cost), in the order of the tries
-    "Minimize the cost: try steps around the minimum of the estimate, then the minimum of a parabola through the three best"
+    """Minimize the cost: try steps around the minimum of the estimate, then the minimum of a parabola through the three best."""
     first = float(LOG_STEPS[np.argmin([estimate(math.exp(t)) for t in LOG_STEPS])])
     seen = {t: measure(math.exp(t)) for t in (first, first - width, first + width)}
     while len(seen) < tries:
@@ -130,7 +132,7 @@ def encode_sparse(
     wavelet: str = "9/7",  # in `WAVELETS`
     step: float = None,  # step instead of a target size
 ) -> tuple:  # (header, models, payload), bytes
-    "Encode a residual with the smallest step that fits `n_bytes`"
+    """Encode a residual with the smallest step that fits `n_bytes`."""
     c = Coefficients(r, wavelet)
     return c.encode(step)[0] if step else fill_bytes(c, n_bytes)[0]
 
@@ -138,7 +140,7 @@ def encode_sparse(
 def size_of(
     coded,  # (header, models, payload)
 ) -> int:  # bytes
-    "Total size of all parts"
+    """Total size of all parts."""
     return sum(map(len, coded))
 
 
@@ -147,7 +149,7 @@ def fill_bytes(
     n_bytes: float,  # target size of all parts, bytes; if even a file without coefficients is larger, that file is returned
     size=size_of,  # function of (header, models, payload): bytes of the whole file
 ) -> tuple:  # result of `Coefficients.encode`
-    "Encode with the smallest step that fits `n_bytes`"
+    """Encode with the smallest step that fits `n_bytes`."""
     kept = []  # (is it too large?, bytes, result of `encode`), the best one only
 
     def measure(step):
@@ -175,7 +177,7 @@ def search_for_target(
     peak: int,  # largest sample
     too_large: Callable | None = None,  # function of bytes: does a lossless file take less?
 ) -> tuple:  # (coded, PSNR)
-    "Coefficients with the step that meets a quality or minimizes a cost"
+    """Coefficients with the step that meets a quality or minimizes a cost."""
     pixels = c.shape[0] * c.shape[1]
     best = []  # (rank, coded, PSNR)
 
@@ -214,7 +216,7 @@ def estimate_bytes(
     target: Target,  # a quality or a cost
     peak: int,  # largest sample
 ) -> float:
-    "Estimated bytes of coefficients alone, without encoding them"
+    """Estimated bytes of coefficients alone, without encoding them."""
     steps = np.exp(LOG_STEPS)
     n = np.array([c.estimated_bytes(s) for s in steps])
     mse = np.array([c.estimated_mse(s, peak) for s in steps])
@@ -232,7 +234,7 @@ def add_coefficients(
     quality: Callable,  # function of decoded samples: PSNR, dB
     too_large: Callable | None = None,  # of `search_for_target`
 ) -> Encoded:
-    "Code the residual to a base with coefficients that meet a target"
+    """Code the residual to a base with coefficients that meet a target."""
     depth = 8 * x.itemsize
     residual = to_float(x).astype(np.float64) - base / UNIT
     c = Coefficients(residual, settings.wavelet, settings.rdo_lambda)
@@ -268,7 +270,7 @@ def encode_wavelet(
     quality: Callable | None = None,  # function of decoded samples: PSNR, dB; None: of all samples
     too_large: Callable | None = None,  # function of bytes: does a lossless file take less?
 ) -> Encoded:
-    "Encode an image with wavelet coefficients alone"
+    """Encode an image with wavelet coefficients alone."""
     if x.shape[2] not in (1, 3):
         raise ValueError(f"{x.shape[2]} channels: give 1 or 3; `compress` codes alpha separately")
     began = time.perf_counter()

@@ -9,7 +9,9 @@ __all__ = ['MEAN', 'NO_POINT', 'METRICS', 'COSTS', 'DOT_PX', 'IMAGE_WIDTH', 'Bro
 from collections.abc import Mapping
 from html import escape
 from typing import Any
+
 import numpy as np
+
 from ..bench.curves import curves
 from ..bench.plots import LABELS
 from ..settings.fields import SettingsError, unknown_name
@@ -43,10 +45,10 @@ IMAGE_WIDTH = 360  # of the decoded image, pixels
 
 
 class BrowserView(StaticFallback):
-    "The widgets of `ResultBrowser` and their arrangement"
+    """The widgets of `ResultBrowser` and their arrangement."""
 
     def build(self, sets: list[str]) -> None:
-        "Make the controls and the output"
+        """Make the controls and the output."""
         w = ipywidgets_module()
         self.set = labeled_control("Dropdown", "set", sets[0], options=sets)
         means = [("mean of all", MEAN)]
@@ -66,7 +68,7 @@ class BrowserView(StaticFallback):
         show_if(self.set, len(sets) > 1)
 
     def arrange(self) -> Any:  # widget
-        "Controls and values at the left, plot and image at the right"
+        """Controls and values at the left, plot and image at the right."""
         w = ipywidgets_module()
         help_text = "Several codecs: hold Ctrl. Click a point, or use the slider."
         note = w.HTML(f'<div class="ic-note">{help_text}</div>')
@@ -82,7 +84,7 @@ class BrowserView(StaticFallback):
 
 # %% ../../nbs/90_widgets/30_browser.ipynb #520d609f
 class ResultBrowser(BrowserView):
-    "Widget of curves, with the values and the image of the selected point"
+    """Widget of curves, with the values and the image of the selected point."""
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class ResultBrowser(BrowserView):
         self.select(selection)
 
     def select(self, selection: Mapping[str, Any]) -> None:
-        "Set controls; raises `SettingsError` for a control or a value that does not exist"
+        """Set controls; raises `SettingsError` for a control or a value that does not exist."""
         known = ("set", "image", "metric", "cost", "codecs", "point")
         for name, value in selection.items():
             if name not in known:
@@ -112,7 +114,7 @@ class ResultBrowser(BrowserView):
                 raise SettingsError(f"{name} is {value!r}: it is not among the results") from error
 
     def load(self, _: Any = None) -> None:
-        "Load a set: its images, codecs and metrics"
+        """Load a set: its images, codecs and metrics."""
         self.rows, self.folder = self.sets[self.set.value]
         measured = [r for r in self.rows if "bpp" in r]
         images = sorted({r["image"] for r in measured})
@@ -129,13 +131,13 @@ class ResultBrowser(BrowserView):
         self.update_points()
 
     def has_column(self, name: str, n_images: int) -> bool:
-        "Is a measure in the rows, or computed from several of them?"
+        """Is a measure in the rows, or computed from several of them?"""
         computed = name == "psnr_of_mean_mse_db" and n_images > 1
         return computed or any(name in r for r in self.rows)
 
     @property
     def selected(self) -> dict[str, list[dict]]:  # codec: points
-        "The selected curves"
+        """The selected curves."""
         image = self.image.value
         codecs = self.codecs.value
         rows = [r for r in self.rows if r["codec"] in codecs and image in (MEAN, r["image"])]
@@ -147,7 +149,7 @@ class ResultBrowser(BrowserView):
         return out
 
     def update_points(self, _: Any = None) -> None:
-        "Update the points after a change of the curves"
+        """Update the points after a change of the curves."""
         if self.updating:
             return
         before = self.point.value
@@ -164,7 +166,7 @@ class ResultBrowser(BrowserView):
         self.show_point()
 
     def show_point(self, _: Any = None) -> None:
-        "Show a point: its mark, its values, its image"
+        """Show a point: its mark, its values, its image."""
         if self.updating:
             return
         found = self.selected
@@ -185,7 +187,7 @@ class ResultBrowser(BrowserView):
             self.table.value = point_table(values, at[0])
 
     def place_dots(self, places: list[tuple]) -> None:
-        "Place a button over every point"
+        """Place a button over every point."""
         w = ipywidgets_module()
         keys = [(codec, k, round(left), round(top)) for codec, k, left, top in places]
         if keys == [dot.key for dot in self.dots]:
@@ -204,11 +206,11 @@ class ResultBrowser(BrowserView):
         self.canvas.children = [self.plot, *self.dots]
 
     def click(self, dot: Any) -> None:
-        "Select the point of a button"
+        """Select the point of a button."""
         self.point.value = dot.key[:2]
 
     def decoded_point(self) -> tuple[np.ndarray | None, dict | None]:
-        "The image of the selected point, and its row; for a mean, those of the first image"
+        """The image of the selected point, and its row; for a mean, those of the first image."""
         if not self.point.value:
             return None, None
         codec, k = self.point.value
@@ -220,7 +222,7 @@ class ResultBrowser(BrowserView):
         return None, None
 
     def figure(self) -> Any:  # a matplotlib `Figure`
-        "The static figure: the curves, and the image of the selected point"
+        """The static figure: the curves, and the image of the selected point."""
         y, _ = self.decoded_point()
         found = self.selected
         at = self.point.value or None

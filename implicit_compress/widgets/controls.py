@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
 from html import escape
 from typing import Any
+
 from ..settings.base import Settings, allowed_text, as_text, read_field
 from ..settings.fields import is_optional, value_type
 from .panels import ipywidgets_module, labeled_control, show_if
@@ -30,7 +31,7 @@ def slider_step(
     span: float,  # length of the slider
     *values: float,  # that it must be able to show
 ) -> float | None:
-    "The largest step of `STEPS` that divides the values; None: there is none"
+    """The largest step of `STEPS` that divides the values; None: there is none."""
     fitting = (
         step
         for step in STEPS
@@ -44,7 +45,7 @@ def bounds(
     f: Field,
     step: float,  # distance from a bound that is excluded
 ) -> tuple[float | None, float | None]:  # (smallest, largest); None: not bounded
-    "The range of a control"
+    """The range of a control."""
     m = f.metadata
     smallest = m["above"] + step if m["low"] is None and m["above"] is not None else m["low"]
     largest = m["below"] - step if m["high"] is None and m["below"] is not None else m["high"]
@@ -52,7 +53,7 @@ def bounds(
 
 
 def tooltip(cls: type[Settings], f: Field) -> str:
-    "Meaning, unit and allowed values of a setting"
+    """Meaning, unit and allowed values of a setting."""
     m = f.metadata
     allowed = allowed_text(cls, f)
     parts = [m["meaning"].rstrip("."), m.get("unit", ""), allowed and f"allowed: {allowed}"]
@@ -60,12 +61,12 @@ def tooltip(cls: type[Settings], f: Field) -> str:
 
 
 def label_of(f: Field) -> str:
-    "The label of a setting"
+    """The label of a setting."""
     return f.name.replace("_", " ")
 
 # %% ../../nbs/90_widgets/15_controls.ipynb #d74af489
 def slider_options(f: Field, value: float) -> dict[str, Any] | None:
-    "Range, step and format of a slider; None: no step fits"
+    """Range, step and format of a slider; None: no step fits."""
     m = f.metadata
     low = m["above"] if m["low"] is None else m["low"]
     high = m["below"] if m["high"] is None else m["high"]
@@ -85,7 +86,7 @@ def number_control(
     value: float,
     options: dict[str, Any],  # of the widget
 ) -> Any:  # widget
-    "The control of a number that is always present: a slider, or text where none fits"
+    """The control of a number that is always present: a slider, or text where none fits."""
     label = label_of(f)
     slider = slider_options(f, value) if kind is float else None
     if slider:
@@ -102,7 +103,7 @@ def field_control(
     f: Field,  # of the class, not a stage
     value: Any,  # initial value
 ) -> Any:  # widget
-    "The control of a setting"
+    """The control of a setting."""
     kind = value_type(cls, f.name)
     options = dict(tooltip=tooltip(cls, f))
     if kind is bool:
@@ -123,7 +124,7 @@ def field_control(
 
 
 def control_value(cls: type[Settings], f: Field, control: Any) -> Any:
-    "The value of a setting from its control; raises `SettingsError`"
+    """The value of a setting from its control; raises `SettingsError`."""
     value = control.value
     kind = value_type(cls, f.name)
     if is_optional(cls, f.name):
@@ -137,7 +138,7 @@ OFF = "none"  # choice that turns a stage off
 
 
 class ChoicePanel:
-    "A choice among settings classes, and the controls of the chosen one"
+    """A choice among settings classes, and the controls of the chosen one."""
 
     def __init__(
         self,
@@ -166,16 +167,16 @@ class ChoicePanel:
 
     @property
     def panel(self) -> "SettingsPanel | None":
-        "The controls of the chosen class; None: off"
+        """The controls of the chosen class; None: off."""
         return self.panels.get(self.choice.value)
 
     @property
     def settings(self) -> Settings | None:
-        "The settings as chosen; raises `SettingsError`"
+        """The settings as chosen; raises `SettingsError`."""
         return self.panel.settings if self.panel else None
 
     def choose(self, _: Any = None) -> None:
-        "Show the controls of a choice"
+        """Show the controls of a choice."""
         name = self.choice.value
         if name != OFF and name not in self.panels:
             self.panels[name] = SettingsPanel(self.classes[name], None, self.changed)
@@ -183,14 +184,14 @@ class ChoicePanel:
         self.changed()
 
     def show_choice(self) -> None:
-        "Show the description and the controls of the choice"
+        """Show the description and the controls of the choice."""
         about = self.classes[self.choice.value].__doc__ if self.panel else ""
         self.note.value = f'<div class="ic-note">{escape(about)}</div>' if about else ""
         self.content.children = [self.panel.box] if self.panel else []
 
 # %% ../../nbs/90_widgets/15_controls.ipynb #03bc4fa3
 class SettingsPanel:
-    "The controls of a settings class: one for each value, and a page for each stage"
+    """The controls of a settings class: one for each value, and a page for each stage."""
 
     def __init__(
         self,
@@ -213,14 +214,14 @@ class SettingsPanel:
         self.box = self.assemble()
 
     def stage_panel(self, f: Field, current: Settings | None) -> ChoicePanel:
-        "The panel of a stage"
+        """The panel of a stage."""
         classes = {c.name: c for c in f.metadata["stages"]}
         optional = is_optional(self.cls, f.name)
         about = tooltip(self.cls, f)
         return ChoicePanel(label_of(f), classes, current, self.update, optional, about)
 
     def assemble(self) -> Any:  # widget
-        "Values above, stages below as pages that open"
+        """Values above, stages below as pages that open."""
         w = ipywidgets_module()
         children = list(self.controls.values())
         self.pages = w.Accordion(
@@ -231,12 +232,12 @@ class SettingsPanel:
         return w.VBox(children + [self.pages] * bool(self.stages))
 
     def update(self, _: Any = None) -> None:
-        "Update the titles, and report the change"
+        """Update the titles, and report the change."""
         self.update_titles()
         self.changed()
 
     def update_titles(self) -> None:
-        "Name the choice of each stage in its title"
+        """Name the choice of each stage in its title."""
         titles = []
         for name, stage in self.stages.items():
             chosen = stage.choice.value
@@ -246,7 +247,7 @@ class SettingsPanel:
 
     @property
     def settings(self) -> Settings:
-        "The settings as chosen; raises `SettingsError`"
+        """The settings as chosen; raises `SettingsError`."""
         values = {f.name: f for f in fields(self.cls) if f.name in self.controls}
         own = {k: control_value(self.cls, f, self.controls[k]) for k, f in values.items()}
         return self.cls(**own, **{k: stage.settings for k, stage in self.stages.items()})
@@ -255,7 +256,7 @@ class SettingsPanel:
         self,
         dotted: str,  # such as 'prune' or 'prune.sparsity'
     ) -> Any:  # widget
-        "The control of a setting; raises `KeyError` for one that is not shown"
+        """The control of a setting; raises `KeyError` for one that is not shown."""
         name, _, rest = dotted.partition(".")
         if not rest:
             return self.stages[name].choice if name in self.stages else self.controls[name]

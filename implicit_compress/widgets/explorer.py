@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from html import escape
 from threading import Thread
 from typing import Any
+
 import numpy as np
+
 from ..bitstream.encoded import Encoded
 from ..codec.metadata import METADATA, load_input, metadata_to_store
 from ..settings.fields import SettingsError
@@ -51,10 +53,10 @@ MIN_RESUME_S = 5.0  # smallest additional time of the button
 
 
 class ExplorerView(StaticFallback):
-    "The widgets of `Explorer` and their arrangement"
+    """The widgets of `Explorer` and their arrangement."""
 
     def build(self, x: np.ndarray, begin: Callable, stop: Callable, resume: Callable) -> None:
-        "Make buttons, output and pages"
+        """Make buttons, output and pages."""
         w = ipywidgets_module()
         self.begin_button = self.button("Fit", "primary", "start anew", begin)
         self.stop_button = self.button("Stop", "warning", "end early, and write the file", stop)
@@ -78,7 +80,7 @@ class ExplorerView(StaticFallback):
         )
 
     def button(self, text: str, style: str, about: str, action: Callable) -> Any:  # widget
-        "A button"
+        """A button."""
         w = ipywidgets_module()
         out = w.Button(
             description=text, button_style=style, tooltip=about, layout=w.Layout(width="98px")
@@ -87,7 +89,7 @@ class ExplorerView(StaticFallback):
         return out
 
     def arrange(self, *controls: Any) -> Any:  # widget
-        "Controls at the left, pages at the right"
+        """Controls at the left, pages at the right."""
         w = ipywidgets_module()
         actions = self.begin_button, self.stop_button, self.resume_button
         buttons = wrapped_row(*actions, margin="8px 0")
@@ -97,7 +99,7 @@ class ExplorerView(StaticFallback):
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #3c000004
 class Explorer(ExplorerView):
-    "Widget that compresses an image, shows the fit and compares the result"
+    """Widget that compresses an image, shows the fit and compares the result."""
 
     def __init__(
         self,
@@ -124,25 +126,25 @@ class Explorer(ExplorerView):
 
     @property
     def settings(self) -> Method:
-        "The chosen method; raises `SettingsError` for settings that exclude each other"
+        """The chosen method; raises `SettingsError` for settings that exclude each other."""
         return self.method.settings
 
     @property
     def arguments(self) -> dict[str, Any]:
-        "The other arguments of `compress`, without those that have no meaning for the method"
+        """The other arguments of `compress`, without those that have no meaning for the method."""
         out = self.request.arguments_for(self.settings)
         useful = meaningful(self.settings, out.get("seconds"))
         return out | {name: value for name, value in self.fixed.items() if name in useful}
 
     @property
     def job_arguments(self) -> dict[str, Any]:
-        "The arguments for samples instead of a file"
+        """The arguments for samples instead of a file."""
         of_files = ("frame", *OMITTED_BY, *METADATA)
         own = {name: value for name, value in self.arguments.items() if name not in of_files}
         return own | self.metadata
 
     def update_controls(self) -> None:
-        "Show the controls that have a meaning, and the call; refuse settings that exclude others"
+        """Show the controls that have a meaning, and the call; refuse settings that exclude others."""
         try:
             settings = self.settings
             self.request.show_for(settings)
@@ -158,14 +160,14 @@ class Explorer(ExplorerView):
         self.update_buttons()
 
     def update_buttons(self) -> None:
-        "Enable the buttons that have a meaning now"
+        """Enable the buttons that have a meaning now."""
         working = self.working
         self.begin_button.disabled = working
         self.stop_button.disabled = not (working and self.job.has_fit)
         self.resume_button.disabled = working or self.job is None or not self.job.can_resume
 
     def begin(self) -> None:
-        "Start a new fit"
+        """Start a new fit."""
         try:
             job = Job(self.x, self.settings, self.job_arguments)
         except ValueError as error:
@@ -175,18 +177,18 @@ class Explorer(ExplorerView):
         self.follow(job.start)
 
     def resume(self) -> None:
-        "Add time to the last fit"
+        """Add time to the last fit."""
         seconds = max(MIN_RESUME_S, self.request.find("seconds").value)
         self.follow(lambda: self.job.resume(seconds))
 
     def stop(self) -> None:
-        "End the fit early"
+        """End the fit early."""
         self.job.stop()
         self.stop_button.disabled = True
         self.status.value = "Stopping: the file is being written ..."
 
     def follow(self, start: Callable) -> None:
-        "Start the work, and show its progress in another thread"
+        """Start the work, and show its progress in another thread."""
         start()
         self.working = True
         self.update_buttons()
@@ -197,7 +199,7 @@ class Explorer(ExplorerView):
         self.watcher.start()
 
     def show_progress(self) -> None:
-        "Show frames until the end, then the result"
+        """Show frames until the end, then the result."""
         self.next_plot = 0.0
         try:
             for frame in self.job.watch(TICK_S):
@@ -214,7 +216,7 @@ class Explorer(ExplorerView):
             self.update_controls()
 
     def show_frame(self, frame: Frame) -> None:
-        "Show a frame, and the curve if it is due"
+        """Show a frame, and the curve if it is due."""
         self.live.value = png_bytes(crop_for_screen(frame.image, None, LIVE_WIDTH))
         self.bar.value = frame.progress
         if not self.job.stopping.is_set():
@@ -224,7 +226,7 @@ class Explorer(ExplorerView):
             self.next_plot = time.perf_counter() + PLOT_INTERVAL_S
 
     def show_elapsed(self) -> None:
-        "Show the time, for a method without frames"
+        """Show the time, for a method without frames."""
         seconds = self.job.elapsed_s
         expected = self.job.expected_s
         self.bar.value = min(1, seconds / expected) if expected else 0
@@ -232,7 +234,7 @@ class Explorer(ExplorerView):
             self.status.value = elapsed_text(seconds, expected)
 
     def show_curve(self) -> None:
-        "Plot PSNR over time, if there are frames"
+        """Plot PSNR over time, if there are frames."""
         show_if(self.curve, bool(self.job.curves))
         if self.job.curves:
             fig = new_figure(4, 2.25)
@@ -240,7 +242,7 @@ class Explorer(ExplorerView):
             self.curve.value = figure_bytes(fig)
 
     def show_result(self) -> None:
-        "Show the file beside those of other codecs, or the error"
+        """Show the file beside those of other codecs, or the error."""
         if self.job.error:
             self.status.value = error_html(self.job.error)
             return
@@ -257,7 +259,7 @@ class Explorer(ExplorerView):
         self.pages.selected_index = 1
 
     def run(self) -> "Explorer":
-        "Fit and wait for the end, for scripts and static pages; raises the error of the fit"
+        """Fit and wait for the end, for scripts and static pages; raises the error of the fit."""
         self.job = None
         self.begin()
         if self.job is None:
@@ -268,7 +270,7 @@ class Explorer(ExplorerView):
         return self
 
     def figure(self) -> Any:  # a matplotlib `Figure`
-        "The static figure: the comparison, or the image before the first fit"
+        """The static figure: the comparison, or the image before the first fit."""
         if self.rows:
             return comparison_figure(self.rows, self.file, self.job.curves)
         fig = new_figure(4, 4 * self.x.shape[0] / self.x.shape[1] + 0.4)

@@ -10,6 +10,7 @@ from html import escape
 from os import PathLike
 from pathlib import Path
 from typing import Any
+
 from ..bitstream.container import ledger
 from ..codec.decode import decompress
 from ..codec.info import file_info, format_info
@@ -53,7 +54,7 @@ DERIVATIVES_NOTE = (
 
 
 class FileInspector(StaticFallback):
-    "Widget with pages about one file; each page is built when it is opened"
+    """Widget with pages about one file; each page is built when it is opened."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class FileInspector(StaticFallback):
         self.choose()
 
     def choose(self, _: Any = None) -> None:
-        "Select a network, and rebuild all pages"
+        """Select a network, and rebuild all pages."""
         if self.networks:
             self.network_data = self.networks[self.network.value]
             self.unpacked = unpack_network(self.network_data)
@@ -97,14 +98,14 @@ class FileInspector(StaticFallback):
         self.build_page()
 
     def build_page(self, _: Any = None) -> None:
-        "Build the open page, if it is not built yet"
+        """Build the open page, if it is not built yet."""
         index = self.pages.selected_index or 0
         page = self.pages.children[index]
         if not page.children:
             page.children = self.builders[self.pages.titles[index]]()
 
     def summary_page(self) -> list:  # of widgets
-        "The image, the header and the bytes"
+        """The image, the header and the bytes."""
         w = ipywidgets_module()
         fig = new_figure(8, 2.2)
         plot_ledger({"file": ledger(self.data)}, fig.subplots())
@@ -123,7 +124,7 @@ class FileInspector(StaticFallback):
         ]
 
     def weights_page(self) -> list:  # of widgets
-        "Histograms of a layer and of the symbols of a kind"
+        """Histograms of a layer and of the symbols of a kind."""
         unpacked = self.unpacked
         layer = labeled_control("IntSlider", "layer", 1, min=1, max=len(unpacked.layers))
         present = [(n, k) for k, n in enumerate(unpacked.kinds) if len(unpacked.segments[k])]
@@ -140,7 +141,7 @@ class FileInspector(StaticFallback):
         return on_change([wrapped_row(layer, kind), plot], update, layer, kind)
 
     def activations_page(self) -> list:  # of widgets
-        "The activations of a layer over the image"
+        """The activations of a layer over the image."""
         w = ipywidgets_module()
         layer = labeled_control("IntSlider", "layer", 1, min=1, max=self.net.depth)
         sheet = image_widget()
@@ -156,7 +157,7 @@ class FileInspector(StaticFallback):
         return on_change([layer, note, sheet], update, layer)
 
     def zoom_page(self) -> list:  # of widgets
-        "Pixels beside the network at a higher resolution"
+        """Pixels beside the network at a higher resolution."""
         later = dict(continuous_update=False)
         zoom = labeled_control("IntSlider", "zoom", 8, min=1, max=24, **later)
         share = dict(min=0, max=1, step=0.02, readout=False, **later)
@@ -177,14 +178,14 @@ class FileInspector(StaticFallback):
         return on_change([wrapped_row(*controls), cards], update, *controls)
 
     def gradients_page(self) -> list:  # of widgets
-        "Spatial derivatives of the network"
+        """Spatial derivatives of the network."""
         w = ipywidgets_module()
         maps = derivative_maps(self.net, *self.shape)
         cards = [titled(n, image_widget(png_bytes(v), width=MAP_WIDTH)) for n, v in maps.items()]
         return [w.HTML(DERIVATIVES_NOTE), wrapped_row(*cards, max_width="830px")]
 
     def figure(self) -> Any:  # a matplotlib `Figure`
-        "The static figure: a summary of all pages"
+        """The static figure: a summary of all pages."""
         fig = new_figure(9, 5.6 if self.networks else 3.4, 84)
         top = fig
         if self.networks:
@@ -197,7 +198,7 @@ class FileInspector(StaticFallback):
         return fig
 
     def plot_network(self, fig: Any) -> None:
-        "Weights, activations and gradients of the chosen network"
+        """Weights, activations and gradients of the chosen network."""
         axs = fig.subplots(1, 3)
         plot_weights(self.unpacked, min(1, len(self.unpacked.layers) - 1), axs[0])
         middle = self.net.depth // 2

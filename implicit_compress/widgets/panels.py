@@ -13,13 +13,15 @@ from collections.abc import Callable
 from html import escape
 from types import ModuleType
 from typing import Any
+
 import numpy as np
+
 from ..view.figures import caption, figure_bytes
 from ..view.images import crop_box, crop_for_screen, error_map, png_bytes, wipe
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #a3c06f4d
 def ipywidgets_module() -> ModuleType:
-    "Import ipywidgets, or raise a `ValueError` that says how to install it"
+    """Import ipywidgets, or raise a `ValueError` that says how to install it."""
     try:
         import ipywidgets
     except ImportError:
@@ -30,14 +32,14 @@ def ipywidgets_module() -> ModuleType:
 
 
 def in_kernel() -> bool:
-    "Does the code run in a notebook kernel?"
+    """Does the code run in a notebook kernel?"""
     shell = sys.modules.get("IPython")
     shell = shell and shell.get_ipython()
     return getattr(shell, "kernel", None) is not None
 
 
 class StaticFallback:
-    "Notebook output: the widget `box` if there is a kernel, and always the image of `figure`"
+    """Notebook output: the widget `box` if there is a kernel, and always the image of `figure`."""
 
     def _repr_mimebundle_(self, include=None, exclude=None, **_):
         image = b64encode(figure_bytes(self.figure(), "jpg")).decode()
@@ -67,7 +69,7 @@ def image_widget(
     data: bytes = b"",  # of a PNG file
     **layout: str,  # CSS properties
 ) -> Any:  # `ipywidgets.Image`
-    "An image without interpolation, at most as wide as its container"
+    """An image without interpolation, at most as wide as its container."""
     w = ipywidgets_module()
     out = w.Image(value=data, format="png", layout=w.Layout(max_width="100%", **layout))
     out.add_class("ic-pixels")
@@ -75,19 +77,19 @@ def image_widget(
 
 
 def plot_widget(width: str, data: bytes = b"", **layout: str) -> Any:  # `ipywidgets.Image`
-    "An image of a plot, of a fixed width"
+    """An image of a plot, of a fixed width."""
     w = ipywidgets_module()
     return w.Image(value=data, format="png", layout=w.Layout(width=width, **layout))
 
 
 def wrapped_row(*children: Any, **layout: str) -> Any:  # `ipywidgets.HBox`
-    "A row of widgets that wraps to the next line"
+    """A row of widgets that wraps to the next line."""
     w = ipywidgets_module()
     return w.HBox(children, layout=w.Layout(flex_flow="row wrap", **layout))
 
 
 def titled(title: str, widget: Any) -> Any:  # `ipywidgets.VBox`
-    "A widget under a title"
+    """A widget under a title."""
     w = ipywidgets_module()
     head = w.HTML(f"<b>{escape(title)}</b>")
     return w.VBox([head, widget], layout=w.Layout(margin="0 12px 6px 0"))
@@ -103,7 +105,7 @@ def labeled_control(
     width: str = "310px",
     **options: Any,  # further arguments of the widget
 ) -> Any:  # the widget
-    "A control with a label"
+    """A control with a label."""
     w = ipywidgets_module()
     return getattr(w, kind)(
         value=value,
@@ -115,7 +117,7 @@ def labeled_control(
 
 
 def show_if(widget: Any, condition: bool) -> None:
-    "Show or hide a widget"
+    """Show or hide a widget."""
     widget.layout.display = None if condition else "none"
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #8e54b76b
@@ -124,7 +126,7 @@ def on_change(
     update: Callable,  # function that updates it
     *controls: Any,  # whose changes trigger an update
 ) -> list:  # the children
-    "Call `update` now and whenever a control changes"
+    """Call `update` now and whenever a control changes."""
     for control in controls:
         control.observe(update, "value")
     update()
@@ -137,7 +139,7 @@ ERROR_SCALE = "errors: black is 0; yellow is .15 of full scale, or more"
 
 
 class Compare:
-    "Images side by side, with common zoom and pan, and a slider between two of them"
+    """Images side by side, with common zoom and pan, and a slider between two of them."""
 
     def __init__(
         self,
@@ -155,7 +157,7 @@ class Compare:
         self.update_panels()
 
     def make_controls(self) -> None:
-        "Make the controls"
+        """Make the controls."""
         names = [r["codec"] for r in self.rows]
         zoom = dict(min=0, max=4, base=2, step=0.25, readout_format=".1f")
         self.zoom = labeled_control("FloatLogSlider", "zoom", 1.0, **zoom)
@@ -177,7 +179,7 @@ class Compare:
             control.observe(self.update_panels, "value")
 
     def assemble(self) -> Any:  # widget
-        "Build the widget: the large view and the controls above, all panels below"
+        """Build the widget: the large view and the controls above, all panels below."""
         w = ipywidgets_module()
         names = [caption(r) if "bytes" in r else r["codec"] for r in self.rows]
         cards = [titled(name, panel) for name, panel in zip(names, self.panels)]
@@ -190,7 +192,7 @@ class Compare:
 
     @property
     def window(self) -> tuple[int, int, int, int]:  # (top, left, bottom, right) in pixels
-        "The box that all panels show"
+        """The box that all panels show."""
         shape = self.rows[0]["image"].shape
         return crop_box(shape, self.zoom.value, self.center_y.value, self.center_x.value)
 
@@ -199,20 +201,20 @@ class Compare:
         k: int,  # index of the row
         width: int,  # pixels
     ) -> np.ndarray:  # (H,W,3) uint8
-        "The image of a panel"
+        """The image of a panel."""
         y = self.rows[k]["image"]
         if k and self.mode.value == ERROR_MODE:
             y = error_map(y, self.rows[0]["image"])
         return crop_for_screen(y, self.window, width)
 
     def update_panels(self, _: Any = None) -> None:
-        "Update all images"
+        """Update all images."""
         self.note.value = ERROR_SCALE if self.mode.value == ERROR_MODE else ""
         for k, panel in enumerate(self.panels):
             panel.value = png_bytes(self.view(k, self.width))
         self.update_divided()
 
     def update_divided(self, _: Any = None) -> None:
-        "Update the large view"
+        """Update the large view."""
         left, right = (self.view(c.index, 2 * self.width) for c in (self.left, self.right))
         self.divided.value = png_bytes(wipe(left, right, self.divider.value))

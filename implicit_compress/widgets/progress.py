@@ -8,6 +8,7 @@ __all__ = ['frame_text', 'elapsed_text', 'error_html', 'bytes_page']
 # %% ../../nbs/90_widgets/19_progress.ipynb #5e000003
 from html import escape
 from typing import Any
+
 from ..bitstream.container import ledger
 from ..bitstream.encoded import Encoded
 from ..codec.info import file_info, format_info
@@ -19,7 +20,7 @@ from .session import Frame
 def frame_text(
     frame: Frame,
 ) -> str:  # HTML
-    "The progress of a fit"
+    """The progress of a fit."""
     left = ""
     if frame.remaining_s is not None:
         left = ", rounding and coding"
@@ -33,7 +34,7 @@ def elapsed_text(
     seconds: float,  # since the start
     expected: float | None,  # of the fit; None: nothing is fitted
 ) -> str:
-    "The progress of an encoder without frames"
+    """The progress of an encoder without frames."""
     if expected is None:
         return f"Encoding, {seconds:.0f} s; nothing is fitted."
     if seconds < expected:
@@ -42,7 +43,7 @@ def elapsed_text(
 
 
 def error_html(error: BaseException) -> str:
-    "An error as HTML"
+    """An error as HTML."""
     text = str(error) or type(error).__name__
     if isinstance(error, KeyboardInterrupt):
         text = "stopped before there was a file"
@@ -50,7 +51,7 @@ def error_html(error: BaseException) -> str:
 
 
 def bytes_page(data: Encoded) -> Any:  # widget
-    "Where the bytes of a file go"
+    """Where the bytes of a file go."""
     w = ipywidgets_module()
     fig = new_figure(8, 2.4)
     plot_ledger({"ours": ledger(data)}, fig.subplots())

@@ -10,6 +10,7 @@ __all__ = ['TARGET_LABELS', 'TARGET_OPTIONS', 'TARGET_SLIDERS', 'TARGET_DIGITS',
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
+
 from ..settings.base import Settings, field_of
 from ..settings.fields import SettingsError
 from ..settings.methods import Method
@@ -56,7 +57,7 @@ def target_control(
     name: str,  # in `TARGETS`
     value: float | None,  # initial value; None: the default
 ) -> Any:  # widget
-    "The slider of a target; raises `SettingsError` for a value beyond its ends"
+    """The slider of a target; raises `SettingsError` for a value beyond its ends."""
     kind, default, options = TARGET_SLIDERS[name]
     value = default if value is None else value
     about = tooltip(Request, field_of(Request, name))
@@ -71,7 +72,7 @@ def target_control(
 
 
 class RequestPanel:
-    "The controls of a target and a budget"
+    """The controls of a target and a budget."""
 
     def __init__(
         self,
@@ -90,7 +91,7 @@ class RequestPanel:
         self.box = w.VBox(self.controls)
 
     def make_budget(self, arguments: Mapping[str, Any]) -> None:
-        "Make the controls of the budget"
+        """Make the controls of the budget."""
         given = [name for name in BUDGETS if name in arguments]
         budget = arguments["effort"] if given == ["effort"] else (given or ["seconds"])[0]
         about = tooltip(Request, field_of(Request, "effort"))
@@ -112,19 +113,19 @@ class RequestPanel:
         )
 
     def update(self, _: Any = None) -> None:
-        "Report a change"
+        """Report a change."""
         self.changed()
 
     def find(
         self,
         name: str,  # target, budget, or one of `TARGETS`, seconds, steps
     ) -> Any:  # widget
-        "A control by its name"
+        """A control by its name."""
         return {"target": self.target, "budget": self.budget, **self.values, **self.amounts}[name]
 
     @property
     def chosen(self) -> dict[str, Any]:
-        "The target and the budget as arguments of `compress`"
+        """The target and the budget as arguments of `compress`."""
         name = self.target.value
         out = {name: float(f"{self.values[name].value:.{TARGET_DIGITS}g}")}
         budget = self.budget.value
@@ -133,13 +134,13 @@ class RequestPanel:
         return out | dict(effort=budget)
 
     def arguments_for(self, method: Method) -> dict[str, Any]:
-        "The arguments that have a meaning for a method"
+        """The arguments that have a meaning for a method."""
         chosen = self.chosen
         useful = meaningful(method, chosen.get("seconds"))
         return {name: value for name, value in chosen.items() if name in useful}
 
     def show_for(self, method: Method) -> None:
-        "Show the controls that have a meaning for a method"
+        """Show the controls that have a meaning for a method."""
         useful = meaningful(method)
         target = TARGETS[0] in useful
         budget = BUDGETS[0] in useful
@@ -152,7 +153,7 @@ class RequestPanel:
 
 # %% ../../nbs/90_widgets/17_request.ipynb #4a156c51
 def python_text(settings: Settings) -> str:
-    "Settings as an expression of Python, without defaults"
+    """Settings as an expression of Python, without defaults."""
     given = []
     for f in fields(settings):
         value = getattr(settings, f.name)
@@ -166,6 +167,6 @@ def call_text(
     method: Method,
     arguments: Mapping[str, Any],  # of `compress`
 ) -> str:
-    "A call as a line of Python"
+    """A call as a line of Python."""
     given = [f"{name}={value!r}" for name, value in arguments.items()]
     return f"compress({', '.join(['image', python_text(method), *given])})"

@@ -16,7 +16,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, NamedTuple
+
 import numpy as np
+
 from ..bitstream.encoded import Encoded
 from ..codec.encode import compress
 from ..image.samples import to_samples
@@ -31,7 +33,7 @@ from ..view.images import to_rgb8
 
 # %% ../../nbs/90_widgets/00_session.ipynb #78b91ad7
 class Frame(NamedTuple):
-    "The state of a fit at one moment"
+    """The state of a fit at one moment."""
 
     number: int  # of the network, from 1: a hybrid file or a search for a quality has several
     step: int  # optimizer steps so far
@@ -42,7 +44,7 @@ class Frame(NamedTuple):
 
     @property
     def remaining_s(self) -> float | None:
-        "Estimated remaining seconds of this network; None before the first step"
+        """Estimated remaining seconds of this network; None before the first step."""
         return self.seconds * (1 - self.progress) / self.progress if self.progress else None
 
 
@@ -55,7 +57,7 @@ def network_rgb(
     y: np.ndarray,  # (h,w,c) reals: output of a network
     band: bool = False,  # is it a band of `hybrid.codec`?
 ) -> np.ndarray:  # (h,w,3) uint8
-    "Convert the output of a network to RGB"
+    """Convert the output of a network to RGB."""
     y = np.nan_to_num(y)
     if band:
         y = 0.5 + BAND_RANGE * (y - 0.5)
@@ -68,7 +70,7 @@ FRAME_SHARE = 0.1  # largest part of the time that rendering frames takes
 
 
 class FrameCallback(Callback):
-    "Put frames into a queue, and end the fit when `stop` is set"
+    """Put frames into a queue, and end the fit when `stop` is set."""
 
     def __init__(
         self,
@@ -86,24 +88,24 @@ class FrameCallback(Callback):
         self.number = 0
 
     def before_fit(self, fit) -> None:
-        "Count the networks"
+        """Count the networks."""
         self.number += 1
         self.due = 0.0
 
     def after_step(self, fit) -> None:
-        "Render a frame if it is time"
+        """Render a frame if it is time."""
         if self.stop.is_set():
             fit.stop = "interrupted"
         if time.perf_counter() >= self.due:
             self.put_frame(fit)
 
     def after_fit(self, fit) -> None:
-        "Render the last frame"
+        """Render the last frame."""
         if fit.step:
             self.put_frame(fit)
 
     def put_frame(self, fit) -> None:
-        "Render a frame, and set the time of the next one"
+        """Render a frame, and set the time of the next one."""
         from implicit_compress.siren.network import render_network
 
         began = time.perf_counter()
@@ -117,7 +119,7 @@ class FrameCallback(Callback):
 
 # %% ../../nbs/90_widgets/00_session.ipynb #1c0de003
 def interrupt_thread(thread: Thread) -> None:
-    "Raise `KeyboardInterrupt` in a thread, as Ctrl-C does in the main thread"
+    """Raise `KeyboardInterrupt` in a thread, as Ctrl-C does in the main thread."""
     raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
     raise_in_thread(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
 
@@ -126,7 +128,7 @@ def has_checkpoint(
     method: Method,
     arguments: Mapping[str, Any],  # of `compress`, valid for the method
 ) -> bool:
-    "May a call have a checkpoint?"
+    """May a call have a checkpoint?"""
     try:
         make_request(method, {**arguments, "checkpoint": "state"})
     except SettingsError:
@@ -172,38 +174,38 @@ class Job:
 
     @property
     def has_frames(self) -> bool:
-        "Does it give frames?"
+        """Does it give frames?"""
         return "callbacks" in self.meaningful
 
     @property
     def has_fit(self) -> bool:
-        "Is something fitted, for a time that can be chosen?"
+        """Is something fitted, for a time that can be chosen?"""
         return bool(set(BUDGETS) & set(self.meaningful)) and self.request.seconds != 0
 
     @property
     def running(self) -> bool:
-        "Is the thread at work?"
+        """Is the thread at work?"""
         return self.thread is not None and self.thread.is_alive()
 
     @property
     def elapsed_s(self) -> float:
-        "Seconds since the last start"
+        """Seconds since the last start."""
         return time.perf_counter() - self.began
 
     @property
     def expected_s(self) -> float | None:
-        "Seconds of the fit of this run; None: nothing is fitted, or the budget is steps"
-        if not self.has_fit or self.request.steps and self.budget_s is None:
+        """Seconds of the fit of this run; None: nothing is fitted, or the budget is steps."""
+        if not self.has_fit or (self.request.steps and self.budget_s is None):
             return None
         return self.request.fit_seconds if self.added_s is None else self.added_s
 
     @property
     def pixels(self) -> int:
-        "Number of pixels"
+        """Number of pixels."""
         return self.x.shape[0] * self.x.shape[1]
 
     def start(self, **changes: Any) -> "Job":
-        "Start the work; `changes` replace arguments"
+        """Start the work; `changes` replace arguments."""
         if self.running:
             raise ValueError("this job runs already: wait for its end, or stop it")
         self.stopping.clear()
@@ -216,7 +218,7 @@ class Job:
         return self
 
     def work(self, arguments: dict[str, Any]) -> None:
-        "Encode, and keep the file or the error"
+        """Encode, and keep the file or the error."""
         if self.has_frames:
             fitted = self.settings.base if isinstance(self.settings, Lossless) else self.settings
             band = isinstance(fitted, Hybrid)
@@ -230,7 +232,7 @@ class Job:
         self.frames.put(None)
 
     def is_worse(self, new: Encoded) -> bool:
-        "Is a file worse than the existing one?"
+        """Is a file worse than the existing one?"""
         if self.file is None:
             return False
         if self.request.psnr or self.request.lmbda:
@@ -238,7 +240,7 @@ class Job:
         return new.psnr < self.file.psnr
 
     def stop(self) -> None:
-        "End the fit early, if there is one: the file is ready within seconds"
+        """End the fit early, if there is one: the file is ready within seconds."""
         self.stopping.set()
         if self.running and self.has_fit and not self.has_frames:
             interrupt_thread(self.thread)
@@ -247,7 +249,7 @@ class Job:
         self,
         interval_s: float | None = None,  # yield None after so many seconds without a frame
     ) -> Iterator[Frame | None]:
-        "Iterate over the frames until the end; the PSNR curves are stored in `curves`"
+        """Iterate over the frames until the end; the PSNR curves are stored in `curves`."""
         while True:
             try:
                 frame = self.frames.get(timeout=interval_s or POLL_S)
@@ -265,13 +267,13 @@ class Job:
 
     @property
     def can_resume(self) -> bool:
-        "Is there a file that more time can improve?"
+        """Is there a file that more time can improve?"""
         fitted = "seconds" in self.meaningful
         return not self.running and fitted and self.file is not None and self.file.psnr < math.inf
 
     @property
     def spent_s(self) -> float:
-        "Seconds of fitting so far, all networks together"
+        """Seconds of fitting so far, all networks together."""
         if self.checkpoint is None:
             return self.budget_s or self.request.fit_seconds
         states = self.checkpoint.parent.glob(f"{self.checkpoint.name}*")
@@ -281,7 +283,7 @@ class Job:
         self,
         seconds: float = 10.0,  # additional time; at least a quarter of the time spent so far
     ) -> "Job":
-        "Continue the fit, from the checkpoint if there is one; `ValueError` if nothing can be added"
+        """Continue the fit, from the checkpoint if there is one; `ValueError` if nothing can be added."""
         if not self.can_resume:
             raise ValueError(
                 "there is nothing to continue: no file yet, one without loss, or a method without a fit"

@@ -8,6 +8,7 @@ less than a quarter of the shorter range. The last column is the BD-rate of the 
 """
 
 from pathlib import Path
+
 from implicit_compress.bench.bd import bd_rates, bd_text
 from implicit_compress.bench.rows import read_rows
 from implicit_compress.view.points import bench_rows
@@ -19,7 +20,7 @@ README = (SPARSE, "JPEG 4:2:0", "JPEG 2000", "WebP", "AVIF")  # columns of the t
 
 
 def better_of(rows, ways):
-    "The choice of the hybrid codec: of the files of an image and a target that with the highest PSNR"
+    """The choice of the hybrid codec: of the files of an image and a target that with the highest PSNR."""
     best = {}
     for r in rows:
         key = r["image"], r["target"]
@@ -29,7 +30,7 @@ def better_of(rows, ways):
 
 
 def six():
-    "Rows of the six images: networks, networks with coefficients, and classical codecs"
+    """Rows of the six images: networks, networks with coefficients, and classical codecs."""
     dense = [dict(r, codec=NETWORKS) for r in bench_rows(RESULTS / "siren_six.tsv")[0]]
     combined, _ = bench_rows(RESULTS / "combined_six.tsv")
     classical = [r for r in bench_rows(RESULTS / "classical_kodak.tsv")[0] if r["image"] in SIX]
@@ -37,12 +38,12 @@ def six():
 
 
 def kodak():
-    "Rows of the 24 Kodak images, measured by `bench`"
+    """Rows of the 24 Kodak images, measured by `bench`."""
     return [r for r in read_rows(RESULTS / "kodak.tsv") if not r["codec"].startswith("coin")]
 
 
 def latents(init="pretrained"):
-    "Rows of latents after 2,000 steps, of classical codecs, of coefficients and of Cool-chic 5.0.1"
+    """Rows of latents after 2,000 steps, of classical codecs, of coefficients and of Cool-chic 5.0.1."""
 
     def has_init(r):
         # below 0.004 a fit starts with random weights in any case
@@ -65,12 +66,12 @@ def latents(init="pretrained"):
 
 
 def only(rows, images):
-    "Rows of some images"
+    """Rows of some images."""
     return [r for r in rows if r["image"].removesuffix(".png") in images]
 
 
 def print_rates(title, rows, anchors, codecs):
-    "Print a line for every codec and every anchor"
+    """Print a line for every codec and every anchor."""
     print(f"\n{title}")
     for r in bd_rates(rows, anchors):
         for a in anchors:
@@ -81,7 +82,7 @@ def print_rates(title, rows, anchors, codecs):
 
 
 def readme_row():
-    "The row of BD-rates in README.md"
+    """The row of BD-rates in README.md."""
     found = next(r for r in bd_rates(six(), list(README)) if r["codec"] == NETWORKS)
     return (
         "| BD-rate of networks against it | | "

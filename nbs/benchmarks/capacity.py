@@ -8,11 +8,14 @@ process, one thread. One row per point is written to results/capacity.tsv; exist
 measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 
-import os, sys
+import os
+import sys
 from pathlib import Path
+
 import numpy as np
 from PIL import Image
 from points import Table, decoded, encoded
+
 from implicit_compress.bitstream.header import count_weights
 
 GRID = [(w, d, s) for s in (300, 1000) for d in (4, 10) for w in (12, 20, 28, 40)] + [
@@ -22,7 +25,7 @@ SIZES = ((96, 64), (192, 128), (384, 256), (768, 512))
 
 
 def reduced(i, size):
-    "A Kodak image, reduced by area averages"
+    """A Kodak image, reduced by area averages."""
     return np.array(
         Image.open(
             Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak" / f"kodim{i:02d}.png"

@@ -7,8 +7,10 @@ results/combined_six.tsv; existing rows are not measured again. IMPLICIT_COMPRES
 folder that holds kodak/.
 """
 
-import argparse, os
+import argparse
+import os
 from pathlib import Path
+
 from points import Table, decoded, encoded
 
 IMAGES, RATES = (1, 5, 8, 15, 20, 23), (0.1, 0.2, 0.35, 0.6)

@@ -9,10 +9,13 @@ folder that holds kodak/. Recorded rows of rendered pages are from before the ch
 font layout (`bench.datasets`): some letters are shifted by a pixel since then.
 """
 
-import os, sys
+import os
+import sys
 from pathlib import Path
+
 import numpy as np
 from points import Table, decoded, encoded
+
 from implicit_compress.bench.datasets import image_set
 from implicit_compress.bench.synthetic import text_page
 from implicit_compress.image.load import load_image
@@ -41,7 +44,7 @@ def middle(x, h=256, w=384):
 
 
 def sources(folder):
-    "Name and file of every image"
+    """Name and file of every image."""
     kodak = Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak"
     shown = {f"kodim{i:02d}": middle(load_image(kodak / f"kodim{i:02d}.png")) for i in (5, 15, 23)}
     shown["text page"] = middle(text_page())

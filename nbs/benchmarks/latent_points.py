@@ -13,17 +13,21 @@ decoded and not fitted again: one machine may fit, another decode. Times are wal
 time: on a shared machine the CPU time is an estimate of the wall time on one core alone.
 """
 
-import argparse, json, tempfile
+import argparse
+import json
+import tempfile
 from itertools import product
 from pathlib import Path
-from implicit_compress.bench.measure import machine
+
 from points import ENCODE, Table, decoded, fresh
+
+from implicit_compress.bench.measure import machine
 
 CODE = ENCODE.replace("encode_s=", "cpu_s=round(time.process_time(), 1), encode_s=")
 
 
 def encoder(device):
-    "Short description of the encoder"
+    """Short description of the encoder."""
     if device is None:
         return machine()
     import torch
@@ -32,7 +36,7 @@ def encoder(device):
 
 
 def encoded_once(source, out, **how):
-    "Write the file `out` and the output of its encoder, or read an existing one"
+    """Write the file `out` and the output of its encoder, or read an existing one."""
     said = out.with_suffix(".json")
     if not said.exists():
         said.write_text(

@@ -9,7 +9,9 @@ OpenBLAS; `same` states whether all three results are equal. Existing rows are n
 
 import argparse
 from pathlib import Path
+
 from points import Table, decoded_everywhere
+
 from implicit_compress.bitstream.container import unpack
 from implicit_compress.codec.decode import decompress
 from implicit_compress.image.load import load_image

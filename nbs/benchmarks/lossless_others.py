@@ -10,17 +10,20 @@ pages are from before the change to the basic font layout (`bench.datasets`): so
 shifted by a pixel since then.
 """
 
-import os, time
+import os
+import time
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
+
 import numpy as np
 from PIL import Image
 from points import Table
-from implicit_compress.codec.encode import compress
-from implicit_compress.codec.decode import decompress
+
 from implicit_compress.bench.datasets import image_set
 from implicit_compress.bench.synthetic import screenshot, text_page
+from implicit_compress.codec.decode import decompress
+from implicit_compress.codec.encode import compress
 from implicit_compress.image.load import load_image
 
 CODECS = {
@@ -39,7 +42,7 @@ except ImportError:
 
 
 def shown():
-    "Set, name and samples"
+    """Set, name and samples."""
     data = Path(os.environ["IMPLICIT_COMPRESS_DATA"])
     yield "text", "page, rendered", text_page()
     yield "text", "screenshot", screenshot()
@@ -56,7 +59,7 @@ def shown():
 
 
 def made(x, how):
-    "The file, or None if the format or Pillow does not support the samples"
+    """The file, or None if the format or Pillow does not support the samples."""
     if how is None:
         return bytes(compress(x, "lossless"))
     if x.dtype == np.uint16 and (x.shape[2] > 1 or how["format"] in ("WEBP", "JXL", "JPEG2000")):

@@ -1,9 +1,14 @@
 """Shared code of these scripts: a table that can be resumed, and points measured from real files
-in new processes."""
+in new processes.
+"""
 
-import json, os, subprocess, sys
+import json
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
+
 from implicit_compress.bench.measure import machine
 
 RESULTS = Path(__file__).parent / "results"
@@ -43,7 +48,7 @@ print(json.dumps(row))"""
 
 
 def fresh(code, *args, **env):
-    "Run code in a new Python process; returns its output as a dict"
+    """Run code in a new Python process; returns its output as a dict."""
     p = subprocess.run(
         [sys.executable, "-c", code, *map(str, args)],
         capture_output=True,
@@ -56,17 +61,17 @@ def fresh(code, *args, **env):
 
 
 def encoded(source, out, **how):
-    "Compress the image in the file `source` (PNG or .npy) in a new process; returns times"
+    """Compress the image in the file `source` (PNG or .npy) in a new process; returns times."""
     return fresh(ENCODE, source, out, json.dumps(how))
 
 
 def decoded(source, out, threads=2, **env):
-    "Decode the file `out` in a new process, and measure it against `source`"
+    """Decode the file `out` in a new process, and measure it against `source`."""
     return fresh(DECODE, source, out, threads, **env)
 
 
 class Table:
-    "A TSV under results/; each row is written when it is measured; `key` columns identify a row"
+    """A TSV under results/; each row is written when it is measured; `key` columns identify a row."""
 
     def __init__(self, name, columns, key, about):
         self.path, self.columns, self.key = RESULTS / name, columns.split(), key
@@ -89,7 +94,7 @@ class Table:
         return tuple(map(str, key)) in self.done
 
     def add(self, row):
-        "Append a row, given as a dict"
+        """Append a row, given as a dict."""
         text = [str(row.get(c, "")) for c in self.columns]
         with self.path.open("a") as f:
             f.write("\t".join(text) + "\n")
@@ -98,6 +103,6 @@ class Table:
 
 
 def decoded_everywhere(source, out):
-    "Decode with one thread and with two, and three kernels of OpenBLAS; are all results equal?"
+    """Decode with one thread and with two, and three kernels of OpenBLAS; are all results equal?"""
     seen = [decoded(source, out, t, OPENBLAS_CORETYPE=k) for t, k in zip((1, 2, 2), KERNELS)]
     return seen, len({s["sha256"] for s in seen}) == 1

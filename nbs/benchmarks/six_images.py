@@ -8,15 +8,30 @@ results/siren_six.tsv; existing points are not measured again. IMPLICIT_COMPRESS
 folder that holds kodak/.
 """
 
-import argparse, os, subprocess, sys
+import argparse
+import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 
 IMAGES, RATES = (1, 5, 8, 15, 20, 23), (0.1, 0.2, 0.35, 0.6)
 TABLE = Path(__file__).parent / "results" / "siren_six.tsv"
-COLUMNS = (
-    "image target_bpp bytes bpp psnr_db encode_s decode_s steps hidden layers tiles threads date"
-).split()
+COLUMNS = [
+    "image",
+    "target_bpp",
+    "bytes",
+    "bpp",
+    "psnr_db",
+    "encode_s",
+    "decode_s",
+    "steps",
+    "hidden",
+    "layers",
+    "tiles",
+    "threads",
+    "date",
+]
 ENCODE = """import sys, time
 from implicit_compress import compress
 t = time.time(); f = compress(sys.argv[1], 'siren', bpp=float(sys.argv[3]), seconds=float(sys.argv[4]), threads=int(sys.argv[5]))
@@ -47,7 +62,7 @@ def run(code, *args):
 
 
 def point(img, rate, folder, seconds, threads):
-    "One row of the table"
+    """One row of the table."""
     src, out = (
         Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak" / f"kodim{img:02d}.png",
         folder / f"kodim{img:02d}_{rate}.iic",

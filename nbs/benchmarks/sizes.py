@@ -8,10 +8,13 @@ in a separate process. One row per size is written to results/sizes.tsv. IMPLICI
 names the folder that holds kodak/.
 """
 
-import argparse, os
+import argparse
+import os
 from pathlib import Path
+
 import numpy as np
 from points import DECODE, ENCODE, Table, fresh
+
 from implicit_compress.image.load import load_image
 
 SIZES = (
@@ -30,7 +33,7 @@ print(json.dumps(dict(json.loads(said), peak_mb=peak_mb)))"""
 
 
 def mosaic(h, w):
-    "The landscape images of Kodak, side by side"
+    """The landscape images of Kodak, side by side."""
     folder = Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / "kodak"
     wide = [x for p in sorted(folder.glob("*.png")) if (x := load_image(p)).shape[0] == 512]
     rows, cols = -(-h // 512), -(-w // 768)
@@ -43,7 +46,7 @@ def mosaic(h, w):
 
 
 def watched(code):
-    "The same, and the peak of its memory"
+    """The same, and the peak of its memory."""
     return code.replace("print(json.dumps(", "said = (json.dumps(") + PEAK
 
 

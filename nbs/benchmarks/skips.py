@@ -8,11 +8,14 @@ results/skips.tsv; existing rows are not measured again. IMPLICIT_COMPRESS_DATA 
 that holds kodak/.
 """
 
-import os, sys
+import os
+import sys
 from pathlib import Path
+
 import numpy as np
 from decomposition import middle
 from points import Table, decoded, encoded
+
 from implicit_compress.image.load import load_image
 
 if __name__ == "__main__":

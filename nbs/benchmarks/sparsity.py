@@ -8,11 +8,14 @@ Files are decoded in a new process. One row per point is written to results/spar
 rows are not measured again. IMPLICIT_COMPRESS_DATA names the folder that holds kodak/.
 """
 
-import os, sys
+import os
+import sys
 from pathlib import Path
+
 import numpy as np
 from decomposition import middle
 from points import Table, decoded, encoded
+
 from implicit_compress.image.load import load_image
 
 RATES = (0.15, 0.5)

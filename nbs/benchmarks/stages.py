@@ -11,8 +11,10 @@ file (same_file). Existing rows are not measured again.
 
 import argparse
 from pathlib import Path
+
 import numpy as np
 from points import Table, decoded_everywhere, encoded
+
 from implicit_compress.image.samples import demo_image
 
 PRUNING = {  # name in the table: stage of the text form

@@ -9,19 +9,22 @@ real files decoded in a new process. One row per point is written to results/sto
 rows are not measured again.
 """
 
-import os, sys
+import os
+import sys
 from pathlib import Path
+
 import numpy as np
 import torch
 from decomposition import middle
 from points import Table, decoded, encoded
+
 from implicit_compress.entropy.segments import encode
-from implicit_compress.siren.fit import fit
 from implicit_compress.image.load import load_image
 from implicit_compress.image.metrics import psnr
 from implicit_compress.settings.siren import Siren
-from implicit_compress.siren.plan import init_network
+from implicit_compress.siren.fit import fit
 from implicit_compress.siren.network import render_network
+from implicit_compress.siren.plan import init_network
 
 WIDTHS, DEPTH, STEPS = (14, 20, 28), 10, 600
 WAYS = {
@@ -42,7 +45,7 @@ WAYS = {
 
 
 def rounded(net, bits):
-    "Round every tensor to symmetric 8-bit integers; returns them and the network"
+    """Round every tensor to symmetric 8-bit integers; returns them and the network."""
     with torch.no_grad():
         out = []
         for p in net.free_parameters():
@@ -58,13 +61,13 @@ def shown(net, x):
 
 
 def with_shape(method, width):
-    "The text form of a method with a width and a depth"
+    """The text form of a method with a width and a depth."""
     name, _, settings = method.partition(":")
     return f"{name}:" + ",".join(filter(None, [f"width={width},depth={DEPTH}", settings]))
 
 
 def floats(x):
-    "Rows of the storage formats of one floating-point fit"
+    """Rows of the storage formats of one floating-point fit."""
     for width in WIDTHS:
         net, how = init_network(x, width, DEPTH, Siren())
         fit(net, x, steps=STEPS, threads=1, progress=False, **how)

@@ -10,12 +10,17 @@ size and one quality. Every file is written by one process and decoded by anothe
 are part of the row. Existing rows in results/targets.tsv are not measured again.
 """
 
-import argparse, json, os, tempfile
+import argparse
+import json
+import os
+import tempfile
 from datetime import date
 from itertools import product
 from pathlib import Path
-from implicit_compress.bench.measure import machine
+
 from points import Table, decoded, fresh
+
+from implicit_compress.bench.measure import machine
 
 CODE = """import json, sys, time, warnings
 from implicit_compress import compress
@@ -39,7 +44,7 @@ SIX = ("kodim01", "kodim05", "kodim08", "kodim15", "kodim20", "kodim23")
 
 
 def images(name, method):
-    "The images of a set for a method"
+    """The images of a set for a method."""
     paths = sorted((Path(os.environ["IMPLICIT_COMPRESS_DATA"]) / name).glob("*.png"))
     if name != "kodak":
         return paths[:6]
@@ -47,7 +52,7 @@ def images(name, method):
 
 
 def miss(kind, target, dec):
-    "Deviation from the target: dB above the quality, or percent above the size"
+    """Deviation from the target: dB above the quality, or percent above the size."""
     return (
         round(dec["psnr_db"] - target, 3)
         if kind == "psnr"

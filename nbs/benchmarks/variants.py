@@ -13,25 +13,27 @@ some letters are shifted by a pixel since then.
 """
 
 import time
+
 import numpy as np
 import torch
-from PIL import Image
 from capacity import reduced
+from PIL import Image
 from points import Table
+
 from implicit_compress.bench.synthetic import text_page
 from implicit_compress.siren.fit import DivergedError, fit
 from implicit_compress.siren.network import CoordNet, FourierNet, ReluNet, SirenNet
 
 
 class Plain(SirenNet):
-    "A `Siren` by ordinary autograd: the base of the variants"
+    """A `Siren` by ordinary autograd: the base of the variants."""
 
     def forward(self, coords):
         return self.forward_autograd(coords)
 
 
 class Skip(Plain):
-    "Skip connections: the sum of input and output of every layer, times sqrt(1/2)"
+    """Skip connections: the sum of input and output of every layer, times sqrt(1/2)."""
 
     def forward(self, coords):
         (W, b), *rest = self.layers()[:-1]
@@ -42,7 +44,7 @@ class Skip(Plain):
 
 
 class Finer(Plain):
-    "FINER (Liu et al. 2024): sin((|z| + 1) z), with a wide initialization of the first biases"
+    """FINER (Liu et al. 2024): sin((|z| + 1) z), with a wide initialization of the first biases."""
 
     def __init__(self, *a, **kw):
         super().__init__(*a, **kw)
@@ -55,7 +57,7 @@ class Finer(Plain):
 
 
 class Wire(Plain):
-    "A real Gabor wavelet (Saragadam et al. 2023): cosine times Gaussian"
+    """A real Gabor wavelet (Saragadam et al. 2023): cosine times Gaussian."""
 
     @staticmethod
     def activation(z):
@@ -63,7 +65,7 @@ class Wire(Plain):
 
 
 class Gauss(Plain):
-    "A Gaussian (Ramasinghe and Lucey 2022)"
+    """A Gaussian (Ramasinghe and Lucey 2022)."""
 
     @staticmethod
     def activation(z):

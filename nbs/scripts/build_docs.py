@@ -9,8 +9,14 @@ those of the system. The sources remain valid for Quarto, so nbdev_docs can buil
 if Quarto is installed.
 """
 
-import html, json, re, shutil, subprocess, sys
+import html
+import json
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
 import yaml
 from latex2mathml.converter import convert
 from nbdev.config import get_config
@@ -41,7 +47,7 @@ PACKAGES = {  # folder of a package: title of its section
 
 
 def prepare():
-    "Let nbdev process all notebooks, without its cache; returns the output folder"
+    """Let nbdev process all notebooks, without its cache; returns the output folder."""
     cfg = get_config()
     refresh_quarto_yml()
     nbdev_sidebar.__wrapped__(path=cfg.nbs_path)
@@ -49,7 +55,7 @@ def prepare():
 
 
 def simplify_config(folder):
-    "Remove the two keys of the Quarto configuration that smalldocs does not support"
+    """Remove the two keys of the Quarto configuration that smalldocs does not support."""
     path = folder / "_quarto.yml"
     config = yaml.safe_load(path.read_text(encoding="utf-8"))
     config["format"].pop("commonmark", None)
@@ -58,7 +64,7 @@ def simplify_config(folder):
 
 
 def page_name(nb, path):
-    "Take `output-file` out of the front matter of `nb` and follow it: 00_io.ipynb becomes io.ipynb"
+    """Take `output-file` out of the front matter of `nb` and follow it: 00_io.ipynb becomes io.ipynb."""
     first = nb["cells"][0]
     front = "".join(first["source"])
     found = re.search(r"^output-file: *(\S+)\.html$", front, re.M)
@@ -69,7 +75,7 @@ def page_name(nb, path):
 
 
 def stage(prepared, folder):
-    "Copy the `prepared` pages to `folder` with final names, and links that also work from disk"
+    """Copy the `prepared` pages to `folder` with final names, and links that also work from disk."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(prepared, folder, ignore=NOT_PAGES)
     simplify_config(folder)
@@ -108,14 +114,14 @@ def stage(prepared, folder):
 
 
 def fold(nb):
-    "Collapse the code on a page of results"
+    """Collapse the code on a page of results."""
     for cell in nb["cells"]:
         if cell["cell_type"] == "code" and "code-fold" not in "".join(cell["source"]):
             cell["source"] = "#| code-fold: true\n" + "".join(cell["source"])
 
 
 def mend_docs(nb):
-    "Correct the documentation of nbdev: no links in code, shell commands under their names"
+    """Correct the documentation of nbdev: no links in code, shell commands under their names."""
     for cell in nb["cells"]:
         name = re.search(r"^show_doc\((\w+)\)", "".join(cell["source"]), re.M)
         for data in (o.get("data", {}) for o in cell.get("outputs", []) if name):
@@ -133,7 +139,7 @@ def mend_docs(nb):
 
 
 def command_doc(text, name):
-    "The documentation of a command"
+    """The documentation of a command."""
     line = f"implicit-compress{'' if name == 'main' else ' ' + name.replace('_', '-')} --help"
     text = re.sub(r"^### Commands?$", f"### {name}", text, flags=re.M)
     text = re.sub(r"```python.*?```", f"```bash\n{line}\n```", text, flags=re.S)
@@ -144,7 +150,7 @@ def command_doc(text, name):
 
 
 def sidebar(pages, folder):
-    "Content of the sidebar: folders, in the order of the first page; then packages, by number"
+    """Content of the sidebar: folders, in the order of the first page; then packages, by number."""
     first = "".join(
         line for cell in pages[folder / "index.ipynb"]["cells"] for line in cell["source"]
     )
@@ -168,7 +174,7 @@ def sidebar(pages, folder):
 
 
 def relink(text, site, up, names, numbered):
-    "Make links to the site relative, and rename links to notebooks; keep those to the repository"
+    """Make links to the site relative, and rename links to notebooks; keep those to the repository."""
     text = text.replace(site, up)
     return re.sub(
         r"\]\((?![a-z]+:)[^)\s]*\)", lambda link: numbered.sub(lambda m: names[m[1]], link[0]), text
@@ -176,7 +182,7 @@ def relink(text, site, up, names, numbered):
 
 
 def formula(found):
-    "Convert a TeX formula in a page to MathML"
+    """Convert a TeX formula in a page to MathML."""
     tex = re.sub(
         r"\\(Big|big)\\([lr])(floor|ceil)",
         lambda m: f"\\{m[1]}" + dict(lfloor="⌊", rfloor="⌋", lceil="⌈", rceil="⌉")[m[2] + m[3]],
@@ -187,7 +193,7 @@ def formula(found):
 
 
 def wrapped(found):
-    "Wrap every line of a command box or a signature in a span, so that long lines can be indented"
+    """Wrap every line of a command box or a signature in a span, so that long lines can be indented."""
     lines = (
         re.sub(r"(?<= )(--?[a-z][\w-]*)", r'<span class="text-nowrap">\1</span>', found[2])
         if "bash" in found[1]
@@ -200,7 +206,7 @@ def wrapped(found):
 
 
 def without_lost_places(page):
-    "The text of a page; links to a missing anchor of another page become links to the page"
+    """The text of a page; links to a missing anchor of another page become links to the page."""
 
     def kept(link):
         to = page.parent / link[1] if link[1] else page
@@ -215,7 +221,7 @@ def without_lost_places(page):
 
 
 def settle(site):
-    "Remove references to other hosts from the pages of `site`"
+    """Remove references to other hosts from the pages of `site`."""
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         text = re.sub(
@@ -243,7 +249,7 @@ def settle(site):
 
 
 def build(folder):
-    "Prepare, stage, render, settle, check; returns the exit code of the check"
+    """Prepare, stage, render, settle, check; returns the exit code of the check."""
     stage(prepare(), folder)
     smalldocs = shutil.which("smalldocs", path=str(Path(sys.executable).parent)) or "smalldocs"
     subprocess.run([smalldocs, "render", "."], cwd=folder, check=True)

@@ -3,14 +3,17 @@
 python nbs/scripts/check_dist.py FOLDER      # the folder with the .whl and the .tar.gz
 """
 
-import subprocess, sys, tarfile, zipfile
+import subprocess
+import sys
+import tarfile
+import zipfile
 from pathlib import Path
 
 SDIST_ONLY = {"settings.ini", "setup.py", "README.md", "LICENSE"}
 
 
 def package_files():
-    "All files of the package that are under version control or not ignored"
+    """All files of the package that are under version control or not ignored."""
     git = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "implicit_compress"],
         capture_output=True,
@@ -21,7 +24,7 @@ def package_files():
 
 
 def check(folder):
-    "Compare both archives with the package; print their contents"
+    """Compare both archives with the package; print their contents."""
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
     in_sdist = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}

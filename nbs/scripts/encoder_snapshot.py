@@ -21,6 +21,7 @@ from pathlib import Path
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # before NumPy is imported
 
 import numpy as np
+
 from implicit_compress.codec.encode import compress
 from implicit_compress.image.samples import demo_image
 
@@ -32,7 +33,7 @@ LATENT_RATES = (0.03, 4e-3, 5e-4)  # lmbda: one latent plan of each kind
 
 
 def images():
-    "Crops of the demo image in every sample format that the encoder supports"
+    """Crops of the demo image in every sample format that the encoder supports."""
     rgb = demo_image()[40:104, 80:176]
     alpha = np.zeros((*rgb.shape[:2], 1), np.uint8)
     alpha[8:40, 16:80] = 255
@@ -47,7 +48,7 @@ def images():
 
 
 def rows():
-    "Name, image and arguments of `compress` of every file"
+    """Name, image and arguments of `compress` of every file."""
     kinds = images()
     for name, arguments in STAGES.items():
         fitted = arguments["method"] not in ("lossless", "wavelet")
@@ -69,7 +70,7 @@ def rows():
 
 
 def snapshot():
-    "Yield lines of name, bytes and hash"
+    """Yield lines of name, bytes and hash."""
     for name, image, arguments in rows():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -3,10 +3,13 @@
 python nbs/scripts/golden.py            # missing files only; existing files are not changed
 """
 
-import json, sys
+import json
+import sys
 from hashlib import sha256
 from pathlib import Path
+
 import numpy as np
+
 from implicit_compress import (
     Codebook,
     HashTrick,
@@ -18,9 +21,9 @@ from implicit_compress import (
     compress,
     decompress,
 )
-from implicit_compress.bitstream.header import Header
-from implicit_compress.bitstream.fields import VERSION
 from implicit_compress.bitstream.container import attach, pack, unpack
+from implicit_compress.bitstream.fields import VERSION
+from implicit_compress.bitstream.header import Header
 from implicit_compress.image.samples import demo_image
 from implicit_compress.lossless.codec import encode_lossless
 
@@ -29,7 +32,7 @@ MOST = 1500  # bytes a file
 
 
 def pictures():
-    "Name, samples and arguments of every golden file"
+    """Name, samples and arguments of every golden file."""
     x = demo_image()
     gray, deep = (
         x[40:64, 80:112, 1:2],
@@ -124,7 +127,7 @@ def pictures():
 
 
 def facts(data):
-    "Expected result of decoding a file"
+    """Expected result of decoding a file."""
     found = unpack(data)
     h, icc = found.header, found.icc
     y = decompress(data)
@@ -153,7 +156,7 @@ def facts(data):
 
 
 def corrected(x, base):
-    "A lossless file that uses `base`, even if it is not smaller"
+    """A lossless file that uses `base`, even if it is not smaller."""
     predictors, *coded = encode_lossless(x, decompress(base))
     return pack(
         Header(
@@ -167,7 +170,7 @@ def corrected(x, base):
 
 
 def write(folder):
-    "Write the missing files, and the list of expected results"
+    """Write the missing files, and the list of expected results."""
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "golden.json"
     found = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else {}

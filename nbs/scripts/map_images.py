@@ -1,31 +1,33 @@
-"""Make the small images of the map on the first page, from one real file: nbs/images/map/*.png
+"""Make the small images of the map on the first page, from one real file: nbs/images/map/*.png.
 
 python nbs/scripts/map_images.py      # a minute on one core
 """
 
-import numpy as np
 from io import BytesIO
-from PIL import Image
+
+import numpy as np
 from nbdev.config import get_config
+from PIL import Image
+
+from implicit_compress import compress, decompress
+from implicit_compress.image.samples import demo_image, to_samples
+from implicit_compress.image.tiling import plan_tiles, tile_boxes
+from implicit_compress.runtime.fixed_point import STEP_SIZES
+from implicit_compress.siren.callbacks import Callback
+from implicit_compress.siren.network import render_network
 from implicit_compress.view.activations import activations, contact_sheet
+from implicit_compress.view.figures import figure_bytes, new_figure
 from implicit_compress.view.inspect import (
     float_network,
     initial_probabilities,
     unpack_network,
 )
-from implicit_compress import compress, decompress
-from implicit_compress.siren.callbacks import Callback
-from implicit_compress.runtime.fixed_point import STEP_SIZES
-from implicit_compress.image.samples import demo_image, to_samples
-from implicit_compress.siren.network import render_network
-from implicit_compress.image.tiling import tile_boxes, plan_tiles
-from implicit_compress.view.figures import figure_bytes, new_figure
 
 WIDE, HIGH = 216, 144  # pixels
 
 
 class Early(Callback):
-    "Keep the output of the network after some steps"
+    """Keep the output of the network after some steps."""
 
     def __init__(self, step):
         self.step, self.seen = step, None
@@ -36,7 +38,7 @@ class Early(Callback):
 
 
 def bordered(x, boxes):
-    "An image with the borders of its tiles"
+    """An image with the borders of its tiles."""
     out = x.copy()
     for t, l, b, r in boxes:
         out[t : t + 2, l:r] = out[t:b, l : l + 2] = 255
@@ -44,7 +46,7 @@ def bordered(x, boxes):
 
 
 def plot(draw_into):
-    "A small plot without tick labels"
+    """A small plot without tick labels."""
     fig = new_figure(WIDE / 96, HIGH / 96, 96)
     ax = fig.subplots()
     draw_into(ax)
@@ -55,7 +57,7 @@ def plot(draw_into):
 
 
 def weights(o, layer=1):
-    "Histogram of the weights of a layer"
+    """Histogram of the weights of a layer."""
     k = o.layers[layer].k
     return plot(
         lambda ax: ax.hist((o.layers[layer].Q * STEP_SIZES[k]).ravel(), bins=61, color="#1f77b4")
@@ -63,7 +65,7 @@ def weights(o, layer=1):
 
 
 def symbols(o, k=1):
-    "Histogram of the symbols, and the probabilities of the model"
+    """Histogram of the symbols, and the probabilities of the model."""
     q, m = o.segments[k], next(m for a, b, m, *_ in o.runs if a <= k < b)
     v = np.arange(q.min(), q.max() + 1)
 
@@ -75,13 +77,13 @@ def symbols(o, k=1):
 
 
 def dots(data, wide=54):
-    "Bytes as gray pixels"
+    """Bytes as gray pixels."""
     v = np.frombuffer(data, np.uint8)[: wide * 36].reshape(-1, wide)
     return np.repeat(v[..., None], 3, 2).repeat(4, 0).repeat(4, 1)
 
 
 def images():
-    "Chapter name -> image"
+    """Chapter name -> image."""
     x, early = demo_image(), Early(40)
     data = compress(x, "siren", bpp=0.4, steps=1500, callbacks=[early], threads=1)
     o, (h, w) = unpack_network(data), x.shape[:2]

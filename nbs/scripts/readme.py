@@ -3,10 +3,13 @@
 python nbs/scripts/readme.py
 """
 
-import os, re
+import os
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-import nbformat, yaml
+
+import nbformat
+import yaml
 from nbconvert import MarkdownExporter
 from nbdev.config import get_config
 from nbdev.processors import FilterDefaults
@@ -16,7 +19,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def processed(path):
-    "The notebook at `path` as nbdev prepares it for the docs: symbols linked, hidden cells removed"
+    """The notebook at `path` as nbdev prepares it for the docs: symbols linked, hidden cells removed."""
     os.environ["IN_TEST"] = "1"
     with TemporaryDirectory() as d:
         exec_nb(path, Path(d) / path.name, FilterDefaults)
@@ -24,7 +27,7 @@ def processed(path):
 
 
 def front_matter(cell, cfg):
-    "Title and subtitle, from the header nbdev made of the first cell"
+    """Title and subtitle, from the header nbdev made of the first cell."""
     meta = yaml.safe_load(cell.source.strip().strip("-")) or {}
     cell.cell_type, cell.source = (
         "markdown",
@@ -33,7 +36,7 @@ def front_matter(cell, cfg):
 
 
 def plain_code(cell):
-    "Code without directives; empty if the source is hidden"
+    """Code without directives; empty if the source is hidden."""
     lines = cell.source.splitlines()
     cell.source = (
         ""
@@ -46,7 +49,7 @@ def plain_code(cell):
 
 
 def without_divs(text):
-    "Remove the boxes and images of the map, which leaves a list of links"
+    """Remove the boxes and images of the map, which leaves a list of links."""
     text = re.sub(
         r'^<div class="map">\n(.*?)^</div>$',
         lambda m: re.sub(r"!\[[^\]]*\]\([^)]*\) *", "", m[1]),
@@ -57,7 +60,7 @@ def without_divs(text):
 
 
 def from_root(text, nbs):
-    "Make links relative to the root, and remove attributes of Quarto"
+    """Make links relative to the root, and remove attributes of Quarto."""
     text = re.sub(r"\]\((?![a-z]+:|#|/|%s/)" % re.escape(nbs), f"]({nbs}/", text)
     text = re.sub(r'(<img [^>]*src=")(?![a-z]+:|/|%s/)' % re.escape(nbs), rf"\1{nbs}/", text)
     text = re.sub(r"(\]\([^)\s]*\))\{[^}\n]*\}", r"\1", text)
@@ -65,7 +68,7 @@ def from_root(text, nbs):
 
 
 def write_readme():
-    "Render the first page and write it, with the images of its outputs, below the root"
+    """Render the first page and write it, with the images of its outputs, below the root."""
     cfg = get_config()
     nb = processed(cfg.nbs_path / cfg.readme_nb)
     nb.metadata["language_info"] = {"name": "python"}

@@ -5,8 +5,10 @@
 Cells with `#| eval: false` or a test flag (slow, cuda) are not run and keep their outputs.
 """
 
-import os, sys
+import os
+import sys
 from pathlib import Path
+
 from execnb.nbio import write_nb
 from execnb.shell import CaptureShell
 from fastcore.xtras import working_directory
@@ -20,7 +22,7 @@ FLAGS = set(get_config().tst_flags.split())
 
 
 def skipped(cell):
-    "Would nbdev_test skip this cell?"
+    """Would nbdev_test skip this cell?"""
     if cell.cell_type != "code" or "nbdev_export(" in cell.source:
         return True
     directives = getattr(cell, "directives_", None) or {}
@@ -28,7 +30,7 @@ def skipped(cell):
 
 
 def save_outputs(path):
-    "Run the notebook at `path` and write it back with its outputs, clean"
+    """Run the notebook at `path` and write it back with its outputs, clean."""
     nb = NBProcessor(path, rm_directives=False, process=True).nb
     for cell in nb.cells:
         if not skipped(cell):

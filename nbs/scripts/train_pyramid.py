@@ -16,34 +16,39 @@ trained with fixed decoder networks, on a new image of other crops in every step
 to implicit_compress/pyramid_analysis.bin; the decoder does not need them.
 """
 
-import argparse, math, time, zlib
+import argparse
+import math
+import time
+import zlib
 from pathlib import Path
+
 import numpy as np
 import torch
+
+from implicit_compress.image.load import load_image
 from implicit_compress.latent.analysis import (
     ANALYSIS_FILE,
     WEIGHT_SHAPES,
-    image_pyramid,
     analysis_forward,
+    image_pyramid,
 )
+from implicit_compress.latent.autograd import synthesis_forward
 from implicit_compress.latent.budget import BudgetClock
-from implicit_compress.latent.model_choice import choose_spec, pretrained_id
-from implicit_compress.runtime.memory import keep_memory
-from implicit_compress.image.load import load_image
 from implicit_compress.latent.context_model import N_CONTEXT_MATRICES
 from implicit_compress.latent.fit import FitTarget, fit_latents
 from implicit_compress.latent.fit_state import LatentFit
-from implicit_compress.latent.format import PRETRAINED_FILE, INIT_BITS, initial_weights
-from implicit_compress.latent.autograd import synthesis_forward
+from implicit_compress.latent.format import INIT_BITS, PRETRAINED_FILE, initial_weights
 from implicit_compress.latent.gradients import RateModel
+from implicit_compress.latent.model_choice import choose_spec, pretrained_id
 from implicit_compress.latent.synthesis import N_SEPARATE
+from implicit_compress.runtime.memory import keep_memory
 
 PACKAGE = Path(__file__).parent.parent.parent / "implicit_compress"
 LMBDAS = (4e-3, 1e-3, 2.5e-4, 6e-5, 1.6e-2)  # the last begins with the first
 
 
 def photographs(folder):
-    "All of them"
+    """All of them."""
     return [
         load_image(p)
         for p in sorted(folder.iterdir())
@@ -52,7 +57,7 @@ def photographs(folder):
 
 
 def mosaic(photos, rng, pictures, size):
-    "One image of a square crop of each of several photographs"
+    """One image of a square crop of each of several photographs."""
     across = math.ceil(pictures**0.5)
     out = np.zeros((size * -(-pictures // across), size * across, 3), np.uint8)
     for i, k in enumerate(rng.permutation(len(photos))[:pictures]):
@@ -65,7 +70,7 @@ def mosaic(photos, rng, pictures, size):
 
 
 def learned(x, lmbda, steps, W=None):
-    "Weights after a fit of `steps` steps"
+    """Weights after a fit of `steps` steps."""
     t = time.process_time()
     o = LatentFit(choose_spec((*x.shape[1:], 3), lmbda, "none"), x, lmbda)
     if W:
@@ -85,7 +90,7 @@ def learned(x, lmbda, steps, W=None):
 
 
 def packed(number, W):
-    "Initial weights as bytes"
+    """Initial weights as bytes."""
     head = bytes(
         [number, W[0].shape[0], W[N_CONTEXT_MATRICES + 1].shape[0], len(W) - N_CONTEXT_MATRICES - 4]
     )
@@ -96,7 +101,7 @@ def packed(number, W):
 
 
 def fresh(rng):
-    "Initial weights of an analysis network, whose output is zero"
+    """Initial weights of an analysis network, whose output is zero."""
     return [
         torch.from_numpy(rng.uniform(-1, 1, s) / max(1, np.prod(s[1:])) ** 0.5).float()
         if i in (0, 2)
@@ -106,7 +111,7 @@ def fresh(rng):
 
 
 def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
-    "Weights of every scale after training on a number of images"
+    """Weights of every scale after training on a number of images."""
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     across = math.ceil(pictures**0.5)
@@ -150,14 +155,14 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
 
 
 def doubled(scales):
-    "The same for steps of half the size"
+    """The same for steps of half the size."""
     return scales and {
         k: [2 * v if i > 3 else v for i, v in enumerate(vs)] for k, vs in scales.items()
     }
 
 
 def packed_analysis(spec, scales):
-    "An analysis as bytes"
+    """An analysis as bytes."""
     return bytes([spec.pretrained_id, spec.synthesis.step_code, min(scales)]) + b"".join(
         v.numpy().astype("<f2").tobytes() for k in sorted(scales) for v in scales[k]
     )

@@ -7,23 +7,27 @@ Prints the lines for the notebook 45_wavelet/00_codec: WEIGHTS and PRIORS. Exist
 tables they were written with, so a change of the tables needs a new header of the coefficients.
 """
 
-import argparse, base64, textwrap
+import argparse
+import base64
+import textwrap
 from functools import partial
 from pathlib import Path
+
 import numpy as np
 from scipy.optimize import nnls
-from implicit_compress.transform.wavelet import decompose
+
 from implicit_compress.entropy.models import Model, ideal_bits
 from implicit_compress.image.load import load_image
 from implicit_compress.image.samples import to_float
-from implicit_compress.wavelet.context import EDGES, contexts, rgb_to_opponent, walk
+from implicit_compress.transform.wavelet import decompose
 from implicit_compress.wavelet.codec import levels_of
+from implicit_compress.wavelet.context import EDGES, contexts, rgb_to_opponent, walk
 
 STEPS = ((0.25, 0.06), (0.16, 0.035), (0.1, 0.02))  # two to a picture, in turn
 
 
 def visits(files):
-    "Kind, features and symbols of every pass over every image"
+    """Kind, features and symbols of every pass over every image."""
     for i, f in enumerate(files):
         r = rgb_to_opponent(to_float(load_image(f)) - 0.5)
         levels, out = levels_of(*r.shape[:2], "9/7"), []
@@ -36,14 +40,14 @@ def visits(files):
 
 
 def visit(real, out, kind, f, at, key, band):
-    "Quantize the coefficients of a pass, and record their neighborhoods"
+    """Quantize the coefficients of a pass, and record their neighborhoods."""
     v = real[key][at]
     band[at] = np.sign(v) * np.floor(np.abs(v) + 0.38)
     out.append((kind, f, band[at], int(key[0] > 0)))
 
 
 def weights(files, rounds=3):
-    "Non-negative least squares for the magnitude, weighted by a negative power of the expected magnitude"
+    """Non-negative least squares for the magnitude, weighted by a negative power of the expected magnitude."""
     W = None
     for _ in range(rounds):
         A, B = np.zeros((45, 14, 14)), np.zeros((45, 14))
@@ -63,7 +67,7 @@ def weights(files, rounds=3):
 
 
 def best_prior(q, k):
-    "Scale and weight of zero for the symbols of context `k`"
+    """Scale and weight of zero for the symbols of context `k`."""
     u, n = np.unique(q, return_counts=True)
 
     def bits(scale, zero):
@@ -80,7 +84,7 @@ def best_prior(q, k):
 
 
 def priors(files, W, most=100000):
-    "Scale and weight of zero for every context, by exact bits"
+    """Scale and weight of zero for every context, by exact bits."""
     seen, out, rng = {}, [], np.random.default_rng(0)
     for kind, f, q, plane in visits(files):
         c = contexts(kind, f, W.astype(np.int64))

@@ -1,4 +1,4 @@
-"What all tests share: two cores at most, calm hypothesis, and `--flags` with the meaning it has for nbdev_test"
+"""What all tests share: two cores at most, calm hypothesis, and `--flags` with the meaning it has for nbdev_test."""
 
 import os
 
@@ -8,6 +8,7 @@ os.environ.setdefault(
 )  # before anything imports torch
 
 import shutil
+
 import pytest
 from hypothesis import settings
 from nbdev.config import get_config
@@ -25,7 +26,7 @@ settings.load_profile("calm")
 
 
 def pytest_addoption(parser):
-    "`pytest nbs/tests --flags slow` runs slow notebook cells and tests marked slow, too"
+    """`pytest nbs/tests --flags slow` runs slow notebook cells and tests marked slow, too."""
     parser.addoption(
         "--flags",
         default="",
@@ -35,7 +36,7 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
-    "As many tests at once as there are cores, two at most, one thread each; `-n 0`, `--flags` and one test by its name are for one after the other"
+    """As many tests at once as there are cores, two at most, one thread each; `-n 0`, `--flags` and one test by its name are for one after the other."""
     alone = (
         "PYTEST_XDIST_WORKER" in os.environ
         or config.getoption("flags")
@@ -47,13 +48,13 @@ def pytest_cmdline_main(config):
 
 
 def pytest_configure(config):
-    "Make the flags known as marks"
+    """Make the flags known as marks."""
     for flag in FLAGS:
         config.addinivalue_line("markers", f"{flag}: runs only with --flags {flag}")
 
 
 def pytest_collection_modifyitems(config, items):
-    "Skip what carries a flag that was not asked for"
+    """Skip what carries a flag that was not asked for."""
     asked = config.getoption("flags").split()
     for item in items:
         for flag in FLAGS:
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture
 def project_copy(tmp_path):
-    "The project's sources in a folder of their own, where tools may write"
+    """The project's sources in a folder of their own, where tools may write."""
     junk = shutil.ignore_patterns(
         ".git",
         ".venv",

@@ -1,4 +1,4 @@
-"""Fuzzing: look for bytes that make a reader do anything but give its result or its documented error
+"""Fuzzing: look for bytes that make a reader do anything but give its result or its documented error.
 
     python nbs/tests/fuzz.py [TARGET ...] [--seconds S] [--inputs N] [--seed K] [--guided] [--found FOLDER]
 
@@ -22,6 +22,7 @@ import warnings
 import zlib
 from hashlib import sha256
 from pathlib import Path
+
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -31,7 +32,7 @@ LARGEST = 4000  # bytes of a seed
 
 
 def load_modules(instrument):
-    "The readers; instrumented for coverage if `instrument` is atheris"
+    """The readers; instrumented for coverage if `instrument` is atheris."""
     global \
         Limits, \
         MAGIC, \
@@ -62,16 +63,15 @@ def load_modules(instrument):
             format_info, \
             load_image, \
             icc_profile
-        from implicit_compress.bitstream.header import peek, spans
         from implicit_compress.bitstream.container import pack
-        from implicit_compress.runtime.errors import IicError
         from implicit_compress.bitstream.fields import MAGIC
+        from implicit_compress.bitstream.header import peek, spans
         from implicit_compress.bitstream.limits import Limits, cost_of, detail_files
+        from implicit_compress.codec.decode import UNNAMED_ERROR, decompress
         from implicit_compress.codec.info import file_info, format_info
-        from implicit_compress.codec.decode import UNNAMED_ERROR
-        from implicit_compress.codec.decode import decompress
         from implicit_compress.image.load import icc_profile, load_image
         from implicit_compress.pillow import LoadError
+        from implicit_compress.runtime.errors import IicError
 
     if not instrument:
         return imported()
@@ -89,7 +89,7 @@ def limits():
 
 
 def sealed(data):
-    "A copy whose magic bytes and checksums are valid, those of nested files too, as far as the fields can be found"
+    """A copy whose magic bytes and checksums are valid, those of nested files too, as far as the fields can be found."""
     b = bytearray(MAGIC + bytes(data[4:-4]) + bytes(4))
     try:
         found = spans(bytes(b))
@@ -112,7 +112,7 @@ def sealed(data):
 
 
 def edited(rng, b):
-    "A few random edits of bytes"
+    """A few random edits of bytes."""
     b = bytearray(b)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 5))):
         i = rng.randrange(len(b) + 1)
@@ -135,7 +135,7 @@ def edited(rng, b):
 
 
 def refielded(rng, data):
-    "Another value in one field of a file, within its range, and the lengths that belong to it"
+    """Another value in one field of a file, within its range, and the lengths that belong to it."""
     try:
         found = spans(data)
     except IicError:
@@ -170,7 +170,7 @@ def refielded(rng, data):
 
 
 def mutated(rng, seeds):
-    "An input for the readers of `.iic` files"
+    """An input for the readers of `.iic` files."""
     data = rng.choice(seeds)
     kind = rng.random()
     if kind < 0.35:
@@ -188,7 +188,7 @@ def mutated(rng, seeds):
 
 
 def image_checked(y, h):
-    "An image must fit its header"
+    """An image must fit its header."""
     assert y.shape == (h.height, h.width, h.channels) and y.dtype == (
         np.uint8 if h.depth == 8 else np.uint16
     ), (y.shape, y.dtype)
@@ -273,7 +273,7 @@ def method(data, rng):
 
 
 def allowed(name):
-    "The documented errors of a target; one that the last guard of `decompress` made of another counts as a failure"
+    """The documented errors of a target; one that the last guard of `decompress` made of another counts as a failure."""
     if name in ("load_image", "checkpoint"):
         return (ValueError, OSError)
     if name == "method":
@@ -302,7 +302,7 @@ TARGETS = {
 
 
 def iic_seeds():
-    "Golden and bad files, and pyramids of few scales, which take little time"
+    """Golden and bad files, and pyramids of few scales, which take little time."""
     seeds = [
         p.read_bytes()
         for folder in ("golden/v*", "bad")
@@ -318,7 +318,7 @@ def iic_seeds():
 
 
 def readable(data):
-    "Can the cost of a seed be computed?"
+    """Can the cost of a seed be computed?"""
     try:
         return cost_of(peek(data))
     except IicError:
@@ -326,13 +326,13 @@ def readable(data):
 
 
 def small_pyramid(h, w, channels, levels, first):
-    "A pyramid with random latents and networks that nobody has fitted"
+    """A pyramid with random latents and networks that nobody has fitted."""
     from implicit_compress.latent.context_model import Matrix
     from implicit_compress.latent.format import (
         LatentSpec,
-        round_to_bits,
         header_from_spec,
         initial_weights,
+        round_to_bits,
         write_latents,
     )
     from implicit_compress.latent.synthesis import SynthesisSpec
@@ -349,7 +349,7 @@ def small_pyramid(h, w, channels, levels, first):
 
 
 def image_seeds():
-    "Small images of all formats and modes that Pillow writes"
+    """Small images of all formats and modes that Pillow writes."""
     rng, out = np.random.default_rng(0), []
     rgba = Image.fromarray(rng.integers(0, 256, (9, 11, 4), dtype=np.uint8), "RGBA")
     for fmt in ("PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "TGA", "ICO", "PCX"):
@@ -388,8 +388,9 @@ def image_seeds():
 
 
 def checkpoint_seeds():
-    "A checkpoint like those of `fit`"
+    """A checkpoint like those of `fit`."""
     import torch
+
     from implicit_compress.siren.checkpoint import CHECKPOINT_MAGIC
 
     f = io.BytesIO()
@@ -404,7 +405,7 @@ def checkpoint_seeds():
 
 
 def method_seeds():
-    "Text forms of methods"
+    """Text forms of methods."""
     return [
         b"siren:prune=gradual,prune.sparsity=0.3",
         b"prune.sparsity=0.5,prune=rigl,coder=zstd,fit.lr=0.001",
@@ -416,7 +417,7 @@ def method_seeds():
 
 
 def input_of(name, rng, seeds):
-    "A random input of a target"
+    """A random input of a target."""
     if name == "method":
         return edited(rng, rng.choice(seeds))
     if name not in ("load_image", "checkpoint"):
@@ -428,7 +429,7 @@ def input_of(name, rng, seeds):
 
 
 def png_sealed(data):
-    "A PNG file whose chunks have valid checksums, as far as they can be found; anything else as it is"
+    """A PNG file whose chunks have valid checksums, as far as they can be found; anything else as it is."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return data
     out, at = bytearray(data), 8
@@ -445,13 +446,13 @@ def png_sealed(data):
 
 
 class Run:
-    "Counts outcomes of one target, keeps inputs that fail"
+    """Counts outcomes of one target, keeps inputs that fail."""
 
     def __init__(self, name, folder):
         self.name, self.folder, self.count, self.kinds, self.found = name, folder, 0, {}, 0
 
     def once(self, data, rng):
-        "One input"
+        """One input."""
         start = time.process_time()  # not the clock: others may use the machine
         try:
             kind = TARGETS[self.name](data, rng)
@@ -469,7 +470,7 @@ class Run:
         self.count, self.kinds[kind] = self.count + 1, self.kinds.get(kind, 0) + 1
 
     def keep(self, data, why):
-        "Store an input that failed"
+        """Store an input that failed."""
         self.found += 1
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"{self.name}-{sha256(data).hexdigest()[:12]}.bin"
@@ -495,7 +496,7 @@ def seeds_of(name):
 
 
 def blind(name, seconds, inputs, seed, folder):
-    "Random edits"
+    """Random edits."""
     rng, run, seeds, end = (
         random.Random(f"{seed} {name}"),
         Run(name, folder),
@@ -509,7 +510,7 @@ def blind(name, seconds, inputs, seed, folder):
 
 
 def guided(atheris, name, seconds, inputs, found):
-    "Edits that reach new code are kept and edited further; ends the process"
+    """Edits that reach new code are kept and edited further; ends the process."""
     folder, run = tempfile.mkdtemp(), Run(name, found)
     for i, s in enumerate(seeds_of(name)):
         Path(folder, str(i)).write_bytes(s)

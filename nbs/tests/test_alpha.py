@@ -1,22 +1,23 @@
-"Alpha is exact with every method, hidden colour costs nothing, and other sizes of colour and alpha agree"
+"""Alpha is exact with every method, hidden colour costs nothing, and other sizes of colour and alpha agree."""
 
 import warnings
 import zlib
 from fractions import Fraction
+
 import numpy as np
 import pytest
-from implicit_compress.image.alpha import fill_hidden_color, visible_psnr
-from implicit_compress.runtime.errors import DamagedError, IicError, LimitError
+
+from implicit_compress import Hybrid, Lossless, Siren, compress, decompress
 from implicit_compress.bitstream.container import assemble, attach, ledger, pack, unpack
 from implicit_compress.bitstream.header import Header, peek
 from implicit_compress.bitstream.limits import Limits
-from implicit_compress.lossless.encoder import encode_alpha
-from implicit_compress import Hybrid, Lossless, Siren, compress, decompress
-from implicit_compress.lossless.encoder import encode_lossless_file
-from implicit_compress.siren.integer import render_integer
+from implicit_compress.image.alpha import fill_hidden_color, visible_psnr
 from implicit_compress.image.geometry import scaled_size
-from implicit_compress.image.samples import demo_image
 from implicit_compress.image.metrics import psnr
+from implicit_compress.image.samples import demo_image
+from implicit_compress.lossless.encoder import encode_alpha, encode_lossless_file
+from implicit_compress.runtime.errors import DamagedError, IicError, LimitError
+from implicit_compress.siren.integer import render_integer
 
 H, W = 37, 53
 ROW, COL = np.mgrid[:H, :W]
@@ -53,7 +54,7 @@ def encoded(x, **how):
 
 @pytest.fixture(scope="module")
 def cut_outs():
-    "A cut-out by every way"
+    """A cut-out by every way."""
     return {name: encoded(KINDS["rgba_hidden"], **how) for name, how in WAYS.items()}
 
 
@@ -62,7 +63,7 @@ def cut_outs():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_cut_out_is_exact(cut_outs, way):
-    "0 stays 0 and 255 stays 255, whatever draws the colour"
+    """0 stays 0 and 255 stays 255, whatever draws the colour."""
     f, x = cut_outs[way], KINDS["rgba_hidden"]
     y = decompress(f)
     assert y.shape == x.shape and y.dtype == x.dtype
@@ -74,7 +75,7 @@ def test_cut_out_is_exact(cut_outs, way):
 @pytest.mark.parametrize("way", ["wavelet", "siren", "latent_0"])
 @pytest.mark.parametrize("kind", ["la", "soft", "opaque"])
 def test_other_kinds_are_exact(kind, way):
-    "Gray with alpha, soft edges, and alpha that is 255 everywhere"
+    """Gray with alpha, soft edges, and alpha that is 255 everywhere."""
     x = KINDS[kind]
     y = decompress(encoded(x, **WAYS[way]))
     assert y.shape == x.shape and np.array_equal(y[..., -1], x[..., -1])
@@ -82,14 +83,14 @@ def test_other_kinds_are_exact(kind, way):
 
 @pytest.mark.parametrize("way", ["wavelet", "siren", "latent_0"])
 def test_16_bit_alpha(way):
-    "Every bit of a deep alpha plane"
+    """Every bit of a deep alpha plane."""
     deep = KINDS["soft"].astype(np.uint16) * 257 + (ROW % 7)[..., None].astype(np.uint16)
     y = decompress(encoded(deep, **WAYS[way]))
     assert y.dtype == np.uint16 and np.array_equal(y[..., 3], deep[..., 3])
 
 
 def test_constant_plane_costs_next_to_nothing():
-    "A plane of one value takes four bytes at most, 16 bits one more"
+    """A plane of one value takes four bytes at most, 16 bits one more."""
     for depth, most in ((np.uint8, 4), (np.uint16, 5)):
         x = COLOUR.astype(depth)
         how = dict(method=Siren(width=5, depth=2), steps=3)
@@ -102,7 +103,7 @@ def test_constant_plane_costs_next_to_nothing():
 
 
 def test_lossless_keeps_hidden_colour():
-    "Nothing is filled when nothing may be lost, with or without a drawing"
+    """Nothing is filled when nothing may be lost, with or without a drawing."""
     based = Lossless(base=Siren(width=5, depth=2))
     for how in (dict(method="lossless"), dict(method=based, steps=3)):
         x = KINDS["rgba_hidden"]
@@ -113,7 +114,7 @@ def test_lossless_keeps_hidden_colour():
 
 
 def test_filling_changes_nothing_that_is_seen():
-    "Visible samples stay; one colour continues as itself"
+    """Visible samples stay; one colour continues as itself."""
     out = fill_hidden_color(HIDDEN, CUT_OUT)
     seen = CUT_OUT[..., 0] > 0
     assert np.array_equal(out[seen], HIDDEN[seen])
@@ -130,13 +131,13 @@ def test_filling_changes_nothing_that_is_seen():
     "how", [dict(method="wavelet", bpp=3), dict(method="latent", lmbda=0.003, seconds=0)], ids=str
 )
 def test_hidden_colour_is_free(how):
-    "Noise under alpha 0 gives the same file as one colour there"
+    """Noise under alpha 0 gives the same file as one colour there."""
     flat = np.concatenate([np.where(CUT_OUT > 0, COLOUR, 0), CUT_OUT], 2)
     assert bytes(encoded(KINDS["rgba_hidden"], **how)) == bytes(encoded(flat, **how))
 
 
 def test_quality_is_that_of_visible_colour():
-    "psnr= is met where colour is seen"
+    """psnr= is met where colour is seen."""
     f = encoded(KINDS["rgba_hidden"], method="wavelet", psnr=32)
     y = decompress(f)
     seen = CUT_OUT[..., 0] > 0
@@ -144,7 +145,7 @@ def test_quality_is_that_of_visible_colour():
 
 
 def test_quality_of_a_latent_file():
-    "A latent file meets a quality where colour is seen, too"
+    """A latent file meets a quality where colour is seen, too."""
     f = encoded(KINDS["rgba_hidden"], method="latent", psnr=25, seconds=0)
     assert 25 <= f.psnr <= 25.1 and f.psnr == pytest.approx(
         visible_psnr(decompress(f)[..., :3], COLOUR, CUT_OUT)
@@ -152,14 +153,14 @@ def test_quality_of_a_latent_file():
 
 
 def test_everything_hidden():
-    "An image that shows nothing has a file, and it is small"
+    """An image that shows nothing has a file, and it is small."""
     x = np.concatenate([NOISE, np.zeros_like(CUT_OUT)], 2)
     f = encoded(x, method="wavelet", bpp=4)
     assert np.all(decompress(f)[..., 3] == 0) and len(f) < 100
 
 
 def test_target_counts_alpha(cut_outs):
-    "A target in bits per pixel is that of the whole file; alpha that fills it is kept, with a warning"
+    """A target in bits per pixel is that of the whole file; alpha that fills it is kept, with a warning."""
     f = cut_outs["wavelet"]
     assert ledger(f)["alpha"] > 60 and 3.8 < f.bpp < 4.05
     noisy = np.concatenate([COLOUR, NOISE[..., :1]], 2)
@@ -172,7 +173,7 @@ def test_target_counts_alpha(cut_outs):
 
 
 def expected_alpha(size):
-    "Area means in real numbers"
+    """Area means in real numbers."""
 
     def weights(n, N):
         edge = np.arange(N + 1) * n / N
@@ -187,7 +188,7 @@ def expected_alpha(size):
 
 @pytest.mark.parametrize("scale", [0.5, Fraction(1, 3), 1.7, 2, 3])
 def test_scaled_network(cut_outs, scale):
-    "Colour and alpha have the same size at any scale, and a box is a part of the whole"
+    """Colour and alpha have the same size at any scale, and a box is a part of the whole."""
     y = decompress(cut_outs["siren"], scale=scale)
     assert y.shape[:2] == scaled_size(H, W, scale)
     assert np.abs(y[..., 3] - expected_alpha(y.shape[:2])).max() <= 1
@@ -201,7 +202,7 @@ def test_scaled_network(cut_outs, scale):
 
 @pytest.mark.parametrize("level", [0, 1, 2, 5])
 def test_scaled_latent_file(cut_outs, level):
-    "A latent file at 1/2, 1/4 ... has alpha of the same pixels"
+    """A latent file at 1/2, 1/4 ... has alpha of the same pixels."""
     f = cut_outs["latent_0"]
     y = decompress(f, scale=Fraction(1, 1 << level))
     rows, cols = -(-H >> level), -(-W >> level)
@@ -216,7 +217,7 @@ def test_scaled_latent_file(cut_outs, level):
 
 
 def test_beginning_of_a_latent_file(cut_outs):
-    "A beginning of the file is a smaller image, with its alpha"
+    """A beginning of the file is a smaller image, with its alpha."""
     f = bytes(cut_outs["latent_0"])
     shapes = set()
     for n in range(len(f) - 5, len(f) - ledger(f)["payload"], -60):
@@ -231,7 +232,7 @@ def test_beginning_of_a_latent_file(cut_outs):
 
 
 def test_one_rule_for_scaled_sides():
-    "The encoder's grid and the decoder's samples have one size: halves round to even"
+    """The encoder's grid and the decoder's samples have one size: halves round to even."""
     layer = [(np.array([[9, 4]]), np.array([-3]), 40, 30)]
     for h, w in ((37, 53), (39, 55), (1, 1), (5, 8)):
         for scale in (0.5, 1.5, 2.5, Fraction(1, 3), 0.01, 1):
@@ -243,12 +244,12 @@ def test_one_rule_for_scaled_sides():
 
 
 def with_alpha(f, alpha):
-    "The same colour with any bytes as its field alpha"
+    """The same colour with any bytes as its field alpha."""
     return attach(f, alpha=alpha)
 
 
 def test_alpha_of_another_kind(cut_outs):
-    "Other sizes, depths, methods, files inside, metadata, damage"
+    """Other sizes, depths, methods, files inside, metadata, damage."""
     f = cut_outs["siren"]
     good = unpack(f).alpha
     assert np.array_equal(decompress(with_alpha(f, good)), decompress(f))
@@ -288,7 +289,7 @@ def test_alpha_of_another_kind(cut_outs):
 
 
 def test_channels_without_alpha(cut_outs):
-    "A lossy file of two or four channels needs the field"
+    """A lossy file of two or four channels needs the field."""
     for way in ("wavelet", "siren", "latent_0"):
         found = unpack(cut_outs[way])
         for channels in (2, 4):
@@ -298,7 +299,7 @@ def test_channels_without_alpha(cut_outs):
 
 
 def test_value_above_the_depth():
-    "A constant of a 12-bit file has 12 bits"
+    """A constant of a 12-bit file has 12 bits."""
     found = unpack(encoded(COLOUR, method=Siren(width=3, depth=2), steps=2))
     f = assemble(Header(H, W, 3, 12, "siren", found.header.args), found.models, found.payload, {})
     assert np.all(decompress(with_alpha(f, b"\xff\x0f"))[..., 3] == 4095)
@@ -307,7 +308,7 @@ def test_value_above_the_depth():
 
 
 def test_alpha_is_limited(cut_outs):
-    "The file inside is held to the limits of the file"
+    """The file inside is held to the limits of the file."""
     f = cut_outs["siren"]
     forged = Header(1 << 14, 1 << 14, 1, 8, "lossless", dict(color="none", predictors=b""))
     with pytest.raises((LimitError, DamagedError)):
@@ -317,7 +318,7 @@ def test_alpha_is_limited(cut_outs):
 
 
 def test_flips_with_forged_checksum(cut_outs):
-    "A flip in the field is refused, or gives other samples of the right size"
+    """A flip in the field is refused, or gives other samples of the right size."""
     f = bytes(cut_outs["siren"])
     a = f.index(unpack(f).alpha)
     changed = 0
@@ -333,7 +334,7 @@ def test_flips_with_forged_checksum(cut_outs):
 
 
 def test_header_counts_every_channel(cut_outs):
-    "What asks for the shape alone learns that there is alpha"
+    """What asks for the shape alone learns that there is alpha."""
     for f in cut_outs.values():
         h = peek(f)
         assert (h.channels, h.planes, h.alpha) == (4, 3, True)

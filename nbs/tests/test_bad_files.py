@@ -1,4 +1,4 @@
-"""Files that must be refused: the folder bad holds them, bad.json says with which error
+"""Files that must be refused: the folder bad holds them, bad.json says with which error.
 
 Every file is read by `decompress`, by `info` and by the plugin, in one process whose memory is limited. `error` and `says` are the
 class and a phrase of the message of `decompress`; the plugin gives the same message as `LoadError`. `info` is "facts" where header
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
 import pytest
 
 HERE = Path(__file__).parent
@@ -52,7 +53,7 @@ for name, case in json.loads((folder/'bad.json').read_text()).items():
 
 @pytest.fixture(scope="module")
 def found():
-    "What came of each file, by its name"
+    """What came of each file, by its name."""
     if not sys.platform.startswith("linux"):
         pytest.skip("needs RLIMIT_AS")
     env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -68,7 +69,7 @@ def found():
 
 
 def test_folder_and_table_agree():
-    "No file without an expected error, none that is missing, none that is large"
+    """No file without an expected error, none that is missing, none that is large."""
     files = {p.stem: p.stat().st_size for p in (HERE / "bad").glob("*.iic")}
     assert set(files) == set(BAD)
     assert max(files.values()) < 3000
@@ -76,7 +77,7 @@ def test_folder_and_table_agree():
 
 @pytest.mark.parametrize("name", BAD)
 def test_decompress_refuses(found, name):
-    "The documented error, soon, and in little memory"
+    """The documented error, soon, and in little memory."""
     row = found[name]["decompress"]
     assert row["kind"] == BAD[name]["error"] and BAD[name]["says"] in row["says"], row
     assert row["seconds"] < SECONDS
@@ -84,7 +85,7 @@ def test_decompress_refuses(found, name):
 
 @pytest.mark.parametrize("name", BAD)
 def test_plugin_refuses(found, name):
-    "Pillow's class of error with the same message"
+    """Pillow's class of error with the same message."""
     row = found[name]["plugin"]
     if BAD[name]["error"] != "DamagedError" or row["kind"] != "UnidentifiedImageError":
         assert row["kind"] == "LoadError" and BAD[name]["says"] in row["says"], row
@@ -93,7 +94,7 @@ def test_plugin_refuses(found, name):
 
 @pytest.mark.parametrize("name", BAD)
 def test_info_shows_or_refuses(found, name):
-    "Header and ledger, or the documented error; nothing is decoded, and no control character is printed"
+    """Header and ledger, or the documented error; nothing is decoded, and no control character is printed."""
     row = found[name]["info"]
     assert row["kind"] == {"facts": "read"}.get(BAD[name]["info"], BAD[name]["info"]), row
     text = row.get("result") or row["says"]

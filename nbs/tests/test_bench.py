@@ -1,24 +1,28 @@
-"A bench goes on past what fails, keeps old rows apart, and says what its figures are"
+"""A bench goes on past what fails, keeps old rows apart, and says what its figures are."""
 
-import importlib.util, json, re
+import importlib.util
+import json
+import re
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from nbdev.config import get_config
-from implicit_compress.bench.other_codecs import CodecError, TargetMissed
-from implicit_compress.bench import measure as bench
+
 from implicit_compress.bench import codecs, process
+from implicit_compress.bench import measure as bench
 from implicit_compress.bench.baselines import CODECS
-from implicit_compress.bench.codecs import parse_codec, tasks
-from implicit_compress.bench.measure import measure
-from implicit_compress.bench.sweep import folder_rows, sweep
-from implicit_compress.cli.main import main
-from implicit_compress.image.save import save_image
-from implicit_compress.image.samples import demo_image
 from implicit_compress.bench.bd import bd_rates
+from implicit_compress.bench.codecs import parse_codec, tasks
 from implicit_compress.bench.curves import common_images, curves
+from implicit_compress.bench.measure import measure
+from implicit_compress.bench.other_codecs import CodecError, TargetMissed
 from implicit_compress.bench.report import write_report
 from implicit_compress.bench.rows import read_rows, write_rows
+from implicit_compress.bench.sweep import folder_rows, sweep
+from implicit_compress.cli.main import main
+from implicit_compress.image.samples import demo_image
+from implicit_compress.image.save import save_image
 
 POINTS = [dict(quality=q) for q in (15, 40, 80)]
 
@@ -29,7 +33,7 @@ def crop(k=0):
 
 @pytest.fixture
 def album(tmp_path):
-    "Two images of 24x24 pixels, one with an alpha channel, and a web page that is named .jpg"
+    """Two images of 24x24 pixels, one with an alpha channel, and a web page that is named .jpg."""
     folder = tmp_path / "album"
     folder.mkdir()
     for k in range(2):
@@ -41,7 +45,7 @@ def album(tmp_path):
 
 @pytest.fixture
 def at_once(monkeypatch):
-    "Encode and decode in this process: tests of what becomes of the rows need no others"
+    """Encode and decode in this process: tests of what becomes of the rows need no others."""
 
     def call(function, *args, **how):
         module, name = function.split(":")
@@ -73,7 +77,7 @@ def row(picture, codec, target, rate, db, **more):
 
 
 def table(pictures="abcd", codecs=("jpeg", "webp"), rates=(0.1, 0.2, 0.4)):
-    "Rows whose BD-rates are known: every codec needs a tenth fewer bits than the one before it"
+    """Rows whose BD-rates are known: every codec needs a tenth fewer bits than the one before it."""
     return [
         row(p, c, f"bpp={b}", b * 0.9**k * (1 + i), 30 + 10 * np.log10(b))
         for i, p in enumerate(pictures)
@@ -83,7 +87,7 @@ def table(pictures="abcd", codecs=("jpeg", "webp"), rates=(0.1, 0.2, 0.4)):
 
 
 def test_one_unreadable_image_costs_its_rows(album, tmp_path, at_once):
-    "A web page among images, and an image that no codec here can hold: reported, exit code 1, everything else is there"
+    """A web page among images, and an image that no codec here can hold: reported, exit code 1, everything else is there."""
     out = tmp_path / "out"
     done = run(
         "bench",
@@ -135,7 +139,7 @@ def test_all_is_well_is_exit_code_0(album, tmp_path, at_once):
 
 
 def test_an_image_that_one_codec_cannot_hold():
-    "The image is left out of all curves; BD-rates of single images go on with what both codecs have"
+    """The image is left out of all curves; BD-rates of single images go on with what both codecs have."""
     rows = [
         r
         if (r["image"], r["codec"]) != ("d", "webp")
@@ -150,7 +154,7 @@ def test_an_image_that_one_codec_cannot_hold():
 
 
 def test_a_codec_that_fails_on_most_images_is_left_out():
-    "Not the images: the other codecs keep theirs"
+    """Not the images: the other codecs keep theirs."""
     rows = table("abcdefgh", ("jpeg", "webp", "siren"))
     rows = [
         r
@@ -164,7 +168,7 @@ def test_a_codec_that_fails_on_most_images_is_left_out():
 
 
 def test_an_image_that_is_kept_exactly_has_no_psnr():
-    "One flat image that a lossy codec keeps exactly does not cost that codec its curve"
+    """One flat image that a lossy codec keeps exactly does not cost that codec its curve."""
     rows = [
         {k: v for k, v in r.items() if k != "psnr_db"} | dict(lossless=True)
         if (r["image"], r["codec"]) == ("d", "webp")
@@ -177,13 +181,13 @@ def test_an_image_that_is_kept_exactly_has_no_psnr():
 
 
 def test_nothing_that_works_leaves_a_report(tmp_path):
-    "All rows failed: the table says so"
+    """All rows failed: the table says so."""
     rows = [dict(image="a", codec="jpeg", target=f"bpp={b}", error="no image") for b in (0.1, 0.2)]
     assert [p.name for p in write_report(rows, tmp_path)] == ["table.tsv"] and curves(rows) == {}
 
 
 def test_a_changed_source_is_measured_anew(tmp_path, at_once):
-    "Rows carry the hash of their source, and those of the old one never come back unless it does"
+    """Rows carry the hash of their source, and those of the old one never come back unless it does."""
     image, out = tmp_path / "a.png", tmp_path / "out"
 
     def measured(k):
@@ -203,7 +207,7 @@ def test_a_changed_source_is_measured_anew(tmp_path, at_once):
 
 
 def test_rows_of_another_version_do_not_mix_in(tmp_path, monkeypatch, at_once):
-    "After an update of a library its rows of before are history"
+    """After an update of a library its rows of before are history."""
     for k in range(2):
         save_image(tmp_path / f"{k}.png", crop(k))
     images = [tmp_path / f"{k}.png" for k in range(2)]
@@ -223,7 +227,7 @@ def test_two_images_of_one_name_are_refused(tmp_path):
 
 
 def test_a_process_that_is_killed_is_a_row(album, tmp_path, monkeypatch):
-    "Killed, out of memory, out of time, ended without a word: each says so"
+    """Killed, out of memory, out of time, ended without a word: each says so."""
     (task,) = tasks([album / "0.png"], ["jpeg"], POINTS[:1])
     for code, says in (
         ("os.kill(os.getpid(), 9)", "SIGKILL: out of memory"),
@@ -241,7 +245,7 @@ def test_a_process_that_is_killed_is_a_row(album, tmp_path, monkeypatch):
 
 
 def test_a_process_that_takes_too_long_is_a_row(album, tmp_path, monkeypatch):
-    "It is measured again once more time is given"
+    """It is measured again once more time is given."""
     (task,) = tasks([album / "0.png"], ["jpeg"], POINTS[:1])
     late = measure(task, tmp_path / "out", timeout=0.001)
     assert (
@@ -252,7 +256,7 @@ def test_a_process_that_takes_too_long_is_a_row(album, tmp_path, monkeypatch):
 
 
 def test_warnings_of_an_encoder_are_in_its_row(album, tmp_path, at_once):
-    "JPEG cannot be so small"
+    """JPEG cannot be so small."""
     (got,) = sweep([album / "0.png"], ["jpeg"], [dict(bpp=0.01)], tmp_path / "out", progress=False)
     assert "above the target of 0.01" in got["warnings"] and "error" not in got
     write_rows([got], tmp_path / "t.tsv")
@@ -263,7 +267,7 @@ def test_warnings_of_an_encoder_are_in_its_row(album, tmp_path, at_once):
     "spec", ["latent steps=2", "latent seconds=0", "auto seconds=0", "wavelet"]
 )
 def test_own_codecs_are_measured(spec, album, tmp_path, at_once):
-    "By their names, with settings behind them"
+    """By their names, with settings behind them."""
     (got,) = sweep([album / "0.png"], [spec], [dict(bpp=3.0)], tmp_path / "out", progress=False)
     assert got.get("psnr_db", 0) > 15, got
     assert all(isinstance(v, (str, int, float, bool)) for v in got.values())
@@ -286,7 +290,7 @@ def test_specs_that_are_refused(spec, says):
 
 
 def test_points_that_a_codec_does_not_support(album):
-    "Said, where others can; refused, where the codec would have none"
+    """Said, where others can; refused, where the codec would have none."""
     with pytest.raises(
         ValueError, match="siren needs points with a target, one of bpp, psnr, lmbda"
     ):
@@ -303,7 +307,7 @@ def test_points_that_a_codec_does_not_support(album):
 
 
 def test_the_headline_is_the_mean_over_images(tmp_path):
-    "BD-rates of the mean curves stand beside it, under their own name"
+    """BD-rates of the mean curves stand beside it, under their own name."""
     rows = table("ab")
     for r in rows:
         if r["image"] == "b" and r["codec"] == "webp":
@@ -350,7 +354,7 @@ def test_what_a_codec_cannot_hold_has_an_error_of_its_own(shape, dtype):
 
 
 def test_readme_states_recorded_bd_rates():
-    "The row of README.md is what the script computes from the recorded tables"
+    """The row of README.md is what the script computes from the recorded tables."""
     path = get_config().nbs_path / "benchmarks" / "bd_rates.py"
     spec = importlib.util.spec_from_file_location("bd_rates_of_pages", path)
     script = importlib.util.module_from_spec(spec)

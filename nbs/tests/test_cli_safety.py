@@ -5,20 +5,23 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+
 import implicit_compress
-from implicit_compress.cli import compare as cli_compare, files, many
 from implicit_compress.bench import compare
 from implicit_compress.bitstream.container import unpack
+from implicit_compress.cli import compare as cli_compare
+from implicit_compress.cli import files, many
 from implicit_compress.cli.main import main
-from implicit_compress.codec.encode import compress
 from implicit_compress.codec.decode import decompress
-from implicit_compress.image.save import save_image
-from implicit_compress.image.samples import demo_image
+from implicit_compress.codec.encode import compress
 from implicit_compress.image.metrics import psnr
+from implicit_compress.image.samples import demo_image
+from implicit_compress.image.save import save_image
 
 X = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
 FAST = ["--method", "siren", "--bpp", "4", "--steps", "3", "--threads", "1"]
@@ -31,7 +34,7 @@ def file():
 
 @pytest.fixture
 def here(tmp_path, monkeypatch, file):
-    "A folder of its own, with an image and its file, and the fastest of the other codecs"
+    """A folder of its own, with an image and its file, and the fastest of the other codecs."""
     monkeypatch.setattr(compare, "PEERS", ("jpeg", "webp"))
     monkeypatch.chdir(tmp_path)
     save_image("photo.png", X)
@@ -54,7 +57,7 @@ def contents(folder):
 
 
 def refused(folder, *words, why="is the same file as"):
-    "A command that ends with one line and exit code 2, and touches nothing"
+    """A command that ends with one line and exit code 2, and touches nothing."""
     before = contents(folder)
     r = run(*words, code=2)
     assert why in r.stderr and r.stderr.count("\n") == 1, r.stderr
@@ -241,7 +244,7 @@ main(sys.argv[2:])
 
 
 def stopped(at, *words):
-    "Run a command that gets SIGTERM at some steps of its fits"
+    """Run a command that gets SIGTERM at some steps of its fits."""
     env = os.environ | dict(PYTHONPATH=os.path.dirname(os.path.dirname(implicit_compress.__file__)))
     return subprocess.run(
         [sys.executable, "-c", STOP, repr(at), *words],
@@ -314,7 +317,7 @@ def test_sigterm_stops_encode_many_and_keeps_what_is_ready(here, monkeypatch):
 
 
 def test_compare_stores_no_metadata_and_takes_the_frame(tmp_path, monkeypatch):
-    "Files that are compared hold samples alone, and show the frame that was asked for"
+    """Files that are compared hold samples alone, and show the frame that was asked for."""
     monkeypatch.chdir(tmp_path)
     first = Image.fromarray(np.zeros((24, 24, 3), np.uint8))
     second = Image.fromarray(demo_image()[:24, :24])
@@ -322,7 +325,8 @@ def test_compare_stores_no_metadata_and_takes_the_frame(tmp_path, monkeypatch):
     exif[0x010E] = "a description"
     first.save("two.tif", save_all=True, append_images=[second], exif=exif)
     done = CliRunner().invoke(
-        main, "compare two.tif -o out --method wavelet --bpp 2 --frame 1".split()
+        main,
+        ["compare", "two.tif", "-o", "out", "--method", "wavelet", "--bpp", "2", "--frame", "1"],
     )
     assert done.exit_code == 0, done.output
     found = unpack(Path("out/two.iic").read_bytes())

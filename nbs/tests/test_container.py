@@ -1,21 +1,23 @@
-"Metadata fields of a file: they join a finished file, can be skipped, are limited, and nothing damaged is taken"
+"""Metadata fields of a file: they join a finished file, can be skipped, are limited, and nothing damaged is taken."""
 
 import zlib
 from dataclasses import replace
+
 import numpy as np
 import pytest
+
+from implicit_compress import Siren, compress, decompress
+from implicit_compress.bitstream.container import assemble, attach, ledger, pack, side_bytes, unpack
+from implicit_compress.bitstream.header import Header, peek
+from implicit_compress.bitstream.limits import Limits
+from implicit_compress.bitstream.metadata import EXTRA, read_extras, write_extras
+from implicit_compress.image.samples import demo_image
 from implicit_compress.runtime.errors import (
     DamagedError,
     LimitError,
     TruncatedError,
     UnsupportedError,
 )
-from implicit_compress.bitstream.container import assemble, attach, ledger, pack, side_bytes, unpack
-from implicit_compress.bitstream.metadata import EXTRA, read_extras, write_extras
-from implicit_compress.bitstream.header import Header, peek
-from implicit_compress.bitstream.limits import Limits
-from implicit_compress import Siren, compress, decompress
-from implicit_compress.image.samples import demo_image
 
 IMAGE = demo_image()[40:64, 80:110]
 ICC = bytes(range(256))
@@ -26,18 +28,18 @@ SIDES = dict(icc=ICC, exif=EXIF, xmp=XMP)
 
 @pytest.fixture(scope="module")
 def plain():
-    "A file without metadata"
+    """A file without metadata."""
     return bytes(compress(IMAGE, "siren", bpp=6, steps=5, threads=1))
 
 
 def with_extras(plain, chunks):
-    "The file with a list of packed fields as it stands"
+    """The file with a list of packed fields as it stands."""
     found = unpack(plain)
     return assemble(found.header, found.models, found.payload, chunks)
 
 
 def with_raw_extras(plain, body):
-    "The file with any bytes as its field `extras`"
+    """The file with any bytes as its field `extras`."""
     marked = with_extras(plain, {77: body})
     packed = write_extras({77: body})
     at = marked.index(packed)
@@ -47,14 +49,14 @@ def with_raw_extras(plain, body):
 
 
 def test_names(plain):
-    "What is in a file has names, and the method's decoder gets three parts of it"
+    """What is in a file has names, and the method's decoder gets three parts of it."""
     found = unpack(plain)
     assert found.coded == (found.header, found.models, found.payload)
     assert (found.icc, found.exif, found.xmp, found.alpha) == (None, None, None, None)
 
 
 def test_attach(plain):
-    "Fields join a finished file, change no sample, and leave again"
+    """Fields join a finished file, change no sample, and leave again."""
     data = attach(plain, **SIDES)
     found = unpack(data)
     assert (found.icc, found.exif, found.xmp) == (ICC, EXIF, XMP)
@@ -77,7 +79,7 @@ def test_attach(plain):
     ids=lambda how: next(iter(how)),
 )
 def test_compress(how):
-    "Every method keeps metadata, and a byte target is that of the whole file"
+    """Every method keeps metadata, and a byte target is that of the whole file."""
     f = compress(IMAGE, **{"method": "siren", "threads": 1} | how, **SIDES)
     found = unpack(f)
     assert (found.icc, found.exif, found.xmp) == (ICC, EXIF, XMP)
@@ -87,20 +89,20 @@ def test_compress(how):
 
 
 def test_metadata_above_the_target_warns():
-    "A target that metadata fills is exceeded, with a warning, so that samples get their share"
+    """A target that metadata fills is exceeded, with a warning, so that samples get their share."""
     with pytest.warns(UserWarning, match="larger than asked for"):
         f = compress(IMAGE, "wavelet", bpp=2, threads=1, icc=ICC)
     assert f.bpp > 2 and f.psnr > 20
 
 
 def test_profile_alone_keeps_the_fit(plain):
-    "The samples of a network of given shape do not depend on metadata"
+    """The samples of a network of given shape do not depend on metadata."""
     how = dict(method=Siren(width=5, depth=2), steps=4, threads=1)
     assert attach(compress(IMAGE, **how), icc=ICC) == compress(IMAGE, icc=ICC, **how)
 
 
 def test_unknown_fields(plain):
-    "An unknown field is skipped and kept, an unknown critical one refused"
+    """An unknown field is skipped and kept, an unknown critical one refused."""
     data = with_extras(plain, {EXTRA["xmp"]: zlib.compress(XMP), 100: b"from the future"})
     assert unpack(data).xmp == XMP and np.array_equal(decompress(data), decompress(plain))
     assert unpack(attach(data, icc=ICC)).extras[100] == b"from the future"
@@ -113,7 +115,7 @@ def test_unknown_fields(plain):
 
 @pytest.mark.parametrize("name", EXTRA)
 def test_damaged_field(plain, name):
-    "A decoder of samples skips it; whoever reads it gets an error"
+    """A decoder of samples skips it; whoever reads it gets an error."""
     z = zlib.compress(b"abc" * 50)
     for packed in (b"text", z[:-1], z + b"?", z[:4] + b"\xff" + z[5:]):
         data = with_extras(plain, {EXTRA[name]: packed})
@@ -135,7 +137,7 @@ def test_damaged_field(plain, name):
     ],
 )
 def test_damaged_list(plain, body):
-    "Fields that end too late, are empty, stand in another order or twice"
+    """Fields that end too late, are empty, stand in another order or twice."""
     with pytest.raises((DamagedError, LimitError)):
         unpack(with_raw_extras(plain, body))
     if b"\xff" not in body:
@@ -145,7 +147,7 @@ def test_damaged_list(plain, body):
 
 @pytest.mark.parametrize("name", EXTRA)
 def test_limits(plain, name):
-    "A field is not inflated above its limit, and not written above the default one"
+    """A field is not inflated above its limit, and not written above the default one."""
     data = attach(plain, **{name: bytes(5000)})
     assert len(getattr(unpack(data), name)) == 5000
     with pytest.raises(LimitError, match=rf"raise Limits\({name}=...\)"):
@@ -156,7 +158,7 @@ def test_limits(plain, name):
 
 
 def test_every_flip_is_seen(plain):
-    "The checksum covers metadata"
+    """The checksum covers metadata."""
     data = attach(plain, exif=EXIF)
     a = data.index(zlib.compress(EXIF, 9))
     for i in range(a - 3, a + 8):
@@ -165,7 +167,7 @@ def test_every_flip_is_seen(plain):
 
 
 def test_alpha_of_a_header():
-    "Only gray and colour that a lossy method codes have a field alpha"
+    """Only gray and colour that a lossy method codes have a field alpha."""
     head = Header(4, 5, args=dict(hidden=3, layers=2, steps=b"\x2b" * 5), channels=4, alpha=True)
     assert (head.planes, head.coded.channels, head.coded.alpha) == (3, 3, False)
     assert head.weights == head.coded.weights

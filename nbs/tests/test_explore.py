@@ -1,8 +1,10 @@
-"The arguments of `explore` and of its jobs, and the controls of every setting"
+"""The arguments of `explore` and of its jobs, and the controls of every setting."""
 
 import inspect
 from dataclasses import fields
+
 import pytest
+
 from implicit_compress import Siren, compress, demo_image
 from implicit_compress.settings.interfaces import names_for
 from implicit_compress.settings.methods import METHODS
@@ -14,7 +16,7 @@ from implicit_compress.widgets.session import Job
 
 
 def stages_of(cls):
-    "A settings class and all that its stages may hold"
+    """A settings class and all that its stages may hold."""
     yield cls
     for f in fields(cls):
         for own in f.metadata["stages"]:
@@ -26,14 +28,14 @@ CLASSES = list(dict.fromkeys(c for method in METHODS.values() for c in stages_of
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_controls_keep_the_defaults(cls):
-    "Every setting of every stage has a control, and its default survives"
+    """Every setting of every stage has a control, and its default survives."""
     panel = SettingsPanel(cls, None, lambda: None)
     assert {*panel.controls, *panel.stages} == {f.name for f in fields(cls)}
     assert panel.settings == cls()
 
 
 def test_arguments():
-    "explore has the arguments of compress except three; those of the fit are its own"
+    """Explore has the arguments of compress except three; those of the fit are its own."""
     names = set(inspect.signature(compress).parameters) - {"image", "method"}
     assert names - set(names_for("explore")) == {"callbacks", "checkpoint", "progress"}
 

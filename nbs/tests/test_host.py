@@ -1,5 +1,6 @@
 """What `compress` must leave as it was in the process that calls it, and where it must work: worker processes, threads,
-under other settings of torch."""
+under other settings of torch.
+"""
 
 import copy
 import logging
@@ -14,16 +15,18 @@ import threading
 import warnings
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info
+
 import implicit_compress
 from implicit_compress import Codebook, Hybrid, MultiHash, RigL, Siren, compress, decompress
 from implicit_compress.runtime.threads import _BLAS, single_threaded_blas
-from implicit_compress.siren.fit import DivergedError, fit
 from implicit_compress.settings.target import Run
 from implicit_compress.siren.codec import encode_siren
+from implicit_compress.siren.fit import DivergedError, fit
 from implicit_compress.siren.network import SirenNet
 
 X = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
@@ -41,7 +44,7 @@ FITTED = [m for m in METHODS if m not in ("coefficients", "lossless")]
 
 
 def encoded(method, **more):
-    "A file of `X`; with one thread, where there is a fit"
+    """A file of `X`; with one thread, where there is a fit."""
     quiet = dict(threads=1) if method in FITTED else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # two steps miss every target
@@ -79,7 +82,7 @@ if __name__ == '__main__':
 
 
 def run_script(folder, text, *args, timeout=100):
-    "Run a script in a fresh process, with two threads for each library"
+    """Run a script in a fresh process, with two threads for each library."""
     path = Path(folder) / "script.py"
     path.write_text(text)
     own = os.path.dirname(os.path.dirname(implicit_compress.__file__))
@@ -105,10 +108,9 @@ def test_a_fork_while_another_thread_draws_can_draw():
     before, held, go = blas(), threading.Event(), threading.Event()
 
     def draws():
-        with single_threaded_blas():
-            with _BLAS.lock:  # the worst moment for a fork
-                held.set()
-                go.wait(20)
+        with single_threaded_blas(), _BLAS.lock:  # the worst moment for a fork
+            held.set()
+            go.wait(20)
 
     other = threading.Thread(target=draws)
     other.start()
@@ -134,7 +136,7 @@ def in_new_thread(f):
 
 
 def test_overlapping_fits_leave_the_thread_counts():
-    "The first fit ends while the second one, in another thread, runs on"
+    """The first fit ends while the second one, in another thread, runs on."""
     before, second_runs, first_ended, counts = (
         torch.get_num_threads(),
         threading.Event(),
@@ -205,7 +207,7 @@ def test_other_settings_of_torch_give_the_same_file(method, setting):
 
 
 class WithQueue:
-    "A callback that cannot be pickled"
+    """A callback that cannot be pickled."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -253,7 +255,7 @@ def test_a_result_remembers_its_fit():
 
 
 def host_state():
-    "What no call may change"
+    """What no call may change."""
     numpy_state = np.random.get_state()  # noqa: NPY002  (the generator that all code of the host shares)
     return dict(
         threads=torch.get_num_threads(),
@@ -296,7 +298,7 @@ class Raises:
 
 @contextmanager
 def unchanged():
-    "Whatever happens inside, the host is as before"
+    """Whatever happens inside, the host is as before."""
     compress(X, "lossless")  # what is imported late has been imported
     before = host_state()
     yield
@@ -378,7 +380,7 @@ def test_an_interrupt_after_the_fit_does_not_lose_it(monkeypatch):
 
 
 class Breaks:
-    "Takes the folder of the checkpoint away at a step"
+    """Takes the folder of the checkpoint away at a step."""
 
     def __init__(self, folder):
         self.folder = folder

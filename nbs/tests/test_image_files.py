@@ -1,15 +1,21 @@
-"Image files: orientation, frames, metadata, colour of PNG, reals, 16-bit PNG, and what counts as a file"
+"""Image files: orientation, frames, metadata, colour of PNG, reals, 16-bit PNG, and what counts as a file."""
 
-import io, struct, time, warnings, zlib
+import io
+import struct
+import time
+import warnings
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
+
 import implicit_compress.pillow  # noqa: F401  (teaches Pillow the format)
+from implicit_compress.image.load import icc_profile, load_image, read_image
 from implicit_compress.image.metadata import upright_exif, upright_xmp
 from implicit_compress.image.profile import CURVES, PRIMARIES, curve_profile
-from implicit_compress.image.save import _png_text, save_image
 from implicit_compress.image.samples import demo_image
-from implicit_compress.image.load import icc_profile, load_image, read_image
+from implicit_compress.image.save import _png_text, save_image
 
 H, W = 20, 28
 X = demo_image()[40 : 40 + H, 80 : 80 + W]
@@ -17,7 +23,7 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf tiff:Orientation="6"/></x:xmpme
 
 
 def exif_block(orientation=6):
-    "EXIF with a maker, a date in its sub-directory, and an orientation"
+    """EXIF with a maker, a date in its sub-directory, and an orientation."""
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     exif[0x0112] = orientation
@@ -26,19 +32,19 @@ def exif_block(orientation=6):
 
 
 def written(im, fmt, **options):
-    "The bytes of an image file"
+    """The bytes of an image file."""
     f = io.BytesIO()
     im.save(f, fmt, **options)
     return f.getvalue()
 
 
 def several(n=3):
-    "Images that differ"
+    """Images that differ."""
     return [Image.fromarray(np.roll(X, 5 * i, 1)) for i in range(n)]
 
 
 def animated(fmt, n=3, **options):
-    "A file of `n` frames"
+    """A file of `n` frames."""
     first, *rest = several(n)
     return written(first, fmt, save_all=True, append_images=rest, **options)
 
@@ -48,7 +54,7 @@ def chunk(name, body):
 
 
 def with_chunks(x, *chunks):
-    "A PNG file with more chunks before its samples"
+    """A PNG file with more chunks before its samples."""
     data = written(Image.fromarray(x), "PNG")
     return data[:33] + b"".join(chunk(*c) for c in chunks) + data[33:]
 
@@ -64,7 +70,7 @@ def parsed(block):
 
 @pytest.mark.parametrize("fmt", ["PNG", "JPEG", "TIFF", "WEBP"])
 def test_files_are_turned_once(fmt, tmp_path):
-    "A path, its bytes and an opened image are turned by their EXIF; Pillow's own turning is the reference"
+    """A path, its bytes and an opened image are turned by their EXIF; Pillow's own turning is the reference."""
     options = dict(lossless=True) if fmt == "WEBP" else {}
     path = tmp_path / "x"
     path.write_bytes(written(Image.fromarray(X), fmt, exif=exif_block(), **options))
@@ -97,14 +103,14 @@ DERIVED = {
 @pytest.mark.parametrize("name", DERIVED)
 @pytest.mark.parametrize("fmt", ["PNG", "JPEG"])
 def test_derived_images_are_not_turned(name, fmt):
-    "What was made from an opened image is as Pillow gives it"
+    """What was made from an opened image is as Pillow gives it."""
     im = DERIVED[name](Image.open(io.BytesIO(written(Image.fromarray(X), fmt, exif=exif_block()))))
     got = load_image(im)
     assert got.shape == np.asarray(im).shape and (got == np.asarray(im)).all()
 
 
 def test_broken_exif_does_not_keep_an_image_from_being_read():
-    "Counts that lie, cut blocks, wrong beginnings"
+    """Counts that lie, cut blocks, wrong beginnings."""
     good = exif_block()
     lies = good[:14] + b"\xff\xff" + good[16:]
     for block in (lies, good[:20], good[:9], b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\xff\x7f"):
@@ -133,7 +139,7 @@ FRAMES = {
 
 @pytest.mark.parametrize("fmt", FRAMES)
 def test_frames_left_out_are_warned_of(fmt):
-    "Two of three frames are left out, and that is said"
+    """Two of three frames are left out, and that is said."""
     data = animated(fmt, **FRAMES[fmt])
     with pytest.warns(UserWarning, match="2 of 3 frames"):
         got = load_image(data)
@@ -142,7 +148,7 @@ def test_frames_left_out_are_warned_of(fmt):
 
 @pytest.mark.parametrize("fmt", FRAMES)
 def test_frame_chooses(fmt):
-    "Each frame is the one that Pillow gives; nothing is warned of, and others are refused with the count"
+    """Each frame is the one that Pillow gives; nothing is warned of, and others are refused with the count."""
     data = animated(fmt, **FRAMES[fmt])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -161,7 +167,7 @@ def test_frame_chooses(fmt):
 
 
 def test_an_opened_image_stays_where_it_stood():
-    "Choosing a frame of an opened image does not move it"
+    """Choosing a frame of an opened image does not move it."""
     im = Image.open(io.BytesIO(animated("TIFF")))
     im.seek(1)
     expected = np.asarray(im)
@@ -170,7 +176,7 @@ def test_an_opened_image_stays_where_it_stood():
 
 
 def test_one_frame_is_no_reason_to_warn():
-    "Still images of every format are read without a word"
+    """Still images of every format are read without a word."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for fmt in ("PNG", "TIFF", "GIF", "WEBP", "JPEG", "AVIF", "BMP"):
@@ -182,7 +188,7 @@ def test_one_frame_is_no_reason_to_warn():
 
 @pytest.mark.parametrize("fmt", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_metadata_is_read_and_says_upright(fmt):
-    "EXIF and XMP of a turned file: all tags, orientation 1"
+    """EXIF and XMP of a turned file: all tags, orientation 1."""
     more = dict(xmp=XMP)
     if fmt == "PNG":
         more = dict(pnginfo=_png_text(XMP))
@@ -200,7 +206,7 @@ def test_metadata_is_read_and_says_upright(fmt):
 
 
 def test_orientation_of_xmp_alone_is_applied_and_reset():
-    "Some programs note the orientation in XMP only"
+    """Some programs note the orientation in XMP only."""
     found = read_image(written(Image.fromarray(X), "JPEG", xmp=XMP))
     assert found.samples.shape[:2] == (W, H)
     assert b'Orientation="1"' in found.xmp
@@ -209,7 +215,7 @@ def test_orientation_of_xmp_alone_is_applied_and_reset():
 @pytest.mark.parametrize("suffix", [".png", ".webp", ".tif", ".jpg"])
 @pytest.mark.parametrize("depth", [8, 16])
 def test_metadata_is_written(suffix, depth, tmp_path):
-    "What is written is what comes back"
+    """What is written is what comes back."""
     if depth == 16 and suffix not in (".png", ".tif"):
         pytest.skip("8 bits only")
     x = X if depth == 8 else X[..., :1].astype(np.uint16) * 257
@@ -235,7 +241,7 @@ def test_formats_without_metadata_refuse_it(tmp_path):
 
 
 def to_srgb(icc, samples):
-    "Gray levels in sRGB by a colour engine"
+    """Gray levels in sRGB by a colour engine."""
     p = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     mode = "L" if p.profile.xcolor_space.strip() == "GRAY" else "RGB"
     im = Image.fromarray(
@@ -260,7 +266,7 @@ LEVELS = np.array([0, 40, 90, 128, 200, 255])
 @pytest.mark.parametrize("gamma", [1.0, 0.5, 1 / 1.8])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_gamma_becomes_a_profile(gamma, channels):
-    "gAMA says how to raise samples to light; the profile of the file does the same in a colour engine"
+    """GAMA says how to raise samples to light; the profile of the file does the same in a colour engine."""
     x = X if channels == 3 else X[..., 0]
     icc = icc_profile(
         io.BytesIO(with_chunks(x, (b"gAMA", struct.pack(">I", round(gamma * 100_000)))))
@@ -274,7 +280,7 @@ def test_gamma_becomes_a_profile(gamma, channels):
 
 
 def test_primaries_become_a_profile():
-    "cHRM of BT.2020: white stays white, and primaries come out of the engine as they went in"
+    """CHRM of BT.2020: white stays white, and primaries come out of the engine as they went in."""
     xy = (0.3127, 0.329, 0.708, 0.292, 0.17, 0.797, 0.131, 0.046)
     body = struct.pack(">8I", *[round(v * 100_000) for v in xy])
     icc = icc_profile(
@@ -295,7 +301,7 @@ def code_points(primaries, transfer, matrix=0, full=1):
 
 
 def test_code_points_become_a_profile_where_that_is_exact():
-    "cICP: sRGB needs none, Display P3 becomes one, PQ, HLG and luma matrices are warned of"
+    """cICP: sRGB needs none, Display P3 becomes one, PQ, HLG and luma matrices are warned of."""
     assert icc_profile(io.BytesIO(code_points(1, 13))) is None
     p3 = icc_profile(io.BytesIO(code_points(12, 13)))
     assert np.abs(to_srgb(p3, LEVELS) - LEVELS[:, None]).max() <= 1
@@ -313,7 +319,7 @@ def test_code_points_become_a_profile_where_that_is_exact():
 
 
 def test_colour_chunks_in_their_order():
-    "cICP before iCCP before sRGB before gAMA; nonsense is left out with a warning"
+    """CICP before iCCP before sRGB before gAMA; nonsense is left out with a warning."""
     gamma = (b"gAMA", struct.pack(">I", 100_000))
     assert icc_profile(io.BytesIO(with_chunks(X, (b"sRGB", b"\0"), gamma))) is None
     assert icc_profile(io.BytesIO(with_chunks(X, (b"cICP", bytes([1, 13, 0, 1])), gamma))) is None
@@ -330,7 +336,7 @@ def test_colour_chunks_in_their_order():
 
 
 def test_profiles_that_do_not_fit_are_warned_of():
-    "Damaged, of another color space, of samples that are converted"
+    """Damaged, of another color space, of samples that are converted."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     for im, icc in (
         (Image.fromarray(X), b"no profile"),
@@ -345,7 +351,7 @@ def test_profiles_that_do_not_fit_are_warned_of():
 
 
 def test_real_files_are_read_as_arrays_are():
-    "Float TIFF and PFM of 0..1, gray and colour"
+    """Float TIFF and PFM of 0..1, gray and colour."""
     x = np.float32(X) / 255
     pfm = b"PF\n%d %d\n-1.0\n" % (W, H) + x[::-1].astype("<f4").tobytes()
     gray = b"Pf\n%d %d\n1.0\n" % (W, H) + x[::-1, :, 0].astype(">f4").tobytes()
@@ -362,7 +368,7 @@ def test_real_files_are_read_as_arrays_are():
 
 
 class Pipe(io.RawIOBase):
-    "A file object that cannot seek"
+    """A file object that cannot seek."""
 
     def __init__(self, data):
         self.source = io.BytesIO(data)
@@ -378,7 +384,7 @@ class Pipe(io.RawIOBase):
 
 
 def test_all_that_holds_bytes_is_a_file():
-    "bytes, bytearray, memoryview, and file objects from where they stand"
+    """bytes, bytearray, memoryview, and file objects from where they stand."""
     data = written(Image.fromarray(X), "PNG")
     behind = io.BytesIO(b"something before" + data)
     behind.seek(16)
@@ -396,7 +402,7 @@ def test_all_that_holds_bytes_is_a_file():
 
 
 def png16(x, interlace=0, kind=0):
-    "A 16-bit PNG file: every row has filter `kind`, whose differences are all 0 or 1, or is stored as it is"
+    """A 16-bit PNG file: every row has filter `kind`, whose differences are all 0 or 1, or is stored as it is."""
     h, w, c = x.shape
     passes = (
         [
@@ -428,7 +434,7 @@ def png16(x, interlace=0, kind=0):
 
 @pytest.mark.parametrize("shape", [(1, 300_000), (300_000, 1), (600, 500)])
 def test_deep_png_takes_the_time_that_pillow_takes(shape):
-    "Thin and square images with the slowest filter: processor time of ours against Pillow's, which is at least a millisecond"
+    """Thin and square images with the slowest filter: processor time of ours against Pillow's, which is at least a millisecond."""
     data = png16(np.ones((*shape, 3), np.uint16), kind=4)
 
     def clock(f):
@@ -444,7 +450,7 @@ def test_deep_png_takes_the_time_that_pillow_takes(shape):
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("interlace", [0, 1])
 def test_deep_png_is_exact(channels, interlace):
-    "Every channel count and order of rows; opened images as well as files"
+    """Every channel count and order of rows; opened images as well as files."""
     for h, w in ((1, 1), (1, 9), (9, 1), (13, 21)):
         x = np.random.default_rng(channels).integers(0, 65536, (h, w, channels)).astype(np.uint16)
         data = png16(x, interlace)
@@ -453,7 +459,7 @@ def test_deep_png_is_exact(channels, interlace):
 
 
 def test_deep_png_with_a_transparent_colour():
-    "tRNS of 16 bits: one colour is clear"
+    """TRNS of 16 bits: one colour is clear."""
     x = np.random.default_rng(0).integers(0, 65536, (7, 9, 3)).astype(np.uint16)
     data = png16(x)
     data = data[:33] + chunk(b"tRNS", x[2, 3].astype(">u2").tobytes()) + data[33:]
@@ -462,7 +468,7 @@ def test_deep_png_with_a_transparent_colour():
 
 
 def test_images_above_the_limit_are_refused_before_work(monkeypatch):
-    "Pillow's limit counts for deep PNG as for all others"
+    """Pillow's limit counts for deep PNG as for all others."""
     data = png16(np.zeros((40, 50, 3), np.uint16))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900)
     with pytest.raises(ValueError, match="too large.*MAX_IMAGE_PIXELS"):
@@ -470,7 +476,7 @@ def test_images_above_the_limit_are_refused_before_work(monkeypatch):
 
 
 def test_damage_is_refused():
-    "A cut progressive JPEG, a changed 16-bit PNG"
+    """A cut progressive JPEG, a changed 16-bit PNG."""
     data = written(Image.fromarray(X), "JPEG", progressive=True)
     with pytest.raises(ValueError):
         load_image(io.BytesIO(data[: len(data) * 2 // 3]))
@@ -486,7 +492,7 @@ def test_damage_is_refused():
 
 
 def test_folders_say_what_they_skipped(tmp_path):
-    "A page named .jpg and a file with another suffix are named with the reason, hidden files are not; a GIF is an image"
+    """A page named .jpg and a file with another suffix are named with the reason, hidden files are not; a GIF is an image."""
     from implicit_compress.bench.datasets import image_set
 
     for name in ("a.png", "b.gif"):
@@ -513,7 +519,7 @@ def test_folders_say_what_they_skipped(tmp_path):
 
 
 def encoded(source, **how):
-    "A small file of a small image"
+    """A small file of a small image."""
     from implicit_compress.codec.encode import compress
 
     return compress(source, **{"method": "wavelet", "bpp": 4.0, **how})
@@ -526,8 +532,9 @@ def decoded(data, **how):
 
 
 def shell(line, code=0):
-    "Run a command of the command line"
+    """Run a command of the command line."""
     from click.testing import CliRunner
+
     from implicit_compress.cli.main import main
 
     done = CliRunner().invoke(main, line)
@@ -536,7 +543,7 @@ def shell(line, code=0):
 
 
 def test_compress_warns_of_frames_and_takes_the_chosen_one():
-    "Paths, bytes and opened images alike"
+    """Paths, bytes and opened images alike."""
     data = animated("TIFF")
     for source in (data, io.BytesIO(data), Image.open(io.BytesIO(data))):
         with pytest.warns(UserWarning, match="2 of 3 frames") as seen:
@@ -554,7 +561,7 @@ def test_compress_warns_of_frames_and_takes_the_chosen_one():
 
 
 def test_lossless_refuses_to_leave_frames_out():
-    "Unless one was chosen, also by the place where an opened image stands"
+    """Unless one was chosen, also by the place where an opened image stands."""
     data = animated("GIF", duration=100)
     with pytest.raises(ValueError, match="2 of 3 frames.*frame"):
         encoded(data, bpp=None, method="lossless")
@@ -565,7 +572,7 @@ def test_lossless_refuses_to_leave_frames_out():
 
 
 def test_command_line_and_plugin_choose_frames(tmp_path, monkeypatch):
-    "`--frame`, Pillow's `save(frame=)`, and their warnings"
+    """`--frame`, Pillow's `save(frame=)`, and their warnings."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m.tif").write_bytes(animated("TIFF"))
     how = "--method wavelet --bpp 4"
@@ -583,7 +590,7 @@ def test_command_line_and_plugin_choose_frames(tmp_path, monkeypatch):
 
 
 def test_encode_many_names_frames_and_files(tmp_path, monkeypatch):
-    "One line for a file of several frames, one for a page named .jpg, and the others are encoded"
+    """One line for a file of several frames, one for a page named .jpg, and the others are encoded."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "m.tif").write_bytes(animated("TIFF"))
@@ -599,7 +606,7 @@ def test_encode_many_names_frames_and_files(tmp_path, monkeypatch):
 
 
 def test_metadata_of_files_is_kept(tmp_path, monkeypatch):
-    "EXIF and XMP through encode and decode, and Pillow; orientation is applied once"
+    """EXIF and XMP through encode and decode, and Pillow; orientation is applied once."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.jpg").write_bytes(
         written(Image.fromarray(X), "JPEG", exif=exif_block(), xmp=XMP)
@@ -627,7 +634,7 @@ def test_metadata_of_files_is_kept(tmp_path, monkeypatch):
 
 
 def contents(data):
-    "Metadata of a file"
+    """Metadata of a file."""
     from implicit_compress.bitstream.container import unpack
 
     found = unpack(data)
@@ -635,7 +642,7 @@ def contents(data):
 
 
 def test_metadata_given_and_left_out(tmp_path, monkeypatch):
-    "`exif=` and `xmp=` replace those of the file, b'' and `--strip` leave them out; the color profile stays"
+    """`exif=` and `xmp=` replace those of the file, b'' and `--strip` leave them out; the color profile stays."""
     monkeypatch.chdir(tmp_path)
     p3 = curve_profile(CURVES[13], PRIMARIES[12])
     data = written(Image.fromarray(X), "JPEG", exif=exif_block(), xmp=XMP, icc_profile=p3)
@@ -659,7 +666,7 @@ def test_metadata_given_and_left_out(tmp_path, monkeypatch):
 
 
 def test_a_profile_that_is_too_large_can_be_left_out(tmp_path, monkeypatch):
-    "Above 4 MiB: refused before any fit, with the option that helps"
+    """Above 4 MiB: refused before any fit, with the option that helps."""
     monkeypatch.chdir(tmp_path)
     p3 = curve_profile(CURVES[13], PRIMARIES[12])
     large = p3 + np.random.default_rng(0).bytes(2**22)
@@ -674,7 +681,7 @@ def test_a_profile_that_is_too_large_can_be_left_out(tmp_path, monkeypatch):
 
 
 def test_compress_and_decompress_take_all_that_holds_bytes():
-    "bytes, bytearray, memoryview, offset and unseekable file objects, both ways"
+    """bytes, bytearray, memoryview, offset and unseekable file objects, both ways."""
     png = written(Image.fromarray(X), "PNG")
     expected = encoded(X)
     iic = bytes(expected)
@@ -697,7 +704,7 @@ def test_compress_and_decompress_take_all_that_holds_bytes():
 
 
 def test_bench_measures_without_metadata(tmp_path):
-    "Codecs there are compared by their samples: EXIF of a photograph is nobody's bytes"
+    """Codecs there are compared by their samples: EXIF of a photograph is nobody's bytes."""
     from implicit_compress.bench.measure import encode_task
 
     path = tmp_path / "a.jpg"

@@ -1,4 +1,4 @@
-"A pyramid leaves torch as it was, works wherever it is called, goes on from a checkpoint, and its kernels are compiled before the clock starts"
+"""A pyramid leaves torch as it was, works wherever it is called, goes on from a checkpoint, and its kernels are compiled before the clock starts."""
 
 import multiprocessing
 import os
@@ -6,15 +6,17 @@ import pickle
 import subprocess
 import sys
 import threading
+
 import numpy as np
 import pytest
 import torch
+
+from implicit_compress import Latent, compress
+from implicit_compress.image.samples import demo_image
 from implicit_compress.latent import codec as effort
 from implicit_compress.latent import kernels
-from implicit_compress import Latent, compress
-from implicit_compress.settings.target import Run, Target
 from implicit_compress.latent.codec import encode_latents
-from implicit_compress.image.samples import demo_image
+from implicit_compress.settings.target import Run, Target
 
 CROP = demo_image()[60:92, 90:138]  # 32x48
 HOW = dict(lmbda=4e-3, steps=4, threads=1)
@@ -37,7 +39,7 @@ if __name__ == '__main__':
 
 
 def test_worker_processes(tmp_path):
-    "A worker makes a pyramid after its parent has made one, however it is started"
+    """A worker makes a pyramid after its parent has made one, however it is started."""
     methods = [
         m for m in ("fork", "spawn", "forkserver") if m in multiprocessing.get_all_start_methods()
     ]
@@ -52,7 +54,7 @@ def test_worker_processes(tmp_path):
 
 
 def test_overlapping_threads():
-    "Two pyramids at once: the same files, and torch has as many threads as before"
+    """Two pyramids at once: the same files, and torch has as many threads as before."""
     alone, out, before = (
         bytes(encode_latents(CROP, target=TARGET, run=Run(steps=4, threads=1))),
         {},
@@ -76,7 +78,7 @@ def test_overlapping_threads():
 
 @pytest.mark.parametrize("within", ["no_grad", "inference_mode", "float64", "meta"])
 def test_settings_of_the_host(within):
-    "The same file under any gradient mode, default dtype or device, which stay as they are"
+    """The same file under any gradient mode, default dtype or device, which stay as they are."""
     alone = bytes(compress(CROP, "latent", **HOW))
     if within in ("no_grad", "inference_mode"):
         with getattr(torch, within)():
@@ -94,7 +96,7 @@ def test_settings_of_the_host(within):
 
 
 def test_file_is_small_when_pickled():
-    "What a file remembers of its fit are a few numbers"
+    """What a file remembers of its fit are a few numbers."""
     f = encode_latents(CROP, target=TARGET, run=Run(steps=4, threads=1))
     assert len(pickle.dumps(f)) < len(f) + 2000
     g = pickle.loads(pickle.dumps(f))
@@ -102,7 +104,7 @@ def test_file_is_small_when_pickled():
 
 
 class Stopping(effort.BudgetClock):
-    "Somebody stops a fit after six steps"
+    """Somebody stops a fit after six steps."""
 
     def __call__(self, o):
         p = super().__call__(o)
@@ -115,7 +117,7 @@ class Stopping(effort.BudgetClock):
     "how", [dict(lmbda=4e-3), dict(lmbda=4e-3, method=Latent(init="random")), dict(bpp=1.0)]
 )
 def test_resume(how, tmp_path, monkeypatch):
-    "Stopped and resumed: the file of a fit that nobody stopped"
+    """Stopped and resumed: the file of a fit that nobody stopped."""
     how, path = dict(method="latent", steps=14, threads=1) | how, tmp_path / "state"
     whole = compress(CROP, **how)
     with monkeypatch.context() as m:
@@ -129,7 +131,7 @@ def test_resume(how, tmp_path, monkeypatch):
 
 
 def test_checkpoint_is_refused(tmp_path):
-    "Of another image, of other settings, or when all that is asked for was done"
+    """Of another image, of other settings, or when all that is asked for was done."""
     path = tmp_path / "state"
     compress(CROP, "latent", checkpoint=path, **HOW)
     for x, how in ((CROP[::-1], HOW), (CROP, HOW | dict(lmbda=5e-3)), (CROP, HOW | dict(seed=1))):
@@ -140,7 +142,7 @@ def test_checkpoint_is_refused(tmp_path):
 
 
 def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
-    "A warning, and the file all the same"
+    """A warning, and the file all the same."""
 
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -152,13 +154,13 @@ def test_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
 
 
 def signatures():
-    "Of all kernels"
+    """Of all kernels."""
     return {k.py_func.__name__: [str(s) for s in k.signatures] for k in kernels.KERNELS}
 
 
 @pytest.mark.parametrize("planes", [1, 2, 3])
 def test_everything_is_compiled_before_the_clock(planes):
-    "A fit of one to three channels needs no kernel that `ready` has not compiled; each has one signature"
+    """A fit of one to three channels needs no kernel that `ready` has not compiled; each has one signature."""
     effort.compile_kernels()
     before = signatures()
     assert all(
@@ -170,7 +172,7 @@ def test_everything_is_compiled_before_the_clock(planes):
 
 
 def test_compiling_is_announced(monkeypatch, capsys):
-    "On standard error with a progress bar, else as a warning"
+    """On standard error with a progress bar, else as a warning."""
     monkeypatch.setattr(effort, "compiled", lambda: False)
     with pytest.warns(RuntimeWarning, match="compiled once"):
         effort.announce_compilation(False)
@@ -179,7 +181,7 @@ def test_compiling_is_announced(monkeypatch, capsys):
 
 
 def test_clock_begins_after_compiling(monkeypatch):
-    "The budget is not spent when the first step comes"
+    """The budget is not spent when the first step comes."""
     seen, ready = [], effort.compile_kernels
 
     class Watched(effort.BudgetClock):

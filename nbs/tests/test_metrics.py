@@ -1,10 +1,12 @@
-"Distances refuse what is no image; BD-rates say how far they reach"
+"""Distances refuse what is no image; BD-rates say how far they reach."""
 
 import warnings
+
 import numpy as np
 import pytest
-from implicit_compress.image.rate_distortion import bd_rate
+
 from implicit_compress.image.metrics import lpips, ms_ssim, mse, psnr
+from implicit_compress.image.rate_distortion import bd_rate
 
 BYTES = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
 REALS = BYTES / 255.0
@@ -28,7 +30,7 @@ DISTANCES = mse, psnr, ms_ssim, lpips  # lpips refuses before it needs the weigh
     ],
 )
 def test_distances_refuse_what_is_no_image(distance, other, says):
-    "NaN, infinity, reals in 0..255, two sample types, two shapes, nothing: all distances say the same, in both orders"
+    """NaN, infinity, reals in 0..255, two sample types, two shapes, nothing: all distances say the same, in both orders."""
     for pair in ((BYTES, other), (other, BYTES)):
         with pytest.raises(ValueError, match=says):
             distance(*pair)
@@ -36,7 +38,7 @@ def test_distances_refuse_what_is_no_image(distance, other, says):
 
 @pytest.mark.parametrize("pair", [(NAN, NAN), (BYTES[:0], BYTES[:0]), (BYTES * 1.0, BYTES * 1.0)])
 def test_mse_refuses_two_of_a_kind(pair):
-    "Two arrays with the same fault are not equal images"
+    """Two arrays with the same fault are not equal images."""
     with pytest.raises(ValueError):
         mse(*pair)
     with pytest.raises(ValueError):
@@ -44,7 +46,7 @@ def test_mse_refuses_two_of_a_kind(pair):
 
 
 def test_mse_and_psnr_agree():
-    "The mean squared error of samples, of reals and of single channels is that of the PSNR"
+    """The mean squared error of samples, of reals and of single channels is that of the PSNR."""
     far = BYTES ^ 1
     assert psnr(BYTES, far) == pytest.approx(-10 * np.log10(mse(BYTES, far)), abs=1e-9)
     assert mse(REALS, far) == pytest.approx(mse(BYTES, far), abs=1e-12)
@@ -52,7 +54,7 @@ def test_mse_and_psnr_agree():
 
 
 def curve(*dbs, factor=1.0):
-    "Points with a slope of 6 dB an octave"
+    """Points with a slope of 6 dB an octave."""
     return [(factor * 2 ** ((q - 30) / 6), q) for q in dbs]
 
 
@@ -68,7 +70,7 @@ def curve(*dbs, factor=1.0):
     ],
 )
 def test_bd_rate_refuses_what_is_no_curve(bad, says):
-    "No points, NaN, infinity, a rate of nothing: in both places"
+    """No points, NaN, infinity, a rate of nothing: in both places."""
     for pair in ((curve(28, 34), bad), (bad, curve(28, 34))):
         with pytest.raises(ValueError, match=says):
             bd_rate(*pair)
@@ -83,14 +85,14 @@ def test_bd_rate_refuses_what_is_no_curve(bad, says):
     ],
 )
 def test_narrow_overlap_warns(anchor, test):
-    "Below 1 dB or a quarter of the shorter range the mean says little, and is given with a warning"
+    """Below 1 dB or a quarter of the shorter range the mean says little, and is given with a warning."""
     with pytest.warns(UserWarning, match="the curves share only"):
         rate = bd_rate(curve(*anchor), curve(*test, factor=0.8))
     assert rate == pytest.approx(-20, abs=1e-6)
 
 
 def test_wide_overlap_is_silent():
-    "Where one curve lies within the other nothing is to be said"
+    """Where one curve lies within the other nothing is to be said."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert bd_rate(

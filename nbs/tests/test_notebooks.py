@@ -1,7 +1,14 @@
-"The notebooks run, are clean, and agree with everything that is made from them"
+"""The notebooks run, are clean, and agree with everything that is made from them."""
 
-import ast, json, os, re, shutil, subprocess, sys
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+
 import pytest
 from nbdev.config import get_config
 
@@ -11,7 +18,7 @@ SECONDS = 900  # a notebook that takes longer hangs
 
 
 def notebooks():
-    "All notebooks that nbdev_test would run"
+    """All notebooks that nbdev_test would run."""
     paths = sorted(
         p
         for p in NBS.rglob("*.ipynb")
@@ -21,18 +28,18 @@ def notebooks():
 
 
 def chapters():
-    "The numbered notebooks in numbered folders: the ones a module is made from"
+    """The numbered notebooks in numbered folders: the ones a module is made from."""
     return sorted(NBS.glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb"))
 
 
 def modules(lib):
-    "The text of every exported module, by its path below the package"
+    """The text of every exported module, by its path below the package."""
     paths = [p for p in lib.rglob("*.py") if p.name not in ("__init__.py", "__main__.py")]
     return {p.relative_to(lib).as_posix(): p.read_text(encoding="utf-8") for p in paths}
 
 
 def title(path):
-    "Name and subtitle from the first cell of a notebook"
+    """Name and subtitle from the first cell of a notebook."""
     lines = (
         "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
         .strip()
@@ -44,7 +51,7 @@ def title(path):
 
 
 def tool(name, *args, cwd):
-    "Run one of nbdev's commands, from the environment that runs this test"
+    """Run one of nbdev's commands, from the environment that runs this test."""
     env = {k: v for k, v in os.environ.items() if k != "IN_TEST"}
     command = shutil.which(name, path=str(Path(sys.executable).parent)) or name
     return subprocess.run(
@@ -60,7 +67,7 @@ def tool(name, *args, cwd):
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.relative_to(NBS).as_posix())
 def test_notebook_runs(path, request):
-    "A fresh process runs every cell whose flags allow it"
+    """A fresh process runs every cell whose flags allow it."""
     try:
         done = tool(
             "nbdev_test",
@@ -78,7 +85,7 @@ def test_notebook_runs(path, request):
 
 
 def test_export_is_current(project_copy):
-    "The modules are what the notebooks export: nothing edited by hand, nothing left behind"
+    """The modules are what the notebooks export: nothing edited by hand, nothing left behind."""
     lib = project_copy / LIB.name
     for name in modules(lib):
         (lib / name).unlink()
@@ -90,7 +97,7 @@ def test_export_is_current(project_copy):
 
 
 def test_notebooks_are_clean(project_copy):
-    "nbdev_clean has nothing to do"
+    """nbdev_clean has nothing to do."""
     tool("nbdev_clean", cwd=project_copy)
     dirty = [
         p.name
@@ -101,7 +108,7 @@ def test_notebooks_are_clean(project_copy):
 
 
 def test_readme_is_current(project_copy):
-    "README.md is what nbs/index.ipynb renders to"
+    """README.md is what nbs/index.ipynb renders to."""
     tool(sys.executable, "nbs/scripts/readme.py", cwd=project_copy)
     assert (ROOT / "README.md").read_text(encoding="utf-8") == (
         project_copy / "README.md"
@@ -110,7 +117,7 @@ def test_readme_is_current(project_copy):
 
 @pytest.mark.parametrize("path", chapters(), ids=lambda p: p.relative_to(NBS).as_posix())
 def test_index_introduces_chapter(path):
-    "The table on the first page names every chapter with its own subtitle"
+    """The table on the first page names every chapter with its own subtitle."""
     name, subtitle = title(path)
     cells = json.loads((NBS / "index.ipynb").read_text(encoding="utf-8"))["cells"]
     page = "\n".join("".join(c["source"]) for c in cells)
@@ -119,7 +126,7 @@ def test_index_introduces_chapter(path):
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.relative_to(NBS).as_posix())
 def test_notebook_is_small_and_complete(path):
-    "Title and subtitle alone in the first cell, unique cell ids, below 300 kB"
+    """Title and subtitle alone in the first cell, unique cell ids, below 300 kB."""
     name, subtitle = title(path)
     assert name and subtitle.endswith((".", "?", "!"))
     ids = [c["id"] for c in json.loads(path.read_text(encoding="utf-8"))["cells"]]
@@ -128,7 +135,7 @@ def test_notebook_is_small_and_complete(path):
 
 
 def test_imports_have_cells_of_their_own():
-    "Whoever builds the docs runs cells that hold an import: nothing else may be in them"
+    """Whoever builds the docs runs cells that hold an import: nothing else may be in them."""
     mixed = []
     for p in sorted(
         q
@@ -149,18 +156,18 @@ CITATION = re.compile(r"([A-Z]\w+)(?: et al\.| and others| and [A-Z]\w+) \(?((?:
 
 
 def text_of(path):
-    "The sources of all cells of a notebook"
+    """The sources of all cells of a notebook."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return "\n".join("".join(c["source"]) for c in cells)
 
 
 def pages():
-    "All notebooks of the documentation, recorded benchmarks included"
+    """All notebooks of the documentation, recorded benchmarks included."""
     return [p for p in sorted(NBS.rglob("*.ipynb")) if ".ipynb_checkpoints" not in p.parts]
 
 
 def test_citations_are_in_the_bibliography():
-    "Each cited author and year is a row of the bibliography; image licences name no method"
+    """Each cited author and year is a row of the bibliography; image licences name no method."""
     bibliography = text_of(NBS / "explanations" / "bibliography.ipynb").splitlines()
     rows = [line.split(" | ", 1) for line in bibliography if line.startswith("| ")]
     citing = [p for p in pages() if p.name not in ("bibliography.ipynb", "02_image_sets.ipynb")]
@@ -174,7 +181,7 @@ def test_citations_are_in_the_bibliography():
 
 
 def test_glossary_names_exist():
-    "Each symbol that the glossary gives for a term is a word of the package"
+    """Each symbol that the glossary gives for a term is a word of the package."""
     words = set(re.findall(r"\w+", "\n".join(modules(LIB).values())))
     rows = re.findall(
         r"^\| ([^|]+) \| ([^|]+) \|", text_of(NBS / "explanations/glossary.ipynb"), re.M
@@ -185,7 +192,7 @@ def test_glossary_names_exist():
 
 
 def test_links_lead_somewhere():
-    "Each relative link of a page names an existing file"
+    """Each relative link of a page names an existing file."""
     broken = [
         f"{p.relative_to(NBS)}: {target}"
         for p in pages()

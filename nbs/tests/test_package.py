@@ -1,7 +1,13 @@
-"The package imports downwards only, and needs nothing but what it declares"
+"""The package imports downwards only, and needs nothing but what it declares."""
 
-import ast, pkgutil, re, shlex, subprocess, sys
+import ast
+import pkgutil
+import re
+import shlex
+import subprocess
+import sys
 from importlib.metadata import packages_distributions
+
 import pytest
 from nbdev.config import get_config
 
@@ -9,16 +15,40 @@ CFG = get_config()
 ROOT, LIB = CFG.config_path, CFG.lib_path
 MODULES = sorted(p for p in LIB.rglob("*.py") if p.name[0] != "_")
 IDS = [p.relative_to(LIB).with_suffix("").as_posix().replace("/", ".") for p in MODULES]
-DEV_ONLY = """nbdev fastcore execnb ghapi fastgit IPython ipykernel ipywidgets jupyter_client jupyter_core jupyterlab notebook nbformat
-    nbconvert hypothesis pytest""".split()
-HOMES = (
-    "home root Users tmp work mnt srv media workspace".split()
-)  # first folders of paths that exist on one machine only
+DEV_ONLY = [
+    "nbdev",
+    "fastcore",
+    "execnb",
+    "ghapi",
+    "fastgit",
+    "IPython",
+    "ipykernel",
+    "ipywidgets",
+    "jupyter_client",
+    "jupyter_core",
+    "jupyterlab",
+    "notebook",
+    "nbformat",
+    "nbconvert",
+    "hypothesis",
+    "pytest",
+]
+HOMES = [
+    "home",
+    "root",
+    "Users",
+    "tmp",
+    "work",
+    "mnt",
+    "srv",
+    "media",
+    "workspace",
+]  # first folders of paths that exist on one machine only
 PRIVATE = re.compile(r"(?<![\w.:/~>)}\]-])/(?:" + "|".join(HOMES) + r")/\w|[A-Z]:\\+Users\\")
 
 
 def imports(path):
-    "Top-level names a module imports from outside, and paths of modules of the package"
+    """Top-level names a module imports from outside, and paths of modules of the package."""
     outside, inside = set(), set()
     package = path.relative_to(LIB.parent).parent.parts
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -41,7 +71,7 @@ def imports(path):
 
 
 def number(path):
-    "Numbers of the folder and of the notebook that a module was made from"
+    """Numbers of the folder and of the notebook that a module was made from."""
     m = re.search(
         r"File to edit: \S*?(\d\d)_\w+/(\d\d)_\w+\.ipynb", path.read_text(encoding="utf-8")
     )
@@ -50,20 +80,20 @@ def number(path):
 
 
 def test_numbers_are_unique():
-    "No two modules have the same place in the order of imports"
+    """No two modules have the same place in the order of imports."""
     assert len({number(p) for p in MODULES}) == len(MODULES) > 40
 
 
 @pytest.mark.parametrize("path", MODULES, ids=IDS)
 def test_imports_point_down(path):
-    "A module uses only modules of lower folders, or of lower numbers in its own folder"
+    """A module uses only modules of lower folders, or of lower numbers in its own folder."""
     upward = [p.relative_to(LIB).as_posix() for p in imports(path)[1] if number(p) >= number(path)]
     assert not upward, f"{path.name} imports {upward}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=IDS)
 def test_leaves_are_not_imported(path):
-    "Nothing but the widgets themselves imports the command line, the Pillow plugin or widgets"
+    """Nothing but the widgets themselves imports the command line, the Pillow plugin or widgets."""
     leaves = {"cli", "pillow", "widgets"}
     own = path.relative_to(LIB).parts[0]
     found = {p.relative_to(LIB).with_suffix("").parts[0] for p in imports(path)[1]} & leaves - {own}
@@ -71,7 +101,7 @@ def test_leaves_are_not_imported(path):
 
 
 def test_public_names_exist():
-    "Every name that the package promises is there, documented, and no name of a module"
+    """Every name that the package promises is there, documented, and no name of a module."""
     package = __import__(LIB.name)
     for name in package.__all__:
         assert getattr(package, name).__doc__, name
@@ -84,7 +114,7 @@ def test_public_names_exist():
 
 
 def test_import_is_light():
-    "The package alone loads no module of its own; decoding loads no torch, numba or command line"
+    """The package alone loads no module of its own; decoding loads no torch, numba or command line."""
     code = f"""import sys
 import {LIB.name} as p
 assert not [m for m in sys.modules if m.startswith({LIB.name!r} + '.')]
@@ -97,7 +127,7 @@ assert not {{'torch', 'numba', 'click', 'pooch'}} & set(sys.modules), set(sys.mo
 
 
 def test_runs_as_a_module():
-    "`python -m` is the command line"
+    """`python -m` is the command line."""
     done = subprocess.run(
         [sys.executable, "-m", LIB.name, "--version"],
         cwd=ROOT,
@@ -110,7 +140,7 @@ def test_runs_as_a_module():
 
 @pytest.mark.parametrize("path", MODULES, ids=IDS)
 def test_imports_are_declared(path):
-    "settings.ini asks for every library that a module imports, some of them as an extra"
+    """settings.ini asks for every library that a module imports, some of them as an extra."""
     declared = {
         re.match(r"[\w.-]+", r)[0].lower()
         for r in shlex.split(
@@ -127,7 +157,7 @@ def test_imports_are_declared(path):
 
 
 def test_package_runs_without_development_tools():
-    "Every module imports where nbdev, fastcore, IPython and Jupyter do not exist"
+    """Every module imports where nbdev, fastcore, IPython and Jupyter do not exist."""
     names = [
         m.name for m in pkgutil.walk_packages([str(LIB)], f"{LIB.name}.") if "._" not in m.name
     ]
@@ -143,7 +173,7 @@ for name in {names!r}: import_module(name)"""
 
 
 def sources():
-    "All files that are, or are about to be, under version control; without git, all files"
+    """All files that are, or are about to be, under version control; without git, all files."""
     git = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
     )
@@ -156,7 +186,7 @@ def sources():
 
 
 def test_no_machine_paths():
-    "No text file mentions a place that exists on one machine only"
+    """No text file mentions a place that exists on one machine only."""
     found = []
     for p in sources():
         try:

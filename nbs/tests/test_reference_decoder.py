@@ -1,4 +1,4 @@
-"""An independent decoder, which follows the specification, decodes files of every option
+"""An independent decoder, which follows the specification, decodes files of every option.
 
 Golden files cover: all four methods; 1, 2, 3 and 4 channels; 8 and 16 bits; tiles, skip
 connections, both kinds of weight sharing, a codebook, Huffman codes; alpha as a constant and as a
@@ -15,18 +15,21 @@ import json
 import sys
 from hashlib import sha256
 from pathlib import Path
+
 import numpy as np
 import pytest
 import pywt
 import reference_decoder
+from reference_decoder import entropy, fields, latent, wavelet
+
+from implicit_compress import decompress
+from implicit_compress.bitstream.container import pack
 from implicit_compress.bitstream.fields import HEAD, METHODS, TAIL
 from implicit_compress.bitstream.header import Header
-from implicit_compress.bitstream.container import pack
-from implicit_compress import decompress
-from implicit_compress.entropy.segments import write_runs
+from implicit_compress.entropy.generic import encode_symbols
 from implicit_compress.entropy.integers import varint
 from implicit_compress.entropy.models import Model
-from implicit_compress.entropy.generic import encode_symbols
+from implicit_compress.entropy.segments import write_runs
 from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix
 from implicit_compress.latent.format import (
@@ -42,9 +45,8 @@ from implicit_compress.siren.codebook import write_codebook
 from implicit_compress.siren.spec import spec_of_header
 from implicit_compress.siren.weight_layout import finest_grade, segment_sizes
 from implicit_compress.transform.wavelet import WAVELETS, Band, band_sizes, recompose_exact
-from implicit_compress.wavelet.context import PRIORS, WEIGHTS
 from implicit_compress.wavelet.codec import Coefficients
-from reference_decoder import entropy, fields, latent, wavelet
+from implicit_compress.wavelet.context import PRIORS, WEIGHTS
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden" / "v1"
@@ -53,18 +55,18 @@ METHOD = dict(zip(("siren", "lossless", "hybrid", "latent"), range(4)))
 
 
 def method(name):
-    "Name that the package gives to a method"
+    """Name that the package gives to a method."""
     codes = next(f.codes for f in HEAD if f.name == "method")
     return next(key for key, code in codes.items() if code == METHOD[name])
 
 
 def digest(x):
-    "SHA-256 of samples"
+    """SHA-256 of samples."""
     return sha256(x.astype(f"<u{x.itemsize}").tobytes()).hexdigest()
 
 
 def agree(data):
-    "Both decoders return the same samples"
+    """Both decoders return the same samples."""
     expected = decompress(data, threads=1)
     found = reference_decoder.decode(data)
     assert found.dtype == expected.dtype
@@ -73,7 +75,7 @@ def agree(data):
 
 
 def test_imports():
-    "The decoder uses the standard library and NumPy alone; Zstandard is in Python from 3.14 on"
+    """The decoder uses the standard library and NumPy alone; Zstandard is in Python from 3.14 on."""
     allowed = sys.stdlib_module_names | {"numpy", "compression", "zstandard"}
     for path in Path(reference_decoder.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -84,18 +86,18 @@ def test_imports():
 
 
 def test_tables():
-    "The data tables beside the decoder are those of the package"
+    """The data tables beside the decoder are those of the package."""
     filters = {
         name: [[round(65536 * v) for v in f] for f in (w.rec_lo, w.rec_hi)]
         for name, w in ((n, pywt.Wavelet(n)) for n in WAVELETS if n != "9/7")
     }
-    assert wavelet.FILTERS == filters
+    assert filters == wavelet.FILTERS
     assert wavelet.WEIGHTS.tolist() == WEIGHTS.tolist()
     assert [[tuple(p) for p in priors] for priors in wavelet.PRIORS] == [list(p) for p in PRIORS]
 
 
 def test_fields():
-    "Fields, flags, ranges and codes are those that the package declares, which the page prints"
+    """Fields, flags, ranges and codes are those that the package declares, which the page prints."""
     by_code = sorted(next(f.codes for f in HEAD if f.name == "method").items(), key=lambda x: x[1])
     pairs = [(HEAD, fields.HEAD), (TAIL, fields.TAIL)]
     pairs += [(METHODS[name], fields.METHODS[code]) for name, code in by_code]
@@ -113,7 +115,7 @@ def test_fields():
 
 @pytest.mark.parametrize("name", FACTS)
 def test_golden_file(name):
-    "Samples and metadata of a golden file"
+    """Samples and metadata of a golden file."""
     data = (GOLDEN / f"{name}.iic").read_bytes()
     facts = FACTS[name]
     assert sha256(data).hexdigest() == facts["file_sha256"]
@@ -127,7 +129,7 @@ def test_golden_file(name):
 
 
 def test_damage():
-    "Every changed bit and every missing byte is refused"
+    """Every changed bit and every missing byte is refused."""
     data = (GOLDEN / "gray16_9x15.iic").read_bytes()
     damaged = [data[:i] for i in range(len(data))]
     for i in range(8 * len(data)):
@@ -140,7 +142,7 @@ def test_damage():
 
 
 def nested(f):
-    "Fields of a file and of all files in it"
+    """Fields of a file and of all files in it."""
     files = [f[name] for name in ("base", "chroma") if name in f]
     if len(f.get("alpha", b"")) > 2:
         files.append(f["alpha"])
@@ -152,7 +154,7 @@ def nested(f):
 
 
 def test_golden_files_cover_every_field():
-    "Every field and every code of a method is in a golden file, except those of composed files"
+    """Every field and every code of a method is in a golden file, except those of composed files."""
     seen = set()
     for name in FACTS:
         for f in nested(fields.parse((GOLDEN / f"{name}.iic").read_bytes())):
@@ -176,7 +178,7 @@ def test_golden_files_cover_every_field():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_models(seed):
-    "Runs of random models and of symbols with heavy tails"
+    """Runs of random models and of symbols with heavy tails."""
     rng = np.random.default_rng(seed)
     segments = []
     runs = []
@@ -200,7 +202,7 @@ def test_models(seed):
 
 
 def random_network(rng, h, w, channels, depth=8, coder="range", spread=6, **args):
-    "A file of random weights"
+    """A file of random weights."""
     args = dict(hidden=5, layers=3, steps=bytes([30, 34, 38, 42, 30, 30, 30, 33])) | args
     header = Header(h, w, channels, depth, method("siren"), args)
     sizes = segment_sizes(spec_of_header(header), finest_grade(args["steps"]))
@@ -230,7 +232,7 @@ SIREN = [
 
 @pytest.mark.parametrize("args", SIREN, ids=str)
 def test_siren(args):
-    "Networks of random weights"
+    """Networks of random weights."""
     y = agree(random_network(np.random.default_rng(0), 23, 31, **args))
     assert len(np.unique(y)) > 20
 
@@ -239,7 +241,7 @@ def test_siren(args):
 
 
 def test_transforms():
-    "Inverse transforms of all wavelets, of odd and of tiny sizes"
+    """Inverse transforms of all wavelets, of odd and of tiny sizes."""
     rng = np.random.default_rng(0)
     for name, (h, w) in itertools.product(WAVELETS, ((13, 22), (4, 5))):
         levels = 2
@@ -264,7 +266,7 @@ HYBRID = [
 
 
 def random_hybrid(rng, levels, wavelet="", parts=(), sparse=None, depth=8, channels=3, step=0.02):
-    "A file of random networks and of the coefficients of an image"
+    """A file of random networks and of the coefficients of an image."""
     h, w = 41, 58
     rows, cols = -(-h >> levels), -(-w >> levels)
     args = dict(wavelet=wavelet.encode(), levels=levels)
@@ -287,7 +289,7 @@ def random_hybrid(rng, levels, wavelet="", parts=(), sparse=None, depth=8, chann
 
 @pytest.mark.parametrize("args", HYBRID, ids=str)
 def test_hybrid(args):
-    "Networks of low and detail bands, and coefficients"
+    """Networks of low and detail bands, and coefficients."""
     agree(random_hybrid(np.random.default_rng(1), **args))
 
 
@@ -305,7 +307,7 @@ LATENT = [
 
 
 def random_latents(rng, h, w, planes, levels, first, convs, start, depth):
-    "A file of random latents and of networks near the initial ones"
+    """A file of random latents and of networks near the initial ones."""
     spec = SynthesisSpec(h, w, planes, levels, first, int(rng.integers(60)))
     context, hidden = (16, 32) if start else (7, 9)
     plan = LatentSpec(spec, context, hidden, convs, start)
@@ -325,7 +327,7 @@ def random_latents(rng, h, w, planes, levels, first, convs, start, depth):
 
 @pytest.mark.parametrize("args", LATENT, ids=str)
 def test_latent(args):
-    "Random latents: tiles, scales without a channel of their own, and without latents"
+    """Random latents: tiles, scales without a channel of their own, and without latents."""
     agree(random_latents(np.random.default_rng(2), **args))
 
 
@@ -333,7 +335,7 @@ def test_latent(args):
 
 
 def lossless_file(x, color="ycocg", values=b"", **args):
-    "A file of predicted samples"
+    """A file of predicted samples."""
     key, color_code = next(
         (f.name, f.codes) for f in METHODS[method("lossless")] if f.kind == "choice"
     )
@@ -344,7 +346,7 @@ def lossless_file(x, color="ycocg", values=b"", **args):
 
 
 def lossless_images():
-    "Images of every number of channels"
+    """Images of every number of channels."""
     x = demo_image()[30:94, 60:130]
     deep = x[:54, :46].astype(np.uint16) * 257 + x[5:59, 5:51, ::-1]
     return {
@@ -360,7 +362,7 @@ def lossless_images():
 @pytest.mark.parametrize("name", lossless_images())
 @pytest.mark.parametrize("color", ["ycocg", "green first"])
 def test_lossless(name, color):
-    "Images with fitted predictors, with both color transforms"
+    """Images with fitted predictors, with both color transforms."""
     x = lossless_images()[name]
     data = lossless_file(x, color)
     np.testing.assert_array_equal(agree(data), x)
@@ -369,7 +371,7 @@ def test_lossless(name, color):
 
 
 def test_lossless_values():
-    "Samples as indices into the values that occur"
+    """Samples as indices into the values that occur."""
     x = demo_image()[30:60, 60:100] // 16 * 16
     values, indices = index_values(x)
     np.testing.assert_array_equal(agree(lossless_file(indices, values=values)), x)

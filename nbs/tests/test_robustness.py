@@ -1,18 +1,59 @@
-"Whatever the bytes are, the decoder answers with a picture or with one of its own errors, soon, and in bounded memory"
+"""Whatever the bytes are, the decoder answers with a picture or with one of its own errors, soon, and in bounded memory."""
 
-import io, json, os, pickle, random, shlex, signal, struct, subprocess, sys, threading, time, warnings, zipfile, zlib
+import io
+import json
+import os
+import pickle
+import random
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import warnings
+import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
+
+from implicit_compress import Hybrid, Latent, Siren, compress, decompress
+from implicit_compress.bitstream.container import attach, pack, unpack
+from implicit_compress.bitstream.encoded import Encoded
+from implicit_compress.bitstream.fields import MAGIC, VERSION
+from implicit_compress.bitstream.header import Header, peek, spans
+from implicit_compress.bitstream.limits import Limits, cost_of
+from implicit_compress.cli.main import main
 from implicit_compress.codec import decode as codec
 from implicit_compress.codec import encode
+from implicit_compress.entropy.generic import PACKERS
+from implicit_compress.entropy.integers import read_varint, varint
+from implicit_compress.entropy.models import Model, write_model
+from implicit_compress.image.alpha import split_alpha, visible_psnr
+from implicit_compress.image.load import as_samples
+from implicit_compress.image.metrics import psnr
+from implicit_compress.image.samples import demo_image
+from implicit_compress.latent.context_model import Matrix
+from implicit_compress.latent.format import (
+    LatentSpec,
+    header_from_spec,
+    initial_weights,
+    round_to_bits,
+    write_latents,
+)
+from implicit_compress.latent.synthesis import SynthesisSpec
+from implicit_compress.lossless.codec import passes
 from implicit_compress.runtime.errors import (
     DamagedError,
     IicError,
@@ -21,32 +62,8 @@ from implicit_compress.runtime.errors import (
     TruncatedError,
     UnsupportedError,
 )
-from implicit_compress.bitstream.header import Header, peek, spans
-from implicit_compress.bitstream.container import attach, pack, unpack
-from implicit_compress.bitstream.limits import Limits, cost_of
-from implicit_compress.bitstream.fields import MAGIC, VERSION
-from implicit_compress.cli.main import main
-from implicit_compress import Hybrid, Latent, Siren, compress, decompress
-from implicit_compress.entropy.generic import PACKERS
-from implicit_compress.entropy.integers import read_varint, varint
-from implicit_compress.entropy.models import Model, write_model
 from implicit_compress.runtime.threads import _BLAS
-from implicit_compress.image.alpha import split_alpha, visible_psnr
-from implicit_compress.image.load import as_samples
-from implicit_compress.image.samples import demo_image
-from implicit_compress.latent.context_model import Matrix
-from implicit_compress.lossless.codec import passes
-from implicit_compress.image.metrics import psnr
-from implicit_compress.bitstream.encoded import Encoded
-from implicit_compress.latent.format import (
-    LatentSpec,
-    round_to_bits,
-    header_from_spec,
-    initial_weights,
-    write_latents,
-)
 from implicit_compress.wavelet.encoder import encode_sparse
-from implicit_compress.latent.synthesis import SynthesisSpec
 
 HERE = Path(__file__).parent
 GOLDEN = sorted(HERE.glob("golden/v*/golden.json"))
@@ -57,17 +74,17 @@ SECONDS = 10  # a case that takes longer hangs
 
 
 def again(body):
-    "A body with its checksum forged"
+    """A body with its checksum forged."""
     return bytes(body) + zlib.crc32(body).to_bytes(4, "little")
 
 
 class Hangs(BaseException):
-    "Not an error that anybody may catch"
+    """Not an error that anybody may catch."""
 
 
 @contextmanager
 def alarm(seconds=SECONDS):
-    "Turn a hang into a failure"
+    """Turn a hang into a failure."""
 
     def ring(*_):
         raise Hangs(f"still busy after {seconds} s")
@@ -82,7 +99,7 @@ def alarm(seconds=SECONDS):
 
 
 def outcome(data, limits=SMALL):
-    "The error's class, or a picture that fits the header; anything else fails, warnings too"
+    """The error's class, or a picture that fits the header; anything else fails, warnings too."""
     with warnings.catch_warnings(), alarm():
         warnings.simplefilter("error")
         try:
@@ -99,7 +116,7 @@ def outcome(data, limits=SMALL):
 
 
 def refused(data, kind=IicError, limits=SMALL):
-    "The bytes must not give a picture"
+    """The bytes must not give a picture."""
     found = outcome(data, limits)
     assert isinstance(found, type) and issubclass(found, kind), (found, kind, bytes(data[:60]))
 
@@ -111,13 +128,13 @@ def encoded(x, bpp, steps=20, **kw):
 
 @pytest.fixture(scope="session")
 def tiny():
-    "One sine layer, below 100 bytes"
+    """One sine layer, below 100 bytes."""
     return encoded(demo_image()[40:49, 80:95], 4)
 
 
 @pytest.fixture(scope="session")
 def files(tiny):
-    "A few kinds of files, some with a profile and several layers"
+    """A few kinds of files, some with a profile and several layers."""
     x = demo_image()[40:64, 80:110]
     two = encoded(x, 4)
     assert peek(two).args["layers"] > 1
@@ -137,13 +154,13 @@ def files(tiny):
 
 
 def test_files_are_good(files):
-    "What the other tests damage is whole"
+    """What the other tests damage is whole."""
     for data in files.values():
         assert isinstance(outcome(data), np.ndarray)
 
 
 def test_every_prefix(files):
-    "No beginning of a file is a picture"
+    """No beginning of a file is a picture."""
     for data in files.values():
         for i in range(len(data)):
             refused(data[:i])
@@ -151,7 +168,7 @@ def test_every_prefix(files):
 
 
 def test_every_bit_flip(files):
-    "The checksum sees every single bit"
+    """The checksum sees every single bit."""
     for data in files.values():
         for i in range(8 * len(data)):
             b = bytearray(data)
@@ -160,7 +177,7 @@ def test_every_bit_flip(files):
 
 
 def payload_bits(data):
-    "Numbers of the bits of everything that is decoded: predictors, steps, models and words"
+    """Numbers of the bits of everything that is decoded: predictors, steps, models and words."""
     return [
         i
         for f, _, a, b in spans(data)
@@ -170,7 +187,7 @@ def payload_bits(data):
 
 
 def test_bit_flips_with_forged_checksum(files):
-    "A flip that the checksum hides gives an error, or an image of valid size; most flips of the payload show"
+    """A flip that the checksum hides gives an error, or an image of valid size; most flips of the payload show."""
     rng = random.Random(0)
     for name, data in files.items():
         want, payload, seen = outcome(data), set(payload_bits(data)), []
@@ -192,7 +209,7 @@ def test_bit_flips_with_forged_checksum(files):
 
 
 def edited(rng, data):
-    "A copy with a few bytes replaced, deleted, inserted, swapped or repeated"
+    """A copy with a few bytes replaced, deleted, inserted, swapped or repeated."""
     b = bytearray(data)
     for _ in range(rng.randint(1, 3)):
         i, j = sorted(rng.randrange(len(b) + 1) for _ in "ab")
@@ -211,7 +228,7 @@ def edited(rng, data):
 
 
 def test_random_edits(files):
-    "Replaced, lost, added, swapped bytes: refused as they are, and harmless with a forged checksum"
+    """Replaced, lost, added, swapped bytes: refused as they are, and harmless with a forged checksum."""
     rng = random.Random(1)
     for data in files.values():
         for _ in range(150):
@@ -242,12 +259,12 @@ def test_random_edits(files):
     ids=lambda v: getattr(v, "__name__", None),
 )
 def test_something_else(tiny, change, kind):
-    "Other formats, converted copies, joined files"
+    """Other formats, converted copies, joined files."""
     refused(change(tiny), kind)
 
 
 def test_words_of_other_order(files):
-    "Swapped bytes of the payload, with a forged checksum"
+    """Swapped bytes of the payload, with a forged checksum."""
     for data in files.values():
         a, b = [(a, b) for f, _, a, b in spans(data) if f.name == "payload"][0]
         outcome(again(data[:a] + data[a:b][::-1] + data[b:-4]))
@@ -256,7 +273,7 @@ def test_words_of_other_order(files):
 
 @pytest.mark.parametrize("kind", ["str", "None", "int", "list", "path", "array"])
 def test_not_bytes(kind, tmp_path):
-    "An argument that is no bytes is refused as such"
+    """An argument that is no bytes is refused as such."""
     refused(
         {
             "str": "x.iic",
@@ -287,7 +304,7 @@ def composed(
     icc=None,
     tiles=None,
 ):
-    "A file of any fields, right or wrong, with a valid checksum; by default a flat picture"
+    """A file of any fields, right or wrong, with a valid checksum; by default a flat picture."""
     models = write_model(Model(0, mean=0), max(0, len(steps) - 1)) if models is None else models
     body = b"\x01" + varint(len(icc)) + icc if icc is not None else b""
     profile = varint(len(body)) + body if icc is not None else b""
@@ -310,7 +327,7 @@ def composed(
 
 
 def test_flat_picture():
-    "All weights zero is a valid file of one colour"
+    """All weights zero is a valid file of one colour."""
     y = outcome(composed())
     assert y.shape == (4, 5, 3) and len(np.unique(y)) == 1
 
@@ -362,7 +379,7 @@ def test_flat_picture():
     ids=lambda v: "-".join(v) if isinstance(v, dict) else None,
 )
 def test_impossible_fields(fields, kind):
-    "Each field alone out of its range, under a valid checksum and the limits everybody has"
+    """Each field alone out of its range, under a valid checksum and the limits everybody has."""
     refused(composed(**fields), kind, Limits())
 
 
@@ -376,7 +393,7 @@ def test_impossible_fields(fields, kind):
     ],
 )
 def test_impossible_profile(packed, kind):
-    "Samples do not need the profile, and whoever asks for it gets an error"
+    """Samples do not need the profile, and whoever asks for it gets an error."""
     data = composed(flags=1, icc=packed)
     assert isinstance(outcome(data), np.ndarray)
     with pytest.raises(kind):
@@ -413,7 +430,7 @@ models = st.one_of(
 
 
 def test_flat_tiles():
-    "Tiles whose weights are all zero are a picture of one colour, too"
+    """Tiles whose weights are all zero are a picture of one colour, too."""
     assert len(np.unique(outcome(composed(flags=2, tiles=bytes([128, 128, 128]))))) == 1
 
 
@@ -425,7 +442,7 @@ def test_flat_tiles():
     words=st.binary(max_size=40),
 )
 def test_composed_tiles(tiles, **fields):
-    "Any plan of cuts"
+    """Any plan of cuts."""
     outcome(composed(flags=2, tiles=tiles, **fields))
 
 
@@ -439,7 +456,7 @@ def test_composed_tiles(tiles, **fields):
     words=st.binary(max_size=60),
 )
 def test_composed_lossless(form, height, width, colour, predictors, models, words):
-    "A sound header of the lossless method with anything behind it"
+    """A sound header of the lossless method with anything behind it."""
     outcome(
         again(
             MAGIC
@@ -468,7 +485,7 @@ def test_composed_lossless(form, height, width, colour, predictors, models, word
 def test_composed_pyramids(
     form, height, width, levels, first, sizes, convs, start, steps, models, words
 ):
-    "Scales, networks and words of any kind"
+    """Scales, networks and words of any kind."""
     own = bytes([levels, first, 40, *sizes, convs, start, 11 + convs, *[steps] * (11 + convs)])
     if models and len(models) == 26:
         models = models[: 2 * (11 + convs)]
@@ -485,7 +502,7 @@ def test_composed_pyramids(
 
 
 def test_flat_pyramid():
-    "Weights as they were guessed and latents of zero are a picture of one colour in a few bytes"
+    """Weights as they were guessed and latents of zero are a picture of one colour in a few bytes."""
     plan = LatentSpec(SynthesisSpec(20, 30, 3, 3, 0, 40), 4, 4, 1, 0)
     steps, *coded = write_latents(
         plan,
@@ -499,7 +516,7 @@ def test_flat_pyramid():
 
 
 def test_base_of_another_kind(files):
-    "A drawing that does not fit, and a lossless file inside a lossless file"
+    """A drawing that does not fit, and a lossless file inside a lossless file."""
     whole = files["lossless"]
     h, *coded = unpack(whole).coded
     for base in (whole, files["tiny"], files["gray"], b"text"):
@@ -519,13 +536,13 @@ def test_base_of_another_kind(files):
     words=st.binary(max_size=60),
 )
 def test_composed_headers(**fields):
-    "Fields of any values, under a valid checksum"
+    """Fields of any values, under a valid checksum."""
     outcome(composed(**fields))
 
 
 @given(data=st.data())
 def test_composed_payloads(data):
-    "A sound header with any models and words"
+    """A sound header with any models and words."""
     hidden, layers, n = (
         data.draw(st.integers(1, 12)),
         data.draw(st.integers(1, 4)),
@@ -565,7 +582,7 @@ for fields, data in bombs:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs RLIMIT_AS")
 def test_bombs_in_little_memory():
-    "Files of few bytes that ask for much are refused within 64 MB and, on an idle machine, a tenth of a second"
+    """Files of few bytes that ask for much are refused within 64 MB and, on an idle machine, a tenth of a second."""
     done = subprocess.run(
         [sys.executable, "-c", BOMBS, str(HERE)],
         capture_output=True,
@@ -580,14 +597,14 @@ def test_bombs_in_little_memory():
 
 
 class Canary:
-    "An object whose unpickling would leave a trace"
+    """An object whose unpickling would leave a trace."""
 
     def __reduce__(self):
         return (os.mkdir, ("canary",))
 
 
 def test_nothing_is_executed(tmp_path, monkeypatch):
-    "Pickles, arrays of objects and archives are just bytes of another format"
+    """Pickles, arrays of objects and archives are just bytes of another format."""
     monkeypatch.chdir(tmp_path)
     array, archive = io.BytesIO(), io.BytesIO()
     np.save(array, np.array([Canary()], dtype=object), allow_pickle=True)
@@ -612,7 +629,7 @@ def digest(y):
 
 
 def golden():
-    "Every golden file: path and what is known of it"
+    """Every golden file: path and what is known of it."""
     return [
         (p.parent / f"{name}.iic", facts)
         for p in GOLDEN
@@ -626,7 +643,7 @@ def golden():
     ids=lambda v: f"{v.parent.name}-{v.stem}" if isinstance(v, Path) else "",
 )
 def test_golden_file(path, facts):
-    "Files of every published version decode to the same samples, for ever"
+    """Files of every published version decode to the same samples, for ever."""
     data = path.read_bytes()
     found = unpack(data)
     h, icc = found.header, found.icc
@@ -656,7 +673,7 @@ def test_golden_file(path, facts):
 
 
 def test_golden_files_are_listed():
-    "No golden file without its facts, none for a version that is not written yet"
+    """No golden file without its facts, none for a version that is not written yet."""
     assert {p for p, _ in golden()} == set(HERE.glob("golden/v*/*.iic"))
     assert (HERE / "golden" / f"v{VERSION}" / "golden.json") in GOLDEN
 
@@ -676,7 +693,7 @@ for p in sys.argv[1:]:
 
 @pytest.mark.parametrize("kernel, threads, seed", [("Nehalem", 1, 0), ("Haswell", 2, 1)])
 def test_same_samples_elsewhere(kernel, threads, seed):
-    "Other matrix kernels, thread counts and hash seeds, in a process that shares nothing with the encoder"
+    """Other matrix kernels, thread counts and hash seeds, in a process that shares nothing with the encoder."""
     paths = [str(p) for p, _ in golden()]
     env = {
         **os.environ,
@@ -697,7 +714,7 @@ def test_same_samples_elsewhere(kernel, threads, seed):
 
 
 def test_eight_threads_at_once(files):
-    "Decoders do not disturb each other, not even when some of them fail"
+    """Decoders do not disturb each other, not even when some of them fail."""
     whole, bad = files["layers"], files["layers"][:-1]
     want = digest(decompress(whole, threads=1))
 
@@ -713,7 +730,7 @@ def test_eight_threads_at_once(files):
 
 
 def test_nothing_stays_behind(files):
-    "After failures everything is as it was: settings of NumPy, torch and the matrix library, threads, and the next picture"
+    """After failures everything is as it was: settings of NumPy, torch and the matrix library, threads, and the next picture."""
     import torch
     from threadpoolctl import threadpool_info
 
@@ -775,7 +792,7 @@ def test_nothing_stays_behind(files):
     ids=lambda v: v if isinstance(v, str) else "picture",
 )
 def test_pictures_the_encoder_refuses(picture, says):
-    "A clear error before any work"
+    """A clear error before any work."""
     with alarm(60), pytest.raises((ValueError, OSError, TypeError), match=says):
         compress(picture, "siren", bpp=1, steps=1, threads=1)
 
@@ -798,7 +815,7 @@ def test_pictures_the_encoder_refuses(picture, says):
     ids=str,
 )
 def test_arguments_the_encoder_refuses(how):
-    "Impossible options are a ValueError that names them"
+    """Impossible options are a ValueError that names them."""
     with alarm(60), pytest.raises(ValueError, match=next(iter(how))):
         budget = {} if {"seconds", "effort"} & set(how) else {"steps": 1}
         compress(np.zeros((4, 4), np.uint8), "siren", **budget | how)
@@ -815,7 +832,7 @@ def test_arguments_the_encoder_refuses(how):
     ids=["side", "network", "neurons", "pixels"],
 )
 def test_files_nobody_could_read(picture, how, monkeypatch):
-    "What a header cannot say, or a decoder would refuse, is refused before a network is made"
+    """What a header cannot say, or a decoder would refuse, is refused before a network is made."""
 
     def never(*a, **kw):
         raise AssertionError("a network was made")
@@ -835,7 +852,7 @@ def test_files_nobody_could_read(picture, how, monkeypatch):
     layout=st.sampled_from(["C", "F", "read-only", "strided", "big-endian"]),
 )
 def test_there_and_back(h, w, c, kind, bpp, seed, layout):
-    "Any small picture comes back in its own size and type, as good as the encoder said, and the same file twice"
+    """Any small picture comes back in its own size and type, as good as the encoder said, and the same file twice."""
     x = np.random.default_rng(seed).random((h, 2 * w, c))
     x = (
         x.astype(kind)
@@ -868,10 +885,28 @@ def test_there_and_back(h, w, c, kind, bpp, seed, layout):
 
 
 @pytest.mark.parametrize(
-    "mode", "1 L LA P PA RGB RGBA RGBX CMYK YCbCr HSV LAB I I;16 La RGBa".split()
+    "mode",
+    [
+        "1",
+        "L",
+        "LA",
+        "P",
+        "PA",
+        "RGB",
+        "RGBA",
+        "RGBX",
+        "CMYK",
+        "YCbCr",
+        "HSV",
+        "LAB",
+        "I",
+        "I;16",
+        "La",
+        "RGBa",
+    ],
 )
 def test_pillow_modes(mode):
-    "Every mode that Pillow can make becomes a picture, or is refused by name"
+    """Every mode that Pillow can make becomes a picture, or is refused by name."""
     im = Image.fromarray(demo_image()[:12, :10])
     try:
         im = (
@@ -990,7 +1025,7 @@ ASK_TOO_MUCH = {
 
 @pytest.mark.parametrize("asks", ASK_TOO_MUCH)
 def test_limits_count_everything(asks, monkeypatch):
-    "What nested files, pools and transforms take is counted before any work"
+    """What nested files, pools and transforms take is counted before any work."""
 
     def never(*_):
         raise AssertionError("work was begun")
@@ -1012,7 +1047,7 @@ def test_limits_count_everything(asks, monkeypatch):
     "what, most", [("pixels", 100), ("weights", 20), ("operations", 10**6), ("memory", 10**5)]
 )
 def test_each_limit_can_be_lowered(files, what, most):
-    "A caller with little to spend says so"
+    """A caller with little to spend says so."""
     with pytest.raises(LimitError, match=what):
         decompress(files["layers"], limits=Limits(**{what: most}))
 
@@ -1020,7 +1055,7 @@ def test_each_limit_can_be_lowered(files, what, most):
 @pytest.mark.parametrize("depth", [8, 12, 16])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_header_arithmetic_up_to_30k_x_20k(channels, depth):
-    "Costs are exact integers that rise with the image; 100 megapixels are allowed, 600 are refused by the number of pixels alone"
+    """Costs are exact integers that rise with the image; 100 megapixels are allowed, 600 are refused by the number of pixels alone."""
     kinds = {
         "siren": NET,
         "lossless": dict(color="ycocg", predictors=b""),
@@ -1060,7 +1095,7 @@ def test_header_arithmetic_up_to_30k_x_20k(channels, depth):
     ids=str,
 )
 def test_encoder_refuses_what_the_decoder_would(how, monkeypatch):
-    "Before any work, for every method, and for no photograph of 100 megapixels"
+    """Before any work, for every method, and for no photograph of 100 megapixels."""
 
     def begun(*_, **__):
         raise InterruptedError("work was begun")
@@ -1080,7 +1115,7 @@ def test_encoder_refuses_what_the_decoder_would(how, monkeypatch):
 
 
 def test_networks_of_bands_are_refused_before_a_fit(monkeypatch):
-    "A low band and details whose networks together take too long"
+    """A low band and details whose networks together take too long."""
 
     def never(*_, **__):
         raise AssertionError("a fit was begun")
@@ -1107,7 +1142,7 @@ print(json.dumps(dict(seconds=spent, memory=memory, cost=cost_of(peek(large), pa
 
 
 def flat_file(kind, n):
-    "A flat image of n x n pixels in a few bytes"
+    """A flat image of n x n pixels in a few bytes."""
     quiet = write_model(Model(0, mean=0))
     if kind == "network":
         return network_file(n, n, 3, 8, hidden=28, layers=8)
@@ -1125,7 +1160,7 @@ def flat_file(kind, n):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory in KiB")
 @pytest.mark.parametrize("kind, side", [("lossless", 900), ("sparse", 500), ("network", 500)])
 def test_estimates_hold(kind, side, tmp_path):
-    "Memory stays below twice the estimate; so does time on an idle machine, here it may be six times"
+    """Memory stays below twice the estimate; so does time on an idle machine, here it may be six times."""
     paths = [tmp_path / name for name in ("small.iic", "large.iic")]
     for path, n in zip(paths, (40, side)):
         path.write_bytes(flat_file(kind, n))
@@ -1144,7 +1179,7 @@ def test_estimates_hold(kind, side, tmp_path):
 
 @pytest.mark.parametrize("kind", ["lossless", "sparse", "network"])
 def test_decoding_can_be_interrupted(kind):
-    "Ctrl-C ends it within about a second, whatever is being computed"
+    """Ctrl-C ends it within about a second, whatever is being computed."""
     data = (
         network_file(5000, 5000, 3, 8, hidden=100, layers=20)
         if kind == "network"
@@ -1152,7 +1187,7 @@ def test_decoding_can_be_interrupted(kind):
     )
 
     class Pressed(BaseException):
-        "What a signal raises"
+        """What a signal raises."""
 
     def ring(*_):
         nonlocal rang
@@ -1197,7 +1232,7 @@ def test_decoding_can_be_interrupted(kind):
     ids=str,
 )
 def test_wrong_arguments_of_decompress(files, wrong):
-    "A `ValueError` that names the argument, and no error of the file"
+    """A `ValueError` that names the argument, and no error of the file."""
     for data in files.values():
         with pytest.raises(ValueError, match=next(iter(wrong))) as e:
             decompress(data, **wrong)
@@ -1224,7 +1259,7 @@ def test_wrong_arguments_of_decompress(files, wrong):
     ids=lambda e: type(e).__name__,
 )
 def test_last_guard(tiny, error, monkeypatch):
-    "Should a method forget an error, it still leaves as one of ours; interrupts pass"
+    """Should a method forget an error, it still leaves as one of ours; interrupts pass."""
 
     def fails(*_):
         raise error
@@ -1240,7 +1275,7 @@ def test_last_guard(tiny, error, monkeypatch):
 
 @pytest.mark.parametrize("coder", PACKERS)
 def test_packers_name_their_errors(coder):
-    "Every flip and cut of a packed stream is an `IicError` or other bytes; bytes behind it are refused"
+    """Every flip and cut of a packed stream is an `IicError` or other bytes; bytes behind it are refused."""
     pack_, unpack_ = PACKERS[coder]
     whole = pack_(b"some text, some text, some more" + bytes(40))
     assert unpack_(whole, 71) == b"some text, some text, some more" + bytes(40)
@@ -1260,13 +1295,13 @@ def test_packers_name_their_errors(coder):
 
 
 def test_zstd_of_much():
-    "What the encoder writes of more than a window, the decoder takes"
+    """What the encoder writes of more than a window, the decoder takes."""
     much = bytes(range(256)) * 40_000
     assert PACKERS["zstd"][1](PACKERS["zstd"][0](much), len(much)) == much
 
 
 def test_metadata_behind_its_stream(tiny):
-    "Bytes behind a packed profile are refused when it is asked for"
+    """Bytes behind a packed profile are refused when it is asked for."""
     data = pack(peek(tiny), *unpack(tiny).coded[1:], icc=b"x" * 50)
     f, value, a, b = [s for s in spans(data) if s[0].name == "extras"][0]
     kind, (n, at) = value[0], read_varint(value, 1)
@@ -1277,7 +1312,7 @@ def test_metadata_behind_its_stream(tiny):
 
 
 def test_representations_escape(tiny):
-    "Text of a file is no markup"
+    """Text of a file is no markup."""
     f = Encoded(tiny)
     f.psnr, f.bpp, f.seconds, f.note = 1.0, 1.0, 1.0, "<script>a|b</script>"
     for text in (f._repr_html_(), f._repr_markdown_()):
@@ -1290,7 +1325,7 @@ def test_representations_escape(tiny):
 
 
 def command(line, **kw):
-    "Run a command in this process: exit code, standard error"
+    """Run a command in this process: exit code, standard error."""
     with alarm(60):
         r = CliRunner().invoke(main, shlex.split(line), **kw)
     if r.exception and not isinstance(r.exception, SystemExit):
@@ -1300,7 +1335,7 @@ def command(line, **kw):
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch, tiny, files):
-    "A folder with good and bad files, as working directory"
+    """A folder with good and bad files, as working directory."""
     monkeypatch.chdir(tmp_path)
     Image.fromarray(demo_image()[:10, :12]).save("good.png")
     Path("good.iic").write_bytes(tiny)
@@ -1321,7 +1356,7 @@ def desk(tmp_path, monkeypatch, tiny, files):
 
 
 def png_header(w, h):
-    "A PNG file that only claims its size"
+    """A PNG file that only claims its size."""
 
     def chunk(kind, body):
         return (
@@ -1341,11 +1376,11 @@ def png_header(w, h):
     [
         *(
             f"decode {name}.iic -o out.png"
-            for name in "cut flip empty bomb forged pickle missing".split()
+            for name in ["cut", "flip", "empty", "bomb", "forged", "pickle", "missing"]
         ),
         "decode good.png -o out.png",
         "decode folder -o out.png",
-        *(f"info {name}.iic" for name in "cut flip empty pickle missing".split()),
+        *(f"info {name}.iic" for name in ["cut", "flip", "empty", "pickle", "missing"]),
         "info folder",
         "decode good.iic -o out.xyz",
         "decode good.iic -o folder",
@@ -1355,7 +1390,15 @@ def png_header(w, h):
         "decode good.iic -o good.iic",
         *(
             f"encode {name} -o out.iic"
-            for name in "missing.png text.png empty.png cut.png big.png folder cut.iic".split()
+            for name in [
+                "missing.png",
+                "text.png",
+                "empty.png",
+                "cut.png",
+                "big.png",
+                "folder",
+                "cut.iic",
+            ]
         ),
         "encode good.png -o folder",
         "encode good.png -o nowhere/out.iic",
@@ -1374,7 +1417,7 @@ def png_header(w, h):
     ],
 )
 def test_command_says_one_line(desk, line):
-    "Exit code 2, one line of error, nothing written"
+    """Exit code 2, one line of error, nothing written."""
     before = sorted(p.name for p in desk.rglob("*"))
     code, said = command(line)
     assert code == 2 and said.startswith("Error: ") and said.count("\n") == 1, said
@@ -1385,13 +1428,13 @@ def test_command_says_one_line(desk, line):
     not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
 )
 def test_command_leaves_locked_files(desk):
-    "A read-only file stays"
+    """A read-only file stays."""
     code, said = command("encode good.png -o locked.iic --steps 3")
     assert code == 2 and "read-only" in said and Path("locked.iic").read_bytes() == b"mine"
 
 
 def test_command_checks_before_it_fits(desk, monkeypatch):
-    "What can be known early is said early: no fit is begun"
+    """What can be known early is said early: no fit is begun."""
 
     def never(*a, **kw):
         raise AssertionError("a fit was begun")
@@ -1408,7 +1451,7 @@ def test_command_checks_before_it_fits(desk, monkeypatch):
 
 
 def test_info_decodes_nothing(desk, monkeypatch):
-    "Header and ledger only; latents with --deep, within the limits of `decode`"
+    """Header and ledger only; latents with --deep, within the limits of `decode`."""
 
     def never(*_):
         raise AssertionError("latents were decoded")
@@ -1427,7 +1470,7 @@ def test_info_decodes_nothing(desk, monkeypatch):
     ids=["escape", "newline", "bidi"],
 )
 def test_names_command_no_terminal(desk, name, tiny):
-    "Names of files are printed without control characters, in results and in errors"
+    """Names of files are printed without control characters, in results and in errors."""
     Path(name).write_bytes(tiny)
     for args in (
         ["info", name],
@@ -1439,7 +1482,7 @@ def test_names_command_no_terminal(desk, name, tiny):
 
 
 def test_fuzz_targets_run():
-    "Each target, for a few inputs, in a process of its own"
+    """Each target, for a few inputs, in a process of its own."""
     done = subprocess.run(
         [sys.executable, str(HERE / "fuzz.py"), "--inputs", "12", "--seconds", "60", "--seed", "3"],
         capture_output=True,
@@ -1453,7 +1496,7 @@ def test_fuzz_targets_run():
 
 
 def test_commands_through_pipes(desk):
-    "A picture through encode and decode, without a file"
+    """A picture through encode and decode, without a file."""
     r = CliRunner().invoke(
         main,
         ["encode", "-", "-o", "-", "--steps", "9", "--bpp", "8", "--quiet"],
@@ -1467,14 +1510,14 @@ def test_commands_through_pipes(desk):
 
 @pytest.mark.parametrize("line", ["--help", "info good.iic", "decode good.iic -o out.png"])
 def test_reading_needs_no_torch(desk, line):
-    "Only encoding waits for torch"
+    """Only encoding waits for torch."""
     code = f"import sys\nfrom implicit_compress.cli.main import main\ntry: main({shlex.split(line)!r})\nexcept SystemExit as e: assert not e.code\nassert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr[-1000:]
 
 
 def test_time_of_a_refusal(tiny):
-    "A damaged file is recognised at once"
+    """A damaged file is recognised at once."""
     t = time.perf_counter()
     for _ in range(100):
         outcome(tiny[:-1])

@@ -10,12 +10,14 @@ import warnings
 from dataclasses import fields
 from fractions import Fraction
 from io import BytesIO
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
 from implicit_compress.bench.batch import encode_many
 from implicit_compress.bench.codecs import tasks
 from implicit_compress.bitstream.fields import METHODS as HEADERS
@@ -123,7 +125,7 @@ def crop():
 
 
 class NeverRead:
-    "An image that must not be looked at"
+    """An image that must not be looked at."""
 
     @property
     def shape(self):
@@ -131,7 +133,7 @@ class NeverRead:
 
 
 def stage_classes(cls):
-    "A settings class and the classes of all its stages"
+    """A settings class and the classes of all its stages."""
     found = [cls]
     for f in fields(cls):
         for own in f.metadata["stages"]:
@@ -146,7 +148,7 @@ CLASSES = list(dict.fromkeys(c for m in METHODS.values() for c in stage_classes(
 
 
 def test_compress_has_the_declared_arguments():
-    "Image, method and the fields of `Request`, in this order and with their defaults"
+    """Image, method and the fields of `Request`, in this order and with their defaults."""
     parameters = inspect.signature(compress).parameters
     assert list(parameters)[:2] == ["image", "method"]
     assert set(parameters) - {"image", "method"} == {f.name for f in fields(Request)} == set(VALUES)
@@ -175,7 +177,7 @@ METHOD_OPTIONS = {"method", "settings", "lossless"}
     ],
 )
 def test_options_of_the_command_line(command, own, names):
-    "Every argument is an option, or is declared to be absent with a reason"
+    """Every argument is an option, or is declared to be absent with a reason."""
     assert options(command) == own | METHOD_OPTIONS | names
 
 
@@ -198,7 +200,7 @@ def test_options_of_pillow():
 
 @pytest.mark.parametrize("name", VALUES)
 def test_text_form_of_arguments(name):
-    "Every argument of a benchmark has a text form that is read back with its type"
+    """Every argument of a benchmark has a text form that is read back with its type."""
     if name in names_for("bench"):
         arguments = {name: VALUES[name]}
         assert parse_request(request_text(arguments).split()) == arguments
@@ -208,7 +210,7 @@ def test_text_form_of_arguments(name):
 
 
 def test_arguments_of_encode_many(tmp_path):
-    "What cannot be passed on is refused before any file is made"
+    """What cannot be passed on is refused before any file is made."""
     save_image(tmp_path / "a.png", demo_image()[:8, :8])
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.iic").write_bytes(b"")  # exists already: nothing is encoded
@@ -238,7 +240,7 @@ def test_help_has_meaning_choices_and_default():
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 def test_declaration_of_settings(cls):
-    "A stage has the defaults of its class; names and meanings are given; defaults are in range"
+    """A stage has the defaults of its class; names and meanings are given; defaults are in range."""
     assert cls.name and cls.__doc__ and cls() == cls()
     for f in fields(cls):
         assert f.metadata["meaning"], f.name
@@ -253,7 +255,7 @@ def header_names(names):
 
 
 def test_headers_of_settings_exist():
-    "Every `header=` names a field of the header declaration, or says in which header a stage nests"
+    """Every `header=` names a field of the header declaration, or says in which header a stage nests."""
     known = header_names(HEADERS)
     for cls in CLASSES:
         for f in fields(cls):
@@ -262,7 +264,7 @@ def test_headers_of_settings_exist():
 
 
 def values_of(cls, f):
-    "Strategy of the values of a setting, from its declaration"
+    """Strategy of the values of a setting, from its declaration."""
     m = f.metadata
     off = [st.none()] if is_optional(cls, f.name) else []
     if m["stages"]:
@@ -284,7 +286,7 @@ def values_of(cls, f):
 
 
 def settings_of(cls):
-    "Strategy of valid settings"
+    """Strategy of valid settings."""
     names = [f.name for f in fields(cls)]
     optional = {f.name: values_of(cls, f) for f in fields(cls)}
 
@@ -308,7 +310,7 @@ QUIET = settings(
 
 @pytest.mark.parametrize("cls", METHODS.values(), ids=lambda c: c.name)
 def test_text_form_of_settings(cls):
-    "`parse` reads what `str` writes; the text lists what differs from the defaults"
+    """`parse` reads what `str` writes; the text lists what differs from the defaults."""
 
     @QUIET
     @given(settings_of(cls))
@@ -330,7 +332,7 @@ def test_text_form_of_settings(cls):
     )
 )
 def test_any_text_is_read_or_refused(text):
-    "`as_method` raises nothing but `SettingsError`"
+    """`as_method` raises nothing but `SettingsError`."""
     try:
         assert isinstance(as_method(text), Settings)
     except SettingsError:
@@ -346,7 +348,7 @@ def test_refused_settings(text, message):
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda c: c.__name__)
 def test_ranges_are_in_messages(cls):
-    "A value out of range is refused, and the message has the name, the value and the range"
+    """A value out of range is refused, and the message has the name, the value and the range."""
     for f in fields(cls):
         m = f.metadata
         if m["stages"] or value_type(cls, f.name) not in (int, float):
@@ -375,7 +377,7 @@ def test_tables_list_every_setting():
 @pytest.mark.parametrize("method", MEANINGFUL)
 @pytest.mark.parametrize("name", VALUES)
 def test_every_argument_has_a_meaning_or_is_refused(method, name):
-    "An argument is listed as meaningful, or the error names it"
+    """An argument is listed as meaningful, or the error names it."""
     assert set(meaningful(as_method(method))) == MEANINGFUL[method]
     if name in MEANINGFUL[method]:
         make_request(as_method(method), {name: VALUES[name]})
@@ -387,7 +389,7 @@ def test_every_argument_has_a_meaning_or_is_refused(method, name):
 
 @pytest.mark.parametrize("method, arguments, message", REFUSED, ids=str)
 def test_refused_combinations(method, arguments, message):
-    "The message has the reason, and comes before any work"
+    """The message has the reason, and comes before any work."""
     with pytest.raises(SettingsError) as e:
         compress(NeverRead(), method, **arguments)
     assert message in str(e.value)
@@ -419,7 +421,7 @@ def test_refused_combinations(method, arguments, message):
     ids=str,
 )
 def test_values_out_of_range(arguments):
-    "The message names the argument, what was given and what is allowed"
+    """The message names the argument, what was given and what is allowed."""
     ((name, value),) = arguments.items()
     with pytest.raises(SettingsError) as e:
         compress(NeverRead(), **arguments)
@@ -427,7 +429,7 @@ def test_values_out_of_range(arguments):
 
 
 def test_numbers_of_other_types():
-    "NumPy's numbers and fractions are numbers, a whole float is a whole number, None is not given"
+    """NumPy's numbers and fractions are numbers, a whole float is a whole number, None is not given."""
     request = Request(bpp=np.float32(0.5), steps=np.int64(3), seed=4.0, strip=np.bool_(True))
     values = (request.bpp, request.steps, request.seed, request.strip)
     assert values == (0.5, 3, 4, True)
@@ -458,7 +460,7 @@ def test_unknown_names_list_all():
 
 
 def test_unknown_names_in_pillow(tmp_path, crop):
-    "Misspelt options, options of other formats, frames; nothing is left behind"
+    """Misspelt options, options of other formats, frames; nothing is left behind."""
     im = Image.fromarray(crop)
     for words, message in (
         (dict(bppp=0.3), "did you mean bpp?"),
@@ -491,7 +493,7 @@ def test_pillow_passes_method_and_arguments_on(crop):
 
 
 def run(line):
-    "The error of a command, on its one line"
+    """The error of a command, on its one line."""
     result = CliRunner().invoke(main, line.split())
     assert result.exit_code == 2, (result.exit_code, result.output)
     assert result.stderr.count("\n") == 1 and result.stderr.startswith("Error: "), result.stderr
@@ -600,7 +602,7 @@ def test_meaningful_arguments_change_the_file(crop, method, name):
 
 
 def test_a_network_too_small_for_a_stage_is_reported(crop):
-    "A target may leave one layer, which has no hidden weights"
+    """A target may leave one layer, which has no hidden weights."""
     method = Siren(prune=Gradual(), skip_connections=True)
     with pytest.warns(UserWarning, match="skip_connections and prune had no effect"):
         compress(crop, method, bpp=3.0, steps=2, threads=1)

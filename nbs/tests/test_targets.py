@@ -1,12 +1,16 @@
-"Targets: a size, a quality and a weight of rate are met, or a warning names what the file has"
+"""Targets: a size, a quality and a weight of rate are met, or a warning names what the file has."""
 
-import math, re, warnings
+import math
+import re
+import warnings
+
 import numpy as np
 import pytest
+
 from implicit_compress import Auto, Hybrid, Latent, compress, decompress
-from implicit_compress.lossless.encoder import encode_lossless_file
-from implicit_compress.image.samples import demo_image
 from implicit_compress.image.metrics import psnr
+from implicit_compress.image.samples import demo_image
+from implicit_compress.lossless.encoder import encode_lossless_file
 
 PHOTO = demo_image()[40:136, 80:208]
 NOISE = (
@@ -21,7 +25,7 @@ NETWORK = dict(threads=1, steps=24, progress=False)
 
 
 def encoded(x, **how):
-    "A file, decoded again, and the warnings"
+    """A file, decoded again, and the warnings."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         f = compress(x, **{"method": "siren"} | how)
@@ -49,7 +53,7 @@ def test_quality_is_met_from_above(x, target):
 def test_never_above_the_lossless_file(x, how):
     f, _ = encoded(x, method="wavelet", **how)
     assert len(f) <= len(encode_lossless_file(x))
-    assert f.psnr == math.inf or "psnr" in how and f.psnr >= how["psnr"]
+    assert f.psnr == math.inf or ("psnr" in how and f.psnr >= how["psnr"])
     if f.psnr == math.inf:
         assert "lossless" in f.note or len(f) < len(encode_lossless_file(x))
 

@@ -1,6 +1,14 @@
-"A JupyterLab and a browser, for tests that run with `--flags browser`: they need playwright and a chromium (CHROMIUM names another path)"
+"""A JupyterLab and a browser, for tests that run with `--flags browser`: they need playwright and a chromium (CHROMIUM names another path)."""
 
-import json, os, secrets, socket, subprocess, sys, time, urllib.request
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
 import nbformat as nf
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
@@ -22,7 +30,7 @@ PATIENCE = 1000 * int(
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    "A JupyterLab server that shares nothing with the user's own settings: (address, token, folder of its notebooks)"
+    """A JupyterLab server that shares nothing with the user's own settings: (address, token, folder of its notebooks)."""
     root = tmp_path_factory.mktemp("lab")
     (home := root / "notebooks").mkdir()
     with socket.socket() as s:
@@ -79,7 +87,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chromium():
-    "A browser"
+    """A browser."""
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=PATIENCE)
@@ -91,7 +99,7 @@ def chromium():
 
 @pytest.fixture
 def opened(lab, chromium):
-    "Open a notebook of one cell, run it, and give the page; an error in the console of the page fails the test"
+    """Open a notebook of one cell, run it, and give the page; an error in the console of the page fails the test."""
     address, token, home = lab
     pages, wrong = [], []
 
@@ -122,7 +130,7 @@ def opened(lab, chromium):
 
 @pytest.fixture
 def shot():
-    "Save what a page shows into the folder SHOTS, if there is one: pictures to look at"
+    """Save what a page shows into the folder SHOTS, if there is one: pictures to look at."""
 
     def save(page, name):
         if folder := os.environ.get("SHOTS"):

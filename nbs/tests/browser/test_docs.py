@@ -1,11 +1,14 @@
-"The documentation in a real browser: every link, every page at two widths, the search, the dark, and nothing from other hosts"
+"""The documentation in a real browser: every link, every page at two widths, the search, the dark, and nothing from other hosts."""
 
-import os, subprocess, sys
+import os
+import subprocess
+import sys
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from urllib.parse import unquote, urldefrag, urlsplit
+
 import pytest
 from nbdev.config import get_config
 
@@ -29,7 +32,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    "The folder of a built site: that of the variable SITE, or a new one"
+    """The folder of a built site: that of the variable SITE, or a new one."""
     if ready := os.environ.get("SITE"):
         return Path(ready).resolve()
     folder, root = tmp_path_factory.mktemp("site"), get_config().config_path
@@ -46,7 +49,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def address(site):
-    "Where the site is served"
+    """Where the site is served."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -55,7 +58,7 @@ def address(site):
 
 @pytest.fixture
 def reader(chromium, address):
-    "Open a page in a context of its own; whatever goes wrong on it, and whatever it asks of other hosts, fails the test"
+    """Open a page in a context of its own; whatever goes wrong on it, and whatever it asks of other hosts, fails the test."""
     contexts, wrong = [], []
 
     def open_(path="/index.html", viewport=DESK, **kw):
@@ -87,7 +90,7 @@ def reader(chromium, address):
 
 
 def test_every_page(reader, site, address):
-    "Follow all links from the first page; each page has a title and content, and is not wider than a desk's or a phone's screen"
+    """Follow all links from the first page; each page has a title and content, and is not wider than a desk's or a phone's screen."""
     page, ids, links, todo, wide = reader(), {}, {}, [f"{address}/index.html"], []
     while todo:
         url = todo.pop()
@@ -127,7 +130,7 @@ def test_every_page(reader, site, address):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 def test_search(reader, size, scheme, shot):
-    "Words lead to a page that has them, and what is found can be read"
+    """Words lead to a page that has them, and what is found can be read."""
     page = reader(viewport=size, color_scheme=scheme)
     if size is PHONE:
         page.locator(".navbar-toggler").click()
@@ -147,7 +150,7 @@ def test_search(reader, size, scheme, shot):
 
 
 def test_phone(reader, shot):
-    "Figures keep a size that can be read; the list of pages opens and closes, and leads on"
+    """Figures keep a size that can be read; the list of pages opens and closes, and leads on."""
     page = reader("/benchmarks/kodak.html", PHONE, has_touch=True, is_mobile=True)
     assert page.evaluate(WIDE) <= 0
     small = page.evaluate(
@@ -165,7 +168,7 @@ def test_phone(reader, shot):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_dark(reader, scheme, shot):
-    "The page is as dark as the reader's screen, until the switch says otherwise, and stays so"
+    """The page is as dark as the reader's screen, until the switch says otherwise, and stays so."""
     page = reader("/exact.html", color_scheme=scheme)
 
     def dark():
@@ -183,7 +186,7 @@ def test_dark(reader, scheme, shot):
 
 
 def test_formulas(reader):
-    "Formulas are drawn, and no TeX is left"
+    """Formulas are drawn, and no TeX is left."""
     page = reader("/exact.html")
     heights = page.evaluate(
         "[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().height)"

@@ -1,6 +1,8 @@
-"The widgets in JupyterLab and a browser: sliders are moved, buttons pressed; images must follow"
+"""The widgets in JupyterLab and a browser: sliders are moved, buttons pressed; images must follow."""
 
-import hashlib, time
+import hashlib
+import time
+
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -17,12 +19,12 @@ METHOD = ".widget-dropdown:has(label:text-is('method')) select"
 
 
 def source(locator):
-    "The address of an image: another image has another one"
+    """The address of an image: another image has another one."""
     return locator.get_attribute("src")
 
 
 def pixels(page, locator):
-    "What an image on the page is made of, as a hash"
+    """What an image on the page is made of, as a hash."""
     return hashlib.sha256(
         page.evaluate(
             """async src => { const b = new Uint8Array(await (await fetch(src)).arrayBuffer());
@@ -33,7 +35,7 @@ def pixels(page, locator):
 
 
 def changes(page, locator, was, seconds=120):
-    "Wait until an image on the page is another one"
+    """Wait until an image on the page is another one."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -47,7 +49,7 @@ def changes(page, locator, was, seconds=120):
 
 
 def slide(page, name, key, times=1):
-    "Move the slider called `name`, or that of a class, by the keyboard"
+    """Move the slider called `name`, or that of a class, by the keyboard."""
     own = f":has(label:text-is('{name}'))" if name[0] != "." else name
     handle = page.locator(f".widget-hslider{own}:visible .noUi-handle").first
     handle.scroll_into_view_if_needed()
@@ -57,7 +59,7 @@ def slide(page, name, key, times=1):
 
 
 def test_explore(opened, shot):
-    "Fit, watch the image form, stop, get the file, compare with a slider and a zoom, continue"
+    """Fit, watch the image form, stop, get the file, compare with a slider and a zoom, continue."""
     from playwright.sync_api import expect
 
     page = opened("explore", START + "e = explore(x, 'siren', bpp=1., seconds=300, threads=1)\ne")
@@ -113,7 +115,7 @@ def test_explore(opened, shot):
 
 
 def test_methods(opened, shot):
-    "Every method has its controls; one without frames shows the time, and can be stopped"
+    """Every method has its controls; one without frames shows the time, and can be stopped."""
     from playwright.sync_api import expect
 
     page = opened("methods", START + "e = explore(x, 'latent', bpp=1., seconds=300, threads=1)\ne")
@@ -159,7 +161,7 @@ def test_methods(opened, shot):
 
 
 def test_kernel_stays_free(opened):
-    "While it works, another cell runs"
+    """While it works, another cell runs."""
     from playwright.sync_api import expect
 
     page = opened("free", START + "e = explore(x, 'siren', bpp=1., seconds=300, threads=1)\ne")
@@ -174,7 +176,7 @@ def test_kernel_stays_free(opened):
 
 
 def test_narrow(opened, shot):
-    "On a screen as wide as a phone's the controls stand above the image, and neither is wider than the screen"
+    """On a screen as wide as a phone's the controls stand above the image, and neither is wider than the screen."""
     from playwright.sync_api import expect
 
     page = opened(
@@ -215,7 +217,7 @@ b"""
 
 
 def test_browse_results(opened, shot):
-    "Click a point, walk to another, choose an image"
+    """Click a point, walk to another, choose an image."""
     from playwright.sync_api import expect
 
     page = opened("browse", BENCH)
@@ -240,7 +242,7 @@ def test_browse_results(opened, shot):
 
 
 def test_inspect_file(opened, shot):
-    "Every page, and a slider on those that have one"
+    """Every page, and a slider on those that have one."""
     from playwright.sync_api import expect
 
     page = opened(

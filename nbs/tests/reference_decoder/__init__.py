@@ -6,6 +6,7 @@ weights and priors of the contexts of coefficients) and the pretrained weights o
 """
 
 import numpy as np
+
 from .fields import FormatError, metadata, parse, require
 from .hybrid import decode_hybrid
 from .latent import decode_latent
@@ -16,7 +17,7 @@ __all__ = ["FormatError", "decode", "metadata", "parse"]
 
 
 def decode_alpha(f):
-    "Alpha plane (h, w)"
+    """Alpha plane (h, w)."""
     data = f["alpha"]
     size = 1 if f["depth"] == 8 else 2
     shape = f["height"], f["width"]
@@ -32,7 +33,7 @@ def decode_alpha(f):
 
 
 def decode_base(f):
-    "Samples of the nested file of a lossless file, or None"
+    """Samples of the nested file of a lossless file, or None."""
     if "base" not in f:
         return None
     b = parse(f["base"])
@@ -42,7 +43,7 @@ def decode_base(f):
 
 
 def decode_fields(f):
-    "Samples (h, w, channels) of the fields of a file"
+    """Samples (h, w, channels) of the fields of a file."""
     if f["method"] == 1:
         return decode_lossless(f, decode_base(f))
     require(f["planes"] in (1, 3), "channels: this method codes 1 or 3")
@@ -53,6 +54,6 @@ def decode_fields(f):
 
 
 def decode(data):
-    "Samples (h, w, channels), uint8 or uint16"
+    """Samples (h, w, channels), uint8 or uint16."""
     f = parse(bytes(data))
     return decode_fields(f).astype(np.uint8 if f["depth"] == 8 else np.uint16)

@@ -1,9 +1,11 @@
-"Range decoder and probability models, in integers (section 3 of the specification)"
+"""Range decoder and probability models, in integers (section 3 of the specification)."""
 
 from functools import lru_cache
 from math import isqrt
 from typing import NamedTuple
+
 import numpy as np
+
 from .fields import from_zigzag, read_varint, require
 
 PRECISION = 24  # bits of a probability
@@ -14,7 +16,7 @@ PRIOR_COUNTS = (1, 32, 512, 8192)  # weight of the prior, in symbols
 
 
 class RangeDecoder:
-    "State: `offset` of the code value in an interval of width `range`, below 2**64"
+    """State: `offset` of the code value in an interval of width `range`, below 2**64."""
 
     def __init__(self, payload):
         self.payload = payload
@@ -25,20 +27,20 @@ class RangeDecoder:
             self.offset = self.offset << WORD | self.next_word()
 
     def next_word(self):
-        "Four bytes, big-endian; zeros after the end"
+        """Four bytes, big-endian; zeros after the end."""
         part = self.payload[4 * self.words : 4 * self.words + 4]
         self.words += 1
         require(4 * (self.words - 4) <= len(self.payload), "payload: truncated")
         return int.from_bytes(part.ljust(4, b"\0"), "big")
 
     def quantile(self):
-        "Position of the code value in the current interval, in 2**-24"
+        """Position of the code value in the current interval, in 2**-24."""
         q = self.offset // (self.range >> PRECISION)
         require(q < 1 << PRECISION, "payload: invalid")
         return q
 
     def consume(self, left, right):
-        "Narrow the interval to the cumulative frequencies left..right"
+        """Narrow the interval to the cumulative frequencies left..right."""
         unit = self.range >> PRECISION
         self.offset -= unit * left
         self.range = unit * (right - left)
@@ -47,13 +49,13 @@ class RangeDecoder:
             self.offset = self.offset << WORD | self.next_word()
 
     def symbol(self, cumulative):
-        "Index into a table of cumulative frequencies"
+        """Index into a table of cumulative frequencies."""
         i = int(np.searchsorted(cumulative, self.quantile(), side="right")) - 1
         self.consume(int(cumulative[i]), int(cumulative[i + 1]))
         return i
 
     def uniform(self, bits, n):
-        "`n` integers of `bits` bits each, in pieces of at most 16 bits, the lowest first"
+        """`n` integers of `bits` bits each, in pieces of at most 16 bits, the lowest first."""
         out = np.zeros(n, np.int64)
         for shift in range(0, bits, 16):
             size = min(16, bits - shift)
@@ -64,7 +66,7 @@ class RangeDecoder:
         return out
 
     def finish(self):
-        "Verify that the payload is the shortest one: see `Termination`"
+        """Verify that the payload is the shortest one: see `Termination`."""
         size = 4 * self.words
         value = int.from_bytes(self.payload[:size].ljust(size, b"\0"), "big")
         before, low = divmod(value - self.offset, 1 << 64)
@@ -78,7 +80,7 @@ class RangeDecoder:
 
 
 def quantize(counts):
-    "Cumulative frequencies of a table of counts: double precision, one division, one product"
+    """Cumulative frequencies of a table of counts: double precision, one division, one product."""
     n = len(counts)
     scale = float((1 << PRECISION) - n) / float(counts.sum())
     left = np.cumsum(counts) - counts
@@ -92,7 +94,7 @@ for _ in range(24):
 
 
 def root(j):
-    "2**30 * 2**(-j/16), j = 0..15"
+    """2**30 * 2**(-j/16), j = 0..15."""
     x = 1 << 30
     for i in range(4):
         if j >> i & 1:
@@ -101,7 +103,7 @@ def root(j):
 
 
 def exp2_fraction(e):
-    "2**30 * 2**-(e/2**24) of the lowest 24 bits of `e`"
+    """2**30 * 2**-(e/2**24) of the lowest 24 bits of `e`."""
     w = 1 << 30
     for i in range(1, 25):
         if e >> 24 - i & 1:
@@ -110,14 +112,14 @@ def exp2_fraction(e):
 
 
 def times_octaves(n, c):
-    "n * 2**(c/8), rounded down"
+    """N * 2**(c/8), rounded down."""
     up = -(-c // 8)
     n *= root(2 * (8 * up - c))
     return n << up - 30 if up > 30 else n >> 30 - up
 
 
 def weight(shape, scale, d):
-    "Count at distance `d` from the mean, in eighths of a symbol"
+    """Count at distance `d` from the mean, in eighths of a symbol."""
     exponent = EXPONENTS[shape]
     j = exponent * scale
     e = min(isqrt(d**exponent << 48) * root(j % 16) >> 30 + j // 16, 40 << 24)
@@ -125,7 +127,7 @@ def weight(shape, scale, d):
 
 
 class Model(NamedTuple):
-    "Parameters of a probability model"
+    """Parameters of a probability model."""
 
     shape: int
     scale: int = 0
@@ -135,7 +137,7 @@ class Model(NamedTuple):
 
 
 class Table(NamedTuple):
-    "Counts of the symbols first, first + 1, ..., and of the escape at the end"
+    """Counts of the symbols first, first + 1, ..., and of the escape at the end."""
 
     raw: int  # low bits that are coded uniformly
     first: int
@@ -144,7 +146,7 @@ class Table(NamedTuple):
 
 @lru_cache(4096)
 def table_of(model):
-    "Table of counts of a model"
+    """Table of counts of a model."""
     reach = times_octaves(FAR[model.shape], model.scale) >> 3
     raw = max(0, reach.bit_length() - 9)
     reach = max(1, reach >> raw)
@@ -159,7 +161,7 @@ def table_of(model):
 
 
 def read_model(data, at):
-    "(model, number of further segments that share it, next offset)"
+    """(model, number of further segments that share it, next offset)."""
     require(at + 2 <= len(data), "models: truncated")
     head = data[at]
     shape = head & 7
@@ -185,7 +187,7 @@ def read_model(data, at):
 
 
 def read_escapes(decoder, n, low, high):
-    "`n` symbols outside low..high"
+    """`n` symbols outside low..high."""
     below = decoder.uniform(1, n)
     length = decoder.uniform(6, n)
     require(length.max() <= 33, "payload: an escape is too long")
@@ -197,7 +199,7 @@ def read_escapes(decoder, n, low, high):
 
 
 def read_run(decoder, model, n, counts=None):
-    "`n` symbols of a model; `counts` keeps an adaptive table between the pieces of a run"
+    """`n` symbols of a model; `counts` keeps an adaptive table between the pieces of a run."""
     if not model.shape:
         return np.full(n, model.mean, np.int64)
     raw, first, prior = table_of(model)
@@ -223,7 +225,7 @@ def read_run(decoder, model, n, counts=None):
 
 
 def read_segments(models, payload, sizes):
-    "Segments of the range coder: every model serves one segment or several in a row"
+    """Segments of the range coder: every model serves one segment or several in a row."""
     decoder = RangeDecoder(payload)
     out = []
     at = 0

@@ -1,4 +1,4 @@
-"Bytes to fields: integers, header, metadata, checksum (sections 1 and 2 of the specification)"
+"""Bytes to fields: integers, header, metadata, checksum (sections 1 and 2 of the specification)."""
 
 import zlib
 from typing import NamedTuple
@@ -8,17 +8,17 @@ ALPHA = 128  # flag: the last channel is in a field of its own
 
 
 class FormatError(ValueError):
-    "The bytes are not a valid file"
+    """The bytes are not a valid file."""
 
 
 def require(condition, message):
-    "Raise a `FormatError` unless the condition holds"
+    """Raise a `FormatError` unless the condition holds."""
     if not condition:
         raise FormatError(message)
 
 
 def read_varint(data, at):
-    "Unsigned integer of seven bits per byte, least significant first; (value, next offset)"
+    """Unsigned integer of seven bits per byte, least significant first; (value, next offset)."""
     value = 0
     shift = 0
     while True:
@@ -34,25 +34,25 @@ def read_varint(data, at):
 
 
 def from_zigzag(n):
-    "0, 1, 2, 3, 4 ... to 0, -1, 1, -2, 2 ..."
+    """0, 1, 2, 3, 4 ... to 0, -1, 1, -2, 2 ..."""
     return n >> 1 if n % 2 == 0 else -(n >> 1) - 1
 
 
 def read_bytes(data, at):
-    "A varint length and that many bytes; (bytes, next offset)"
+    """A varint length and that many bytes; (bytes, next offset)."""
     n, at = read_varint(data, at)
     require(at + n <= len(data), "bytes: truncated")
     return bytes(data[at : at + n]), at + n
 
 
 def read_byte(data, at):
-    "One byte; (value, next offset)"
+    """One byte; (value, next offset)."""
     require(at < len(data), "byte: truncated")
     return data[at], at + 1
 
 
 class Field(NamedTuple):
-    "A field: name, reader, allowed values or lengths, bit of the flags (0: always present)"
+    """A field: name, reader, allowed values or lengths, bit of the flags (0: always present)."""
 
     name: str
     read: object
@@ -117,7 +117,7 @@ TAIL = (
 
 
 def read_field(field, data, at, out):
-    "Read one field into the dictionary `out`; the next offset"
+    """Read one field into the dictionary `out`; the next offset."""
     value, at = field.read(data, at)
     size = len(value) if isinstance(value, bytes) else value
     require(size in field.allowed, f"{field.name}: {size} is out of range")
@@ -126,7 +126,7 @@ def read_field(field, data, at, out):
 
 
 def parse(data):
-    "All fields of a file by name, with `channels`, `depth` and `planes`; verifies the checksum"
+    """All fields of a file by name, with `channels`, `depth` and `planes`; verifies the checksum."""
     require(data[:4] == MAGIC, "magic")
     out = {}
     at = 4
@@ -152,7 +152,7 @@ def parse(data):
 
 
 def inflate(data, limit):
-    "Decompress one whole zlib stream"
+    """Decompress one whole zlib stream."""
     stream = zlib.decompressobj()
     out = stream.decompress(data, limit + 1)
     require(len(out) <= limit and stream.eof and not stream.unused_data, "zlib stream")
@@ -160,7 +160,7 @@ def inflate(data, limit):
 
 
 def metadata(fields):
-    "Metadata of a file: type to bytes"
+    """Metadata of a file: type to bytes."""
     data = fields.get("extras", b"")
     out = {}
     at = 0

@@ -1,16 +1,18 @@
-"The other coders of symbols: Huffman, LZMA2, deflate, Zstandard (section 3.5)"
+"""The other coders of symbols: Huffman, LZMA2, deflate, Zstandard (section 3.5)."""
 
 import lzma
 import zlib
 from itertools import accumulate
+
 import numpy as np
+
 from .fields import from_zigzag, read_varint, require
 
 LONGEST = 40  # bits of a code word
 
 
 def unlzma(data, limit):
-    "Raw LZMA2 stream"
+    """Raw LZMA2 stream."""
     filters = [dict(id=lzma.FILTER_LZMA2, dict_size=1 << 20, lc=0, lp=0, pb=0)]
     stream = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
     out = stream.decompress(data, limit + 1)
@@ -19,7 +21,7 @@ def unlzma(data, limit):
 
 
 def undeflate(data, limit):
-    "Raw deflate stream"
+    """Raw deflate stream."""
     stream = zlib.decompressobj(-15)
     out = stream.decompress(data, limit + 1)
     require(len(out) <= limit and stream.eof and not stream.unused_data, "deflate stream")
@@ -27,7 +29,7 @@ def undeflate(data, limit):
 
 
 def unzstd(data, limit):
-    "Zstandard frame (RFC 8878); Python has a decoder from 3.14 on, before that a package"
+    """Zstandard frame (RFC 8878); Python has a decoder from 3.14 on, before that a package."""
     try:
         from compression import zstd
 
@@ -41,7 +43,7 @@ def unzstd(data, limit):
 
 
 def bytes_to_segments(data, sizes):
-    "Symbols that are zigzag varints"
+    """Symbols that are zigzag varints."""
     out = []
     at = 0
     for n in sizes:
@@ -56,7 +58,7 @@ def bytes_to_segments(data, sizes):
 
 
 def code_words(lengths):
-    "Canonical code: (length, word) to index, in the order of length, then of index"
+    """Canonical code: (length, word) to index, in the order of length, then of index."""
     order = sorted((n, i) for i, n in enumerate(lengths) if n)
     if not order:
         return {}
@@ -69,7 +71,7 @@ def code_words(lengths):
 
 
 def read_huffman(models, payload, sizes):
-    "Every segment by its own canonical Huffman code"
+    """Every segment by its own canonical Huffman code."""
     models = undeflate(models, 1 << 22)
     bits = np.unpackbits(np.frombuffer(payload, np.uint8)).tolist()
     at = 0
@@ -97,7 +99,7 @@ def read_huffman(models, payload, sizes):
 
 
 def read_coded(coder, models, payload, sizes):
-    "Segments of any coder but the range coder: 1 Huffman, 2 LZMA2, 3 deflate, 4 Zstandard"
+    """Segments of any coder but the range coder: 1 Huffman, 2 LZMA2, 3 deflate, 4 Zstandard."""
     if coder == 1:
         return read_huffman(models, payload, sizes)
     require(not models, "models: this coder has none")

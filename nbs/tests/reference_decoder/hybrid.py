@@ -1,18 +1,19 @@
-"A low-pass band from networks, and a residual (section 6 of the specification)"
+"""A low-pass band from networks, and a residual (section 6 of the specification)."""
 
 import numpy as np
+
 from .fields import parse, read_bytes, require
 from .siren import decode_siren
 from .wavelet import FILTERS, UNIT, decode_coefficients, inverse_transform
 
 
 def halved(n, levels):
-    "Side after so many halvings, rounded up"
+    """Side after so many halvings, rounded up."""
     return -(-n >> levels)
 
 
 def decode_nested(data, h, w, channels, scale=1):
-    "16-bit samples of a nested file of networks"
+    """16-bit samples of a nested file of networks."""
     f = parse(data)
     fits = (f["height"], f["width"], f["channels"], f["depth"]) == (h, w, channels, 16)
     plain = f["method"] == 0 and "alpha" not in f and "extras" not in f
@@ -21,17 +22,17 @@ def decode_nested(data, h, w, channels, scale=1):
 
 
 def low_values(samples):
-    "Values of the low band, full scale is 2**20, from 16-bit samples"
+    """Values of the low band, full scale is 2**20, from 16-bit samples."""
     return (samples * (5 * UNIT // 4) + 32767) // 65535 - UNIT // 8
 
 
 def detail_values(samples, shift):
-    "Values of detail bands from 16-bit samples; zero is mid-gray"
+    """Values of detail bands from 16-bit samples; zero is mid-gray."""
     return ((2 * samples - 65535) * (UNIT << 4)) // (2 * 65535) >> shift + 4
 
 
 def from_ycbcr(luma, chroma):
-    "Red, green, blue"
+    """Red, green, blue."""
     y = luma[..., 0]
     b = chroma[..., 0] - UNIT // 2
     r = chroma[..., 1] - UNIT // 2
@@ -42,7 +43,7 @@ def from_ycbcr(luma, chroma):
 
 
 def detail_bands(f):
-    "Detail bands of luma, (level, name) to values: one network for the three of each level"
+    """Detail bands of luma, (level, name) to values: one network for the three of each level."""
     data = f["details"]
     out = {}
     at = 0
@@ -59,7 +60,7 @@ def detail_bands(f):
 
 
 def low_band(f, scale):
-    "Low-pass band from one network, or from one for luma and one for chroma"
+    """Low-pass band from one network, or from one for luma and one for chroma."""
     h = halved(f["height"], f["levels"])
     w = halved(f["width"], f["levels"])
     if "chroma" not in f:
@@ -71,7 +72,7 @@ def low_band(f, scale):
 
 
 def smooth_part(f):
-    "Values (h, w, planes) without the residual"
+    """Values (h, w, planes) without the residual."""
     h, w, levels = f["height"], f["width"], f["levels"]
     wavelet = f["wavelet"].decode("ascii", "replace")
     require(wavelet in ("", "9/7") or wavelet in FILTERS, "wavelet: unknown")
@@ -95,7 +96,7 @@ def smooth_part(f):
 
 
 def decode_hybrid(f):
-    "Samples (h, w, planes)"
+    """Samples (h, w, planes)."""
     v = smooth_part(f)
     if "sparse" in f:
         v = v + decode_coefficients(f["sparse"], f["models"], f["payload"], *v.shape)

@@ -1,9 +1,11 @@
-"Files of latents: weights, grids, samples (section 7 of the specification)"
+"""Files of latents: weights, grids, samples (section 7 of the specification)."""
 
 import zlib
 from functools import lru_cache
 from pathlib import Path
+
 import numpy as np
+
 from .entropy import RangeDecoder, read_model, read_run
 from .fields import require
 from .fixed_point import Matrix, shift_round
@@ -18,7 +20,7 @@ IDENTITY = (128, 0, 0, 0)
 
 
 def matrix_shapes(f):
-    "Shapes of all matrices, in file order"
+    """Shapes of all matrices, in file order."""
     p, w, n = f["planes"], f["context"], f["hidden"]
     c = min(SEPARATE, f["levels"]) - f["first"] + 1
     inter = [(6, max(1, f["levels"] - k)) for k in range(INTER_SCALE)]
@@ -27,7 +29,7 @@ def matrix_shapes(f):
 
 
 def pseudo_random(shape, largest):
-    "Pseudo-random numbers below `largest` in magnitude, double precision"
+    """Pseudo-random numbers below `largest` in magnitude, double precision."""
     v = (np.arange(shape[0] * shape[1], dtype=np.uint64) + 1) * 2654435761 & 0xFFFFFFFF
     for _ in range(2):
         v = (v ^ v >> 15) * 2246822519 & 0xFFFFFFFF
@@ -35,7 +37,7 @@ def pseudo_random(shape, largest):
 
 
 def default_weights(shapes):
-    "Initial weights without pretraining, 15 fractional bits"
+    """Initial weights without pretraining, 15 fractional bits."""
     W = [np.zeros(s) for s in shapes]
     variances = {0: 0.75, 1: 1.5, 4: 0.75, 5: 0.75, 6: 0.75, MLP_IN: 0.09}
     for i, v in variances.items():
@@ -50,7 +52,7 @@ def default_weights(shapes):
 
 @lru_cache(1)
 def pretrained():
-    "All pretrained weights: number to matrices, 12 fractional bits"
+    """All pretrained weights: number to matrices, 12 fractional bits."""
     data = zlib.decompress(PRETRAINED.read_bytes())
     out = {}
     at = 0
@@ -68,7 +70,7 @@ def pretrained():
 
 
 def initial_weights(f, shapes):
-    "Weights that the coded differences refer to, 15 fractional bits"
+    """Weights that the coded differences refer to, 15 fractional bits."""
     own = default_weights(shapes)
     if not f["start"]:
         return own
@@ -98,7 +100,7 @@ def initial_weights(f, shapes):
 
 
 def read_matrices(f, decoder):
-    "All matrices of a file"
+    """All matrices of a file."""
     shapes = matrix_shapes(f)
     steps = f["steps"]
     require(len(steps) == len(shapes) and max(steps) <= WEIGHT_BITS, "steps")
@@ -116,7 +118,7 @@ def read_matrices(f, decoder):
 
 
 def decode_latent(f):
-    "Samples (h, w, planes) of a file"
+    """Samples (h, w, planes) of a file."""
     require(f["first"] < min(f["levels"], SEPARATE), "first: no scale has latents")
     decoder = RangeDecoder(f["payload"])
     mats = read_matrices(f, decoder)

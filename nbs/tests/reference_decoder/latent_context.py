@@ -1,7 +1,9 @@
-"Latent grids and their context model (section 7 of the specification)"
+"""Latent grids and their context model (section 7 of the specification)."""
 
 from functools import lru_cache
+
 import numpy as np
+
 from .entropy import exp2_fraction, quantize, read_escapes, root
 from .fields import require
 from .fixed_point import shift_round
@@ -19,7 +21,7 @@ ACTIVATION_LIMIT = 1 << 24
 
 
 def wavefronts(h, w):
-    "Positions (rows, columns) that are decoded together, in order"
+    """Positions (rows, columns) that are decoded together, in order."""
     high, wide = min(TILE, h), min(TILE, w)
     top = np.arange(0, h, TILE)[:, None, None]
     left = np.arange(0, w, TILE)[:, None]
@@ -33,7 +35,7 @@ def wavefronts(h, w):
 
 
 def neighbors(grid, r, c, offsets, tiled=False):
-    "Values (len(offsets), n) of a grid; zero outside of it, and of the tile if `tiled`"
+    """Values (len(offsets), n) of a grid; zero outside of it, and of the tile if `tiled`."""
     out = []
     for a, b in offsets:
         y, x = r + a, c + b
@@ -47,7 +49,7 @@ def neighbors(grid, r, c, offsets, tiled=False):
 
 
 def inter_scale_features(coarser, m, h, w):
-    "Features (6, h, w) with 6 fractional bits from all coarser grids, the parent first"
+    """Features (6, h, w) with 6 fractional bits from all coarser grids, the parent first."""
     grown = []
     for k, grid in enumerate(coarser):
         grown.append(grid.repeat(1 << k, 0).repeat(1 << k, 1)[:h, :w])
@@ -57,7 +59,7 @@ def inter_scale_features(coarser, m, h, w):
 
 
 def context_features(level, own, coarser, inter, r, c):
-    "Features (29, n) with 6 fractional bits"
+    """Features (29, n) with 6 fractional bits."""
     x = np.zeros((29, len(r)), np.int64)
     x[:12] = neighbors(own, r, c, SPATIAL, True)
     if coarser:
@@ -75,7 +77,7 @@ def context_features(level, own, coarser, inter, r, c):
 
 
 def predict(net, x):
-    "Means in eighths and scales 0..42 of latents"
+    """Means in eighths and scales 0..42 of latents."""
     W1, W2, W3, L = net[:4]
     h = np.clip(shift_round(W1.Q @ x << 4, W1.s), 0, ACTIVATION_LIMIT)
     k = np.clip(shift_round(W2.Q @ h, W2.s), 0, ACTIVATION_LIMIT)
@@ -89,7 +91,7 @@ REACHES = ((12, 3), (21, 15), (29, 63), (43, 511))  # scales below a bound, and 
 
 
 def exponential(d, scale):
-    "2**30 * exp(-d/8 / 2**((scale-18)/4)) of a distance in eighths"
+    """2**30 * exp(-d/8 / 2**((scale-18)/4)) of a distance in eighths."""
     up = -((scale - 18) // 4)
     x = (d * 1549082005 >> 13) * root(4 * (4 * up - 18 + scale)) >> 30
     e = min(x << 4 + up if up > -4 else x >> -4 - up, 40 << 24)
@@ -98,7 +100,7 @@ def exponential(d, scale):
 
 @lru_cache(None)
 def laplace(eighths, scale, reach):
-    "Cumulative frequencies of -reach..reach and of the escape, for a mean of 0..4 eighths"
+    """Cumulative frequencies of -reach..reach and of the escape, for a mean of 0..4 eighths."""
     counts = []
     for v in range(-reach, reach + 1):
         d = abs(8 * v - eighths)
@@ -112,7 +114,7 @@ def laplace(eighths, scale, reach):
 
 
 def read_wavefront(decoder, mean, scale):
-    "Latents of a wavefront: those with the shortest tables first"
+    """Latents of a wavefront: those with the shortest tables first."""
     whole = mean + 4 >> 3
     off = mean - 8 * whole
     out = np.empty(len(mean), np.int64)
@@ -130,7 +132,7 @@ def read_wavefront(decoder, mean, scale):
 
 
 def read_grids(f, decoder, net):
-    "Latents by level, coarse to fine"
+    """Latents by level, coarse to fine."""
     out = {}
     coarser = []  # clipped, the parent first
     for level in range(f["levels"] - 1, f["first"] - 1, -1):

@@ -1,6 +1,7 @@
-"From latents to samples (section 7 of the specification)"
+"""From latents to samples (section 7 of the specification)."""
 
 import numpy as np
+
 from .fixed_point import MANTISSAS, shift_round
 
 SEPARATE = 7  # scales with a channel of their own
@@ -9,7 +10,7 @@ INPUT_LIMIT = 1 << 25
 
 
 def upsample(x, n, taps, s):
-    "Upsample the first axis by two, to `n` rows"
+    """Upsample the first axis by two, to `n` rows."""
     at = np.arange(n)
     side = 2 * (at & 1) - 1
     total = 0
@@ -19,7 +20,7 @@ def upsample(x, n, taps, s):
 
 
 def smooth(x, taps, s):
-    "Symmetric filter of seven taps along the first axis; zeros outside"
+    """Symmetric filter of seven taps along the first axis; zeros outside."""
     p = np.pad(x, [(3, 3), (0, 0)])
     n = len(x)
     total = int(taps[0]) * x
@@ -29,7 +30,7 @@ def smooth(x, taps, s):
 
 
 def pixel_features(f, latents, taps):
-    "Features of every pixel, a list of (h, w), coarse to fine, 20 fractional bits"
+    """Features of every pixel, a list of (h, w), coarse to fine, 20 fractional bits."""
     k = f["step"]
     unit = max(1, round(int(MANTISSAS[k % 8]) * 2.0 ** (5 - k // 8)))
     out = []
@@ -51,7 +52,7 @@ def pixel_features(f, latents, taps):
 
 
 def convolve(y, m):
-    "Input plus its 3x3 convolution, edges repeated, 16 fractional bits"
+    """Input plus its 3x3 convolution, edges repeated, 16 fractional bits."""
     y = np.clip(y, -1 << 20, 1 << 20)
     n, h, w = y.shape
     p = np.pad(y, [(0, 0), (1, 1), (1, 1)], mode="edge")
@@ -61,7 +62,7 @@ def convolve(y, m):
 
 
 def synthesize(f, mats, latents):
-    "Samples (h, w, planes); `mats` are those of the synthesis network"
+    """Samples (h, w, planes); `mats` are those of the synthesis network."""
     taps, hidden, output, skip, *convs = mats
     features = np.stack(pixel_features(f, latents, taps))
     x = np.clip(features.reshape(len(features), -1), -INPUT_LIMIT, INPUT_LIMIT)

@@ -1,6 +1,7 @@
-"Lossless prediction of samples (section 8 of the specification)"
+"""Lossless prediction of samples (section 8 of the specification)."""
 
 import numpy as np
+
 from .entropy import RangeDecoder, read_model, read_run
 from .fields import from_zigzag, inflate, read_varint, require
 from .generic import unlzma
@@ -20,7 +21,7 @@ GROUPS = 6  # of passes that share models
 
 
 def to_planes(x, ycocg):
-    "Planes that the prediction sees: YCoCg-R, or green first"
+    """Planes that the prediction sees: YCoCg-R, or green first."""
     if x.shape[2] < 3:
         return x
     if not ycocg:
@@ -33,7 +34,7 @@ def to_planes(x, ycocg):
 
 
 def from_planes(z, ycocg):
-    "Inverse of `to_planes`"
+    """Inverse of `to_planes`."""
     if z.shape[2] < 3:
         return z
     if not ycocg:
@@ -45,18 +46,18 @@ def from_planes(z, ycocg):
 
 
 def padded(plane, step):
-    "A lattice with margins: mirrored, or repeated where a side has three samples or fewer"
+    """A lattice with margins: mirrored, or repeated where a side has three samples or fewer."""
     lattice = plane[::step, ::step]
     return np.pad(lattice, MARGIN, mode="reflect" if min(lattice.shape) > 3 else "edge")
 
 
 def around(plane, at, offsets):
-    "Values (len(offsets), n) at these offsets"
+    """Values (len(offsets), n) at these offsets."""
     return np.stack([plane[at[0] + MARGIN + a, at[1] + MARGIN + b] for a, b in offsets])
 
 
 class Lossless:
-    "State of the decoder of one file"
+    """State of the decoder of one file."""
 
     def __init__(self, f, base):
         self.shape = f["height"], f["width"], f["channels"]
@@ -74,7 +75,7 @@ class Lossless:
         self.error = np.zeros(self.shape, np.int64)  # magnitudes of their residuals
 
     def read_models(self, data):
-        "Models by (group, channel, context)"
+        """Models by (group, channel, context)."""
         out = {}
         at = 0
         for group in range(GROUPS):
@@ -89,7 +90,7 @@ class Lossless:
         return out
 
     def read_predictor(self, n_features):
-        "Weights of a predictor with 12 fractional bits; by default the mean of the four nearest"
+        """Weights of a predictor with 12 fractional bits; by default the mean of the four nearest."""
         n, self.at = read_varint(self.predictors, self.at)
         weights = []
         for _ in range(n):
@@ -100,7 +101,7 @@ class Lossless:
         return weights or [1024] * 4 + [0] * (n_features - 4)
 
     def residuals(self, group, channel, contexts):
-        "Residuals of a pass: those of each context together, contexts ascending"
+        """Residuals of a pass: those of each context together, contexts ascending."""
         out = np.empty(len(contexts), np.int64)
         for k in np.unique(contexts).tolist():
             require((group, channel, k) in self.models, "models: one is missing")
@@ -110,14 +111,14 @@ class Lossless:
         return out
 
     def put(self, channel, step, at, predicted, residuals):
-        "Store samples and the magnitudes of their residuals"
+        """Store samples and the magnitudes of their residuals."""
         v = predicted + residuals
         require(v.min() >= self.low[channel] and v.max() <= self.high[channel], "sample range")
         self.z[::step, ::step, channel][at] = v
         self.error[::step, ::step, channel][at] = np.abs(residuals)
 
     def features(self, channel, step, kind, at):
-        "Features (k, n) of a prediction"
+        """Features (k, n) of a prediction."""
         near = [(0, 0), *NEAREST[kind]]
         out = [around(padded(self.z[..., channel], step), at, NEIGHBORS[kind])]
         for c in range(channel):
@@ -128,7 +129,7 @@ class Lossless:
         return np.concatenate(out)
 
     def contexts(self, channel, step, kind, at):
-        "Contexts 0..39: expected magnitude of the residual"
+        """Contexts 0..39: expected magnitude of the residual."""
         four = around(padded(self.z[..., channel], step), at, NEAREST[kind])
         expected = np.abs(4 * four - four.sum(0)).sum(0) // 4
         expected += around(padded(self.error[..., channel], step), at, NEAREST[kind]).sum(0)
@@ -137,7 +138,7 @@ class Lossless:
         return np.searchsorted(BOUNDS, expected, side="right")
 
     def coarsest(self, step):
-        "Samples of the coarsest lattice, predicted by the middle of the range"
+        """Samples of the coarsest lattice, predicted by the middle of the range."""
         for c in range(self.shape[2]):
             at = np.nonzero(np.ones(self.z[::step, ::step, c].shape, bool))
             middle = (self.low[c] + self.high[c] + 1) // 2
@@ -145,7 +146,7 @@ class Lossless:
             self.put(c, step, at, middle, residuals)
 
     def one_pass(self, step, kind):
-        "All channels of a pass: A (odd row and odd column) or B (one of them odd)"
+        """All channels of a pass: A (odd row and odd column) or B (one of them odd)."""
         lattice = self.z[::step, ::step, 0]
         row = np.arange(lattice.shape[0])[:, None] & 1
         col = np.arange(lattice.shape[1]) & 1
@@ -161,7 +162,7 @@ class Lossless:
             self.put(c, step, at, predicted, self.residuals(group, c, contexts))
 
     def decode(self):
-        "Planes of the image"
+        """Planes of the image."""
         levels = max(0, (max(self.shape[:2]) - 1).bit_length() - 3)
         self.coarsest(1 << levels)
         for level in reversed(range(levels)):
@@ -173,7 +174,7 @@ class Lossless:
 
 
 def decode_lossless(f, base=None):
-    "Samples (h, w, channels) of a file; `base` are those of its nested file"
+    """Samples (h, w, channels) of a file; `base` are those of its nested file."""
     shape = f["height"], f["width"], f["channels"]
     size = 1 if f["depth"] == 8 else 2
     if "coder" in f:

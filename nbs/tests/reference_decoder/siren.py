@@ -1,8 +1,10 @@
-"Networks with sine activations in integer arithmetic (section 4 of the specification)"
+"""Networks with sine activations in integer arithmetic (section 4 of the specification)."""
 
 import math
 from typing import NamedTuple
+
 import numpy as np
+
 from .entropy import read_segments
 from .fields import from_zigzag, read_varint, require
 from .fixed_point import MANTISSAS, shift_round
@@ -17,7 +19,7 @@ HIGHEST_CODE = 175
 
 
 class Layer(NamedTuple):
-    "Weights Q * step(k), biases B * step(kb)"
+    """Weights Q * step(k), biases B * step(kb)."""
 
     Q: np.ndarray  # (out, in)
     B: np.ndarray  # (out,)
@@ -26,7 +28,7 @@ class Layer(NamedTuple):
 
 
 def sine_table():
-    "2**14 * sin(2 pi i / 2**14), i = 0..2**14-1, rounded; no value lies near a tie"
+    """2**14 * sin(2 pi i / 2**14), i = 0..2**14-1, rounded; no value lies near a tie."""
     turn = 1 << PHASE_BITS
     quarter = [round(turn * math.sin(2 * math.pi * i / turn)) for i in range(turn // 4 + 1)]
     half = quarter + quarter[-2::-1]
@@ -37,7 +39,7 @@ SINE = sine_table()
 
 
 def splitmix64(n):
-    "The first `n` values of SplitMix64, seed 0"
+    """The first `n` values of SplitMix64, seed 0."""
     with np.errstate(over="ignore"):
         z = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ z >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
@@ -46,7 +48,7 @@ def splitmix64(n):
 
 
 def grades(n, G):
-    "Grade 0..G of each of `n` hidden weights, by its rank in a fixed shuffle"
+    """Grade 0..G of each of `n` hidden weights, by its rank in a fixed shuffle."""
     rank = np.empty(n, np.int64)
     rank[np.argsort(splitmix64(n), kind="stable")] = np.arange(n)
     bounds = [(2 * j - 1) ** 2 * (2 * n) ** 3 for j in range(1, G + 1)]
@@ -55,7 +57,7 @@ def grades(n, G):
 
 
 class Shape(NamedTuple):
-    "Sizes of the networks of a file"
+    """Sizes of the networks of a file."""
 
     width: int
     depth: int  # sine layers
@@ -67,18 +69,18 @@ class Shape(NamedTuple):
 
     @property
     def hidden(self):
-        "Number of hidden weights of all networks"
+        """Number of hidden weights of all networks."""
         return self.tiles * (self.depth - 1) * self.width**2
 
     @property
     def side(self):
-        "Rows of each factor: the smallest integer whose square is at least `hidden`"
+        """Rows of each factor: the smallest integer whose square is at least `hidden`."""
         root = math.isqrt(self.hidden)
         return root + (root * root < self.hidden)
 
     @property
     def coded(self):
-        "Number of values that the file holds for the hidden weights"
+        """Number of values that the file holds for the hidden weights."""
         if self.hashing is None:
             return self.hidden
         limit = self.side if self.hashing == 0 else self.hidden
@@ -87,7 +89,7 @@ class Shape(NamedTuple):
 
 
 def kinds_of(s):
-    "Kind of every parameter, as arrays in the order of the parameters"
+    """Kind of every parameter, as arrays in the order of the parameters."""
     first, last, first_bias, hidden_bias, last_bias = range(s.G + 1, s.G + 6)
 
     def full(kind, *shape):
@@ -105,7 +107,7 @@ def kinds_of(s):
 
 
 def read_codebook(data):
-    "Increasing integers: the first zigzag, then the differences"
+    """Increasing integers: the first zigzag, then the differences."""
     value, at = read_varint(data, 0)
     values = [from_zigzag(value)]
     while at < len(data):
@@ -117,14 +119,14 @@ def read_codebook(data):
 
 
 def look_up(symbols, codebook):
-    "Values of the codebook; symbol 0 is the middle"
+    """Values of the codebook; symbol 0 is the middle."""
     i = symbols + len(codebook) // 2
     require(not len(i) or 0 <= i.min() <= i.max() < len(codebook), "codebook: no such value")
     return codebook[i]
 
 
 def expand_pool(s, q, k):
-    "Hidden weights and their step codes from a pool of values `q` with step codes `k`"
+    """Hidden weights and their step codes from a pool of values `q` with step codes `k`."""
     if s.hashing == 1:
         z = splitmix64(s.hidden)
         at = (z % np.uint64(s.pool)).astype(np.int64)
@@ -140,7 +142,7 @@ def expand_pool(s, q, k):
 
 
 def assemble(s, parts, parameter_codes):
-    "Networks of all tiles from parameters and their step codes, in the order of `kinds_of`"
+    """Networks of all tiles from parameters and their step codes, in the order of `kinds_of`."""
     if s.hashing is not None:
         Q, k = expand_pool(s, parts[2], parameter_codes[2])
         shape = (s.depth - 1, s.tiles, s.width, s.width)
@@ -158,7 +160,7 @@ def assemble(s, parts, parameter_codes):
 
 
 def read_networks(f):
-    "Networks of a file, one for each tile"
+    """Networks of a file, one for each tile."""
     tiles = len(f.get("tiles", b"")) + 1
     codes = np.frombuffer(f["steps"], np.uint8).astype(np.int64)
     require(7 <= len(codes) <= 40 and codes.max() <= HIGHEST_CODE, "steps")
@@ -182,7 +184,7 @@ def read_networks(f):
 
 
 def cut(box, place):
-    "Two parts of a box (top, left, bottom, right), cut across its longer side"
+    """Two parts of a box (top, left, bottom, right), cut across its longer side."""
     top, left, bottom, right = box
     n = max(bottom - top, right - left)
     require(n > 1, "tiles: a tile of one pixel cannot be cut")
@@ -193,7 +195,7 @@ def cut(box, place):
 
 
 def tile_boxes(plan, h, w):
-    "Boxes of all tiles: `plan` holds the cuts of a binary tree in pre-order"
+    """Boxes of all tiles: `plan` holds the cuts of a binary tree in pre-order."""
     places = iter(plan)
 
     def tree(box, n):
@@ -206,7 +208,7 @@ def tile_boxes(plan, h, w):
 
 
 def evaluate(layer, x, f, g, largest):
-    "Outputs with `g` fractional bits of inputs (in, n) with `f` bits, at most `largest`"
+    """Outputs with `g` fractional bits of inputs (in, n) with `f` bits, at most `largest`."""
     K = int(layer.k.max()) // 8
     s = f + 15 + K - g
     W = layer.Q * MANTISSAS[layer.k % 8] << K - layer.k // 8
@@ -219,7 +221,7 @@ def evaluate(layer, x, f, g, largest):
 
 
 def evaluate_network(layers, x, skips):
-    "Outputs (channels, n) of a network at coordinates (2, n), with 24 fractional bits"
+    """Outputs (channels, n) of a network at coordinates (2, n), with 24 fractional bits."""
     bits = COORDINATE_BITS
     for i, layer in enumerate(layers):
         skip = skips and i > 0
@@ -233,18 +235,18 @@ def evaluate_network(layers, x, skips):
 
 
 def covered(first, stop, n, N):
-    "Samples 0..N-1 whose centers lie in the pixels first..stop-1 of n"
+    """Samples 0..N-1 whose centers lie in the pixels first..stop-1 of n."""
     return [i for i in range(N) if 2 * first * N <= (2 * i + 1) * n < 2 * stop * N]
 
 
 def coordinates(samples, first, stop, longer, n, N):
-    "Coordinates of samples of a tile, in 2**-20 of half its longer side"
+    """Coordinates of samples of a tile, in 2**-20 of half its longer side."""
     i = np.array(samples, np.int64)
     return (((2 * i + 1) * n - (first + stop) * N) << COORDINATE_BITS) // (N * longer)
 
 
 def decode_siren(f, scale=1):
-    "Samples (h * scale, w * scale, channels) of a file; `scale` is an integer"
+    """Samples (h * scale, w * scale, channels) of a file; `scale` is an integer."""
     h, w = f["height"], f["width"]
     H, W = h * scale, w * scale
     peak = (1 << f["depth"]) - 1

@@ -1,10 +1,12 @@
-"Inverse wavelet transforms and coefficients, in integers (section 5 of the specification)"
+"""Inverse wavelet transforms and coefficients, in integers (section 5 of the specification)."""
 
 import json
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
 import numpy as np
+
 from .entropy import Model, RangeDecoder, read_model, read_run
 from .fields import read_varint, require
 
@@ -22,7 +24,7 @@ LARGEST = 1 << 26  # magnitude of a coefficient, in steps
 
 
 class Band(NamedTuple):
-    "Name (high along rows is lh, along columns hl), level and size of a band"
+    """Name (high along rows is lh, along columns hl), level and size of a band."""
 
     name: str
     level: int
@@ -31,7 +33,7 @@ class Band(NamedTuple):
 
 
 def band_sizes(h, w, wavelet, levels):
-    "All bands of an image, coarse to fine"
+    """All bands of an image, coarse to fine."""
     out = []
     for level in range(1, levels + 1):
         a, b = -(-h // 2), -(-w // 2)
@@ -42,12 +44,12 @@ def band_sizes(h, w, wavelet, levels):
 
 
 def times(v, k):
-    "Product with a factor of 16 fractional bits, rounded half up"
+    """Product with a factor of 16 fractional bits, rounded half up."""
     return (v * k + 32768) >> 16
 
 
 def inverse97(low, high):
-    "Inverse 9/7 transform along the first axis"
+    """Inverse 9/7 transform along the first axis."""
     n, m = len(low), len(high)
     if not m:
         return low
@@ -68,7 +70,7 @@ def inverse97(low, high):
 
 
 def inverse_periodic(low, high, wavelet):
-    "Inverse transform by filters with periodic extension, along the first axis"
+    """Inverse transform by filters with periodic extension, along the first axis."""
     filters = FILTERS[wavelet]
     n = 2 * len(low)
     out = np.zeros((n, *low.shape[1:]), np.int64)
@@ -79,7 +81,7 @@ def inverse_periodic(low, high, wavelet):
 
 
 def inverse_axis(low, high, wavelet, axis):
-    "Inverse transform along an axis"
+    """Inverse transform along an axis."""
     low = np.moveaxis(low, axis, 0)
     high = np.moveaxis(high, axis, 0)
     out = inverse97(low, high) if wavelet == "9/7" else inverse_periodic(low, high, wavelet)
@@ -87,7 +89,7 @@ def inverse_axis(low, high, wavelet, axis):
 
 
 def inverse_transform(bands, h, w, wavelet, levels):
-    "Plane (h, w) from bands by (level, name); absent detail bands are zero"
+    """Plane (h, w) from bands by (level, name); absent detail bands are zero."""
     low = bands[levels, "ll"]
     for level in range(levels, 0, -1):
         lh, hl, hh = [
@@ -103,13 +105,13 @@ def inverse_transform(bands, h, w, wavelet, levels):
 
 
 def level_count(h, w, wavelet):
-    "Levels of the coefficients of an image"
+    """Levels of the coefficients of an image."""
     side, least = (max(h, w), 4) if wavelet == "9/7" else (min(h, w), 3)
     return max(0, min(side.bit_length() - least, 8))
 
 
 def passes(h, w):
-    "Positions (rows, columns) of the five passes over a band"
+    """Positions (rows, columns) of the five passes over a band."""
     r = np.arange(h)[:, None]
     c = np.arange(w)
     even = (r | c) & 1 == 0
@@ -134,7 +136,7 @@ WIDER = [(-1, -3), (-1, 3), (1, -3), (1, 3)]
 
 
 def doubled(offsets):
-    "Offsets on the lattice of even positions"
+    """Offsets on the lattice of even positions."""
     return [(2 * a, 2 * b) for a, b in offsets]
 
 
@@ -149,14 +151,14 @@ MARGIN = 4
 
 
 def neighbor_sum(a):
-    "Sum of the eight neighbors"
+    """Sum of the eight neighbors."""
     p = np.pad(a, 1)
     rows = p[:-2] + p[1:-1] + p[2:]
     return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:] - a
 
 
 def look(known, r, c):
-    "Magnitudes and neighbor sums of another band at (r, c), clamped; zeros without a band"
+    """Magnitudes and neighbor sums of another band at (r, c), clamped; zeros without a band."""
     if known is None or not known.size:
         return np.zeros((2, len(r)), np.int64)
     i = np.minimum(r, known.shape[0] - 1)
@@ -165,7 +167,7 @@ def look(known, r, c):
 
 
 def context_features(k, at, own, parent, siblings, planes):
-    "Features (14, n) of the coefficients of pass `k`"
+    """Features (14, n) of the coefficients of pass `k`."""
     r, c = at
     rings = [
         sum((own[r + MARGIN + a, c + MARGIN + b] for a, b in group), np.zeros(len(r), np.int64))
@@ -179,13 +181,13 @@ def context_features(k, at, own, parent, siblings, planes):
 
 @lru_cache(128)
 def context_model(chroma, context):
-    "Initial model of a context"
+    """Initial model of a context."""
     scale, zero = PRIORS[chroma][context]
     return Model(2, scale, 0, zero, 2)
 
 
 def read_pass(decoder, plane, features, kind, counts):
-    "Coefficients of a pass: those of each context together, contexts ascending"
+    """Coefficients of a pass: those of each context together, contexts ascending."""
     context = np.searchsorted(BOUNDS, WEIGHTS[kind] @ features, side="right")
     out = np.empty(len(context), np.int64)
     chroma = int(plane > 0)
@@ -198,7 +200,7 @@ def read_pass(decoder, plane, features, kind, counts):
 
 
 def read_details(decoder, h, w, planes, wavelet, levels):
-    "All bands but the lowest: (plane, level, name) to coefficients"
+    """All bands but the lowest: (plane, level, name) to coefficients."""
     out = {}
     counts = {}
     for i, band in enumerate(band_sizes(h, w, wavelet, levels)[1:]):
@@ -220,7 +222,7 @@ def read_details(decoder, h, w, planes, wavelet, levels):
 
 
 def undo_prediction(d):
-    "Low band from residuals of the mean of left and upper neighbor"
+    """Low band from residuals of the mean of left and upper neighbor."""
     q = np.zeros(d.shape, np.int64)
     for i, j in np.ndindex(*d.shape):
         if i and j:
@@ -236,19 +238,19 @@ def undo_prediction(d):
 
 
 def dequantize(q, step, near, far):
-    "Coefficients of detail bands from symbols; `near` and `far` are offsets in 1/256 step"
+    """Coefficients of detail bands from symbols; `near` and `far` are offsets in 1/256 step."""
     a = np.abs(q)
     offset = np.where(a == 1, near, np.where(a > 1, far, 0))
     return np.sign(q) * ((256 * a - offset) * step >> 8)
 
 
 def to_rgb(z):
-    "Red, green, blue from three orthonormal axes; a single plane is unchanged"
+    """Red, green, blue from three orthonormal axes; a single plane is unchanged."""
     return times(z @ OPPONENT, 1) if z.shape[2] == 3 else z
 
 
 class SparseHeader(NamedTuple):
-    "Parameters of the coefficients"
+    """Parameters of the coefficients."""
 
     levels: int
     step: int
@@ -258,7 +260,7 @@ class SparseHeader(NamedTuple):
 
 
 def read_header(data, h, w):
-    "Parse the field `sparse`"
+    """Parse the field `sparse`."""
     step, at = read_varint(data, 1)
     require(len(data) >= at + 2, "sparse: truncated")
     wavelet = data[at + 2 :].decode("ascii", "replace")
@@ -269,7 +271,7 @@ def read_header(data, h, w):
 
 
 def decode_coefficients(data, models, payload, h, w, planes):
-    "Residual (h, w, planes), full scale is 2**20"
+    """Residual (h, w, planes), full scale is 2**20."""
     s = read_header(data, h, w)
     decoder = RangeDecoder(payload)
     lowest = band_sizes(h, w, s.wavelet, s.levels)[0]
