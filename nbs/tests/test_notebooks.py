@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from nbdev.config import get_config
+from notebook_process import run_notebook
 
 CFG = get_config()
 ROOT, NBS, LIB = CFG.config_path, CFG.nbs_path, CFG.lib_path
@@ -67,21 +68,22 @@ def tool(name, *args, cwd):
 
 @pytest.mark.parametrize("path", notebooks(), ids=lambda p: p.relative_to(NBS).as_posix())
 def test_notebook_runs(path, request):
-    """A fresh process runs every cell whose flags allow it."""
-    try:
-        done = tool(
-            "nbdev_test",
-            "--path",
-            str(path),
-            "--n_workers",
-            "0",
-            "--flags",
-            request.config.getoption("flags"),
-            cwd=ROOT,
-        )
-    except subprocess.CalledProcessError as e:
-        pytest.fail(f"{path.name}\n{e.stdout[-1000:]}{e.stderr[-6000:]}", pytrace=False)
-    assert "Success." in done.stdout
+    """A process of its own runs every cell whose flags allow it."""
+    failure = run_notebook(path, request.config.getoption("flags"), SECONDS)
+    if failure:
+        pytest.fail(failure, pytrace=False)
+
+
+def test_failing_notebook_is_reported(tmp_path):
+    """A cell that raises makes its notebook fail, with the error in the message."""
+    path = tmp_path / "failing.ipynb"
+    cell = dict(cell_type="code", execution_count=None, id="a", metadata={}, outputs=[])
+    cells = [cell | dict(source="print('before')"), cell | dict(source="assert 1 == 2, 'unequal'")]
+    path.write_text(json.dumps(dict(cells=cells, metadata={}, nbformat=4, nbformat_minor=5)))
+    failure = run_notebook(path)
+    assert failure is not None
+    assert "exit code 1" in failure
+    assert "unequal" in failure
 
 
 def test_export_is_current(project_copy):
