@@ -1,4 +1,4 @@
-"""BD-rates from the recorded tables: all values in README.md and in the notebooks of this folder.
+"""BD-rates from the recorded tables: all values in the notebooks of this folder.
 
     python nbs/benchmarks/bd_rates.py      # no measurements, a few seconds
 
@@ -16,7 +16,7 @@ from implicit_compress.view.points import bench_rows
 RESULTS = Path(__file__).parent / "results"
 SIX = tuple(f"kodim{i:02d}" for i in (1, 5, 8, 15, 20, 23))
 NETWORKS, SPARSE = "dense networks", "`hybrid`"
-README = (SPARSE, "JPEG 4:2:0", "JPEG 2000", "WebP", "AVIF")  # columns of the table in README.md
+OTHERS = ("JPEG 4:2:0", "JPEG 2000", "WebP", "AVIF")  # in the tables of the six images
 
 
 def better_of(rows, ways):
@@ -81,22 +81,11 @@ def print_rates(title, rows, anchors, codecs):
                 print(f"  {text}  ({n} images; mean curves {mean:+.1f} %)")
 
 
-def readme_row():
-    """The row of BD-rates in README.md."""
-    found = next(r for r in bd_rates(six(), list(README)) if r["codec"] == NETWORKS)
-    return (
-        "| BD-rate of networks against it | | "
-        + " | ".join(bd_text(found, a) for a in README)
-        + " |"
-    )
-
-
 if __name__ == "__main__":
-    print(readme_row())
     print_rates(
         "Six images (six.ipynb, combined.ipynb)",
         six(),
-        [NETWORKS, *README],
+        [NETWORKS, SPARSE, *OTHERS],
         (NETWORKS, SPARSE, "network + coefficients", "coefficients alone"),
     )
     print_rates(
