@@ -1,0 +1,1 @@
+"""Entropy coding of integers: models, range coder, Huffman and general packers."""

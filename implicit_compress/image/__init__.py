@@ -1,0 +1,1 @@
+"""Images: samples, files, color, metrics, tiles, alpha."""

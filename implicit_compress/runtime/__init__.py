@@ -1,0 +1,1 @@
+"""What every package needs: errors, files, threads, memory, quantization steps."""

@@ -6,6 +6,7 @@
 __all__ = ['IicError', 'TruncatedError', 'NotIicError', 'UnsupportedError', 'LimitError', 'DamagedError', 'only_iic_errors']
 
 # %% ../../nbs/05_runtime/00_errors.ipynb #c0965cea
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 # %% ../../nbs/05_runtime/00_errors.ipynb #13245296
@@ -36,12 +37,18 @@ class DamagedError(IicError):
 @contextmanager
 def only_iic_errors(
     what: str = "payload: not a stream of these models",  # message for any other error
-    allowed: tuple = (),  # exception classes that are not converted: those of wrong arguments
-):
-    """Convert any error while reading an untrusted file to an `IicError`."""
+    allowed: tuple[
+        type[BaseException], ...
+    ] = (),  # exception classes that are not converted: those of wrong arguments
+) -> Iterator[None]:
+    """Convert any error while reading an untrusted file to an `IicError`.
+
+    An interrupt, the errors of this module and those in `allowed` pass unchanged.
+    """
+    unchanged: tuple[type[BaseException], ...] = (IicError, *allowed)
     try:
         yield
-    except (IicError, *allowed):
+    except unchanged:
         raise
     except MemoryError:
         raise LimitError(

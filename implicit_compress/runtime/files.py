@@ -13,10 +13,14 @@ from pathlib import Path
 
 # %% ../../nbs/05_runtime/10_files.ipynb #eb9c2c9b
 def atomic_write(
-    path,  # destination; its folder must exist
-    data,  # bytes
+    path: str | os.PathLike[str],  # destination; its folder must exist
+    data: bytes,
 ) -> Path:  # the path written
-    """Write `data` to `path` atomically: a temporary file in the same folder, then a rename."""
+    """Write `data` to `path` atomically: a temporary file in the same folder, then a rename.
+
+    Permissions of an existing file are kept, a link is followed, a device is written directly.
+    Raises `OSError`, such as `FileNotFoundError` for a folder that does not exist.
+    """
     path = Path(path).resolve()
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_bytes(data)

@@ -10,7 +10,7 @@ import ctypes
 import functools
 import sys
 
-# %% ../../nbs/05_runtime/25_memory.ipynb #559d3b14
+# %% ../../nbs/05_runtime/25_memory.ipynb #3e314e7e
 # Parameters of mallopt, from malloc.h of glibc
 _M_TRIM_THRESHOLD = -1
 _M_TOP_PAD = -2
@@ -19,7 +19,7 @@ _KEPT_BYTES = 1 << 30  # free memory at the top of the heap above which it is re
 _PADDING_BYTES = 1 << 26  # memory requested at a time
 
 
-def _glibc():
+def _glibc() -> ctypes.CDLL | None:
     """The C library, if it is glibc; else None."""
     try:
         libc = ctypes.CDLL("libc.so.6") if sys.platform == "linux" else None
@@ -27,7 +27,7 @@ def _glibc():
         return None
     return libc if hasattr(libc, "gnu_get_libc_version") else None
 
-
+# %% ../../nbs/05_runtime/25_memory.ipynb #b75ad07f
 @functools.cache
 def keep_memory() -> bool:  # was the setting accepted? Only glibc supports it
     """Make glibc keep freed memory for the rest of the process.

@@ -14,7 +14,7 @@ from threading import Lock, Thread
 
 from threadpoolctl import threadpool_limits
 
-# %% ../../nbs/05_runtime/20_threads.ipynb #a21ff80c
+# %% ../../nbs/05_runtime/20_threads.ipynb #fe13e436
 class _BlasLimit:
     """Counts the users of the limit of BLAS to one thread."""
 
@@ -50,7 +50,7 @@ _BLAS = _BlasLimit()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_BLAS.reset_after_fork)
 
-
+# %% ../../nbs/05_runtime/20_threads.ipynb #32285c3b
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Limit BLAS to one thread until the end of the block."""
@@ -75,12 +75,12 @@ def run_jobs(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-# %% ../../nbs/05_runtime/20_threads.ipynb #29577d48
+# %% ../../nbs/05_runtime/20_threads.ipynb #bdbdc527
 _TORCH_LOCK = Lock()  # held while torch's process-wide thread count is not the host's setting
 
 
 def _reset_torch_lock():
-    """New lock for a forked child: one that another thread held at the fork is never released there."""
+    """New lock for a forked child: nothing there releases one that another thread held."""
     global _TORCH_LOCK
     _TORCH_LOCK = Lock()
 
@@ -97,7 +97,7 @@ def _in_new_thread(function, *args):
     thread.join()
     return out[0]
 
-
+# %% ../../nbs/05_runtime/20_threads.ipynb #afcaa641
 def set_local_torch_threads(
     n: int,  # threads inside each torch operation, 1 or more
 ) -> None:

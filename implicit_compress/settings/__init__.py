@@ -1,0 +1,1 @@
+"""Settings of all methods and of a request, declared once."""
