@@ -17,7 +17,7 @@ from .decode import decode, info
 from .encode import encode
 from .group import Commands
 from .many import encode_many
-from ..settings.base import format_table, table
+from ..settings.tables import format_table, table
 from ..settings.fields import unknown_name
 from ..settings.methods import METHODS
 from ..settings.request import meaningful

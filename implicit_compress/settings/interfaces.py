@@ -10,17 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
 from typing import Any
 
-from implicit_compress.settings.base import (
-    allowed_text,
-    as_text,
-    field_of,
-    read_field,
-    read_pairs,
-)
+from .base import as_text, field_of, read_field, read_pairs
 from .fields import SettingsError, unknown_name, value_type
 from .request import Request
+from .tables import allowed_text
 
-# %% ../../nbs/10_settings/35_interfaces.ipynb #08d5b302
+# %% ../../nbs/10_settings/35_interfaces.ipynb #4648401a
 INTERFACES = dict(  # name: where the arguments of `compress` are offered in another form
     cli="the command line",
     pillow="Pillow's save",
@@ -36,7 +31,7 @@ def names_for(
     """The arguments that an interface offers."""
     return tuple(f.name for f in fields(Request) if interface not in f.metadata.get("absent", {}))
 
-
+# %% ../../nbs/10_settings/35_interfaces.ipynb #cfe6f352
 def refuse_absent(
     interface: str,  # in `INTERFACES`
     names: Iterable[str],  # that were given there
@@ -53,7 +48,7 @@ def refuse_absent(
         if reason:
             raise SettingsError(f"{name} is not for {INTERFACES[interface]}: {reason}")
 
-
+# %% ../../nbs/10_settings/35_interfaces.ipynb #c34b021a
 def parse_request(
     words: Iterable[str],  # texts 'name=value'
     interface: str = "bench",  # in `INTERFACES`
@@ -68,14 +63,14 @@ def read_argument(name: str, text: str) -> Any:
     """The value of an argument from its text; raises `SettingsError`."""
     return read_field(Request, field_of(Request, name), text)
 
-
+# %% ../../nbs/10_settings/35_interfaces.ipynb #c2d0e96f
 def request_text(
     arguments: Mapping[str, Any],
 ) -> str:
     """Arguments as `parse_request` reads them, separated by spaces."""
     return " ".join(f"{name}={as_text(value)}" for name, value in arguments.items())
 
-
+# %% ../../nbs/10_settings/35_interfaces.ipynb #34e80270
 def help_text(
     f: Field,  # of `Request`
     default: Any = None,  # another default than that of `compress`

@@ -9,6 +9,7 @@ __all__ = ['METHODS', 'Method', 'Wavelet', 'Hybrid', 'Latent', 'Lossless', 'Auto
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from .base import Settings, parse
 from .fields import SettingsError, setting, stage
@@ -19,7 +20,7 @@ from implicit_compress.settings.latent import (
 )
 from .siren import Siren
 
-# %% ../../nbs/10_settings/20_methods.ipynb #c5de3cc4
+# %% ../../nbs/10_settings/20_methods.ipynb #c6ca683b
 @dataclass(frozen=True)
 class Wavelet(Settings):
     """Quantized wavelet coefficients with context modelling; nothing is fitted."""
@@ -34,7 +35,34 @@ class Wavelet(Settings):
         unit="squared steps",
     )
 
+# %% ../../nbs/10_settings/20_methods.ipynb #78b992fc
+def _check_networks(settings: "Hybrid") -> None:
+    """Refuse networks of a fixed size, and a share of the bytes that nothing else takes."""
+    for name in ("base", "chroma", "residual"):
+        networks = getattr(settings, name)
+        if isinstance(networks, Siren) and networks.shape:
+            raise SettingsError(
+                f"hybrid.{name} has a width and a depth: leave them out, they follow from the "
+                "target"
+            )
+    if settings.residual is None and settings.base_share is not None:
+        raise SettingsError("hybrid.base_share needs a residual, which takes the other bytes")
 
+
+def _check_bands(settings: "Hybrid") -> None:
+    """Refuse a wavelet without levels, and networks for detail bands that do not exist."""
+    if settings.wavelet and not settings.levels:
+        raise SettingsError(
+            f"hybrid.wavelet is {settings.wavelet}, but levels is 0: give 1 or more"
+        )
+    own_bands = settings.levels and settings.wavelet not in ("", "9/7")
+    if isinstance(settings.residual, Siren) and not own_bands:
+        raise SettingsError(
+            "hybrid.residual: networks of detail bands need a wavelet of PyWavelets and a "
+            "level or more, for example wavelet=haar, levels=1"
+        )
+
+# %% ../../nbs/10_settings/20_methods.ipynb #388b36d7
 @dataclass(frozen=True)
 class Hybrid(Settings):
     """A low-pass band coded by SIREN networks, and a residual coded by coefficients or networks."""
@@ -68,31 +96,15 @@ class Hybrid(Settings):
         auto="with coefficients the better of 0.15 and no networks, with networks 0.7",
     )
 
-    def check(self):
-        for name in ("base", "chroma", "residual"):
-            networks = getattr(self, name)
-            if isinstance(networks, Siren) and networks.shape:
-                raise SettingsError(
-                    f"hybrid.{name} has a width and a depth: leave them out, they follow from the "
-                    "target"
-                )
-        if self.residual is None and self.base_share is not None:
-            raise SettingsError("hybrid.base_share needs a residual, which takes the other bytes")
-        if self.wavelet and not self.levels:
-            raise SettingsError(
-                f"hybrid.wavelet is {self.wavelet}, but levels is 0: give 1 or more"
-            )
-        own_bands = self.levels and self.wavelet not in ("", "9/7")
-        if isinstance(self.residual, Siren) and not own_bands:
-            raise SettingsError(
-                "hybrid.residual: networks of detail bands need a wavelet of PyWavelets and a "
-                "level or more, for example wavelet=haar, levels=1"
-            )
+    def check(self) -> None:
+        """Validate what concerns several fields; raises `SettingsError`."""
+        _check_networks(self)
+        _check_bands(self)
 
-
+# %% ../../nbs/10_settings/20_methods.ipynb #af107002
 @dataclass(frozen=True)
 class Latent(Settings):
-    """A pyramid of quantized latents, a context model and a synthesis network, fitted to the image."""
+    """Quantized latents, a context model and a synthesis network, fitted to the image."""
 
     name = "latent"
     init: str = setting(
@@ -113,7 +125,8 @@ class Latent(Settings):
         LatentTargetSettings(), "Changes after the fit that meet a target.", LatentTargetSettings
     )
 
-    def check(self):
+    def check(self) -> None:
+        """Validate what concerns several fields; raises `SettingsError`."""
         shape = LatentEncoderSettings()
         for name in ("context_width", "mlp_width", "convs"):
             other = getattr(self.encoder, name) != getattr(shape, name)
@@ -123,7 +136,7 @@ class Latent(Settings):
                     f"have {getattr(shape, name)}; give init=random"
                 )
 
-
+# %% ../../nbs/10_settings/20_methods.ipynb #136c39d8
 @dataclass(frozen=True)
 class Lossless(Settings):
     """Every sample is coded: adaptive prediction and context modelling."""
@@ -142,7 +155,7 @@ class Lossless(Settings):
 
 @dataclass(frozen=True)
 class Auto(Settings):
-    """The method with the least measured cost at the target: latents, wavelet coefficients, lossless."""
+    """The method of least measured cost at the target: latent, wavelet or lossless."""
 
     name = "auto"
     latent: Latent = stage(Latent(), "Settings of the latent candidate.", Latent)
@@ -156,11 +169,12 @@ Method = Auto | Latent | Wavelet | Hybrid | Siren | Lossless
 
 
 def as_method(
-    method: "Method | str",  # settings, the name of a method, or the text form
-) -> "Method":
+    method: Method | str,  # settings, the name of a method, or the text form
+) -> Method:
     """The settings of a method; raises `SettingsError`."""
     if isinstance(method, str):
-        return parse(method, METHODS, "method")
+        settings: Any = parse(method, METHODS, "method")
+        return settings
     if type(method) in METHODS.values():
         return method
     raise SettingsError(

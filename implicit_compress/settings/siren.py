@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from .base import Settings
 from .fields import SettingsError, setting, stage
 
-# %% ../../nbs/10_settings/10_siren.ipynb #ac7695a2
+# %% ../../nbs/10_settings/10_siren.ipynb #e7df8760
 @dataclass(frozen=True)
 class Gradual(Settings):
-    """Gradual pruning of hidden weights with a cubic schedule (Zhu and Gupta 2018, arXiv:1710.01878)."""
+    """Gradual pruning, cubic schedule (Zhu and Gupta 2018, arXiv:1710.01878)."""
 
     name = "gradual"
     sparsity: float = setting(
@@ -34,16 +34,17 @@ class Gradual(Settings):
     end: float = setting(0.55, "Progress at which the final sparsity is reached.", above=0, high=1)
     interval: float = setting(0.01, "Progress between two rounds.", above=0, high=1)
 
-    def check(self):
+    def check(self) -> None:
+        """Validate what concerns several fields; raises `SettingsError`."""
         if self.start >= self.end:
             raise SettingsError(
                 f"gradual.start is {self.start:g}: give less than end, {self.end:g}"
             )
 
-
+# %% ../../nbs/10_settings/10_siren.ipynb #660b120f
 @dataclass(frozen=True)
 class RigL(Settings):
-    """Constant sparsity, regrowth by gradient magnitude (RigL, Evci et al. 2020, arXiv:1911.11134)."""
+    """Constant sparsity, regrowth by gradients (RigL, Evci et al. 2020, arXiv:1911.11134)."""
 
     name = "rigl"
     sparsity: float = setting(
@@ -58,14 +59,14 @@ class RigL(Settings):
 
 @dataclass(frozen=True)
 class SNFS(RigL):
-    """Constant sparsity, regrowth by averaged gradients (SNFS, Dettmers et al. 2019, arXiv:1907.04840)."""
+    """RigL with averaged gradients (SNFS, Dettmers et al. 2019, arXiv:1907.04840)."""
 
     name = "snfs"
 
 # %% ../../nbs/10_settings/10_siren.ipynb #f33679dc
 @dataclass(frozen=True)
 class MultiHash(Settings):
-    """Hidden weights as signed products of two hashed factors, a low-rank pool with several hashes."""
+    """Hidden weights as signed products of two hashed factors: a low-rank pool, several hashes."""
 
     name = "multihash"
     ratio: float = setting(
@@ -82,7 +83,7 @@ class HashTrick(Settings):
         0.5, "Size of the pool relative to the number of hidden weights.", above=0, below=1
     )
 
-# %% ../../nbs/10_settings/10_siren.ipynb #56e9f9fd
+# %% ../../nbs/10_settings/10_siren.ipynb #8854797d
 @dataclass(frozen=True)
 class Graded(Settings):
     """Several quantization steps within a matrix, coarse ones first."""
@@ -101,7 +102,7 @@ class Graded(Settings):
         0.1, "Weight decay of hidden matrices, relative to the learning rate.", low=0, high=10
     )
 
-
+# %% ../../nbs/10_settings/10_siren.ipynb #eb0c9a1e
 @dataclass(frozen=True)
 class Uniform(Settings):
     """One quantization step for each kind of parameter."""
@@ -129,7 +130,7 @@ class ClippedUniform(Uniform):
         0.002, "Fraction of the weights clipped at each end.", low=0, below=0.5
     )
 
-
+# %% ../../nbs/10_settings/10_siren.ipynb #dc43290b
 @dataclass(frozen=True)
 class Codebook(Settings):
     """Hidden weights from a codebook by k-means (Han et al. 2016, arXiv:1510.00149)."""
@@ -176,14 +177,10 @@ class SirenFit(Settings):
     )
 
 # %% ../../nbs/10_settings/10_siren.ipynb #0e68521d
-CODERS = ("range", "huffman", "lzma", "deflate", "zstd")  # entropy coders of weights
-
-
 @dataclass(frozen=True)
-class Siren(Settings):
-    """Coordinate networks with sine activations (SIREN), one or several tiles."""
+class SirenArchitecture(Settings):
+    """Size of the networks of a SIREN file."""
 
-    name = "siren"
     width: int | None = setting(
         None,
         "Neurons in each hidden layer; give depth too.",
@@ -206,6 +203,22 @@ class Siren(Settings):
     skip_connections: bool = setting(
         False, "Average the input and the output of each hidden sine layer.", header="skips"
     )
+
+    @property
+    def shape(self) -> tuple[int, int, int] | None:
+        """(width, depth, tiles), or None: from the target."""
+        if self.width is None or self.depth is None:
+            return None
+        return (self.width, self.depth, self.tiles or 1)
+
+# %% ../../nbs/10_settings/10_siren.ipynb #6d881d96
+CODERS = ("range", "huffman", "lzma", "deflate", "zstd")  # entropy coders of weights
+
+# %% ../../nbs/10_settings/10_siren.ipynb #eefea5e9
+@dataclass(frozen=True)
+class SirenStages(Settings):
+    """Compression and fit of the networks."""
+
     prune: Gradual | RigL | SNFS | None = stage(
         None, "Pruning of hidden weights during the fit.", Gradual, RigL, SNFS
     )
@@ -229,7 +242,19 @@ class Siren(Settings):
     )
     fit: SirenFit = stage(SirenFit(), "Optimization of the weights.", SirenFit)
 
-    def check(self):
+# %% ../../nbs/10_settings/10_siren.ipynb #c55ecbd1
+@dataclass(frozen=True)
+class Siren(SirenStages, SirenArchitecture):
+    """Coordinate networks with sine activations (SIREN), one or several tiles.
+
+    Sitzmann et al. 2020, arXiv:2006.09661; as image codec COIN, Dupont et al. 2021,
+    arXiv:2103.03123.
+    """
+
+    name = "siren"
+
+    def check(self) -> None:
+        """Validate what concerns several fields; raises `SettingsError`."""
         if (self.width is None) != (self.depth is None):
             raise SettingsError("siren: give width and depth together, or neither")
         if self.tiles is not None and self.width is None:
@@ -240,15 +265,9 @@ class Siren(Settings):
             raise SettingsError(
                 "siren.prune and siren.hash: zeros in a pool are no zeros in a network; give one"
             )
-        if self.depth == 1:
-            stages = ("skip_connections", "prune", "hash")
-            for stage_name in filter(lambda n: getattr(self, n), stages):
-                raise SettingsError(
-                    f"siren.depth is 1: a network of one layer has no hidden weights for "
-                    f"{stage_name}; give 2 or more"
-                )
-
-    @property
-    def shape(self) -> tuple[int, int, int] | None:
-        """(width, depth, tiles), or None: from the target."""
-        return (self.width, self.depth, self.tiles or 1) if self.width else None
+        of_hidden = [f for f in ("skip_connections", "prune", "hash") if getattr(self, f)]
+        if self.depth == 1 and of_hidden:
+            raise SettingsError(
+                f"siren.depth is 1: a network of one layer has no hidden weights for "
+                f"{of_hidden[0]}; give 2 or more"
+            )

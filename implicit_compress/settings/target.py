@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from .methods import Method
 from .request import DEFAULT_BPP, Request, check_request
 
-# %% ../../nbs/10_settings/40_target.ipynb #37482ee7
+# %% ../../nbs/10_settings/40_target.ipynb #1e23b228
 class Target(NamedTuple):
     """Target of an encoder: one of the three."""
 
@@ -29,17 +29,22 @@ def rank(
     n: int,  # bytes of a file
     psnr: float,  # its PSNR, dB
     target: Target,
-    pixels: int,  # of the image
-) -> tuple:  # smaller is better
-    """Rank of a file for a target: files that meet it first."""
+    pixels: float,  # of the image
+) -> tuple[float, ...]:  # smaller is better
+    """Rank of a file for a target: files that meet it first.
+
+    With `lmbda` files rank by the cost `mse + lmbda*bpp`. Raises `ValueError` for an empty target.
+    """
     if target.n_bytes:
         fits = n <= (1 + TOLERANCE) * target.n_bytes
         return (not fits, -psnr if fits else n, n)
     if target.psnr:
         return (psnr < target.psnr, n if psnr >= target.psnr else -psnr, n)
+    if target.lmbda is None:
+        raise ValueError("empty target: give n_bytes, psnr or lmbda")
     return (10 ** (-psnr / 10) + target.lmbda * 8 * n / pixels, n)
 
-
+# %% ../../nbs/10_settings/40_target.ipynb #1d9b7466
 class CodedFile(Protocol):
     """What the comparison of files needs."""
 
@@ -63,7 +68,7 @@ class Run:
 
     seconds: float | None = None  # time of the fit
     steps: int | None = None  # or number of optimizer steps; if both are given, what ends first
-    seed: int = 0
+    seed: int = 0  # of initial weights, order of pixels, noise
     threads: int | None = None  # None: all cores
     device: str | None = None  # None: cpu
     progress: bool = False  # show a progress bar?
@@ -79,11 +84,12 @@ class Run:
         steps = self.steps and max(1, round(self.steps * share))
         return replace(self, steps=steps, seconds=self.seconds and self.seconds * share)
 
-# %% ../../nbs/10_settings/40_target.ipynb #ebc4e6e4
+# %% ../../nbs/10_settings/40_target.ipynb #f08246f4
 def run_of(
     request: Request,
 ) -> Run:
     """The budget and the resources of a request."""
+    callbacks: Any = request.callbacks or ()
     return Run(
         seconds=None if request.steps else request.fit_seconds,
         steps=request.steps,
@@ -92,7 +98,7 @@ def run_of(
         device=request.device,
         progress=request.progress,
         checkpoint=request.checkpoint,
-        callbacks=tuple(request.callbacks or ()),
+        callbacks=tuple(callbacks),
     )
 
 
@@ -106,7 +112,7 @@ def target_of(
     bpp = DEFAULT_BPP if request.bpp is None else request.bpp
     return Target(n_bytes=bpp * pixels / 8)
 
-
+# %% ../../nbs/10_settings/40_target.ipynb #2838a1af
 def make_request(
     method: Method,
     arguments: dict[str, Any],  # name: value, fields of `Request`

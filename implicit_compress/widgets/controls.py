@@ -14,7 +14,8 @@ from dataclasses import Field, fields
 from html import escape
 from typing import Any
 
-from ..settings.base import Settings, allowed_text, as_text, read_field
+from ..settings.base import Settings, as_text, read_field
+from ..settings.tables import allowed_text
 from ..settings.fields import is_optional, value_type
 from .panels import ipywidgets_module, labeled_control, show_if
 

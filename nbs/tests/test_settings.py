@@ -28,7 +28,8 @@ from implicit_compress.codec.encode import compress
 from implicit_compress.image.samples import demo_image
 from implicit_compress.image.save import save_image
 from implicit_compress.pillow import save_arguments
-from implicit_compress.settings.base import Settings, flat, parse, table
+from implicit_compress.settings.base import Settings, flat, parse
+from implicit_compress.settings.tables import table
 from implicit_compress.settings.fields import SettingsError, is_optional, range_text, value_type
 from implicit_compress.settings.interfaces import (
     INTERFACES,
