@@ -1,0 +1,1 @@
+"""Benchmarks: image sets, other codecs, measured points, curves and reports."""

@@ -86,6 +86,27 @@ def local_set(
         )
     return out
 
+# %% ../../nbs/75_bench/04_datasets.ipynb #6e33179e
+def _download_archive(
+    url: str,  # of a ZIP file
+    sha256: str | None,  # its checksum, or None if none is published
+    stage: Path,  # hidden folder of the set
+    name: str,  # of the set
+    home: Path,  # folder of sets
+) -> None:
+    """Download an archive and extract its images; what is no archive is deleted."""
+    archive = download_file(url, sha256 or recorded_checksum(url, home), stage, name, home)
+    try:
+        extract_images(archive, stage / "images")
+    except BadZipFile as e:
+        shutil.rmtree(stage)
+        raise ValueError(
+            f"set {name}: what {url} sends is no archive of images ({e}), "
+            f"nothing of it was kept: put them into {home / name} by hand"
+        ) from None
+    if sha256 is None:
+        recorded_checksum(url, home, archive)
+
 # %% ../../nbs/75_bench/04_datasets.ipynb #10c3614e
 def download_set(
     name: str,  # in `SETS`
@@ -110,21 +131,6 @@ def download_set(
             raise  # otherwise another process has finished first
     shutil.rmtree(stage, ignore_errors=True)
     return image_files(home / name)
-
-
-def _download_archive(url, sha256, stage, name, home):
-    """Download an archive and extract its images; what is no archive is deleted."""
-    archive = download_file(url, sha256 or recorded_checksum(url, home), stage, name, home)
-    try:
-        extract_images(archive, stage / "images")
-    except BadZipFile as e:
-        shutil.rmtree(stage)
-        raise ValueError(
-            f"set {name}: what {url} sends is no archive of images ({e}), "
-            f"nothing of it was kept: put them into {home / name} by hand"
-        ) from None
-    if sha256 is None:
-        recorded_checksum(url, home, archive)
 
 # %% ../../nbs/75_bench/04_datasets.ipynb #5a118a65
 def image_set(
@@ -153,7 +159,7 @@ def image_set(
     return download_set(name, first_writable(homes))
 
 
-def _folder_set(name, unreadable):
+def _folder_set(name: str | Path, unreadable: bool) -> dict[str, Path]:
     """The images of a folder that is no named set; a warning names the files that were skipped."""
     if not Path(name).is_dir():
         raise ValueError(

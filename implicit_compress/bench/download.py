@@ -9,6 +9,7 @@ __all__ = ['BLOCK', 'TIMEOUT_S', 'MAX_UNPACKED', 'resume_download', 'download_fi
 import os
 import shutil
 from pathlib import Path, PurePosixPath
+from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import pooch
@@ -21,7 +22,7 @@ BLOCK = 2**14  # bytes per read
 TIMEOUT_S = 30  # seconds without an answer of the server
 
 
-def _write_body(response, part, start):
+def _write_body(response: Any, part: Path, start: int) -> None:
     """Append the body of an answer to the file `part`, with a progress bar."""
     import requests
     from tqdm import tqdm
@@ -39,7 +40,7 @@ def resume_download(
     url: str,  # of a file
     output_file: str,  # destination given by pooch
     pooch: object,  # the pooch object, unused
-):
+) -> None:
     """Download a file, or resume its download: the interface of a downloader of pooch."""
     import requests
 
@@ -63,7 +64,10 @@ def download_file(
     name: str,  # of the set, for the message
     home: Path,  # folder of sets, for the message
 ) -> Path:  # the file; a complete one is not downloaded again
-    """Download a file and compare its checksum; `ConnectionError` or `ValueError` if that fails."""
+    """Download a file and compare its checksum.
+
+    Raises `ConnectionError` if the server cannot be reached, and `ValueError` for another checksum.
+    """
     from requests.exceptions import RequestException
 
     remedy = (

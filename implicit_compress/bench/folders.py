@@ -22,7 +22,7 @@ def by_name(
     stems = Counter(f.stem for f in files)
     return {f.stem if stems[f.stem] == 1 else f.name: f for f in files}
 
-
+# %% ../../nbs/75_bench/01_folders.ipynb #4829690f
 def image_files(
     folder: str | Path,
 ) -> dict[str, Path]:  # name -> absolute path, sorted
@@ -34,14 +34,14 @@ def image_files(
     )
 
 # %% ../../nbs/75_bench/01_folders.ipynb #f01de009
-LISTED = 5  # number of names in a message about skipped files
-
-
 def folder_images(
     folder: str | Path,
     unreadable: bool = False,  # keep files that only have the suffix of an image?
 ) -> tuple[dict[str, Path], dict[str, str]]:  # images by name; file name -> why it was skipped
-    """The image files of a folder, and its other files with the reason; hidden files are ignored."""
+    """The image files of a folder, and its other files with the reason.
+
+    Hidden files are ignored.
+    """
     found = image_files(folder)
     skipped = {}
     for f in sorted(Path(folder).iterdir()):
@@ -53,6 +53,9 @@ def folder_images(
         f.name: "no image that Pillow can read" for f in found.values() if not is_image_file(f)
     }
     return by_name(f for f in found.values() if f.name not in broken), broken | skipped
+
+# %% ../../nbs/75_bench/01_folders.ipynb #537e4bad
+LISTED = 5  # number of names in a message about skipped files
 
 
 def skipped_text(

@@ -1,0 +1,1 @@
+"""Encoder and decoder entry points, and what is in a file."""

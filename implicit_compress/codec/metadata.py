@@ -29,7 +29,7 @@ def is_array(image: Any) -> bool:
         return False
     return hasattr(image, "shape") or isinstance(image, (list, tuple))
 
-
+# %% ../../nbs/70_codec/00_metadata.ipynb #f69a26ce
 def load_input(
     image: Any,  # as for `compress`
     frame: int | None = None,  # index of the image, in a file of several images
@@ -44,6 +44,7 @@ def load_input(
     return LoadedImage(as_samples(image))
 
 # %% ../../nbs/70_codec/00_metadata.ipynb #2c947df3
+# name of a field: name of the setting that leaves it out
 METADATA = {name: switch for switch, names in OMITTED_BY.items() for name in names}
 
 
@@ -51,7 +52,10 @@ def metadata_to_store(
     found: LoadedImage,
     request: Request,
 ) -> dict[str, bytes | None]:  # for `attach`
-    """The given fields, else those of the image, except those to omit; the orientation is set to 1."""
+    """The given fields, else those of the image, except those to omit; the orientation is set to 1.
+
+    Raises `ValueError` for a field above the default limit of a decoder.
+    """
     out = {}
     for name, switch in METADATA.items():
         given = getattr(request, name)
@@ -71,13 +75,16 @@ def metadata_to_store(
         out["xmp"] = upright_xmp(out["xmp"])
     return dict.fromkeys(METADATA) | out
 
-
+# %% ../../nbs/70_codec/00_metadata.ipynb #8b8cbb95
 def read_input(
     image: Any,  # as for `compress`
     method: Method,
     request: Request,
-) -> tuple[np.ndarray, dict]:  # (h,w,c) samples, and the metadata for `attach`
-    """Read an image, and warn about what is omitted; raises `ValueError` where lossless would omit it."""
+) -> tuple[np.ndarray, dict[str, bytes | None]]:  # (h,w,c) samples, and the metadata for `attach`
+    """Read an image, and warn about what is omitted.
+
+    Raises `ValueError` where method lossless would omit frames, and for an invalid `frame`.
+    """
     found = load_input(image, request.frame)
     if isinstance(method, Lossless) and found.left_out:
         raise ValueError(
@@ -109,12 +116,12 @@ def target_for_samples(
     )
     return target._replace(n_bytes=SMALLEST_SHARE * target.n_bytes)
 
-
+# %% ../../nbs/70_codec/00_metadata.ipynb #b8e42a68
 def attach_fields(
     f: Encoded,  # file of the samples
     **fields: bytes | None,  # of `attach`
 ) -> Encoded:
-    """Attach alpha and metadata to a file."""
+    """Attach alpha and metadata to a file; the rate is that of the whole file."""
     if not any(fields.values()):
         return f
     out = Encoded(attach(f, **fields))

@@ -1,0 +1,1 @@
+"""Figures of images, files, curves and networks."""
