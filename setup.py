@@ -1,4 +1,4 @@
-"""Every fact about the package is in settings.ini (shared with nbdev); this file only hands it to setuptools."""
+"""Facts about the package are in settings.ini, shared with nbdev; here setuptools gets them."""
 
 import shlex
 from configparser import ConfigParser

@@ -39,8 +39,8 @@ WAYS = {
 
 
 def middle(x, h=256, w=384):
-    t, l = (x.shape[0] - h) // 2, (x.shape[1] - w) // 2
-    return x[max(t, 0) :, max(l, 0) :][:h, :w]
+    top, left = (x.shape[0] - h) // 2, (x.shape[1] - w) // 2
+    return x[max(top, 0) :, max(left, 0) :][:h, :w]
 
 
 def sources(folder):

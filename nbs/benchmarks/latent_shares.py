@@ -32,7 +32,7 @@ if __name__ == "__main__":
     table = Table(
         a.out,
         "image lmbda effort init bytes header models context synthesis "
-        + " ".join(f"grid{l}" for l in LEVELS)
+        + " ".join(f"grid{level}" for level in LEVELS)
         + " decode_1_s decode_2_s same ms_ssim",
         4,
         "Bytes of each part of a latent file (header: what belongs to no other part)",
@@ -48,7 +48,7 @@ if __name__ == "__main__":
             "context": bits["context"] / 8,
             "synthesis": bits["synthesis"] / 8,
             "models": len(models),
-        } | {f"grid{l}": bits.get(l, 0) / 8 for l in LEVELS}
+        } | {f"grid{level}": bits.get(level, 0) / 8 for level in LEVELS}
         source = a.folder / f"{key[0]}.png"
         (one, two, _), same = decoded_everywhere(source, p)
         table.add(

@@ -1,6 +1,4 @@
-"""Shared code of these scripts: a table that can be resumed, and points measured from real files
-in new processes.
-"""
+"""Shared code of these scripts: a table that can be resumed, and points measured on real files."""
 
 import json
 import os
@@ -84,10 +82,14 @@ class Table:
                 f"command: python nbs/benchmarks/{script} {arguments}",
                 f"machine: {machine()}; started on {date.today()}",
             ]
-            self.path.write_text("".join(f"# {l}\n" for l in head) + "\t".join(self.columns) + "\n")
+            self.path.write_text(
+                "".join(f"# {line}\n" for line in head) + "\t".join(self.columns) + "\n"
+            )
         self.done = {
             tuple(r[:key])
-            for r in (l.split("\t") for l in self.path.read_text().splitlines() if l[0] != "#")
+            for r in (
+                line.split("\t") for line in self.path.read_text().splitlines() if line[0] != "#"
+            )
         }
 
     def has(self, *key):

@@ -96,7 +96,7 @@ if __name__ == "__main__":
     TABLE.parent.mkdir(exist_ok=True)
     if not TABLE.exists():
         TABLE.write_text("\t".join(COLUMNS) + "\n")
-    done = {tuple(l.split("\t")[:2]) for l in TABLE.read_text().splitlines()}
+    done = {tuple(line.split("\t")[:2]) for line in TABLE.read_text().splitlines()}
     for img, rate in [
         (i, r) for r in RATES for i in IMAGES if (f"kodim{i:02d}", str(r)) not in done
     ]:

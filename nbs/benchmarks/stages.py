@@ -74,6 +74,12 @@ STAGES = {
     ),
 }
 
+
+def mark(right):
+    """Yes or no, as the table shows it."""
+    return "yes" if right else "NO"
+
+
 if __name__ == "__main__":
     a = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -104,7 +110,6 @@ if __name__ == "__main__":
         said = encoded(source, one, **how, **({} if lossless else dict(threads=1)))
         encoded(source, two, **how, **({} if lossless else dict(threads=2)))
         seen, same = decoded_everywhere(source, one)
-        mark = lambda b: "yes" if b else "NO"
         table.add(
             dict(
                 stage=name,

@@ -1,10 +1,9 @@
-"""Build the documentation site without Quarto: nbdev prepares the notebooks, smalldocs renders
-them.
+"""Build the documentation site without Quarto: nbdev prepares the notebooks, smalldocs renders.
 
     pip install -e '.[dev,docs]'
-    python nbs/scripts/build_docs.py [FOLDER]      # in the root of the project; the site lands in FOLDER/_docs (_site/_docs)
+    python nbs/scripts/build_docs.py [FOLDER]      # in the root of the project
 
-The site loads nothing from other hosts: formulas are MathML, which browsers render, and fonts are
+The site is written to FOLDER/_docs (_site/_docs). The site loads nothing from other hosts: formulas are MathML, which browsers render, and fonts are
 those of the system. The sources remain valid for Quarto, so nbdev_docs can build pages from them
 if Quarto is installed.
 """
@@ -64,7 +63,7 @@ def simplify_config(folder):
 
 
 def page_name(nb, path):
-    """Take `output-file` out of the front matter of `nb` and follow it: 00_io.ipynb becomes io.ipynb."""
+    """Take `output-file` out of the front matter and follow it: 00_io.ipynb becomes io.ipynb."""
     first = nb["cells"][0]
     front = "".join(first["source"])
     found = re.search(r"^output-file: *(\S+)\.html$", front, re.M)
@@ -75,7 +74,7 @@ def page_name(nb, path):
 
 
 def stage(prepared, folder):
-    """Copy the `prepared` pages to `folder` with final names, and links that also work from disk."""
+    """Copy the `prepared` pages to `folder` with final names and links that work from disk, too."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(prepared, folder, ignore=NOT_PAGES)
     simplify_config(folder)
@@ -174,7 +173,7 @@ def sidebar(pages, folder):
 
 
 def relink(text, site, up, names, numbered):
-    """Make links to the site relative, and rename links to notebooks; keep those to the repository."""
+    """Make links to the site relative, rename links to notebooks; keep links to the repository."""
     text = text.replace(site, up)
     return re.sub(
         r"\]\((?![a-z]+:)[^)\s]*\)", lambda link: numbered.sub(lambda m: names[m[1]], link[0]), text
@@ -193,7 +192,7 @@ def formula(found):
 
 
 def wrapped(found):
-    """Wrap every line of a command box or a signature in a span, so that long lines can be indented."""
+    """Wrap each line of a command box or a signature in a span: long lines can be indented."""
     lines = (
         re.sub(r"(?<= )(--?[a-z][\w-]*)", r'<span class="text-nowrap">\1</span>', found[2])
         if "bash" in found[1]
@@ -211,7 +210,7 @@ def without_lost_places(page):
     def kept(link):
         to = page.parent / link[1] if link[1] else page
         there = (
-            not to.suffix == ".html"
+            to.suffix != ".html"
             or not to.exists()
             or f'id="{html.unescape(link[2])}"' in to.read_text(encoding="utf-8")
         )
@@ -231,7 +230,8 @@ def settle(site):
             flags=re.S,
         )
         text = re.sub(
-            r'(<pre class="sourceCode (?:bash|python) code-with-copy"><code [^>]*>)((?:(?!</code>).)*)(</code></pre>)',
+            r'(<pre class="sourceCode (?:bash|python) code-with-copy"><code [^>]*>)'
+            r"((?:(?!</code>).)*)(</code></pre>)",
             wrapped,
             text,
             flags=re.S,

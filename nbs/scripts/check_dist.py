@@ -27,15 +27,15 @@ def check(folder):
     """Compare both archives with the package; print their contents."""
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
     in_wheel = set(zipfile.ZipFile(wheel).namelist())
-    in_sdist = {name.partition("/")[2] for name in tarfile.open(sdist).getnames()}
+    with tarfile.open(sdist) as archive:
+        in_sdist = {name.partition("/")[2] for name in archive.getnames()}
     files = package_files()
     missing = {"wheel": files - in_wheel, "sdist": (files | SDIST_ONLY) - in_sdist}
     if any(missing.values()):
         sys.exit(f"missing: {missing}")
     for path in (wheel, sdist):
-        print(
-            f"{path.name}: {path.stat().st_size / 1000:.0f} kB, all {len(files)} files of the package"
-        )
+        size = path.stat().st_size / 1000
+        print(f"{path.name}: {size:.0f} kB, all {len(files)} files of the package")
 
 
 if __name__ == "__main__":

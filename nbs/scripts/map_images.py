@@ -40,8 +40,8 @@ class Early(Callback):
 def bordered(x, boxes):
     """An image with the borders of its tiles."""
     out = x.copy()
-    for t, l, b, r in boxes:
-        out[t : t + 2, l:r] = out[t:b, l : l + 2] = 255
+    for top, left, bottom, right in boxes:
+        out[top : top + 2, left:right] = out[top:bottom, left : left + 2] = 255
     return out
 
 

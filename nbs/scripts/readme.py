@@ -19,7 +19,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def processed(path):
-    """The notebook at `path` as nbdev prepares it for the docs: symbols linked, hidden cells removed."""
+    """The notebook as nbdev prepares it for the docs: symbols linked, hidden cells removed."""
     os.environ["IN_TEST"] = "1"
     with TemporaryDirectory() as d:
         exec_nb(path, Path(d) / path.name, FilterDefaults)
@@ -61,8 +61,8 @@ def without_divs(text):
 
 def from_root(text, nbs):
     """Make links relative to the root, and remove attributes of Quarto."""
-    text = re.sub(r"\]\((?![a-z]+:|#|/|%s/)" % re.escape(nbs), f"]({nbs}/", text)
-    text = re.sub(r'(<img [^>]*src=")(?![a-z]+:|/|%s/)' % re.escape(nbs), rf"\1{nbs}/", text)
+    text = re.sub(rf"\]\((?![a-z]+:|#|/|{re.escape(nbs)}/)", f"]({nbs}/", text)
+    text = re.sub(rf'(<img [^>]*src=")(?![a-z]+:|/|{re.escape(nbs)}/)', rf"\1{nbs}/", text)
     text = re.sub(r"(\]\([^)\s]*\))\{[^}\n]*\}", r"\1", text)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

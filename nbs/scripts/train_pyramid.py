@@ -79,7 +79,8 @@ def learned(x, lmbda, steps, W=None):
     o.start_weights = o.weights  # initial weights of all images cost no bits
     fit_latents(o, BudgetClock(None, steps), FitTarget(rounding=False))
     print(
-        f"lmbda {lmbda:g}: {o.steps} steps, {time.process_time() - t:.0f} s of processor, {-10 * np.log10(o.mse):.2f} dB, {o.bpp:.4f} bpp, {1000 * (o.mse + lmbda * o.bpp):.3f}",
+        f"lmbda {lmbda:g}: {o.steps} steps, {time.process_time() - t:.0f} s of processor, "
+        f"{-10 * np.log10(o.mse):.2f} dB, {o.bpp:.4f} bpp, {1000 * (o.mse + lmbda * o.bpp):.3f}",
         flush=True,
     )
     if W:  # what was learned without the finest grid keeps what was known of it
@@ -148,7 +149,8 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
         adam.step()
         said = said * 0.98 + 0.02 * 1000 * (float(mse.detach()) + lmbda * sum(bits) / pixels)
     print(
-        f"analysis for lmbda {lmbda:g}: {steps} steps, {time.process_time() - t:.0f} s of processor, about {said / (1 - 0.98**steps):.3f}",
+        f"analysis for lmbda {lmbda:g}: {steps} steps, {time.process_time() - t:.0f} s of "
+        f"processor, about {said / (1 - 0.98**steps):.3f}",
         flush=True,
     )
     return spec, {k: [v.detach() for v in vs] for k, vs in scales.items()}

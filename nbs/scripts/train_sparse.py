@@ -47,7 +47,7 @@ def visit(real, out, kind, f, at, key, band):
 
 
 def weights(files, rounds=3):
-    """Non-negative least squares for the magnitude, weighted by a negative power of the expected magnitude."""
+    """Non-negative least squares for the magnitude, weighted by a power of the expected one."""
     W = None
     for _ in range(rounds):
         A, B = np.zeros((45, 14, 14)), np.zeros((45, 14))

@@ -1,17 +1,17 @@
 """What all tests share: two cores at most, calm hypothesis, and `--flags` with the meaning it has for nbdev_test."""
 
 import os
+import shutil
+
+import pytest
+from hypothesis import settings
+from nbdev.config import get_config
 
 WORKERS = min(2, os.cpu_count() or 1)
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else str(WORKERS)
 )  # before anything imports torch
 
-import shutil
-
-import pytest
-from hypothesis import settings
-from nbdev.config import get_config
 
 FLAGS = ("slow", "cuda", "browser")
 settings.register_profile(

@@ -216,10 +216,10 @@ def scale(data, rng):
 
 def box(data, rng):
     h = peek(data)
-    t, b = sorted(rng.randint(0, min(h.height, 99)) for _ in "ab")
-    l, r = sorted(rng.randint(0, min(h.width, 99)) for _ in "ab")
-    y = decompress(data, box=(t, l, b, r), threads=1, limits=limits())
-    assert np.array_equal(y, decompress(data, threads=1, limits=limits())[t:b, l:r])
+    top, bottom = sorted(rng.randint(0, min(h.height, 99)) for _ in "ab")
+    left, right = sorted(rng.randint(0, min(h.width, 99)) for _ in "ab")
+    y = decompress(data, box=(top, left, bottom, right), threads=1, limits=limits())
+    assert np.array_equal(y, decompress(data, threads=1, limits=limits())[top:bottom, left:right])
     return "image"
 
 
@@ -381,7 +381,8 @@ def image_seeds():
         encode_image_file(rng.integers(0, 65536, (5, 7, c), dtype=np.uint16), ".png", None)
         for c in (1, 2, 3, 4)
     ]
-    return out + [
+    return [
+        *out,
         b"P5 4 3 255\n" + bytes(12),
         b"Pf\n4 3\n-1.0\n" + rng.random(12, dtype=np.float32).tobytes(),
     ]

@@ -202,7 +202,7 @@ def test_a_changed_source_is_measured_anew(tmp_path, at_once):
     assert read_rows(out) == folder_rows(out) == new
     assert curves(read_rows(out)) == curves(new)
     assert measured(0) == old and read_rows(out) == old
-    with pytest.raises(ValueError, match="two files named a.png"):
+    with pytest.raises(ValueError, match=r"two files named a\.png"):
         curves(old + new)
 
 
@@ -222,7 +222,7 @@ def test_two_images_of_one_name_are_refused(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         save_image(tmp_path / folder / "x.png", crop())
-    with pytest.raises(ValueError, match="two images are named x.png"):
+    with pytest.raises(ValueError, match=r"two images are named x\.png"):
         tasks([tmp_path / "a" / "x.png", tmp_path / "b" / "x.png"], ["jpeg"], POINTS)
 
 

@@ -1,6 +1,4 @@
-"""What `compress` must leave as it was in the process that calls it, and where it must work: worker processes, threads,
-under other settings of torch.
-"""
+"""`compress` changes no setting of its process, and works in worker processes and threads."""
 
 import copy
 import logging

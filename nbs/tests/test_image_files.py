@@ -419,8 +419,8 @@ def png16(x, interlace=0, kind=0):
     )
     raw = b"".join(
         bytes([kind]) + row.astype(">u2").tobytes()
-        for t, l, dy, dx in passes
-        for row in x[t::dy, l::dx]
+        for top, left, dy, dx in passes
+        for row in x[top::dy, left::dx]
         if row.size
     )
     head = struct.pack(">IIBBBBB", w, h, 16, {1: 0, 2: 4, 3: 2, 4: 6}[c], 0, 0, interlace)
@@ -471,7 +471,7 @@ def test_images_above_the_limit_are_refused_before_work(monkeypatch):
     """Pillow's limit counts for deep PNG as for all others."""
     data = png16(np.zeros((40, 50, 3), np.uint16))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 900)
-    with pytest.raises(ValueError, match="too large.*MAX_IMAGE_PIXELS"):
+    with pytest.raises(ValueError, match=r"too large.*MAX_IMAGE_PIXELS"):
         load_image(io.BytesIO(data))
 
 
@@ -511,7 +511,7 @@ def test_folders_say_what_they_skipped(tmp_path):
     )
     for name in ("a.png", "b.gif"):
         (tmp_path / name).unlink()
-    with pytest.raises(ValueError, match="html.jpg"):
+    with pytest.raises(ValueError, match=r"html\.jpg"):
         image_set(tmp_path)
 
 
@@ -563,7 +563,7 @@ def test_compress_warns_of_frames_and_takes_the_chosen_one():
 def test_lossless_refuses_to_leave_frames_out():
     """Unless one was chosen, also by the place where an opened image stands."""
     data = animated("GIF", duration=100)
-    with pytest.raises(ValueError, match="2 of 3 frames.*frame"):
+    with pytest.raises(ValueError, match=r"2 of 3 frames.*frame"):
         encoded(data, bpp=None, method="lossless")
     im = Image.open(io.BytesIO(data))
     im.seek(1)

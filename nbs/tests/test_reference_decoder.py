@@ -246,7 +246,9 @@ def test_transforms():
     for name, (h, w) in itertools.product(WAVELETS, ((13, 22), (4, 5))):
         levels = 2
         sizes = band_sizes(h, w, name, levels)
-        bands = [Band(n, l, rng.integers(-(1 << 21), 1 << 21, (a, b, 1))) for n, l, a, b in sizes]
+        bands = [
+            Band(n, level, rng.integers(-(1 << 21), 1 << 21, (a, b, 1))) for n, level, a, b in sizes
+        ]
         expected = recompose_exact(bands, (h, w), name)[..., 0]
         given = {(b.level, b.name): b.data[..., 0] for b in bands}
         found = wavelet.inverse_transform(given, h, w, name, levels)

@@ -1,6 +1,7 @@
 """Whatever the bytes are, the decoder answers with a picture or with one of its own errors, soon, and in bounded memory."""
 
 import io
+import itertools
 import json
 import os
 import pickle
@@ -16,7 +17,7 @@ import warnings
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -266,7 +267,7 @@ def test_something_else(tiny, change, kind):
 def test_words_of_other_order(files):
     """Swapped bytes of the payload, with a forged checksum."""
     for data in files.values():
-        a, b = [(a, b) for f, _, a, b in spans(data) if f.name == "payload"][0]
+        a, b = next((a, b) for f, _, a, b in spans(data) if f.name == "payload")
         outcome(again(data[:a] + data[a:b][::-1] + data[b:-4]))
         outcome(again(data[: a + 1] + bytes(b - a - 1) + data[b:-4]))
 
@@ -1071,7 +1072,7 @@ def test_header_arithmetic_up_to_30k_x_20k(channels, depth):
         ]
         assert all(type(v) is int and v >= 0 for c in costs for v in c)
         assert [c.pixels for c in costs] == [10**6, 10**8, 6 * 10**8, 1 << 40]
-        for a, b in zip(costs, costs[1:]):
+        for a, b in itertools.pairwise(costs):
             assert b.operations > 5 * a.operations and b.memory > 5 * a.memory
         Limits().check(Header(10_000, 10_000, channels, depth, method, args))
         Limits().check(Header(8_000, 12_500, channels, depth, method, args))
@@ -1288,10 +1289,8 @@ def test_packers_name_their_errors(coder):
         with pytest.raises(IicError):
             unpack_(whole[:i], 1000)
         for bit in range(8):
-            try:
+            with suppress(IicError):
                 unpack_(whole[:i] + bytes([whole[i] ^ 1 << bit]) + whole[i + 1 :], 1000)
-            except IicError:
-                pass
 
 
 def test_zstd_of_much():
@@ -1303,7 +1302,7 @@ def test_zstd_of_much():
 def test_metadata_behind_its_stream(tiny):
     """Bytes behind a packed profile are refused when it is asked for."""
     data = pack(peek(tiny), *unpack(tiny).coded[1:], icc=b"x" * 50)
-    f, value, a, b = [s for s in spans(data) if s[0].name == "extras"][0]
+    _, value, a, b = next(s for s in spans(data) if s[0].name == "extras")
     kind, (n, at) = value[0], read_varint(value, 1)
     longer = bytes([kind]) + varint(n + 4) + value[at:] + b"junk"
     bad = again(data[:a] + varint(len(longer)) + longer + data[b:-4])

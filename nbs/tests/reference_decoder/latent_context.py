@@ -10,8 +10,7 @@ from .fixed_point import shift_round
 
 INTER_SCALE = 3  # finest scales with features from all coarser grids
 SPATIAL = (
-    [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0)]
-    + [(-1, -2), (-1, 2), (-2, -1), (-2, 1), (-2, -2), (-2, 2)]
+    [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-1, 2), (-2, -1), (-2, 1), (-2, -2), (-2, 2)]
 )  # fmt: skip
 PARENT = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
 TILE = 128  # rows and columns
