@@ -113,6 +113,16 @@ def test_public_names_exist():
         _ = package.compres
 
 
+def test_type_checkers_see_public_names():
+    """The imports for type checkers are the public names, from the same modules."""
+    package = __import__(LIB.name)
+    tree = ast.parse((LIB / "__init__.py").read_text(encoding="utf-8"))
+    block = next(n for n in tree.body if isinstance(n, ast.If))
+    seen = {n.module: {a.name for a in n.names} for n in block.body}
+    assert all(a.asname == a.name for n in block.body for a in n.names)
+    assert seen == {home: set(names) for home, names in package._HOMES.items()}
+
+
 def test_import_is_light():
     """The package alone loads no module of its own; decoding loads no torch, numba or command line."""
     code = f"""import sys
