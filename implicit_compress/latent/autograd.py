@@ -11,20 +11,22 @@ import torch
 import torch.nn.functional as F
 
 from .gradients import on_cpu, where_active
-from implicit_compress.latent.kernels import (
+from implicit_compress.latent.mlp_kernels import (
     conv3x3_backward,
     conv3x3_forward,
+    mlp_backward,
+    mlp_forward,
+)
+from implicit_compress.latent.filter_kernels import (
     filter_columns,
     filter_rows,
     filter_taps_backward,
-    mlp_backward,
-    mlp_forward,
-    pad_matrix,
     upsample_columns,
     upsample_columns_backward,
     upsample_rows,
     upsample_rows_backward,
 )
+from .kernels import pad_matrix
 from .synthesis import N_SEPARATE, SAMPLE_BITS, TAP_OFFSETS, SynthesisSpec
 
 # %% ../../nbs/60_latent/42_autograd.ipynb #becb2f2c

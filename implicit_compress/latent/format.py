@@ -24,16 +24,14 @@ from ..entropy.model_selection import fit_model
 from ..entropy.models import ideal_bits, read_single_model, write_model
 from ..entropy.range_coder import RangeReader, RangeWriter, code_run
 from ..image.geometry import box_slices
-from implicit_compress.latent.context_model import (
+from implicit_compress.latent.context_features import (
     FEATURES,
     INTER_SCALE_FEATURES,
-    N_CONTEXT_MATRICES,
     N_FEATURES,
     N_INTER_SCALE,
-    Matrix,
-    code_grids,
-    read_grids,
 )
+from .context_model import N_CONTEXT_MATRICES, Matrix
+from .grid_coding import code_grids, read_grids
 from implicit_compress.latent.synthesis import (
     DEFAULT_TAPS,
     N_SEPARATE,

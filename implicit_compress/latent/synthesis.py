@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .context_model import Matrix, latent_grids, rescaled
+from .context_model import Matrix, rescaled
+from .context_features import latent_grids
 from ..runtime.fixed_point import step_size
 from ..runtime.threads import run_jobs, single_threaded_blas
 
