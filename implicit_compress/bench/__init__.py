@@ -1,1 +1,1 @@
-"""Benchmarks: image sets, other codecs, measured points, curves and reports."""
+"""Benchmarks: image sets, other codecs, sweeps, rate-distortion curves and reports."""

@@ -1,0 +1,1 @@
+"""The container: fields of the header, payload, checksum, metadata, limits."""

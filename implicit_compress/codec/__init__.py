@@ -1,1 +1,1 @@
-"""Encoder and decoder entry points, and what is in a file."""
+"""Compress and decompress: every method behind two functions."""

@@ -1,1 +1,1 @@
-"""Entropy coding of integers: models, range coder, Huffman and general packers."""
+"""Entropy coding: integers, models, range coding, segments, and general-purpose coders."""

@@ -1,0 +1,1 @@
+"""SIREN networks for the low band, wavelet coefficients for the residual."""

@@ -1,1 +1,1 @@
-"""Images: samples, files, color, metrics, tiles, alpha."""
+"""Images: samples, files, geometry, color, metrics, tiles, alpha."""

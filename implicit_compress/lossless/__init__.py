@@ -1,0 +1,1 @@
+"""Lossless coding by mixed predictions."""

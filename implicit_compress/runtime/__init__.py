@@ -1,1 +1,1 @@
-"""What every package needs: errors, files, threads, memory, quantization steps."""
+"""Errors, files, threads, memory, and fixed-point numbers."""

@@ -1,1 +1,1 @@
-"""Settings of all methods and of a request, declared once."""
+"""Settings of methods and stages, and requests: declared once, used by every interface."""

@@ -1,0 +1,1 @@
+"""Coordinate networks with sine activations: fit, pruning, hashing, quantization, coding."""

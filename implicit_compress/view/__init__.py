@@ -1,1 +1,1 @@
-"""Figures of images, files, curves and networks."""
+"""Figures of images, files, networks and benchmark points."""
