@@ -50,7 +50,7 @@ WEIGHT_SHAPES = [
     (1, IN_CHANNELS, 3, 3),
     (1,),
 ]  # shapes of the weights of a scale
-ANALYSIS_FILE = "pyramid_analysis.bin"
+ANALYSIS_FILE = "latent_analysis.bin"
 
 
 def analysis_forward(

@@ -126,7 +126,7 @@ def header_from_spec(
 
 # %% ../../nbs/60_latent/30_format.ipynb #8823980a
 INIT_BITS = 15  # fractional bits of initial weights
-PRETRAINED_FILE = "pyramid_start.bin"
+PRETRAINED_FILE = "latent_pretrained.bin"
 
 
 def pseudo_random(

@@ -59,19 +59,19 @@ def pictures():
             dict(method=Siren(width=6, depth=2)),
         ),
         "lossless_gray16_9x15": (deep(9, 15) + clear[:9, :15] % 7, dict(method="lossless")),
-        "pool_24x32": (gray, dict(method=Siren(width=8, depth=4, hash=MultiHash(ratio=0.5)))),
-        "pool_tiles_32x48": (
+        "multihash_24x32": (gray, dict(method=Siren(width=8, depth=4, hash=MultiHash(ratio=0.5)))),
+        "multihash_tiles_32x48": (
             x[40:72, 90:138],
             dict(method=Siren(width=7, depth=3, tiles=3, hash=MultiHash(ratio=0.4))),
         ),
-        "cluster_24x32": (gray, dict(method=Siren(width=9, depth=4, quantizer=Codebook()))),
+        "codebook_24x32": (gray, dict(method=Siren(width=9, depth=4, quantizer=Codebook()))),
         "lossless_values_12x20": (deep(12, 20) // 4096 * 4096, dict(method="lossless")),
         "lossless_packed_24x24": (np.tile(x[60:68, 90:98], (3, 3, 1)), dict(method="lossless")),
         "skips_37x53": (
             x[60:97, 90:143],
             dict(method=Siren(width=8, depth=5, tiles=2, skip_connections=True)),
         ),
-        "hash_cluster_24x32": (
+        "hash_codebook_24x32": (
             gray,
             dict(
                 method=Siren(
@@ -83,23 +83,23 @@ def pictures():
                 )
             ),
         ),
-        "bands_37x53": (
+        "hybrid_37x53": (
             x[60:97, 90:143],
             dict(method=Hybrid(levels=1, chroma=Siren(), base_share=0.5), bpp=4),
         ),
-        "bands_haar_20x24": (
+        "hybrid_haar_20x24": (
             x[40:60, 90:114],
             dict(method=Hybrid(levels=1, wavelet="haar", residual=Siren()), bpp=14),
         ),
-        "sparse_rgba_20x30": (
+        "wavelet_rgba_20x30": (
             np.concatenate([x[:20, :30], clear], 2),
             dict(method="wavelet", bpp=6),
         ),
-        "sparse_db3_37x53": (
+        "wavelet_db3_37x53": (
             x[60:97, 90:143],
             dict(method=Wavelet(wavelet="db3"), bpp=4),
         ),
-        "sparse_gray16_9x15": (deep(9, 15), dict(method="wavelet", bpp=6)),
+        "wavelet_gray16_9x15": (deep(9, 15), dict(method="wavelet", bpp=6)),
         "opaque_24x32": (
             np.concatenate([x[40:64, 80:112], np.full((24, 32, 1), 255, np.uint8)], 2),
             dict(bpp=4),
@@ -112,15 +112,15 @@ def pictures():
             np.concatenate([x[40:56, 90:110], clear[:16, :20]], 2),
             dict(method=Siren(width=6, depth=2)),
         ),
-        "pyramid_rgb_37x53": (x[60:97, 90:143], dict(method=Latent(init="random"), lmbda=0.002)),
-        "pyramid_low_64x97": (x[40:104, 90:187], dict(method=Latent(init="random"), lmbda=0.03)),
-        "pyramid_rgba_20x30": (
+        "latent_rgb_37x53": (x[60:97, 90:143], dict(method=Latent(init="random"), lmbda=0.002)),
+        "latent_low_64x97": (x[40:104, 90:187], dict(method=Latent(init="random"), lmbda=0.03)),
+        "latent_rgba_20x30": (
             np.concatenate([x[:20, :30], clear], 2),
             dict(method=Latent(init="random"), lmbda=0.004),
         ),
-        "pyramid_gray16_9x15": (deep(9, 15), dict(method=Latent(init="random"), lmbda=0.001)),
+        "latent_gray16_9x15": (deep(9, 15), dict(method=Latent(init="random"), lmbda=0.001)),
         **{
-            f"pyramid_start{k}_24x32": (x[40:64, 80:112], dict(method="latent", lmbda=v))
+            f"latent_pretrained{k}_24x32": (x[40:64, 80:112], dict(method="latent", lmbda=v))
             for k, v in ((44, 1.6e-2), (52, 4e-3), (60, 1e-3), (68, 2.5e-4), (76, 6e-5))
         },
     }

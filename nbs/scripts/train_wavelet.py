@@ -1,6 +1,6 @@
 """Fit the tables of `wavelet.codec` on photographs.
 
-    python nbs/scripts/train_sparse.py FOLDER [--pictures 36]
+    python nbs/scripts/train_wavelet.py FOLDER [--pictures 36]
 
 FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped tables: BSDS500).
 Prints the lines for the notebook 45_wavelet/00_codec: WEIGHTS and PRIORS. Existing files need the

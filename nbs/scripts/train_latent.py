@@ -1,19 +1,19 @@
-"""Train the initial weights of a pyramid.
+"""Train the initial weights of the latent method.
 
-    python nbs/scripts/train_pyramid.py FOLDER [--only starts] [--steps 900] [--pictures 16]
+    python nbs/scripts/train_latent.py FOLDER [--only starts] [--steps 900] [--pictures 16]
         [--size 128] [--analysis-steps 700]
 
 FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped weights: BSDS500).
 
 Initial weights of the decoder's networks: square crops of many photographs are joined to one
 large image, and a pyramid is fitted to it. One set of weights is trained for each lmbda,
-initialised with the previous one; all are written to implicit_compress/pyramid_start.bin.
+initialised with the previous one; all are written to implicit_compress/latent_pretrained.bin.
 Existing files need the weights whose id they contain: once a version of the package is released,
 its ids must not be reused.
 
 Analysis networks, which predict latents for the encoder: one for each set of initial weights,
 trained with fixed decoder networks, on a new image of other crops in every step. They are written
-to implicit_compress/pyramid_analysis.bin; the decoder does not need them.
+to implicit_compress/latent_analysis.bin; the decoder does not need them.
 """
 
 import argparse
