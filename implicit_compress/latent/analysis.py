@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .format import LatentSpec, read_package_data
+from .weights import LatentSpec, read_package_data
 from .synthesis import N_SEPARATE
 from ..runtime.fixed_point import step_size
 

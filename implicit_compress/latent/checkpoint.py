@@ -16,7 +16,7 @@ import torch
 from ..bitstream.encoded import Encoded
 from .context_model import Matrix
 from .fit_state import LatentFit, reset_optimizers
-from .format import LatentSpec
+from .weights import LatentSpec
 from .synthesis import SynthesisSpec
 from ..siren.checkpoint import CheckpointFile
 

@@ -19,14 +19,8 @@ from ..bitstream.container import pack
 from .analysis import analyze, image_pyramid
 from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES, Matrix
-from implicit_compress.latent.format import (
-    INIT_BITS,
-    LatentSpec,
-    header_from_spec,
-    initial_weights,
-    round_to_bits,
-    write_latents,
-)
+from .weights import INIT_BITS, LatentSpec, initial_weights, round_to_bits
+from .format import header_from_spec, write_latents
 from .gradients import RateModel
 from .optim import SOAP, LatentAdam
 from .weight_rate import weight_bits

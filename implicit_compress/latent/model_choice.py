@@ -11,7 +11,7 @@ import math
 
 import torch
 
-from .format import LatentSpec, pretrained
+from .weights import LatentSpec, pretrained
 from .synthesis import N_SEPARATE, SynthesisSpec
 from ..settings.latent import DEFAULT_ENCODER, LatentEncoderSettings
 

@@ -36,7 +36,7 @@ from implicit_compress.latent.fit_state import (
     latents_bpp,
     rounded_cost,
 )
-from .format import synthesis_of
+from .weights import synthesis_of
 from .synthesis import render_latents
 from ..settings.latent import DEFAULT_TARGET, LatentTargetSettings
 

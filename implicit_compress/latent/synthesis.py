@@ -4,17 +4,18 @@
 
 # %% auto #0
 __all__ = ['TAP_OFFSETS', 'CUBIC_TAPS', 'SAMPLE_BITS', 'MAX_INTERMEDIATE', 'IDENTITY_TAPS', 'N_SEPARATE', 'DEFAULT_TAPS',
-           'ACTIVATION_BITS', 'OUTPUT_BITS', 'MAX_FEATURE', 'STRIP_PIXELS', 'upsample', 'latent_filter',
-           'SynthesisSpec', 'level_features', 'Synthesis', 'pixel_mlp', 'residual_conv', 'render_latents']
+           'ACTIVATION_BITS', 'OUTPUT_BITS', 'MAX_FEATURE', 'upsample', 'latent_filter', 'SynthesisSpec',
+           'level_features', 'Synthesis', 'pixel_mlp', 'residual_conv', 'render_latents']
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #5c4d08fd
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from .context_features import LatentGrid, latent_grids
 from .context_model import Matrix, rescaled
-from .context_features import latent_grids
 from ..runtime.fixed_point import step_size
 from ..runtime.threads import run_jobs, single_threaded_blas
 
@@ -26,40 +27,35 @@ MAX_INTERMEDIATE = 1 << 30  # limit of intermediate features
 
 
 def upsample(
-    x,  # float64 holding integers
-    at,  # (n,) positions on the fine grid, 0 or more
+    x: np.ndarray,  # float64 holding integers
+    at: np.ndarray,  # (n,) positions on the fine grid, 0 or more
     axis: int,
-    taps=CUBIC_TAPS,  # four integers
+    taps: Sequence[int] | np.ndarray = CUBIC_TAPS,  # four integers
     s: int = 7,  # their fractional bits
 ) -> np.ndarray:  # float64 holding integers, n on that axis
-    """Upsample by two along an axis, at these positions."""
-    side, last = 2 * (at & 1) - 1, x.shape[axis] - 1
-    return np.clip(
-        rescaled(
-            sum(
-                float(t) * np.take(x, np.clip((at >> 1) + k * side, 0, last), axis)
-                for k, t in zip(TAP_OFFSETS, taps)
-            ),
-            s,
-        ),
-        -MAX_INTERMEDIATE,
-        MAX_INTERMEDIATE,
-    )
+    """Upsample by two along an axis, at these positions (taps of Keys, 1981, by default)."""
+    side = 2 * (at & 1) - 1
+    last = x.shape[axis] - 1
+    y = np.zeros(())
+    for k, t in zip(TAP_OFFSETS, taps):
+        y = y + float(t) * np.take(x, np.clip((at >> 1) + k * side, 0, last), axis)
+    return np.clip(rescaled(y, s), -MAX_INTERMEDIATE, MAX_INTERMEDIATE)
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #4014f319
 IDENTITY_TAPS = (128, 0, 0, 0)  # taps of the identity, in 1/128
 
 
 def latent_filter(
-    x,  # float64 holding integers
-    at,  # (n,) positions, 0 or more
+    x: np.ndarray,  # float64 holding integers
+    at: np.ndarray,  # (n,) positions, 0 or more
     axis: int,
-    taps=IDENTITY_TAPS,  # four integers: center, and one to three positions away on both sides
+    taps: Sequence[int] | np.ndarray = IDENTITY_TAPS,  # center, and one to three positions away
     s: int = 7,  # their fractional bits
 ) -> np.ndarray:  # float64 holding integers, n on that axis
     """Filter latents along an axis with a symmetric kernel, at these positions; zero-padded."""
     far = len(taps) - 1
-    p, c = np.pad(x, [(far * (k == axis),) * 2 for k in range(x.ndim)]), at + far
+    p = np.pad(x, [(far * (k == axis),) * 2 for k in range(x.ndim)])
+    c = at + far
     y = float(taps[0]) * np.take(p, c, axis)
     for k, t in enumerate(taps[1:], 1):
         if t:
@@ -68,9 +64,8 @@ def latent_filter(
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #6d891ddd
 N_SEPARATE = 7  # number of grids with a channel of their own, the finest included
-DEFAULT_TAPS = (CUBIC_TAPS,) * (N_SEPARATE - 1) + (
-    IDENTITY_TAPS,
-) * N_SEPARATE  # taps before training, in 1/128
+# taps before training, in 1/128: upsampling to each scale, then the filter of each
+DEFAULT_TAPS = (CUBIC_TAPS,) * (N_SEPARATE - 1) + (IDENTITY_TAPS,) * N_SEPARATE
 
 
 class SynthesisSpec(NamedTuple):
@@ -84,7 +79,7 @@ class SynthesisSpec(NamedTuple):
     step_code: int  # code of the quantization step, see `runtime.fixed_point`
 
     @property
-    def grids(self) -> list:  # of `LatentGrid`
+    def grids(self) -> list[LatentGrid]:
         """The latent grids, in the order of the file."""
         return latent_grids(self.h, self.w, self.levels, self.finest_level)
 
@@ -98,30 +93,42 @@ class SynthesisSpec(NamedTuple):
         """The quantization step of the latents."""
         return max(1, round(step_size(self.step_code) * 2.0**SAMPLE_BITS))
 
+# %% ../../nbs/60_latent/20_synthesis.ipynb #ff60e001
+def level_latents(
+    s: SynthesisSpec,
+    level: int,  # the scale
+    q: np.ndarray,  # (h,w) integers
+    taps: Matrix,  # as in `level_features`
+    r: np.ndarray,  # rows to compute
+    c: np.ndarray,  # columns
+) -> np.ndarray:  # (1,len(r),len(c)) float64 holding integers with 20 fractional bits
+    """Dequantize and filter the latents of one scale."""
+    margin = len(IDENTITY_TAPS)
+    near = slice(max(0, r[0] - margin + 1), r[-1] + margin)  # rows within the filter's support
+    v = np.clip(q[None, near] * float(s.unit), -MAX_INTERMEDIATE, MAX_INTERMEDIATE)
+    if level >= N_SEPARATE:
+        return v[:, r - near.start]
+    t = taps.Q[N_SEPARATE - 1 + level]
+    return latent_filter(latent_filter(v, r - near.start, 1, t, taps.s), c, 2, t, taps.s)
 
+# %% ../../nbs/60_latent/20_synthesis.ipynb #dc07396c
 def level_features(
     s: SynthesisSpec,
     level: int,  # the scale
-    coarse,  # features at the next coarser scale; None if there are none
-    latents: dict,  # level: (h,w) integers
-    taps: Matrix,  # (13,4): upsampling to each of six scales (the last: all coarser), latent filters
-    rows=None,  # (first, last+1) of the rows to compute; None: all
+    coarse: np.ndarray | None,  # features at the next coarser scale; None if there are none
+    latents: dict[int, np.ndarray],  # level: (h,w) integers
+    taps: Matrix,  # (13,4): upsampling to each of six scales (the last: all coarser), filters
+    rows: tuple[int, int] | None = None,  # (first, last+1) of the rows to compute; None: all
 ) -> np.ndarray:  # (channels so far,h,w) float64 holding integers with 20 fractional bits
     """Compute the features of one scale from those of the next coarser one."""
-    r, c, out = np.arange(*(rows or (0, -(-s.h >> level)))), np.arange(-(-s.w >> level)), []
-    t = taps.Q[min(level, N_SEPARATE - 2)], taps.s
+    r = np.arange(*(rows or (0, -(-s.h >> level))))
+    c = np.arange(-(-s.w >> level))
+    out = []
     if coarse is not None:
-        out.append(upsample(upsample(coarse, r, 1, *t), c, 2, *t))
+        t = taps.Q[min(level, N_SEPARATE - 2)]
+        out.append(upsample(upsample(coarse, r, 1, t, taps.s), c, 2, t, taps.s))
     if level in latents:
-        near = slice(
-            max(0, r[0] - len(IDENTITY_TAPS) + 1), r[-1] + len(IDENTITY_TAPS)
-        )  # rows within the support of the filter
-        v = np.clip(latents[level][None, near] * float(s.unit), -MAX_INTERMEDIATE, MAX_INTERMEDIATE)
-        if level < N_SEPARATE:
-            t = taps.Q[N_SEPARATE - 1 + level], taps.s
-            v = latent_filter(latent_filter(v, r - near.start, 1, *t), c, 2, *t)
-        else:
-            v = v[:, r - near.start]
+        v = level_latents(s, level, latents[level], taps, r, c)
         if out and level >= N_SEPARATE - 1:
             out[0] = out[0] + v
         else:
@@ -129,9 +136,9 @@ def level_features(
     return np.concatenate(out)
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #9220caf9
-ACTIVATION_BITS, OUTPUT_BITS = 12, 16  # fractional bits of an activation and of an output
+ACTIVATION_BITS = 12  # fractional bits of an activation
+OUTPUT_BITS = 16  # fractional bits of an output
 MAX_FEATURE = 1 << 25  # limit of a feature
-STRIP_PIXELS = 1 << 13  # pixels per strip: the working set of a strip fits the cache
 
 
 class Synthesis(NamedTuple):
@@ -141,70 +148,83 @@ class Synthesis(NamedTuple):
     hidden: Matrix  # (n,channels+1), the last column is the bias
     out: Matrix  # (planes,n)
     linear: Matrix  # (planes,channels+1): linear skip connection
-    convs: tuple  # of `Matrix` (planes,9*planes): residual convolutions, a ReLU between two of them
+    convs: tuple[Matrix, ...]  # (planes,9*planes): residual convolutions, a ReLU between two
 
 
 def pixel_mlp(
     net: Synthesis,
-    f,  # (channels,n) features
+    f: np.ndarray,  # (channels,n) features
 ) -> np.ndarray:  # (planes,n) float64 holding integers with 16 fractional bits
     """Evaluate the per-pixel MLP."""
-    x = np.concatenate(
-        [np.clip(f, -MAX_FEATURE, MAX_FEATURE), np.full((1, f.shape[1]), float(1 << SAMPLE_BITS))]
-    )
-    h = np.clip(
-        rescaled(net.hidden.Q @ x, net.hidden.s + SAMPLE_BITS - ACTIVATION_BITS),
-        0,
-        1 << ACTIVATION_BITS + 10,
-    )
-    return rescaled(net.out.Q @ h, net.out.s + ACTIVATION_BITS - OUTPUT_BITS) + rescaled(
-        net.linear.Q @ x, net.linear.s + SAMPLE_BITS - OUTPUT_BITS
-    )
+    one = np.full((1, f.shape[1]), float(1 << SAMPLE_BITS))
+    x = np.concatenate([np.clip(f, -MAX_FEATURE, MAX_FEATURE), one])
+    h = rescaled(net.hidden.Q @ x, net.hidden.s + SAMPLE_BITS - ACTIVATION_BITS)
+    h = np.clip(h, 0, 1 << ACTIVATION_BITS + 10)
+    y = rescaled(net.out.Q @ h, net.out.s + ACTIVATION_BITS - OUTPUT_BITS)
+    return y + rescaled(net.linear.Q @ x, net.linear.s + SAMPLE_BITS - OUTPUT_BITS)
 
-
+# %% ../../nbs/60_latent/20_synthesis.ipynb #46a04598
 def residual_conv(
-    y,  # (planes,h,w) integers
+    y: np.ndarray,  # (planes,h,w) integers
     conv: Matrix,  # (planes,9*planes)
 ) -> np.ndarray:  # the same shape
     """Add a 3 x 3 convolution to its input."""
-    p = np.pad(
-        y := np.clip(y, -1 << OUTPUT_BITS + 4, 1 << OUTPUT_BITS + 4),
-        ((0, 0), (1, 1), (1, 1)),
-        mode="edge",
-    )
-    around = np.stack(
-        [p[:, a : a + y.shape[1], b : b + y.shape[2]] for a in range(3) for b in range(3)], 1
-    ).reshape(9 * len(y), -1)  # plane, row, column
-    return y + rescaled(conv.Q @ around, conv.s).reshape(y.shape)
+    d, h, w = y.shape
+    y = np.clip(y, -1 << OUTPUT_BITS + 4, 1 << OUTPUT_BITS + 4)
+    p = np.pad(y, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    around = [p[:, a : a + h, b : b + w] for a in range(3) for b in range(3)]
+    x = np.stack(around, 1).reshape(9 * d, -1)  # plane, row, column
+    return y + rescaled(conv.Q @ x, conv.s).reshape(y.shape)
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #eaa07424
+STRIP_PIXELS = 1 << 13  # pixels per strip: the working set of a strip fits the cache
+
+
+def render_strip(
+    s: SynthesisSpec,
+    net: Synthesis,
+    coarse: np.ndarray | None,  # features of the next coarser scale
+    latents: dict[int, np.ndarray],  # level: (h,w) integers
+    level: int,  # the scale to render
+    rows: tuple[int, int],  # first, last+1
+) -> np.ndarray:  # (planes,rows,w) int64 with 16 fractional bits, 0..1
+    """Render rows of the image; every convolution needs a row above and below."""
+    H = -(-s.h >> level)
+    convs = () if level else net.convs
+    first = max(0, rows[0] - len(convs))
+    last = min(H, rows[1] + len(convs))
+    x = level_features(s, level, coarse, latents, net.taps, (first, last))
+    x = np.concatenate([x, np.zeros((s.channels - len(x), *x.shape[1:]))])
+    y = pixel_mlp(net, x.reshape(len(x), -1)).reshape(s.planes, *x.shape[1:])
+    for i, c in enumerate(convs):
+        y = residual_conv(np.maximum(y, 0) if i else y, c)
+    y = np.clip(y, 0, 1 << OUTPUT_BITS).astype(np.int64)
+    return y[:, rows[0] - first : rows[1] - first]
+
+# %% ../../nbs/60_latent/20_synthesis.ipynb #c23c1e28
 def render_latents(
     s: SynthesisSpec,
     net: Synthesis,
-    latents: dict,  # level: (h,w) integers; missing grids are 0
+    latents: dict[int, np.ndarray],  # level: (h,w) integers; missing grids are 0
     depth: int = 8,  # bits per sample
-    threads: int = None,  # default: one per processor; does not affect the samples
+    threads: int | None = None,  # default: one per processor; does not affect the samples
     level: int = 0,  # the scale to render: 1 is half size
 ) -> np.ndarray:  # (h,w,planes) uint8, or uint16 above 8 bits
     """Render the image from its latents, bit-exact on every machine."""
-    convs = () if level else net.convs
-    f, H, W, halo = None, -(-s.h >> level), -(-s.w >> level), len(convs)
-    rows = max(8, STRIP_PIXELS // W)
-    for l in reversed(range(level + 1, s.levels)):
-        f = level_features(s, l, f, latents, net.taps)
+    H = -(-s.h >> level)
+    W = -(-s.w >> level)
     out = np.empty((H, W, s.planes), np.uint8 if depth <= 8 else np.uint16)
-    peak, half = (1 << depth) - 1, 1 << OUTPUT_BITS - 1
+    peak = (1 << depth) - 1
+    half = 1 << OUTPUT_BITS - 1
+    rows = max(8, STRIP_PIXELS // W)
+    coarse = None
+    for k in reversed(range(level + 1, s.levels)):
+        coarse = level_features(s, k, coarse, latents, net.taps)
 
-    def strip(a):
+    def strip(a: int) -> None:
         b = min(a + rows, H)
-        top, bottom = max(0, a - halo), min(H, b + halo)
-        x = level_features(s, level, f, latents, net.taps, (top, bottom))
-        x = np.concatenate([x, np.zeros((s.channels - len(x), *x.shape[1:]))])
-        y = pixel_mlp(net, x.reshape(len(x), -1)).reshape(s.planes, bottom - top, W)
-        for i, c in enumerate(convs):
-            y = residual_conv(np.maximum(y, 0) if i else y, c)
-        y = np.clip(y, 0, 1 << OUTPUT_BITS).astype(np.int64)
-        out[a:b] = np.moveaxis((y * peak + half) >> OUTPUT_BITS, 0, 2)[a - top : b - top]
+        y = render_strip(s, net, coarse, latents, level, (a, b))
+        out[a:b] = np.moveaxis((y * peak + half) >> OUTPUT_BITS, 0, 2)
 
     with single_threaded_blas():
         run_jobs(strip, [(a,) for a in range(0, H, rows)], threads or os.cpu_count() or 1)

@@ -13,7 +13,7 @@ import torch
 
 from ..entropy.model_selection import fit_model
 from ..entropy.models import write_model
-from .format import round_to_bits
+from .weights import round_to_bits
 from ..settings.latent import DEFAULT_FIT
 
 # %% ../../nbs/60_latent/64_weight_rate.ipynb #a38d6fc1

@@ -19,7 +19,7 @@ from implicit_compress.latent.fit_state import (
     rounded_cost,
     unchanged_matrix,
 )
-from .format import round_to_bits
+from .weights import round_to_bits
 from .weight_rate import weight_bits, weight_residual
 
 # %% ../../nbs/60_latent/68_weight_rounding.ipynb #47780532
