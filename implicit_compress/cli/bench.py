@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['DEFAULT_RATES', 'read_numbers', 'read_points', 'read_codecs', 'chosen_images', 'failure_lines', 'curve_lines',
-           'bd_lines', 'summary', 'set_options', 'machine_options', 'bench_folder', 'write_results', 'bench']
+           'bd_lines', 'summary', 'bench']
 
 # %% ../../nbs/85_cli/70_bench.ipynb #03e440ce
 import sys
@@ -27,6 +27,7 @@ from .files import output_folder
 from .group import Failed, PartlyFailed
 from .interrupt import interruptible
 from .many import executor_for, worker_options
+from .options import add_options
 
 # %% ../../nbs/85_cli/70_bench.ipynb #62259900
 DEFAULT_RATES = (0.1, 0.2, 0.4, 0.8)  # bits per pixel
@@ -51,7 +52,7 @@ def read_points(
     points = [{k: v} for k in POINT_KINDS if targets[k] for v in read_numbers(targets[k], k)]
     return points or [dict(bpp=b) for b in DEFAULT_RATES]
 
-
+# %% ../../nbs/85_cli/70_bench.ipynb #153f55a2
 def read_codecs(
     texts: Iterable[str],  # values of `--codec`
 ) -> list[str]:  # for `sweep`
@@ -87,7 +88,7 @@ def failure_lines(
             codecs = found.setdefault((r["image"], r["error"]), {})
             codecs.setdefault(r["codec"], []).append(r.get("target", ""))
 
-    def points(codecs):
+    def points(codecs: dict[str, list]) -> str:
         texts = [
             f"{c} {', '.join(filter(None, targets))}".rstrip() for c, targets in codecs.items()
         ]
@@ -95,7 +96,7 @@ def failure_lines(
 
     return [f"{name} failed ({points(codecs)}): {e}" for (name, e), codecs in found.items()]
 
-
+# %% ../../nbs/85_cli/70_bench.ipynb #fca08fc9
 def curve_lines(
     rows: list[dict[str, Any]],  # of the bench
 ) -> list[str]:
@@ -128,7 +129,7 @@ def bd_lines(
             lines.append(f"BD-rate of {r['codec']}: " + ", ".join(rates))
     return [*lines, BD_NOTE] if found else lines
 
-
+# %% ../../nbs/85_cli/70_bench.ipynb #03c4bc4a
 def summary(
     rows: list[dict[str, Any]],  # of the bench
     anchors: Iterable[str] = ("jpeg",),  # anchors of the BD-rates
@@ -158,24 +159,35 @@ def set_options(command: Callable) -> Callable:
             help=f"Of {own}. With settings one in each --codec: 'siren:prune=gradual steps=100'.",
         ),
         click.option(
+            "--anchor",
+            default="jpeg",
+            show_default=True,
+            help="Codecs to give BD-rates against: means of the BD-rates of single images.",
+        ),
+        click.option(
+            "-o",
+            "--out",
+            metavar="FOLDER",
+            help="Where the results go, and are looked for.  [default: NAME-bench]",
+        ),
+    ]
+    return add_options(command, options)
+
+# %% ../../nbs/85_cli/70_bench.ipynb #b0a3eee6
+def target_options(command: Callable) -> Callable:
+    """Add the options for targets."""
+    options = [
+        click.option(
             "--bpp",
             help=f"Target rates, bits per pixel.  [default: {','.join(map(str, DEFAULT_RATES))}]",
         ),
         click.option("--psnr", help="Or target qualities, dB."),
         click.option("--lmbda", help="Or weights of the rate, for our methods."),
         click.option("--quality", help="Or quality settings of other codecs; ours have none."),
-        click.option(
-            "--anchor",
-            default="jpeg",
-            show_default=True,
-            help="Codecs to give BD-rates against: means of the BD-rates of single images.",
-        ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options)
 
-
+# %% ../../nbs/85_cli/70_bench.ipynb #46845c7f
 def machine_options(command: Callable) -> Callable:
     """Add the options for threads, devices and time."""
     options = [
@@ -199,11 +211,9 @@ def machine_options(command: Callable) -> Callable:
         click.option("--retry", is_flag=True, help="Measure again what failed."),
         click.option("--quiet", "-q", is_flag=True, help="No progress bar."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options)
 
-
+# %% ../../nbs/85_cli/70_bench.ipynb #6e6f3af7
 def bench_folder(
     out: str | None,
     dataset: str,
@@ -237,32 +247,37 @@ def write_results(
         count = sum("error" in r for r in rows)
         raise PartlyFailed(f"{count} of {len(rows)} points failed; --retry measures them again")
 
+# %% ../../nbs/85_cli/70_bench.ipynb #9d634992
+def sweep_arguments(
+    given: dict[str, Any],  # options of targets and of the machine
+) -> dict[str, Any]:  # of `sweep`
+    """Read targets, devices and workers."""
+    devices = given["devices"]
+    return dict(
+        points=read_points({name: given[name] for name in POINT_KINDS}),
+        executor=executor_for(given["dask"]),
+        workers=given["workers"],
+        threads=given["threads"],
+        devices=read_numbers(devices, "devices") if devices else (),
+        timeout=given["timeout"],
+    )
 
+# %% ../../nbs/85_cli/70_bench.ipynb #60a51e11
 @click.command()
 @set_options
-@click.option(
-    "-o",
-    "--out",
-    metavar="FOLDER",
-    help="Where the results go, and are looked for.  [default: NAME-bench]",
-)
+@target_options
 @worker_options
 @machine_options
 def bench(
-    dataset,
-    images,
-    codecs,
-    anchor,
-    out,
-    workers,
-    dask,
-    threads,
-    devices,
-    timeout,
-    retry,
-    quiet,
-    **targets,
-):
+    dataset: str,
+    images: str | None,
+    codecs: tuple[str, ...],
+    anchor: str,
+    out: str | None,
+    retry: bool,
+    quiet: bool,
+    **given: Any,
+) -> None:
     """Measure codecs on a set of images: rate, quality, time and memory, from real files.
 
     Every point is encoded in one process, decoded in another, and written at once; the same line
@@ -270,17 +285,14 @@ def bench(
     row: the others have their curves, plots and BD-rates. Exit code: 0 all points were measured,
     1 some failed (they are named), 2 nothing could start.
     """
-    points = read_points(targets)
+    how = sweep_arguments(given) | dict(retry=retry, progress=not quiet and sys.stderr.isatty())
     # an unreadable image gives a row with an error
     chosen = chosen_images(image_set(dataset, unreadable=True), images)
     folder = bench_folder(out, dataset, chosen)
-    cuda = read_numbers(devices, "devices") if devices else ()
-    progress = not quiet and sys.stderr.isatty()
     names = read_codecs(codecs)
-    how = (executor_for(dask), workers, threads, cuda, retry, progress, timeout)
     try:
         with interruptible():
-            rows = sweep(chosen, names, points, folder, *how)
+            rows = sweep(chosen, names, folder=folder, **how)
     except KeyboardInterrupt:
         raise Failed(f"Stopped. What was measured is in {folder}; the same line goes on.") from None
     others = published() if dataset == "kodak" and not images else None

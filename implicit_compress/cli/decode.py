@@ -8,8 +8,10 @@ __all__ = ['METADATA', 'Box', 'Scale', 'metadata_for', 'decode_samples', 'decode
 # %% ../../nbs/85_cli/40_decode.ipynb #220580ef
 import json
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -18,6 +20,7 @@ from ..bitstream.container import Contents, unpack
 from ..bitstream.header import peek
 from ..bitstream.limits import Limits
 from .files import check_outputs, read, write
+from .options import add_options
 from ..codec.decode import decompress
 from ..codec.info import UNLIMITED, file_info, format_info
 from ..image.samples import convert_depth
@@ -29,7 +32,10 @@ class Box(click.ParamType):
 
     name = "box"
 
-    def convert(self, value, param, ctx):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Read top,left,bottom,right."""
         if not re.fullmatch(r"\d+(,\d+){3}", value):
             self.fail(f"{value!r} is not top,left,bottom,right")
         return tuple(map(int, value.split(",")))
@@ -40,11 +46,14 @@ class Scale(click.ParamType):
 
     name = "scale"
 
-    def convert(self, value, param, ctx):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        """Read 2, 0.5 or 3/2."""
         try:
             scale = Fraction(value)
         except (ValueError, ZeroDivisionError):
-            scale = 0
+            scale = Fraction(0)
         if scale > 0:
             return scale
         return self.fail(f"{value!r} is not a number above 0 such as 2, 0.5 or 3/2")
@@ -87,35 +96,56 @@ def decode_samples(
     y = decompress(data, scale=scale, box=box, threads=threads, limits=limits)
     return convert_depth(y, h.depth, 8 if h.depth <= 8 else 16)
 
+# %% ../../nbs/85_cli/40_decode.ipynb #03126b0b
+def decode_options(command: Callable) -> Callable:
+    """Add the options of `decode` to a command."""
+    options = [
+        click.option(
+            "-o",
+            "--out",
+            metavar="OUT.png",
+            required=True,
+            help="Image to write, - for a PNG on standard output.",
+        ),
+        click.option(
+            "--scale",
+            type=Scale(),
+            default="1",
+            metavar="S",
+            help="Output pixels to a pixel: 2, 3/2, ...",
+        ),
+        click.option(
+            "--box",
+            type=Box(),
+            metavar="T,L,B,R",
+            help="Decode only this part: rows T to B, columns L to R, after scaling.",
+        ),
+        click.option(
+            "--threads",
+            type=click.IntRange(1),
+            metavar="N",
+            help="Largest number of threads.  [default: all cores]",
+        ),
+        click.option(
+            "--no-limits",
+            is_flag=True,
+            help="No limits on size and time: only for files of your own.",
+        ),
+    ]
+    return add_options(command, options)
 
+# %% ../../nbs/85_cli/40_decode.ipynb #8b4fb442
 @click.command()
 @click.argument("source", metavar="IN.iic")
-@click.option(
-    "-o",
-    "--out",
-    metavar="OUT.png",
-    required=True,
-    help="Image to write, - for a PNG on standard output.",
-)
-@click.option(
-    "--scale", type=Scale(), default="1", metavar="S", help="Output pixels to a pixel: 2, 3/2, ..."
-)
-@click.option(
-    "--box",
-    type=Box(),
-    metavar="T,L,B,R",
-    help="Decode only this part: rows T to B, columns L to R, after scaling.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Largest number of threads.  [default: all cores]",
-)
-@click.option(
-    "--no-limits", is_flag=True, help="No limits on size and time: only for files of your own."
-)
-def decode(source, out, scale, box, threads, no_limits):
+@decode_options
+def decode(
+    source: str,
+    out: str,
+    scale: Fraction,
+    box: tuple[int, int, int, int] | None,
+    threads: int | None,
+    no_limits: bool,
+) -> None:
     """Decode the image in IN.iic (- for standard input)."""
     check_outputs({out: FORMATS}, [source])
     data = read(source)
@@ -139,7 +169,7 @@ def decode(source, out, scale, box, threads, no_limits):
     help="Decode the latents of a pyramid too, for the bytes of each grid; within the limits of "
     "decode.",
 )
-def info(source, as_json, deep):
+def info(source: str, as_json: bool, deep: bool) -> None:
     """Show the content of FILE (- for standard input), and the bytes of each part.
 
     Reads headers and verifies checksums, in nested files too, and decodes nothing unless --deep

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
+from typing import Any
 
 import click
 
@@ -22,9 +23,7 @@ USER_ERROR = 2  # exit code of an invalid call or file
 INTERRUPTED = 130  # exit code after Ctrl-C: 128 and the number of SIGINT, as in a shell
 
 
-def one_line(
-    e: Exception,
-) -> str:
+def one_line(e: Exception) -> str:
     """An error message in one line, with the remedy that the command line offers."""
     remedy = "decode --no-limits allows it"
     return re.sub(r"raise Limits\(\w+=\.\.\.\) to allow it", remedy, error_line(e))
@@ -71,16 +70,20 @@ def usage_error(e: click.UsageError) -> Failed:
         return Failed(str(unknown_name(e.option_name, known, "option")))
     return Failed(" ".join(e.format_message().split()))
 
-
+# %% ../../nbs/85_cli/00_group.ipynb #2713ba3c
 class Commands(click.Group):
     """A group that reports the exceptions of its commands."""
 
-    def resolve_command(self, ctx, args):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; a misspelt one raises `Failed`, with the nearest name."""
         if args[0] not in self.commands:
             raise Failed(str(unknown_name(args[0], self.commands, "command")))
         return super().resolve_command(ctx, args)
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: click.Context) -> Any:  # result of the command
+        """Run a command; its errors become `Failed`."""
         try:
             with warnings_in_a_line():
                 return super().invoke(ctx)

@@ -28,7 +28,10 @@ class ArgumentType(click.ParamType):
     def __init__(self, name: str):
         self.name = name
 
-    def convert(self, value, param, ctx):
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:  # of the type of the argument
+        """Read a text; raises `SettingsError`."""
         return read_argument(self.name, value) if isinstance(value, str) else value
 
 
@@ -38,7 +41,7 @@ def flag(
     """The option of an argument."""
     return f"--{name.replace('_', '-')}"
 
-
+# %% ../../nbs/85_cli/20_options.ipynb #2d2c1d26
 def request_option(
     name: str,  # of an argument of `compress`
     default: Any = None,  # default of the command, shown instead of that of `compress`
@@ -51,14 +54,14 @@ def request_option(
         return click.option(flag(name), is_flag=True, help=text)
     return click.option(flag(name), type=ArgumentType(name), metavar=METAVARS[kind], help=text)
 
-
+# %% ../../nbs/85_cli/20_options.ipynb #97c7162a
 def request_options(
     names: Iterable[str],  # of arguments of `compress`
     **defaults: Any,  # defaults of the command that differ from those of `compress`
 ) -> Callable:  # decorator
     """Add the options for arguments of `compress` to a command."""
 
-    def add(command):
+    def add(command: Callable) -> Callable:
         for name in reversed(tuple(names)):
             command = request_option(name, defaults.get(name))(command)
         return command
@@ -70,6 +73,16 @@ ENCODE_ARGUMENTS = names_for("cli")
 # one checkpoint cannot hold the fits of several files
 COMPARE_ARGUMENTS = tuple(n for n in ENCODE_ARGUMENTS if n != "checkpoint")
 MANY_ARGUMENTS = tuple(n for n in names_for("encode_many") if n in ENCODE_ARGUMENTS)
+
+# %% ../../nbs/85_cli/20_options.ipynb #2cc1532c
+def add_options(
+    command: Callable,
+    options: Sequence[Callable],  # decorators, in the order of the help
+) -> Callable:
+    """Add options to a command."""
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 # %% ../../nbs/85_cli/20_options.ipynb #b372a867
 DEFAULT_METHOD = "auto"  # as in `compress`
@@ -99,7 +112,7 @@ def method_options(command: Callable) -> Callable:
         command = option(command)
     return command
 
-
+# %% ../../nbs/85_cli/20_options.ipynb #66fb6bf9
 def read_method(
     method: str | None = None,  # name or text form; None: not given
     settings: Sequence[str] = (),  # texts 'name=value'

@@ -29,7 +29,7 @@ CLASSES = list(dict.fromkeys(c for method in METHODS.values() for c in stages_of
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_controls_keep_the_defaults(cls):
     """Every setting of every stage has a control, and its default survives."""
-    panel = SettingsPanel(cls, None, lambda: None)
+    panel = SettingsPanel(cls(), lambda: None)
     assert {*panel.controls, *panel.stages} == {f.name for f in fields(cls)}
     assert panel.settings == cls()
 
@@ -64,18 +64,18 @@ def test_refused(method, arguments, message):
 
 def test_hidden_arguments_are_not_passed_on():
     e = explore(demo_image()[:16, :16], bpp=1.0, seconds=3.0, seed=2)
-    assert e.arguments == dict(bpp=1.0, seconds=3.0, seed=2)
-    e.method.choice.value = "wavelet"
-    assert e.arguments == dict(bpp=1.0)
-    e.method.choice.value = "lossless"
-    assert e.arguments == {}
-    e.method.choice.value = "siren"
-    e.method.panel.find("width").value = "8"
-    assert e.begin_button.disabled and "width and depth" in e.call.value
-    e.method.panel.find("depth").value = "2"
-    assert not e.begin_button.disabled
-    assert e.settings == Siren(width=8, depth=2)
-    assert e.arguments == dict(seconds=3.0, seed=2)
+    assert e.call.arguments == dict(bpp=1.0, seconds=3.0, seed=2)
+    e.call.method.choice.value = "wavelet"
+    assert e.call.arguments == dict(bpp=1.0)
+    e.call.method.choice.value = "lossless"
+    assert e.call.arguments == {}
+    e.call.method.choice.value = "siren"
+    e.call.method.panel.find("width").value = "8"
+    assert e.buttons.begin.disabled and "width and depth" in e.call.text.value
+    e.call.method.panel.find("depth").value = "2"
+    assert not e.buttons.begin.disabled
+    assert e.call.settings == Siren(width=8, depth=2)
+    assert e.call.arguments == dict(seconds=3.0, seed=2)
 
 
 def test_job_refuses_unknown_arguments():
