@@ -16,12 +16,9 @@ from ..image.save import encode_image_file
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #8d77f3f8
 RATES = tuple(round(2 ** (i / 8), 4) for i in range(-40, 25))  # bits per pixel, 8 per octave
-AVIF_SPEED = 6  # 0 is slowest, 10 fastest
-WEBP_METHOD = 6  # 0 is fastest, 6 slowest
-JXL_EFFORT = 7  # 1 is fastest, 9 slowest; 7 is the default of libjxl
 
 
-def _jpeg(x: np.ndarray, quality: int, **how) -> dict[str, Any]:
+def _jpeg(x: np.ndarray, quality: int, **how: Any) -> dict[str, Any]:
     color = how if x.shape[2] == 3 else {}
     return dict(format="JPEG", quality=quality, optimize=True, **color)
 
@@ -33,10 +30,15 @@ def _jpeg2000_common(x: np.ndarray) -> dict[str, Any]:
     return dict(format="JPEG2000", num_resolutions=levels, **color)
 
 
-def _jpeg2000(x: np.ndarray, rate: float, **how) -> dict[str, Any]:
+def _jpeg2000(x: np.ndarray, rate: float, **how: Any) -> dict[str, Any]:
     factor = 8 * x.shape[2] * x.itemsize / rate  # uncompressed over compressed size
     common = dict(irreversible=True, quality_mode="rates", quality_layers=[factor])
     return _jpeg2000_common(x) | common | how
+
+# %% ../../nbs/75_bench/10_baselines.ipynb #9fd7bceb
+AVIF_SPEED = 6  # 0 is slowest, 10 fastest
+WEBP_METHOD = 6  # 0 is fastest, 6 slowest
+JXL_EFFORT = 7  # 1 is fastest, 9 slowest; 7 is the default of libjxl
 
 
 def _webp(x: np.ndarray, quality: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@
 __all__ = ['ENCODE_ONE', 'encode_one', 'output_paths', 'encode_many']
 
 # %% ../../nbs/75_bench/21_batch.ipynb #c9c61370
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 from pathlib import Path
@@ -22,27 +22,24 @@ from ..settings.target import make_request
 
 # %% ../../nbs/75_bench/21_batch.ipynb #bfe98823
 def encode_one(
-    task: dict,  # image, method, threads, arguments of `compress`
+    task: Mapping[str, Any],  # image, method, threads, arguments of `compress`
     out: str,  # path of the file to write
-) -> dict:
+) -> dict[str, Any]:
     """Encode an image to a file; returns its size and a summary."""
     from implicit_compress.codec.encode import compress
     from implicit_compress.runtime.memory import keep_memory
 
     keep_memory()
-    row: dict = {}
+    row: dict[str, Any] = {}
     with recorded_warnings(row):
         data = compress(task["image"], task["method"], threads=task["threads"], **task["arguments"])
     atomic_write(out, data)
     texts = filter(None, [data.summary, row.get("warnings")])
     return dict(bytes=len(data), summary="; ".join(texts))
 
-
-ENCODE_ONE = "implicit_compress.bench.batch:encode_one"  # in a new process
-
-
+# %% ../../nbs/75_bench/21_batch.ipynb #7422c0f0
 def output_paths(
-    images: Iterable,  # paths
+    images: Iterable[str | Path],
     out: str | Path,  # folder
 ) -> list[Path]:  # all different
     """Output path of each image: its stem with .iic, or its full name where two would be equal."""
@@ -55,9 +52,12 @@ def output_paths(
         raise ValueError(f"two images have the same name, in different folders: {repeated[0]}")
     return [Path(out) / f"{name}.iic" for name in names]
 
+# %% ../../nbs/75_bench/21_batch.ipynb #7bc57661
+ENCODE_ONE = "implicit_compress.bench.batch:encode_one"  # in a new process
+
 
 def encode_many(
-    images: Iterable,  # paths
+    images: Iterable[str | Path],
     out: str | Path,  # folder of the files
     method: Method | str = "auto",  # as for `compress`
     *,

@@ -7,7 +7,8 @@ __all__ = ['BD_NOTE', 'summarize_bd', 'bd_rates', 'available_bd_rates', 'bd_text
 
 # %% ../../nbs/75_bench/28_bd.ipynb #bd000002
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,10 @@ from .plots import quality
 from ..image.rate_distortion import bd_rate, overlap
 
 # %% ../../nbs/75_bench/28_bd.ipynb #bd000006
-def _rate_quality(rows, metric):
+Pairs = list[tuple[float, float]]  # (bits per pixel, quality)
+
+
+def _rate_quality(rows: Sequence[Mapping[str, Any]], metric: str) -> dict[str, Pairs]:
     """Curves in the form that `bd_rate` takes, of every codec with two or more points."""
     out = {}
     for codec, points in curves(rows).items():
@@ -27,7 +31,7 @@ def _rate_quality(rows, metric):
     return out
 
 
-def _bd_or_none(anchor, curve):
+def _bd_or_none(anchor: Pairs, curve: Pairs) -> tuple[float, bool] | None:
     """(BD-rate, is the shared range narrow?), or None without a shared range."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # reported by the second value
@@ -36,7 +40,7 @@ def _bd_or_none(anchor, curve):
         except ValueError:
             return None
 
-
+# %% ../../nbs/75_bench/28_bd.ipynb #7d0937c3
 def summarize_bd(
     name: str,  # of the columns
     each: list[tuple[float, bool]],  # (BD-rate in %, narrow?), one per image
@@ -51,9 +55,15 @@ def summarize_bd(
     }
 
 # %% ../../nbs/75_bench/28_bd.ipynb #bd000008
-def _row_against(name, anchors, by_image, mean_curves, extra):
+def _row_against(
+    name: str,  # of a codec or a published system
+    anchors: Sequence[str],
+    by_image: Sequence[dict[str, Pairs]],  # curves of each image
+    mean_curves: dict[str, Pairs],
+    extra: dict[str, Pairs],  # published curves
+) -> dict[str, Any]:
     """BD-rates of one codec against all anchors."""
-    row = dict(codec=name)
+    row: dict[str, Any] = dict(codec=name)
     for a in anchors:
         pairs = [(c[a], c[name]) for c in by_image if a in c and name in c]
         each = [_bd_or_none(*pair) for pair in pairs]
@@ -63,13 +73,14 @@ def _row_against(name, anchors, by_image, mean_curves, extra):
         row[f"{a}, mean curves"] = mean[0] if mean else None
     return row
 
-
+# %% ../../nbs/75_bench/28_bd.ipynb #69440d1b
 def bd_rates(
-    rows: list[dict],  # of the bench
+    rows: Sequence[Mapping[str, Any]],  # of the bench
     anchors: Iterable[str],  # codecs to compare with
-    others: dict | None = None,  # of `published`: also compared with each anchor, by mean curves
+    others: Mapping[str, dict[str, Any]]
+    | None = None,  # of `published`: also compared with each anchor, by mean curves
     metric: str = "psnr_db",  # as for `quality`, not 'lpips'
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """BD-rate against each anchor, %: per image, and of the mean curves.
 
     For each anchor A a row has the mean over images as 'A', and 'A, spread' (standard deviation),
@@ -95,12 +106,12 @@ def bd_rates(
 
 # %% ../../nbs/75_bench/28_bd.ipynb #bd000011
 def available_bd_rates(
-    rows: list[dict],  # of the bench
+    rows: Sequence[Mapping[str, Any]],  # of the bench
     anchors: Iterable[str],  # codecs to compare with, if they have curves
-    others: dict | None = None,  # of `published`
-) -> list[dict]:  # of `bd_rates`; [] if nothing can be compared
+    others: Mapping[str, dict[str, Any]] | None = None,  # of `published`
+) -> list[dict[str, Any]]:  # of `bd_rates`; [] if nothing can be compared
     """BD-rates against the anchors that have two or more points on some image."""
-    targets = {}
+    targets: dict[tuple[str, str], set[str]] = {}
     for r in rows:
         if "psnr_db" in r and "error" not in r:
             targets.setdefault((r["codec"], r["image"]), set()).add(r.get("target", ""))
@@ -117,7 +128,7 @@ BD_NOTE = (
 
 
 def bd_text(
-    row: dict,  # of `bd_rates`
+    row: Mapping[str, Any],  # of `bd_rates`
     anchor: str,
 ) -> str:  # '-42.8 % ± 8.5'
     """A BD-rate as text; * if the curves of some images share a narrow range."""
@@ -127,12 +138,12 @@ def bd_text(
     text = f"{row[anchor]:+.1f} %" + ("" if spread is None else f" ± {spread:.1f}")
     return text + "*" * bool(row[f"{anchor}, narrow"])
 
-
+# %% ../../nbs/75_bench/28_bd.ipynb #4f746619
 def bd_table(
-    rows: list[dict],  # of `bd_rates`
+    rows: Sequence[Mapping[str, Any]],  # of `bd_rates`
     anchors: Iterable[str],  # codecs, as for `bd_rates`
-) -> list[dict]:  # for `markdown` and `html` of `bench.report`
-    """BD-rates as a table: mean and deviation over images, number of images, rate of mean curves."""
+) -> list[dict[str, Any]]:  # for `markdown` and `html` of `bench.report`
+    """BD-rates as a table: mean and deviation, number of images, rate of mean curves."""
     out = []
     for r in rows:
         line = dict(codec=r["codec"])

@@ -69,7 +69,7 @@ class CodecSpec:
         if self.own and not isinstance(self.method, Coin):
             make_request(self.method, dict(self.arguments) | dict(point))
 
-
+# %% ../../nbs/75_bench/14_codecs.ipynb #a0fcf0f2
 def parse_codec(
     text: str,  # 'siren', 'jpeg', 'siren:prune=gradual seconds=20', 'latent steps=500'
 ) -> CodecSpec:
@@ -133,13 +133,13 @@ def maker(
     except ImportError:
         return f"{plugin} missing"
 
-
+# %% ../../nbs/75_bench/14_codecs.ipynb #f24e4088
 def tasks(
-    images: Iterable,  # paths
+    images: Iterable[str | Path],
     codecs: Iterable[str],  # text forms, as for `parse_codec`
     points: Iterable[Mapping[str, float]],  # as for `points_for`
     threads: int = 1,  # of each task
-) -> list[dict]:
+) -> list[dict[str, Any]]:  # image, codec, threads, and the target
     """One task for every image, codec and point."""
     paths = list(dict.fromkeys(str(Path(p).resolve()) for p in images))
     names = [Path(p).name for p in paths]
@@ -156,7 +156,7 @@ def tasks(
         for path in paths
     ]
 
-
+# %% ../../nbs/75_bench/14_codecs.ipynb #5ec75278
 def target_in(task: Mapping[str, Any]) -> dict[str, float]:
     """The target of a task: {} for a lossless codec."""
     return {k: task[k] for k in POINT_KINDS if k in task}

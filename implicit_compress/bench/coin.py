@@ -20,13 +20,8 @@ from ..settings.base import Settings
 from ..settings.fields import SettingsError, setting
 
 # %% ../../nbs/75_bench/12_coin.ipynb #c0100004
-COIN_SHAPES = (
-    (20, 5),
-    (30, 5),
-    (28, 10),
-    (40, 10),
-    (49, 13),
-)  # (width, depth) for 0.07, 0.15, 0.3, 0.6 and 1.2 bits per pixel of a Kodak image
+# (width, depth) for 0.07, 0.15, 0.3, 0.6 and 1.2 bits per pixel of a Kodak image
+COIN_SHAPES = ((20, 5), (30, 5), (28, 10), (40, 10), (49, 13))
 COIN_STEPS = 50_000
 COIN_LR = 2e-4
 COIN_W0 = 30.0
@@ -43,7 +38,7 @@ def coin_shape(
     """The shape whose rate is nearest to the target."""
     from implicit_compress.bitstream.header import count_weights
 
-    def miss(shape):
+    def miss(shape: tuple[int, int]) -> float:
         return abs(math.log(16 * count_weights(*shape, channels) / (n_pixels * bpp)))
 
     return min(COIN_SHAPES, key=miss)
@@ -59,11 +54,12 @@ class Coin(Settings):
     )
     depth: int | None = setting(None, "Sine layers.", low=1, high=255, auto="from the target")
 
-    def check(self):
+    def check(self) -> None:
+        """Raise `SettingsError` for a width without a depth."""
         if (self.width is None) != (self.depth is None):
             raise SettingsError("coin: give width and depth together, or neither")
 
-
+# %% ../../nbs/75_bench/12_coin.ipynb #9f018267
 def coin_compress(
     image: Any,  # as for `as_image_samples`, 8 bits
     bpp: float = 0.3,  # target rate, bits per pixel: the nearest shape is taken
@@ -71,7 +67,7 @@ def coin_compress(
     seconds: float | None = None,  # time budget instead of steps, s
     settings: Coin = Coin(),  # a width and a depth replace the target rate
     seed: int = 0,
-    **kw,  # for `fit`: progress, threads, device
+    **kw: Any,  # for `fit`: progress, threads, device
 ) -> bytes:
     """Encode an image as a SIREN with 16-bit weights, as in COIN (Dupont et al. 2021)."""
     import torch

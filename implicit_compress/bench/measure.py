@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FOR_DEVELOPERS', 'LPIPS_VARIABLE', 'SMALLEST_LPIPS', 'MODULE', 'peak_mb', 'clocks', 'recorded_warnings',
-           'plain_value', 'encoder_fields', 'own_encoder', 'encode_task', 'decoder_for', 'quality_fields',
-           'decode_task', 'multiplications', 'machine', 'point_fields', 'stored_row', 'measured_fields', 'measure']
+           'plain_value', 'encoder_fields', 'own_encoder', 'encode_task', 'decoder_for', 'multiplications',
+           'quality_fields', 'decode_task', 'machine', 'point_fields', 'stored_row', 'measured_fields', 'measure']
 
 # %% ../../nbs/75_bench/18_measure.ipynb #8897f6d3
 import json
@@ -21,6 +21,8 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .baselines import CODECS
 from implicit_compress.bench.codecs import (
@@ -50,28 +52,32 @@ def peak_mb() -> float | None:
 
 @contextmanager
 def clocks(
-    row: dict,  # receives `NAME_s`, wall time, and `NAME_cpu_s`, CPU time of all threads, seconds
+    row: dict[
+        str, Any
+    ],  # receives `NAME_s`, wall time, and `NAME_cpu_s`, CPU time of all threads, seconds
     name: str,
 ) -> Iterator[None]:
     """Measure wall time and CPU time."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall = time.perf_counter()
+    cpu = time.process_time()
     yield
     row[f"{name}_s"] = round(time.perf_counter() - wall, 4)
     row[f"{name}_cpu_s"] = round(time.process_time() - cpu, 4)
 
-
+# %% ../../nbs/75_bench/18_measure.ipynb #496c60d5
+# warnings that are not about the file
 FOR_DEVELOPERS = (
     DeprecationWarning,
     PendingDeprecationWarning,
     FutureWarning,
     ImportWarning,
     ResourceWarning,
-)  # warnings that are not about the file
+)
 
 
 @contextmanager
 def recorded_warnings(
-    row: dict,  # receives the texts of warnings, if any, as `warnings`
+    row: dict[str, Any],  # receives the texts of warnings, if any, as `warnings`
 ) -> Iterator[None]:
     """Record the warnings of an encoder or a decoder."""
     with warnings.catch_warnings(record=True) as seen:
@@ -80,9 +86,10 @@ def recorded_warnings(
     about_file = [w for w in seen if not issubclass(w.category, FOR_DEVELOPERS)]
     texts = [" ".join(str(w.message).split()) for w in about_file]
     if texts:
-        row["warnings"] = " | ".join(dict.fromkeys([*filter(None, [row.get("warnings")]), *texts]))
+        earlier = filter(None, [row.get("warnings")])
+        row["warnings"] = " | ".join(dict.fromkeys([*earlier, *texts]))
 
-
+# %% ../../nbs/75_bench/18_measure.ipynb #756b82f3
 def plain_value(value: Any) -> str | bool | int | float | None:
     """A value that JSON and a table can hold; None for anything else."""
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
@@ -92,7 +99,7 @@ def plain_value(value: Any) -> str | bool | int | float | None:
 
 def encoder_fields(
     data: bytes,  # result of an encoder
-) -> dict:  # with `note`, `steps` and `stop`, if present
+) -> dict[str, Any]:  # with `note`, `steps` and `stop`, if present
     """The fields of a row that the encoder reports."""
     fit = getattr(data, "fit", None)
     found = dict(
@@ -104,7 +111,7 @@ def encoder_fields(
     return {k: v for k, v in plain.items() if v not in (None, "")}
 
 # %% ../../nbs/75_bench/18_measure.ipynb #27fcfbb6
-def own_encoder(spec: CodecSpec) -> Callable:
+def own_encoder(spec: CodecSpec) -> Callable[..., bytes]:
     """The encoder of a codec of this package: a function of the image and of keyword arguments."""
     from implicit_compress.runtime.memory import keep_memory
 
@@ -116,13 +123,15 @@ def own_encoder(spec: CodecSpec) -> Callable:
     # without EXIF and XMP, which the files of the other codecs do not contain
     return partial(compress, method=spec.method, strip=True)
 
-
+# %% ../../nbs/75_bench/18_measure.ipynb #f609ee11
 def encode_task(
     task: Mapping[str, Any],  # of `tasks`
     out: str,  # path of the file to write
-) -> dict:
+) -> dict[str, Any]:
     """Encode the file of a task; returns times, memory and the fields of the encoder."""
-    spec, target, row = parse_codec(task["codec"]), target_in(task), {}
+    spec = parse_codec(task["codec"])
+    target = target_in(task)
+    row: dict[str, Any] = {}
     with recorded_warnings(row):
         if spec.own:
             encode = own_encoder(spec)
@@ -131,15 +140,20 @@ def encode_task(
                 data = encode(task["image"], progress=False, threads=task["threads"], **arguments)
             row |= encoder_fields(data)
         else:
-            x, codec = load_image(task["image"]), CODECS[spec.name]
+            x = load_image(task["image"])
+            codec = CODECS[spec.name]
             quality = choose_quality(codec, x, **target)  # not counted as encoding time
             with clocks(row, "encode"):
                 data = codec.encode(x, quality)
     atomic_write(out, data)
     return row | dict(encode_peak_mb=peak_mb())
 
-
-def decoder_for(spec: CodecSpec, threads: int | None, channels: int | None) -> Callable:
+# %% ../../nbs/75_bench/18_measure.ipynb #827885c4
+def decoder_for(
+    spec: CodecSpec,
+    threads: int | None,
+    channels: int | None,  # 1: the source was gray
+) -> Callable[[bytes], np.ndarray]:
     """The decoder of a codec: a function of the bytes."""
     if not spec.own:
         return partial(CODECS[spec.name].decompress, channels=channels)
@@ -150,11 +164,27 @@ def decoder_for(spec: CodecSpec, threads: int | None, channels: int | None) -> C
     return partial(decompress, threads=threads)
 
 
+def multiplications(
+    data: bytes,  # of an `.iic` file
+) -> float | None:
+    """Multiply-accumulate operations of the networks per pixel; None without networks."""
+    from implicit_compress.bitstream.header import peek
+
+    h = peek(data)
+    if h.method == "siren":
+        return h.weights / h.tiles
+    parts = [multiplications(h.args[k]) for k in ("base", "chroma") if k in h.args]
+    return sum(p or 0 for p in parts) if parts else None
+
+# %% ../../nbs/75_bench/18_measure.ipynb #517f0259
 LPIPS_VARIABLE = "IMPLICIT_COMPRESS_ALEXNET"  # path of the weights; without it there is no LPIPS
 SMALLEST_LPIPS = 31  # pixels of the shorter side
 
 
-def quality_fields(y, x) -> dict:  # arrays of samples
+def quality_fields(
+    y: np.ndarray,  # (h,w,c) decoded samples
+    x: np.ndarray,  # (h,w,c) samples of the source
+) -> dict[str, float]:
     """PSNR, MSE, MS-SSIM, and LPIPS if its weights are there."""
     from implicit_compress.image.metrics import Lpips, ms_ssim, mse, psnr
 
@@ -164,14 +194,16 @@ def quality_fields(y, x) -> dict:  # arrays of samples
         out["lpips"] = Lpips()(y, x)
     return out
 
-
+# %% ../../nbs/75_bench/18_measure.ipynb #c362ee6c
 def decode_task(
     task: Mapping[str, Any],  # of `tasks`
     out: str,  # path of its file
-) -> dict:
+) -> dict[str, Any]:
     """Decode the file of a task, and measure rate, quality and time."""
-    spec, row = parse_codec(task["codec"]), {}
-    data, x = Path(out).read_bytes(), load_image(task["image"])
+    spec = parse_codec(task["codec"])
+    row: dict[str, Any] = {}
+    data = Path(out).read_bytes()
+    x = load_image(task["image"])
     decode = decoder_for(spec, task["threads"], x.shape[2])
     with clocks(row, "decode"):
         y = decode(data)
@@ -185,23 +217,11 @@ def decode_task(
         row["lossless"] = True
     return {k: v for k, v in row.items() if v is not None and v != float("inf")}
 
-
-def multiplications(
-    data: bytes,  # of an `.iic` file
-) -> float | None:
-    """Multiply-accumulate operations of the networks per pixel; None for a file without networks."""
-    from implicit_compress.bitstream.header import peek
-
-    h = peek(data)
-    if h.method == "siren":
-        return h.weights / h.tiles
-    parts = [multiplications(h.args[k]) for k in ("base", "chroma") if k in h.args]
-    return sum(p or 0 for p in parts) if parts else None
-
 # %% ../../nbs/75_bench/18_measure.ipynb #5d8f8362
 def machine() -> str:
     """CPU and Python version, in one line."""
-    model, cpuinfo = platform.processor() or platform.machine(), Path("/proc/cpuinfo")
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         found = re.search(r"model name\s*: (.+)", cpuinfo.read_text())
         model = found[1] if found else model
@@ -210,19 +230,22 @@ def machine() -> str:
 
 def point_fields(
     task: Mapping[str, Any],  # of `tasks`
-) -> dict:
+) -> dict[str, Any]:
     """The fields of a row that identify the point."""
     target = " ".join(f"{k}={v:g}" for k, v in target_in(task).items())
     name = Path(task["image"]).name
     return dict(image=name, codec=task["codec"], target=target, threads=task["threads"])
 
-
+# %% ../../nbs/75_bench/18_measure.ipynb #4b663d33
 def stored_row(
     path: Path,  # of a row
     retry: bool = False,  # measure again what failed
     timeout: float | None = None,  # current time limit of a process, seconds
-) -> dict | None:
-    """The stored row, if it is valid: a failure until `retry`, a timeout until the limit is larger."""
+) -> dict[str, Any] | None:
+    """The stored row, if it is valid.
+
+    A failure is valid until `retry`, a timeout until the limit is larger.
+    """
     try:
         row = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):
@@ -230,7 +253,7 @@ def stored_row(
     longer = "timeout_s" in row and (timeout is None or timeout > row["timeout_s"])
     return None if "error" in row and (retry or longer) else row
 
-
+# %% ../../nbs/75_bench/18_measure.ipynb #c3f8369f
 MODULE = "implicit_compress.bench.measure"  # of the functions that run in a new process
 
 
@@ -239,9 +262,9 @@ def measured_fields(
     out: Path,  # file to write
     timeout: float | None,
     **env: str,
-) -> dict:
+) -> dict[str, Any]:
     """Encode and decode in two processes; a failure gives the field `error`."""
-    row = {}
+    row: dict[str, Any] = {}
     try:
         for name in ("encode_task", "decode_task"):
             function = f"{MODULE}:{name}"
@@ -256,18 +279,19 @@ def measured_fields(
             row["timeout_s"] = timeout
     return {k: v for k, v in row.items() if v != ""}
 
-
+# %% ../../nbs/75_bench/18_measure.ipynb #631ce0be
 def measure(
     task: Mapping[str, Any],  # of `tasks`
     folder: str | Path,  # of all results
     retry: bool = False,  # measure again what failed
     timeout: float | None = None,  # time limit of each of the two processes, seconds
     **env: str,  # environment variables of the processes
-) -> dict:
+) -> dict[str, Any]:
     """Measure one point, unless its row exists; a point that failed is a row with `error`."""
     source = source_hash(task)
     key = row_key(task, source)
-    path, out = Path(folder) / "points" / f"{key}.json", Path(folder) / "files" / key
+    path = Path(folder) / "points" / f"{key}.json"
+    out = Path(folder) / "files" / key
     if row := stored_row(path, retry, timeout):
         return row
     for p in (path, out):

@@ -8,12 +8,12 @@ __all__ = ['LABELS', 'SMALLEST_LOSS', 'RATE_TICKS', 'published', 'quality', 'plo
 # %% ../../nbs/75_bench/26_plots.ipynb #b1070002
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
 # %% ../../nbs/75_bench/26_plots.ipynb #b1070006
-def published() -> dict[str, dict]:  # system: dict of source, bpp, psnr_db
+def published() -> dict[str, dict[str, Any]]:  # system: dict of source, bpp, psnr_db
     """Published curves of other systems on the 24 Kodak images, mean of PSNRs."""
     return json.loads((files("implicit_compress") / "published.json").read_text())
 
@@ -31,7 +31,7 @@ SMALLEST_LOSS = 1e-9  # of 1 - MS-SSIM: at most 90 dB
 
 
 def quality(
-    points: list[dict],  # of a curve
+    points: Sequence[Mapping[str, Any]],  # of a curve
     metric: str,  # 'psnr_db', 'psnr_of_mean_mse_db', 'ms_ssim' or 'lpips'
 ) -> list[float]:  # MS-SSIM in dB, other metrics unchanged
     """Values of the vertical axis."""
@@ -41,10 +41,13 @@ def quality(
     return values
 
 # %% ../../nbs/75_bench/26_plots.ipynb #b1070012
-RATE_TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)  # bits per pixel
-
-
-def _plot_codecs(ax, found, metric, across, ours):
+def _plot_codecs(
+    ax: Any,  # axes
+    found: Mapping[str, list[dict[str, Any]]],  # of `curves`
+    metric: str,
+    across: str,
+    ours: Iterable[str],
+) -> None:
     """One line for each codec that has both values."""
     for name, points in found.items():
         points = [p for p in points if metric in p and across in p]
@@ -60,15 +63,18 @@ def _plot_codecs(ax, found, metric, across, ours):
             label=name,
         )
 
+# %% ../../nbs/75_bench/26_plots.ipynb #83537ef4
+RATE_TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)  # bits per pixel
+
 
 def plot_curves(
-    found: dict[str, list[dict]],  # of `curves`
+    found: Mapping[str, list[dict[str, Any]]],  # of `curves`
     metric: str = "psnr_db",  # as for `quality`
-    others: dict[str, dict] | None = None,  # of `published`, for PSNR
+    others: Mapping[str, dict[str, Any]] | None = None,  # of `published`, for PSNR
     ours: Iterable[str] = (),  # names of curves with thick lines
     ax: Any = None,  # axes to plot into; None: a new figure
     across: str = "bpp",  # the horizontal axis: 'bpp', 'encode_s' or 'decode_s'
-):  # the axes
+) -> Any:  # the axes
     """Plot quality over rate or over time."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import ScalarFormatter

@@ -6,7 +6,7 @@
 __all__ = ['PLOTS', 'OURS', 'cell_text', 'markdown', 'html', 'write_plots', 'write_report']
 
 # %% ../../nbs/75_bench/30_report.ipynb #992d17bf
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,7 @@ from .rows import write_rows
 from ..runtime.files import atomic_write
 
 # %% ../../nbs/75_bench/30_report.ipynb #f05ab682
-def cell_text(
-    value: Any,
-) -> str:
+def cell_text(value: Any) -> str:
     """A value as text; floats are percentages."""
     if value is None:
         return ""
@@ -28,7 +26,7 @@ def cell_text(
 
 
 def markdown(
-    rows: list[dict],  # with the same names
+    rows: Sequence[Mapping[str, Any]],  # with the same names
 ) -> str:
     """A table in Markdown."""
     keys = list(rows[0])
@@ -39,30 +37,32 @@ def markdown(
 
 
 def html(
-    rows: list[dict],  # with the same names
+    rows: Sequence[Mapping[str, Any]],  # with the same names
 ) -> str:
     """A table in HTML."""
 
-    def line(tag, values):
+    def line(tag: str, values: Iterable[str]) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(v)}</{tag}>" for v in values) + "</tr>"
 
     body = "".join(line("td", map(cell_text, r.values())) for r in rows)
     return f"<table>{line('th', rows[0])}{body}</table>"
 
 # %% ../../nbs/75_bench/30_report.ipynb #4e907000
+# name of the file, metric, horizontal axis
 PLOTS = (
     ("psnr", "psnr_db", "bpp"),
     ("ms_ssim", "ms_ssim", "bpp"),
     ("lpips", "lpips", "bpp"),
     ("time", "psnr_db", "encode_s"),
-)  # name of the file, metric, horizontal axis
+)
 
 
 def write_plots(
-    rows: list[dict],  # of the bench
+    rows: Sequence[Mapping[str, Any]],  # of the bench
     folder: Path,
     thick: Iterable[str],  # names of curves with thick lines
-    others: dict | None = None,  # of `published`, dotted in the plot of PSNR
+    others: Mapping[str, dict[str, Any]]
+    | None = None,  # of `published`, dotted in the plot of PSNR
 ) -> list[Path]:
     """Write plots of all available metrics."""
     from matplotlib.figure import Figure
@@ -84,10 +84,12 @@ def write_plots(
     return out
 
 # %% ../../nbs/75_bench/30_report.ipynb #954a615e
-OURS = ("siren", "pyramid")  # prefixes of the names of curves with thick lines
-
-
-def _write_bd_rates(rows, folder, anchors, others):
+def _write_bd_rates(
+    rows: Sequence[Mapping[str, Any]],
+    folder: Path,
+    anchors: Iterable[str],
+    others: Mapping[str, dict[str, Any]] | None,
+) -> list[Path]:
     """Write the BD-rates as Markdown, HTML and TSV, if something can be compared."""
     rates = available_bd_rates(rows, anchors, others)
     if not rates:
@@ -102,13 +104,22 @@ def _write_bd_rates(rows, folder, anchors, others):
     write_rows(rates, files["tsv"], BD_NOTE)
     return list(files.values())
 
+# %% ../../nbs/75_bench/30_report.ipynb #f92d46b7
+OURS = (
+    "auto",
+    "siren",
+    "wavelet",
+    "hybrid",
+    "latent",
+)  # prefixes of the names of curves with thick lines
+
 
 def write_report(
-    rows: list[dict],  # of the bench
+    rows: Sequence[Mapping[str, Any]],  # of the bench
     folder: str | Path,  # output folder
     anchors: Iterable[str] = ("jpeg",),  # codecs to compare with, if they have curves
     ours: Iterable[str] = OURS,
-    others: dict | None = None,  # of `published`
+    others: Mapping[str, dict[str, Any]] | None = None,  # of `published`
 ) -> list[Path]:
     """Write the table, the plots and the BD-rates of all points that did not fail."""
     folder = Path(folder)

@@ -6,6 +6,8 @@
 __all__ = ['TEXT_COLUMNS', 'write_rows', 'cell_value', 'read_rows']
 
 # %% ../../nbs/75_bench/22_rows.ipynb #70b50002
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,26 @@ from .sweep import folder_rows
 from ..runtime.files import atomic_write
 
 # %% ../../nbs/75_bench/22_rows.ipynb #70b50007
+def _cell_text(value: Any) -> str:
+    """A value as text without tabs or line breaks; floats with six digits."""
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
+
+
+def write_rows(
+    rows: Sequence[Mapping[str, Any]],
+    path: str | Path,  # of the TSV
+    *heading: str,  # comment lines at the top
+) -> None:
+    """Write rows as a TSV, with one column for every key."""
+    keys = list(dict.fromkeys(k for r in rows for k in r))
+    lines = [f"# {h}" for h in heading]
+    lines.append("\t".join(keys))
+    lines += ["\t".join(_cell_text(r.get(k)) for k in keys) for r in rows]
+    atomic_write(path, ("\n".join(lines) + "\n").encode())
+
+# %% ../../nbs/75_bench/22_rows.ipynb #9ffb59bc
 TEXT_COLUMNS = (
     "image",
     "codec",
@@ -29,26 +51,6 @@ TEXT_COLUMNS = (
 )
 
 
-def _cell_text(value: Any) -> str:
-    """A value as text without tabs or line breaks; floats with six digits."""
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else " ".join(str(value).split())
-
-
-def write_rows(
-    rows: list[dict],
-    path: str | Path,  # of the TSV
-    *heading: str,  # comment lines at the top
-):
-    """Write rows as a TSV, with one column for every key."""
-    keys = list(dict.fromkeys(k for r in rows for k in r))
-    lines = [f"# {h}" for h in heading]
-    lines.append("\t".join(keys))
-    lines += ["\t".join(_cell_text(r.get(k)) for k in keys) for r in rows]
-    atomic_write(path, ("\n".join(lines) + "\n").encode())
-
-
 def cell_value(
     name: str,  # of the column
     text: str,
@@ -57,16 +59,14 @@ def cell_value(
     if name in TEXT_COLUMNS:
         return text
     for kind in (int, float):
-        try:
+        with suppress(ValueError):
             return kind(text)
-        except ValueError:
-            pass
     return {"True": True, "False": False}.get(text, text)
 
 # %% ../../nbs/75_bench/22_rows.ipynb #70b50009
 def read_rows(
     path: str | Path,  # of the TSV, or the results folder of a sweep
-) -> list[dict]:  # numbers converted, empty cells omitted
+) -> list[dict[str, Any]]:  # numbers converted, empty cells omitted
     """Read rows from a TSV, or from a folder by `folder_rows`; `ValueError` if it has none."""
     if Path(path).is_dir():
         if not (rows := folder_rows(path)):

@@ -28,7 +28,7 @@ REUSED = "reused.jsonl"  # in the results folder: times at which rows were reuse
 
 def note_reuse(
     folder: str | Path,  # of results
-    rows: Iterable[dict],  # reused rows
+    rows: Iterable[Mapping[str, Any]],  # reused rows
 ) -> None:
     """Record that these rows belong to the newest sweep."""
     keys = [r["file"] for r in rows if "file" in r]
@@ -54,7 +54,7 @@ def reuse_times(
     notes = map(read_json, path.read_text().splitlines()) if path.exists() else ()
     return {key: note["at"] for note in notes if note for key in note["keys"]}
 
-
+# %% ../../nbs/75_bench/20_sweep.ipynb #09285200
 def target_value(row: Mapping[str, Any]) -> float:
     """The number in the target of a row; 0 for a lossless codec."""
     return float(row["target"].partition("=")[2] or 0)
@@ -62,7 +62,7 @@ def target_value(row: Mapping[str, Any]) -> float:
 
 def folder_rows(
     folder: str | Path,  # of results
-) -> list[dict]:  # by codec and target
+) -> list[dict[str, Any]]:  # by codec and target
     """The rows of every image for the source and the codec versions that were measured last."""
     paths = sorted((Path(folder) / "points").glob("*.json"))
     rows = [row for p in paths if (row := read_json(p.read_text())) is not None]
@@ -84,7 +84,7 @@ def cores() -> int:
 
 
 def run_all(
-    jobs: Sequence[tuple],  # of (label, function, arguments ...)
+    jobs: Sequence[tuple[Any, ...]],  # of (label, function, arguments ...)
     executor: Executor | None = None,  # None: a thread pool
     workers: int = 1,  # threads of the pool
     progress: bool = True,  # show a progress bar?
@@ -98,7 +98,8 @@ def run_all(
     try:
         with tqdm(total=len(jobs), disable=not progress, smoothing=0.1) as bar:
             for done in as_completed(futures):
-                i, error = futures[done], done.exception()
+                i = futures[done]
+                error = done.exception()
                 bar.set_postfix_str(jobs[i][0], refresh=False)
                 bar.update()
                 yield i, error or done.result()
@@ -110,16 +111,16 @@ def run_all(
                 kill_running()
             pool.shutdown()
 
-
+# %% ../../nbs/75_bench/20_sweep.ipynb #1f3574ee
 def on_devices(
     devices: Sequence[int],  # indices of CUDA devices
-) -> Callable:  # as `measure`
+) -> Callable[..., dict[str, Any]]:  # as `measure`
     """`measure` with one task at a time on each device."""
-    free: SimpleQueue = SimpleQueue()
+    free: SimpleQueue[int] = SimpleQueue()
     for d in devices:
         free.put(d)
 
-    def measure_on_device(*args):
+    def measure_on_device(*args: Any) -> dict[str, Any]:
         d = free.get()
         try:
             return measure(*args, CUDA_VISIBLE_DEVICES=str(d))
@@ -128,7 +129,7 @@ def on_devices(
 
     return measure_on_device
 
-
+# %% ../../nbs/75_bench/20_sweep.ipynb #0e2dad51
 def sweep(
     images: Any,  # paths, or a dict of them
     codecs: Iterable[str],  # text forms, as for `parse_codec`
@@ -141,7 +142,7 @@ def sweep(
     retry: bool = False,  # measure failed points again?
     progress: bool = True,  # show a progress bar?
     timeout: float | None = None,  # time limit of each of the two processes of a point, seconds
-) -> list[dict]:  # rows in the order of `tasks`; a point that failed has `error`
+) -> list[dict[str, Any]]:  # rows in the order of `tasks`; a point that failed has `error`
     """Measure every image with every codec at every point."""
     paths = list(images.values() if isinstance(images, dict) else images)
     workers = len(devices) or workers
@@ -154,7 +155,8 @@ def sweep(
         (label(Path(t["image"]).stem, t["codec"]), run, t, str(folder), retry, timeout)
         for t in todo
     ]
-    rows, began = [None] * len(todo), time.time()
+    rows: list[Any] = [None] * len(todo)
+    began = time.time()
     try:
         for i, r in run_all(jobs, executor, workers, progress):
             failed = not isinstance(r, dict)
