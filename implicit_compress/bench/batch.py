@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .measure import recorded_warnings
+from .resources import recorded_warnings
 from .process import run_in_subprocess
 from .sweep import cores, run_all
 from ..runtime.files import atomic_write

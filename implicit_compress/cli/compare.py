@@ -6,7 +6,7 @@
 __all__ = ['compare', 'demo']
 
 # %% ../../nbs/85_cli/50_compare.ipynb #725fe0f4
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,11 +170,12 @@ def demo_rows(
     method: Method,
     path: Path,  # of the file to write
     request: dict[str, Any],
+    peers: Sequence[str] | None = None,  # of `compare_at_size`
 ) -> list[dict[str, Any]]:
     """Compress an image, write the file, and return the rows of `compare_at_size`."""
     data = encode_image(x, method, request)
     write_result(str(path), data)
-    return compare_at_size(x, data, data.seconds, request["threads"])
+    return compare_at_size(x, data, data.seconds, request["threads"], peers)
 
 # %% ../../nbs/85_cli/50_compare.ipynb #b1137e97
 @click.command()
@@ -198,7 +199,8 @@ def demo(out: str, **request: Any) -> None:
     click.echo(f"Two parrots, {size}.\nThe default method ...")
     rows = demo_rows(x, read_method(), folder / DEMO_FILES["default"], request)
     click.echo("SIREN networks ...")
-    rows.insert(1, demo_rows(x, siren, folder / DEMO_FILES["SIREN"], request)[0])
+    # the other codecs are in the rows already
+    rows[1:1] = demo_rows(x, siren, folder / DEMO_FILES["SIREN"], request, ())
     for row, name in zip(rows, DEMO_FILES, strict=False):
         row["codec"] = f"ours, {name}"
     write_comparison(x, rows, folder)

@@ -7,7 +7,7 @@ __all__ = ['GAP', 'QUANTILE', 'evaluate_on_grid', 'activations', 'contact_sheet'
 
 # %% ../../nbs/80_view/12_activations.ipynb #ac700002
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,13 +16,20 @@ from ..image.geometry import coords, scaled_size
 from ..image.tiling import tile_parts
 from .images import colormap, crop_box, to_rgb8
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from implicit_compress.siren.network import SirenNet
+
 # %% ../../nbs/80_view/12_activations.ipynb #ac700005
 def evaluate_on_grid(
-    net: Any,  # `Siren`
+    net: "SirenNet",
     h: int,  # height of the image, pixels
     w: int,  # width of the image, pixels
     size: int,  # longer side of the result, at most, pixels
-    f: Callable,  # (network of one tile, coordinates (n,2)) -> (n,k)
+    f: Callable[
+        ["SirenNet", "Tensor"], "Tensor"
+    ],  # (network of one tile, coordinates (n,2)) -> (n,k)
 ) -> np.ndarray:  # (H,W,k) float32
     """Evaluate a function of the coordinates over the image, tile by tile."""
     import torch
@@ -31,31 +38,31 @@ def evaluate_on_grid(
     H, W = scaled_size(h, w, scale)
     boxes = net.boxes or [(0, 0, h, w)]
     out = None
-    for k, (t, l, b, r) in tile_parts(boxes, h, w, H, W):
+    for k, (top, left, bottom, right) in tile_parts(boxes, h, w, H, W):
         tile = net.tile_network(k) if net.boxes else net
-        at = torch.from_numpy(coords(h, w, scale, (t, l, b, r), boxes[k]))
+        at = torch.from_numpy(coords(h, w, scale, (top, left, bottom, right), boxes[k]))
         values = f(tile, at).detach().numpy()
         if out is None:
             out = np.zeros((H, W, values.shape[1]), np.float32)
-        out[t:b, l:r] = values.reshape(b - t, r - l, -1)
+        out[top:bottom, left:right] = values.reshape(bottom - top, right - left, -1)
     return out
 
 # %% ../../nbs/80_view/12_activations.ipynb #ac700007
 def activations(
-    net: Any,  # `Siren`
+    net: "SirenNet",
     h: int,  # height of the image, pixels
     w: int,  # width of the image, pixels
     layer: int = 0,  # sine layer, 0 is the first
     size: int = 96,  # longer side of the result, pixels
 ) -> np.ndarray:  # (H,W,neurons), -1..1; slightly more with skip connections
-    """Activations of a layer over the image."""
+    """Activations of a layer over the image; `ValueError` for a layer that does not exist."""
     import torch
 
     if not 0 <= layer < net.depth:
         last = net.depth - 1
         raise ValueError(f"layer is {layer}: there are {net.depth} layers of sines, 0..{last}")
 
-    def forward(tile, at):
+    def forward(tile: "SirenNet", at: "Tensor") -> "Tensor":
         y = at
         for i, (W, b) in enumerate(tile.layers()[: layer + 1]):
             s = torch.sin(y @ W.mT + b)
@@ -64,7 +71,7 @@ def activations(
 
     return evaluate_on_grid(net, h, w, size, forward)
 
-
+# %% ../../nbs/80_view/12_activations.ipynb #87db3986
 GAP = 4  # white pixels between maps
 
 
@@ -89,7 +96,7 @@ QUANTILE = 0.98  # of the magnitude of a derivative: the end of the color scale
 
 
 def derivative_maps(
-    net: Any,  # `Siren`
+    net: "SirenNet",
     h: int,  # height of the image, pixels
     w: int,  # width of the image, pixels
     size: int = 288,  # longer side of the result, pixels
@@ -99,13 +106,13 @@ def derivative_maps(
 
     color = slice(0, 3 if net.channels > 2 else 1)
 
-    def first(tile, at):
+    def first(tile: "SirenNet", at: "Tensor") -> "Tensor":
         return derivatives(tile, at)[:, color].mean(1)
 
-    def second(tile, at):
+    def second(tile: "SirenNet", at: "Tensor") -> "Tensor":
         return laplacian(tile, at)[:, color].mean(1, keepdim=True)
 
-    def signed(values):
+    def signed(values: np.ndarray) -> np.ndarray:
         limit = np.quantile(np.abs(values), QUANTILE)
         return colormap(values, -limit, limit, "coolwarm")
 
@@ -130,6 +137,6 @@ def zoom_pair(
     """Compare a box as enlarged pixels and as decoded at a higher resolution."""
     factor = max(1.0, max(y.shape[:2]) * zoom / size)
     box = crop_box(y.shape, factor, down, right)
-    t, l, b, r = box
+    top, left, bottom, end = box
     decoded = decompress(data, scale=zoom, box=tuple(zoom * v for v in box))
-    return to_rgb8(y[t:b, l:r]).repeat(zoom, 0).repeat(zoom, 1), to_rgb8(decoded)
+    return to_rgb8(y[top:bottom, left:end]).repeat(zoom, 0).repeat(zoom, 1), to_rgb8(decoded)

@@ -14,12 +14,12 @@ from ..image.samples import to_float, to_samples
 
 # %% ../../nbs/80_view/00_images.ipynb #1ba9e004
 def crop_box(
-    shape: tuple,  # (h,w,...) of the images
+    shape: tuple[int, ...],  # (h,w,...) of the images
     zoom: float = 1.0,  # 1: the whole image, 2: half of each side, ...
     down: float = 0.5,  # center, 0 at the top, 1 at the bottom
     right: float = 0.5,  # center, 0 at the left, 1 at the right
 ) -> tuple[int, int, int, int]:  # (top, left, bottom, right) in pixels, inside the image
-    """The box of a zoom factor and a center."""
+    """The box of a zoom factor and a center; `ValueError` for a zoom below 1."""
     if not zoom >= 1:
         raise ValueError(f"zoom is {zoom}: give 1 or more")
     ranges = []
@@ -42,10 +42,10 @@ def to_rgb8(
     alpha = to_float(x[..., -1:])
     return to_samples(to_float(rgb) * alpha + 1 - alpha)
 
-
+# %% ../../nbs/80_view/00_images.ipynb #a6645b2a
 def crop_for_screen(
     x: np.ndarray,  # (h,w,c) samples
-    box: tuple | None = None,  # of `crop_box`; None for all
+    box: tuple[int, int, int, int] | None = None,  # of `crop_box`; None for all
     width: int = 288,  # approximate width of the result, pixels
 ) -> np.ndarray:  # (H,W,3) uint8
     """Crop an image to a box, and enlarge it by an integer factor or reduce it."""
@@ -71,9 +71,6 @@ def png_bytes(
     return f.getvalue()
 
 # %% ../../nbs/80_view/00_images.ipynb #1ba9e008
-YELLOW_RMSE = 0.15  # error shown as the last color; full scale is 1
-
-
 def wipe(
     a: np.ndarray,  # (H,W,3) uint8, shown on the left
     b: np.ndarray,  # the same shape, shown on the right
@@ -87,7 +84,7 @@ def wipe(
         out[:, max(0, k - 1) : k + 1] = 255
     return out
 
-
+# %% ../../nbs/80_view/00_images.ipynb #ac64b573
 def colormap(
     values: np.ndarray,  # (h,w) reals
     low: float,  # mapped to the first color
@@ -99,6 +96,9 @@ def colormap(
 
     scaled = np.clip((values - low) / max(high - low, 1e-12), 0, 1)
     return colormaps[name](scaled, bytes=True)[..., :3]
+
+
+YELLOW_RMSE = 0.15  # error shown as the last color; full scale is 1
 
 
 def error_map(

@@ -6,9 +6,10 @@
 __all__ = ['TARGET_COLUMNS', 'POINT_NAMES', 'bench_rows', 'decode_row', 'plot_marked_curves', 'curves_figure', 'point_table']
 
 # %% ../../nbs/80_view/04_points.ipynb #b0170002
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,11 +19,15 @@ from ..bench.plots import LABELS, plot_curves, quality
 from ..bench.rows import read_rows
 from .figures import new_figure
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 # %% ../../nbs/80_view/04_points.ipynb #b0170004
 TARGET_COLUMNS = (("target_bpp", "bpp"), ("target_psnr", "psnr"), ("quality", "quality"))
 
 
-def _target_text(row):
+def _target_text(row: Mapping[str, Any]) -> str:
     """The target of a row of another table: 'bpp=0.1'."""
     for column, name in TARGET_COLUMNS:
         if isinstance(row.get(column), (int, float)):
@@ -31,9 +36,14 @@ def _target_text(row):
 
 
 def bench_rows(
-    results: str | Path | list[dict],  # a TSV, the results folder of a sweep, or rows
-) -> tuple[list[dict], Path | None]:  # rows, folder of the files
-    """Rows with a rate or an error, with the column names of `curves`, and the folder of their files."""
+    results: str
+    | Path
+    | Sequence[Mapping[str, Any]],  # a TSV, the results folder of a sweep, or rows
+) -> tuple[list[dict[str, Any]], Path | None]:  # rows, folder of the files
+    """Rows with a rate or an error, with the column names of `curves`, and the folder of files.
+
+    Raises `ValueError` if no row has a rate.
+    """
     if isinstance(results, (str, Path)):
         path = Path(results)
         rows = read_rows(path)
@@ -48,14 +58,14 @@ def bench_rows(
         if "bpp" in r or "error" in r:
             codec = next((str(r[k]) for k in ("codec", "way", "run") if k in r), name)
             target = r.get("target", _target_text(r))
-            out.append(r | dict(image=str(r.get("image", name)), codec=codec, target=target))
+            out.append(dict(r) | dict(image=str(r.get("image", name)), codec=codec, target=target))
     if not any("bpp" in r for r in out):
         raise ValueError(f"{name}: no row has a rate; a column bpp is needed")
     return out, home if home and (home / "files").is_dir() else None
 
 # %% ../../nbs/80_view/04_points.ipynb #b0170006
 def decode_row(
-    row: dict,  # of the bench
+    row: Mapping[str, Any],  # of the bench
     folder: Path | None,  # of its results
 ) -> np.ndarray | None:  # (h,w,c) samples; None without a file
     """Decode the file of a point."""
@@ -67,12 +77,12 @@ def decode_row(
 
 # %% ../../nbs/80_view/04_points.ipynb #b0170010
 def plot_marked_curves(
-    found: dict[str, list[dict]],  # of `curves`
+    found: Mapping[str, list[dict[str, Any]]],  # of `curves`
     metric: str,  # as for `quality`
     across: str,  # the horizontal axis
     mark: tuple[str, int] | None,  # (codec, index of the point) to mark with a circle
-    ax: Any,  # axes to plot into
-) -> list[tuple]:  # (codec, index, horizontal, vertical)
+    ax: "Axes",
+) -> list[tuple[str, int, float, float]]:  # (codec, index, horizontal, vertical)
     """Plot curves and mark a point; returns the coordinates of all points."""
     if found:
         plot_curves(found, metric, None, (), ax, across)
@@ -91,14 +101,16 @@ def plot_marked_curves(
         ax.set_ylabel(LABELS[metric].replace(", mean of images", ""))
     return at
 
-
+# %% ../../nbs/80_view/04_points.ipynb #eae589d0
 def curves_figure(
-    found: dict[str, list[dict]],  # of `curves`
+    found: Mapping[str, list[dict[str, Any]]],  # of `curves`
     metric: str = "psnr_db",  # as for `quality`
     across: str = "bpp",  # the horizontal axis
     mark: tuple[str, int] | None = None,  # (codec, index of the point) to mark with a circle
     size: tuple[float, float] = (6.4, 4.4),  # inches
-) -> tuple[Any, list[tuple]]:  # figure, (codec, index, left, top) in pixels
+) -> tuple[
+    "Figure", list[tuple[str, int, float, float]]
+]:  # figure, (codec, index, left, top) in pixels
     """Figure of curves, and the position of every point in it."""
     fig = new_figure(*size)
     ax = fig.subplots()
@@ -111,6 +123,7 @@ def curves_figure(
     return fig, positions
 
 # %% ../../nbs/80_view/04_points.ipynb #b0170011
+# columns of a point, and their names for readers
 POINT_NAMES = dict(
     image="image",
     target="target",
@@ -129,10 +142,10 @@ POINT_NAMES = dict(
     machine="machine",
     maker="encoder",
     date="date",
-)  # columns of a point, and their names for readers
+)
 
-
-def _value_text(value):
+# %% ../../nbs/80_view/04_points.ipynb #3d023930
+def _value_text(value: Any) -> str:
     """A number with four digits, or text escaped for HTML."""
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) >= 1e4 else f"{value:.4g}"
@@ -140,7 +153,7 @@ def _value_text(value):
 
 
 def point_table(
-    p: dict,  # a point of `curves`, or a row
+    p: Mapping[str, Any],  # a point of `curves`, or a row
     codec: str,
 ) -> str:  # HTML
     """HTML table of the values of a point."""
