@@ -23,7 +23,8 @@ from ..image.alpha import area_mean, halve_plane
 from ..image.geometry import box_slices, scaled_side
 from ..image.load import file_bytes
 from ..latent.format import decode_latents
-from ..lossless.codec import decode_lossless, restore_values
+from ..lossless.codec import decode_lossless
+from ..lossless.planes import restore_values
 from ..runtime.errors import DamagedError, IicError, LimitError, only_iic_errors
 from ..siren.codec import decode_siren
 

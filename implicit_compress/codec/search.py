@@ -21,7 +21,7 @@ from .lossless_limit import lossless_estimate
 from ..image.samples import to_float
 from ..settings.target import Target, best_of
 from ..siren.plan import OVERHEAD_BYTES
-from ..wavelet.codec import Coefficients
+from ..wavelet.coefficients import Coefficients
 from ..wavelet.encoder import SMALLEST, estimate_bytes
 
 # %% ../../nbs/70_codec/10_search.ipynb #3e5791f7

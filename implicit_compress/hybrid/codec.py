@@ -38,7 +38,7 @@ from ..settings.target import Run, Target, best_of
 from ..siren.codec import encode_siren
 from ..siren.plan import architecture_for
 from ..transform.wavelet import WAVELETS, decompose
-from ..wavelet.codec import Coefficients
+from ..wavelet.coefficients import Coefficients
 from ..wavelet.context import UNIT
 from ..wavelet.encoder import add_coefficients, encode_wavelet, estimate_bytes
 

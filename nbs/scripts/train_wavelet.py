@@ -1,9 +1,9 @@
-"""Fit the tables of `wavelet.codec` on photographs.
+"""Fit the tables of `wavelet.context` on photographs.
 
     python nbs/scripts/train_wavelet.py FOLDER [--pictures 36]
 
 FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped tables: BSDS500).
-Prints the lines for the notebook 45_wavelet/00_codec: WEIGHTS and PRIORS. Existing files need the
+Prints the lines for the notebook 45_wavelet/00_context: WEIGHTS and PRIORS. Existing files need the
 tables they were written with, so a change of the tables needs a new header of the coefficients.
 """
 
@@ -114,8 +114,7 @@ if __name__ == "__main__":
     W = weights(files)
     print(
         "\n".join(
-            "    b'" + line + "'"
-            for line in textwrap.wrap(base64.b85encode(W.tobytes()).decode(), 120)
+            f'    b"{line}"' for line in textwrap.wrap(base64.b85encode(W.tobytes()).decode(), 80)
         )
     )
     for row in priors(files, W):

@@ -35,12 +35,13 @@ from implicit_compress.latent.context_model import Matrix
 from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
 from implicit_compress.latent.format import header_from_spec, write_latents
 from implicit_compress.latent.synthesis import SynthesisSpec
-from implicit_compress.lossless.codec import encode_lossless, index_values
+from implicit_compress.lossless.codec import encode_lossless
+from implicit_compress.lossless.planes import index_values
 from implicit_compress.siren.codebook import write_codebook
 from implicit_compress.siren.spec import spec_of_header
 from implicit_compress.siren.weight_layout import finest_grade, segment_sizes
 from implicit_compress.transform.wavelet import WAVELETS, Band, band_sizes, recompose_exact
-from implicit_compress.wavelet.codec import Coefficients
+from implicit_compress.wavelet.coefficients import Coefficients
 from implicit_compress.wavelet.context import PRIORS, WEIGHTS
 
 HERE = Path(__file__).parent

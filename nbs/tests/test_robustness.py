@@ -49,7 +49,7 @@ from implicit_compress.latent.context_model import Matrix
 from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
 from implicit_compress.latent.format import header_from_spec, write_latents
 from implicit_compress.latent.synthesis import SynthesisSpec
-from implicit_compress.lossless.codec import passes
+from implicit_compress.lossless.predict import passes
 from implicit_compress.runtime.errors import (
     DamagedError,
     IicError,
