@@ -102,7 +102,7 @@ def derivative_maps(
     size: int = 288,  # longer side of the result, pixels
 ) -> dict[str, np.ndarray]:  # name: (H,W,3) uint8
     """Spatial derivatives of the mean over the color channels."""
-    from implicit_compress.siren.network import derivatives, laplacian
+    from implicit_compress.siren.derivatives import derivatives, laplacian
 
     color = slice(0, 3 if net.channels > 2 else 1)
 

@@ -22,14 +22,20 @@ from points import Table
 
 from implicit_compress.bench.synthetic import text_page
 from implicit_compress.siren.fit import DivergedError, fit
-from implicit_compress.siren.network import CoordNet, FourierNet, ReluNet, SirenNet
+from implicit_compress.siren.network import CoordNet, SirenNet
+from implicit_compress.siren.relu_networks import FourierNet, ReluNet
 
 
 class Plain(SirenNet):
-    """A `Siren` by ordinary autograd: the base of the variants."""
+    """A `SirenNet` by ordinary autograd with any activation: the base of the variants."""
+
+    activation = staticmethod(torch.sin)
 
     def forward(self, coords):
-        return self.forward_autograd(coords)
+        h = coords
+        for W, b in self.layers()[:-1]:
+            h = self.activation(h @ W.mT + b)
+        return h @ self.W[-1].mT + self.b[-1]
 
 
 class Skip(Plain):
