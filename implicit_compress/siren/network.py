@@ -62,7 +62,7 @@ class CoordNet(nn.Module):
         self.b = _zeros([(*tiles, o) for o in sizes[1:]])
 
     def layers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Pairs of weights (out,in) and biases (out,), first to last; with tiles in front, if any."""
+        """Pairs of weights (out,in) and biases (out,), first to last; tiles in front, if any."""
         return list(zip(self.W, self.b, strict=True))
 
     def free_parameters(self) -> list[torch.Tensor]:  # W0, b0, W1, b1, ...
@@ -156,7 +156,7 @@ class SirenFunction(torch.autograd.Function):
 
 # %% ../../nbs/40_siren/00_network.ipynb #787d2b6c
 class SineNet(CoordNet):
-    """A sine network of any initial weights, evaluated by handwritten derivatives or by autograd."""
+    """A sine network with any weights, evaluated by handwritten derivatives or by autograd."""
 
     def __init__(
         self,
@@ -192,7 +192,7 @@ def initial_ranges(
     w0: float,  # frequency of the sines, radians
     w0_first: float,  # that of the first layer
 ) -> list[tuple[float, float]]:  # largest initial weight and bias of each layer, the last included
-    """Ranges of the initial weights (Sitzmann et al. 2020); raises `ValueError` for a bad frequency."""
+    """Ranges of the initial weights (Sitzmann et al. 2020); `ValueError` for a bad frequency."""
     if not (0 < w0 < math.inf and 0 < w0_first < math.inf):
         raise ValueError(f"w0 is {w0} and w0_first {w0_first}: both are positive numbers")
     hidden = (6 / width) ** 0.5

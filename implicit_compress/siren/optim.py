@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['NEWTON_SCHULZ', 'NEWTON_SCHULZ_STEPS', 'NORM_EPSILON', 'ADAM_LR', 'ADAM_BETAS', 'ADAM_EPSILON', 'MUON_LR',
            'MUON_BETAS', 'MUON_MOMENTUM', 'MUON_STEP', 'OPTIMIZERS', 'FINAL_LR', 'orthogonalize', 'parameter_groups',
-           'Adam', 'Muon', 'cosine_schedule']
+           'adam_update', 'Adam', 'Muon', 'cosine_schedule']
 
 # %% ../../nbs/40_siren/05_optim.ipynb #c442c482
 import math
@@ -40,7 +40,7 @@ def orthogonalize(
 def parameter_groups(
     net: nn.Module,  # a `CoordNet`
 ) -> list[dict]:  # params, a list of tensors; hidden, a bool; scale, of the learning rate
-    """Parameters in three groups: hidden matrices; the first matrix and the biases; the last layer."""
+    """Parameters by kind: hidden matrices; the first matrix and biases; the last layer."""
     *W, last = net.W
     *b, bias = net.b
     return [
@@ -55,6 +55,25 @@ ADAM_BETAS = (0.9, 0.999)  # decay rates of the two moments (Kingma and Ba 2015)
 ADAM_EPSILON = 1e-10  # added to the root of the second moment
 
 
+def adam_update(
+    p: torch.Tensor,  # parameter with a gradient; changed in place
+    moments: dict[str, torch.Tensor],  # its running means `m` and `v`, at first empty; changed
+    t: int,  # number of this step, from 1
+    lr: float,  # learning rate
+    betas: tuple[float, float] = ADAM_BETAS,  # decay rates of the two moments
+) -> None:
+    """One step of Adam (Kingma and Ba 2015) for one parameter."""
+    a, b = betas
+    if not moments:
+        moments["m"] = torch.zeros_like(p)
+        moments["v"] = torch.zeros_like(p)
+    m, v = moments["m"], moments["v"]
+    m.lerp_(p.grad, 1 - a)
+    v.lerp_(p.grad.square(), 1 - b)
+    scale = (v / (1 - b**t)).sqrt_().add_(ADAM_EPSILON)
+    p.addcdiv_(m, scale, value=-lr / (1 - a**t))
+
+# %% ../../nbs/40_siren/05_optim.ipynb #9a1d1e70
 class Adam:
     """Adam (Kingma and Ba 2015), with the interface of `torch.optim`."""
 
@@ -66,7 +85,7 @@ class Adam:
     ):
         self.param_groups = [dict(g, lr=lr * g.get("scale", 1.0)) for g in groups]
         self.betas = betas
-        self.state = {p: {} for g in groups for p in g["params"]}
+        self.state: dict[torch.Tensor, dict] = {p: {} for g in groups for p in g["params"]}
         self.t = 0  # steps taken
 
     def state_dict(self) -> dict:  # of numbers and tensors
@@ -87,16 +106,8 @@ class Adam:
             self._update(g, [p for p in g["params"] if p.grad is not None])
 
     def _update(self, group, params):
-        a, b = self.betas
         for p in params:
-            s = self.state[p]
-            if not s:
-                s["m"] = torch.zeros_like(p)
-                s["v"] = torch.zeros_like(p)
-            s["m"].lerp_(p.grad, 1 - a)
-            s["v"].lerp_(p.grad.square(), 1 - b)
-            scale = (s["v"] / (1 - b**self.t)).sqrt_().add_(ADAM_EPSILON)
-            p.addcdiv_(s["m"], scale, value=-group["lr"] / (1 - a**self.t))
+            adam_update(p, self.state[p], self.t, group["lr"], self.betas)
 
 # %% ../../nbs/40_siren/05_optim.ipynb #ee3ae9db
 MUON_LR = 2e-3  # learning rate; at twice this value a fit may diverge
