@@ -45,7 +45,7 @@ from ..runtime.threads import isolated_torch
 from ..settings.latent import ALL_SCALES
 from ..settings.methods import Latent
 from ..settings.target import Run, Target
-from ..siren.codec import settings_hash
+from ..siren.resume import settings_hash
 
 # %% ../../nbs/60_latent/90_codec.ipynb #afa41c07
 WARMUP_SIDE, WARMUP_LMBDA = 8, 0.02  # rows and columns, and lmbda, of the image for the first step

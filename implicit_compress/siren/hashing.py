@@ -15,7 +15,7 @@ import numpy as np
 from .spec import WeightSharing, square_side
 
 # %% ../../nbs/40_siren/30_hashing.ipynb #b88c2baf
-# Constants of SplitMix64 (Steele et al. 2014): the increment, then (shift, multiplier) of each round
+# SplitMix64 (Steele et al. 2014): the increment, then (shift, multiplier) of each round
 GOLDEN_GAMMA = 0x9E3779B97F4A7C15
 MIX_ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 MIX_LAST_SHIFT = 31
@@ -24,7 +24,7 @@ MIX_LAST_SHIFT = 31
 def splitmix64(
     n: int,  # number of values
 ) -> np.ndarray:  # (n,) uint64
-    """The first `n` values of SplitMix64 (Steele et al. 2014) from seed 0; part of the file format."""
+    """The first `n` values of SplitMix64 from seed 0; part of the file format."""
     z = np.arange(1, n + 1, dtype=np.uint64) * np.uint64(GOLDEN_GAMMA)
     for shift, multiplier in MIX_ROUNDS:
         z = (z ^ z >> np.uint64(shift)) * np.uint64(multiplier)

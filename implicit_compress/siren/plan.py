@@ -12,7 +12,7 @@ __all__ = ['BITS', 'OVERHEAD_BYTES', 'WEIGHTS_PER_TILE', 'PIXELS_PER_TILE', 'MAX
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,16 +33,12 @@ from implicit_compress.settings.siren import (
 )
 from .spec import NetworkSpec, WeightSharing, sharing_of_ratio
 
+if TYPE_CHECKING:
+    from implicit_compress.siren.network import SirenNet
+    from implicit_compress.siren.prune import SparseFit
+    from implicit_compress.siren.rounding_ramp import Quantizer
+
 # %% ../../nbs/40_siren/70_plan.ipynb #cdc6d8d5
-BITS = 4.4  # bits per weight at the best rate-distortion trade-off
-OVERHEAD_BYTES = 75  # bytes of a file besides the weights: header, step codes, models, checksum
-WEIGHTS_PER_TILE = 4000  # weights per tile
-PIXELS_PER_TILE = 1024  # a tile has at least this many pixels
-MAX_TILES = 4096
-MAX_DEPTH = 10  # layers of the deepest network that is tried
-MIN_WIDTH = 12  # a network is made shallower until its layers have this many neurons
-
-
 def entropy_of_mask(
     sparsity: float,  # fraction of zeros, 0..1
 ) -> float:
@@ -59,11 +55,20 @@ def width_for(
     channels: int,
     ratio: float,  # stored hidden weights relative to all
 ) -> float:
-    """Width at which (depth-1) ratio w^2 + (depth+2+channels) w + channels = n."""
+    """Width at which `(depth-1) ratio w^2 + (depth+2+channels) w + channels = n`."""
     a = (depth - 1) * ratio
     b = depth + 2 + channels
     c = channels - n
     return (math.sqrt(max(b * b - 4 * a * c, 0)) - b) / (2 * a) if a else -c / b
+
+# %% ../../nbs/40_siren/70_plan.ipynb #4fa96846
+BITS = 4.4  # bits per weight at the best rate-distortion trade-off
+OVERHEAD_BYTES = 75  # bytes of a file besides the weights: header, step codes, models, checksum
+WEIGHTS_PER_TILE = 4000  # weights per tile
+PIXELS_PER_TILE = 1024  # a tile has at least this many pixels
+MAX_TILES = 4096
+MAX_DEPTH = 10  # layers of the deepest network that is tried
+MIN_WIDTH = 12  # a network is made shallower until its layers have this many neurons
 
 
 def architecture_for(
@@ -121,7 +126,7 @@ def fit_arguments(
         chunk=CHUNK if width < WIDE else CHUNK // 2,
     )
 
-
+# %% ../../nbs/40_siren/70_plan.ipynb #6896db41
 def init_network(
     x: np.ndarray,  # (h,w,c) samples
     width: int,
@@ -130,7 +135,7 @@ def init_network(
     seed: int = 0,
     boxes: list | None = None,  # tiles with one network each
     sharing: WeightSharing | None = None,  # pool of the hidden weights
-) -> tuple:  # (network, arguments of `siren.fit.fit`)
+) -> "tuple[SirenNet, dict[str, Any]]":  # network, and arguments of `siren.fit.fit`
     """Initial network for an image, and how to fit it."""
     from implicit_compress.bitstream.header import count_weights
     from implicit_compress.siren.network import SirenNet
@@ -138,7 +143,7 @@ def init_network(
 
     w0 = frequency_for(count_weights(width, depth, x.shape[2]), settings)
     tiles = boxes or [(0, 0, *x.shape[:2])]
-    mean = np.stack([to_float(x[t:b, l:r]).mean((0, 1)) for t, l, b, r in tiles])
+    mean = np.stack([to_float(x[t:b, left:r]).mean((0, 1)) for t, left, b, r in tiles])
     net = SirenNet(
         width,
         depth,
@@ -174,7 +179,7 @@ def spec_for(
 
 def make_pruner(
     settings: Gradual | RigL | SNFS,
-) -> Any:  # callback of `siren.fit.fit`
+) -> "SparseFit":  # callback of `siren.fit.fit`
     """The callback that prunes."""
     from implicit_compress.siren.prune import Prune, RigLPruner
 
@@ -185,12 +190,12 @@ def make_pruner(
     saliency = "damage" if settings.criterion == "fisher" else "magnitude"
     return Prune(**own, start=settings.start, scope=settings.scope, saliency=saliency)
 
-
+# %% ../../nbs/40_siren/70_plan.ipynb #88c2083c
 def make_quantizer(
     settings: Graded | Uniform | ClippedUniform | Codebook,
     start: float,  # progress at which rounding starts
     bits: float | None,  # target for all weights
-) -> Any:  # callback of `siren.fit.fit`
+) -> "Quantizer":  # callback of `siren.fit.fit`
     """The callback that quantizes."""
     from implicit_compress.siren.codebook_quantizer import CodebookQuantizer
     from implicit_compress.siren.quantizers import (

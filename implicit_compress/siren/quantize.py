@@ -9,12 +9,8 @@ __all__ = ['QUANTIZERS']
 from collections.abc import Callable
 
 from .codebook_quantizer import CodebookQuantizer
-from implicit_compress.siren.quantizers import (
-    ClippedQuantizer,
-    GradedQuantizer,
-    Quantizer,
-    UniformQuantizer,
-)
+from .quantizers import ClippedQuantizer, GradedQuantizer, UniformQuantizer
+from .rounding_ramp import Quantizer
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #qa00000a
 QUANTIZERS: dict[str, Callable[..., Quantizer]] = {  # by the name of a setting

@@ -111,7 +111,7 @@ def tile_layers(
     layers: Sequence[Layer],  # or (Q, B, k, kb), with a leading dimension of tiles
     n: int,  # number of tiles
 ) -> list[list[Layer]]:
-    """Split the layers into one network per tile; raises `ValueError` for another number of tiles."""
+    """Split the layers into one network per tile; `ValueError` for another number of tiles."""
     if any(np.ndim(Q) != 3 or len(Q) != n or len(B) != n for Q, B, *_ in layers):
         raise ValueError(f"there are {n} tiles: every layer needs an axis of that length in front")
     return [
@@ -166,7 +166,7 @@ def render_reference(
     boxes: list | None = None,  # tiles (top, left, bottom, right), if each has its own network
     skips: bool = False,  # does the network have skip connections?
 ) -> list:  # rows of pixels of samples, nested lists of int
-    """The normative decoder in Python integers, for small images and for ports to other languages."""
+    """The normative decoder in Python integers, for small images and for ports."""
     H, W = scaled_side(h, scale), scaled_side(w, scale)
     nets = tile_layers(layers, len(boxes)) if boxes else [layers]
     tiles = boxes or [(0, 0, h, w)]

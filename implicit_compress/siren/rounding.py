@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MIN_STD', 'MIN_PROBABILITY', 'BITS_OF_ZEROS', 'MAX_STEP_SHIFT', 'LATE_WINDOW', 'unit_steps', 'gaussian_rate',
-           'scale_steps_to_bits', 'rounding_order', 'round_to', 'spec_of_net', 'QuantState', 'mask_gradients',
-           'restore_rounded', 'round_up_to', 'quantized_segments']
+           'scale_steps_to_bits', 'rounding_order', 'round_to', 'spec_of_net', 'QuantState', 'restore_rounded',
+           'round_up_to', 'mask_gradients', 'quantized_segments']
 
 # %% ../../nbs/40_siren/55_rounding.ipynb #3abf35a0
 import math
@@ -17,15 +17,13 @@ import torch
 from ..runtime.fixed_point import STEP_SIZES, STEPS_PER_OCTAVE
 from .network import SirenNet
 from .spec import NetworkSpec, WeightSharing
-from implicit_compress.siren.weight_layout import (
+from implicit_compress.siren.step_codes import (
     FINEST_GRADE,
     MAX_STEP_CODE,
     N_UNGRADED,
-    flatten_arrays,
     shuffle_ranks,
-    sort_by_kind,
-    weight_kinds,
 )
+from .weight_layout import flatten_arrays, sort_by_kind, weight_kinds
 
 # %% ../../nbs/40_siren/55_rounding.ipynb #03b9f4c9
 def unit_steps(
@@ -82,7 +80,7 @@ def scale_steps_to_bits(
     bits: float,  # target for all parameters together
     sharing: WeightSharing | None = None,  # pool of the hidden weights
 ) -> list[int]:  # step codes
-    """Shift the open codes equally so that all parameters take about `bits`; two octaves at most."""
+    """Shift the open codes equally, two octaves at most, so that all take about `bits`."""
     steps = unit_steps(codes, sharing)
     estimate = sum(gaussian_rate(w, d) for w, d in zip(groups, steps, strict=True))
     n = sum(groups[k].numel() for k in open_kinds)
@@ -103,7 +101,7 @@ def rounding_order(
     """Position of each parameter in the rounding order, 0..1."""
     generator = torch.Generator().manual_seed(0)
     start, end = window
-    depth, width, channels = spec.depth, spec.width, spec.channels
+    depth, width = spec.depth, spec.width
 
     def shuffled(n):
         return torch.from_numpy((shuffle_ranks(n) + 0.5) / max(1, n)).float()
@@ -119,7 +117,7 @@ def rounding_order(
     else:
         for W in shuffled(spec.n_hidden).split(spec.tiles * width * width)[: depth - 1]:
             parts += [W, random(width)]
-    parts += [random(channels * width), random(channels)]
+    parts += [random(spec.channels * width), random(spec.channels)]
     return torch.cat(parts)
 
 # %% ../../nbs/40_siren/55_rounding.ipynb #9104f089
@@ -149,7 +147,7 @@ def _shaped(row, params):
     parts = row.split([p.numel() for p in params])
     return [a.view(p.shape) for a, p in zip(parts, params, strict=True)]
 
-
+# %% ../../nbs/40_siren/55_rounding.ipynb #0ff09fb3
 class QuantState:
     """Which parameters of a network are rounded, and to which values.
 
@@ -190,21 +188,9 @@ class QuantState:
         w = self.values()
         return [w[self.kind == k] for k in range(self.finest + 1 + N_UNGRADED)]
 
-    def gradient(self) -> torch.Tensor:  # (n,)
-        """The gradient of all parameters."""
-        return torch.cat([p.grad.flatten() for p in self.params])
-
 # %% ../../nbs/40_siren/55_rounding.ipynb #e6e084f6
-def mask_gradients(
-    state: QuantState,
-) -> None:
-    """Set the gradients of rounded parameters to zero."""
-    for p, done in zip(state.params, _shaped(state.done, state.params), strict=True):
-        p.grad.masked_fill_(done, 0.0)
-
-
 def restore_rounded(
-    state: QuantState,
+    state: QuantState,  # the parameters of its network are changed in place
 ) -> None:
     """Set rounded parameters to their rounded values."""
     rows = (_shaped(row, state.params) for row in (state.done, state.rounded))
@@ -227,7 +213,15 @@ def round_up_to(
     state.done |= new
     restore_rounded(state)
 
+# %% ../../nbs/40_siren/55_rounding.ipynb #dd5eee6e
+def mask_gradients(
+    state: QuantState,  # the gradients of its network are changed in place
+) -> None:
+    """Set the gradients of rounded parameters to zero."""
+    for p, done in zip(state.params, _shaped(state.done, state.params), strict=True):
+        p.grad.masked_fill_(done, 0.0)
 
+# %% ../../nbs/40_siren/55_rounding.ipynb #d1fb39c5
 def quantized_segments(
     state: QuantState,
 ) -> list[np.ndarray]:  # int64 symbols of each kind

@@ -27,9 +27,8 @@ def initial_pool(
     """Random pool whose hidden weights have the standard deviation of those of a `SirenNet`."""
     kind, size = sharing
     generator = torch.Generator().manual_seed(net.seed + 1)
-    std = (
-        2 / net.width
-    ) ** 0.5  # of hidden weights; the range of a uniform one is sqrt(3) times that
+    # of hidden weights; the range of a uniform distribution is sqrt(3) times that
+    std = (2 / net.width) ** 0.5
     if kind == "multi-hash":
         side = square_side(sum(W.numel() for W in net.W[1:-1]))
         shapes = [(side, size)] * 2
@@ -43,17 +42,21 @@ def initial_pool(
 
 # %% ../../nbs/40_siren/32_shared_network.ipynb #7143b165
 class SharedSiren(SirenNet):
-    """A `SirenNet` whose hidden weights are computed from its pool `W[1:-1]`, made by `share_weights`."""
+    """A `SirenNet` with a pool `W[1:-1]` instead of hidden weights, made by `share_weights`."""
 
-    def hidden_weights(self) -> torch.Tensor:  # (depth-1,width,width), (depth-1,tiles,width,width)
+    hidden_shape: tuple[int, ...]  # (depth-1,width,width), or (depth-1,tiles,width,width)
+    indices: torch.Tensor  # int64 pool index of each hidden weight, if hashed
+    signs: torch.Tensor  # float32 sign of each hidden weight, if hashed
+
+    def hidden_weights(self) -> torch.Tensor:  # of `hidden_shape`
         """All hidden weights, layer by layer."""
         if self.sharing.kind == "multi-hash":
             product = (self.W[1] @ self.W[2].mT).flatten()
             return product[: math.prod(self.hidden_shape)].view(self.hidden_shape)
         return (self.signs * self.W[1].flatten()[self.indices]).view(self.hidden_shape)
 
-    def layers(self) -> list:  # of pairs: weights, biases
-        """The layers, first to last; before the pool is set, those of a network without sharing."""
+    def layers(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Weights and biases of each layer; before the pool is set, those without sharing."""
         if self.sharing is None:
             return super().layers()
         return [
@@ -62,15 +65,12 @@ class SharedSiren(SirenNet):
             (self.W[-1], self.b[-1]),
         ]
 
-    def free_parameters(self) -> list:  # of tensors: W0, b0, pool, b1, ..., W_last, b_last
+    def free_parameters(self) -> list[torch.Tensor]:  # W0, b0, pool, b1, ..., W_last, b_last
         """The trainable parameters."""
         return [self.W[0], self.b[0], *self.W[1:-1], *self.b[1:-1], self.W[-1], self.b[-1]]
 
-    def tile_network(
-        self,
-        k: int,  # index of a tile
-    ) -> SirenNet:
-        """The network of one tile: a `SirenNet` with a copy of its weights."""
+    def tile_network(self, k: int) -> SirenNet:
+        """The network of tile `k`: a `SirenNet` with a copy of its weights."""
         if self.boxes is None:
             return self
         shape = (self.width, self.depth, self.channels, self.w0, self.w0_first)
@@ -86,7 +86,7 @@ def share_weights(
     net: SirenNet,  # a new network; gives shape and biases
     sharing: WeightSharing,
 ) -> SharedSiren:  # of the same shape
-    """A network with a random pool instead of hidden weights; `ValueError` if that is impossible."""
+    """A network with a random pool instead of hidden weights; `ValueError` if it has none."""
     if net.depth < 2:
         raise ValueError("a network of one layer has no hidden weights that could share")
     hidden_shape = (net.depth - 1, *net.W[1].shape)

@@ -20,7 +20,8 @@ from ..entropy.integers import read_varint
 from ..entropy.segments import read_runs
 from ..runtime.fixed_point import STEP_SIZES
 from ..siren.spec import spec_of_header
-from ..siren.weight_layout import finest_grade, layers_from_segments, segment_sizes
+from ..siren.step_codes import finest_grade
+from ..siren.weight_layout import layers_from_segments, segment_sizes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -39,7 +39,8 @@ from implicit_compress.lossless.codec import encode_lossless
 from implicit_compress.lossless.planes import index_values
 from implicit_compress.siren.codebook import write_codebook
 from implicit_compress.siren.spec import spec_of_header
-from implicit_compress.siren.weight_layout import finest_grade, segment_sizes
+from implicit_compress.siren.step_codes import finest_grade
+from implicit_compress.siren.weight_layout import segment_sizes
 from implicit_compress.transform.wavelet import WAVELETS, Band, band_sizes, recompose_exact
 from implicit_compress.wavelet.coefficients import Coefficients
 from implicit_compress.wavelet.context import PRIORS, WEIGHTS
