@@ -10,7 +10,7 @@ __all__ = ['VALIDATION_PIXELS', 'MIN_MSE', 'KEEP_BEST_CHECKS', 'KEEP_BEST_MARGIN
 # %% ../../nbs/40_siren/07_callbacks.ipynb #d966f201
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ class Callback:
 class StatefulCallback(Callback):
     """A callback whose state is some of its attributes: numbers, lists and tensors."""
 
-    STATE: tuple[str, ...] = ()  # names of the attributes
+    STATE: ClassVar[tuple[str, ...]] = ()  # names of the attributes
 
     def state(self) -> dict[str, Any]:
         """The attributes that a resumed fit needs."""
@@ -132,7 +132,7 @@ class KeepBest(StatefulCallback):
     """Restore the weights of the best check, if the last ones are worse by a margin."""
 
     state_key = "keep_best"
-    STATE = ("best_db", "next_progress", "weights")
+    STATE: ClassVar[tuple[str, ...]] = ("best_db", "next_progress", "weights")
 
     def __init__(
         self,
@@ -208,6 +208,7 @@ class Snapshots(Callback):
     def after_step(self, fit: RunningFit) -> None:
         """Render the image if the next value of the progress is reached."""
         while len(self.images) < len(self.at) and fit.progress >= self.at[len(self.images)]:
-            y = render_network(fit.net, *fit.pixels.shape[:2], self.scale)
+            h, w = fit.pixels.shape[:2]
+            y = render_network(fit.net, h, w, self.scale)
             self.images.append(np.clip(y, 0, 1))
             self.steps.append(fit.step)

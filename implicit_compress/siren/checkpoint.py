@@ -13,6 +13,7 @@ import time
 import warnings
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -89,7 +90,9 @@ class CheckpointFile:
         self.interval_s = interval_s
         self.warned = False  # was a write error reported?
         _check_location(self.path)
-        self.content = read_checkpoint(path) if self.path.exists() else dict(key=key)
+        self.content: dict[str, Any] = dict(key=key)
+        if self.path.exists():
+            self.content = read_checkpoint(path)
         _check_key(path, self.content, key)
 
     @property

@@ -9,6 +9,7 @@ __all__ = ['CODEBOOK_SIZES', 'KMEANS_ITERATIONS', 'BITS_PER_ENTRY', 'MOMENT_WEIG
 # %% ../../nbs/40_siren/58_codebook_quantizer.ipynb #ca92d2e8
 import warnings
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ class FixedCodebookQuantizer(SingleStepQuantizer):
     def before_fit(self, fit: RunningFit) -> None:
         """Reset the codebook of a new fit."""
         if self.net is not fit.net:
-            self.codebook: torch.Tensor | None = None  # (K,) float64, ascending
+            self.codebook = torch.zeros(0).double()  # (K,) ascending
         super().before_fit(fit)
 
     @property
@@ -134,7 +135,7 @@ def adam_step(
 class FittedCodebook(FixedCodebookQuantizer):
     """A codebook whose entries are fitted after every weight is assigned."""
 
-    STATE = (*Quantizer.STATE, "codebook", "moments")
+    STATE: ClassVar[tuple[str, ...]] = (*Quantizer.STATE, "codebook", "moments")
 
     def _choose_codes(self, started):
         super()._choose_codes(started)
@@ -154,10 +155,10 @@ class FittedCodebook(FixedCodebookQuantizer):
 
     def before_step(self, fit: RunningFit) -> None:
         """Gradients of the entries, once every weight is assigned."""
-        self.fits_entries = self.codebook is not None and bool(self.quant.done.all())
+        self.fits_entries = len(self.codebook) > 0 and bool(self.quant.done.all())
         if self.fits_entries:
-            of_weights = torch.cat([p.grad.flatten() for p in self.quant.params])
-            of_weights = of_weights[self.quant.is_hidden]
+            grads = [p.grad.flatten() for p in self.quant.params if p.grad is not None]
+            of_weights = torch.cat(grads)[self.quant.is_hidden]
             of_entries = entry_gradients(of_weights, self._entries, len(self.codebook))
             self.gradient = of_entries * (self.codebook != 0)
         super().before_step(fit)
@@ -177,14 +178,14 @@ class CodebookQuantizer(FittedCodebook):
     def before_fit(self, fit: RunningFit) -> None:
         """Reset codebook and moments of a new fit."""
         if self.net is not fit.net:
-            self.moments: torch.Tensor | None = None  # (3,K), see `adam_step`
+            self.moments = torch.zeros(3, 0).double()  # (3,K), see `adam_step`
         super().before_fit(fit)
 
     @torch.no_grad()
     def after_fit(self, fit: RunningFit) -> None:
         """Round the entries to integers; equal ones become one."""
         super().after_fit(fit)
-        if self.codebook is None or not self.quant.done.all():
+        if not len(self.codebook) or not self.quant.done.all():
             return
         fine = self._unit / ENTRY_UNITS
         values, entry_of = torch.unique((self.codebook / fine).round(), return_inverse=True)

@@ -20,6 +20,7 @@ from ..bitstream.encoded import Encoded, FitRecord
 from ..bitstream.header import Header
 from ..bitstream.limits import Limits
 from ..entropy.generic import decode_symbols, encode_symbols
+from ..entropy.segments import Coded
 from ..settings.siren import Siren
 from ..settings.target import Run
 from .integer import render_integer
@@ -106,9 +107,11 @@ def write_file(
 
     header = replace(plan.header, args=plan.header.args | quantizer.header_fields())
     out = Encoded(pack(header, *encode_symbols(settings.coder, quantizer.segments())))
+    h, w = x.shape[:2]
     y = render_integer(
         quantizer.layers(),
-        *x.shape[:2],
+        h,
+        w,
         8 * x.itemsize,
         threads=threads,
         boxes=header.boxes,
@@ -141,7 +144,7 @@ def fit_plan(
         x,
         rounding,
         [*run.callbacks, *([resumed.checkpoint] if resumed else [])],
-        resumed and resumed.state,
+        resumed.state if resumed else None,
         **how,
         steps=run.steps,
         seconds=run.seconds,
@@ -170,8 +173,8 @@ def encode_siren(
             key = settings_hash(x, settings, plan.header.args, plan.bits, run.seed)
             resumed = resume_fit(run, key, start)
             start = resumed.quantize_from
-            if resumed.finished:
-                return resumed.file()
+            if resumed.finished and (best := resumed.file()) is not None:
+                return best
         quantizer = make_quantizer(settings.quantizer, start, plan.bits)
         record = fit_plan(x, plan, settings, run, quantizer, resumed, torch_threads)
         out = in_spite_of_interrupt(lambda: write_file(x, plan, quantizer, settings, run.threads))
@@ -197,7 +200,7 @@ def decode_siren(
     codes, spec = a["steps"], spec_of_header(header)
     sizes = segment_sizes(spec, finest_grade(codes))
     coder = a.get("coder", "range")
-    segments = decode_symbols(coder, (models, payload), sizes, limits.weights)
+    segments = decode_symbols(coder, Coded(models, payload), sizes, limits.weights)
     layers = layers_from_segments(segments, codes, spec, a.get("codebook"))
     return render_integer(
         layers,

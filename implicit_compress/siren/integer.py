@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['EXACT_BITS', 'MAX_WEIGHT_BITS', 'MAX_CHANNELS', 'SKIP_LIMIT', 'MAX_SIDE', 'MAX_JOB_LOG2', 'CHUNK', 'JOBS_PER_THREAD',
-           'fold_layer', 'validate_layers', 'fold_network', 'IntegerRenderer', 'output_box', 'split_jobs',
-           'render_integer']
+           'fold_layer', 'validate_layers', 'fold_network', 'to_integer_samples', 'IntegerRenderer', 'output_box',
+           'split_jobs', 'render_integer']
 
 # %% ../../nbs/40_siren/40_integer.ipynb #9570e072
 import operator
@@ -128,13 +128,16 @@ def fold_network(
         for i, layer in enumerate(layers)
     ]
 
-# %% ../../nbs/40_siren/40_integer.ipynb #9d19f62d
-def _to_samples(z, peak):
-    """Samples of output values `z` in units of 2**-24 above mid-gray."""
+# %% ../../nbs/40_siren/40_integer.ipynb #5e091905
+def to_integer_samples(
+    z: np.ndarray,  # int64 output values, in units of 2**-24 above mid-gray
+    peak: int,  # largest sample
+) -> np.ndarray:  # int64, 0..peak
+    """Samples of output values, rounded half up."""
     half = 1 << OUTPUT_BITS - 1
     return (np.clip(z + half, 0, 2 * half) * peak + half) >> OUTPUT_BITS
 
-
+# %% ../../nbs/40_siren/40_integer.ipynb #9d19f62d
 class IntegerRenderer:
     """Renders runs of at most `n` pixels with one set of buffers."""
 
@@ -156,7 +159,8 @@ class IntegerRenderer:
         n = len(row)
         h = np.stack([row, col, np.ones(n)])
         for i, m in enumerate(self.matrices[:-1]):
-            x, z = (b[: len(m) * n].reshape(-1, n) for b in (self.products, self.phases))
+            x = self.products[: len(m) * n].reshape(-1, n)
+            z = self.phases[: len(m) * n].reshape(-1, n)
             np.matmul(m, h, out=x)
             np.floor(x, out=x)
             np.copyto(z, x, casting="unsafe")
@@ -168,7 +172,7 @@ class IntegerRenderer:
             h = self.inputs[: (len(m) + 1) * n].reshape(-1, n)
             h[-1] = 1
             np.take(SINE, z, out=h[:-1], mode="clip")
-        return _to_samples(np.floor(self.matrices[-1] @ h).astype(np.int64), peak).T
+        return to_integer_samples(np.floor(self.matrices[-1] @ h).astype(np.int64), peak).T
 
 # %% ../../nbs/40_siren/40_integer.ipynb #7d7b00e5
 MAX_SIDE = 1 << 20  # pixels or samples of a side

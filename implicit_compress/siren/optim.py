@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import nn
+
+from .network import CoordNet
 
 # %% ../../nbs/40_siren/05_optim.ipynb #d664dcd6
 # Coefficients of X, X X' X and X X' X X' X in the iteration (Jordan et al. 2024)
@@ -38,7 +39,7 @@ def orthogonalize(
 
 # %% ../../nbs/40_siren/05_optim.ipynb #9c27566f
 def parameter_groups(
-    net: nn.Module,  # a `CoordNet`
+    net: CoordNet,
 ) -> list[dict]:  # params, a list of tensors; hidden, a bool; scale, of the learning rate
     """Parameters by kind: hidden matrices; the first matrix and biases; the last layer."""
     *W, last = net.W
@@ -56,7 +57,8 @@ ADAM_EPSILON = 1e-10  # added to the root of the second moment
 
 
 def adam_update(
-    p: torch.Tensor,  # parameter with a gradient; changed in place
+    p: torch.Tensor,  # parameter; changed in place
+    g: torch.Tensor,  # its gradient, of the same shape
     moments: dict[str, torch.Tensor],  # its running means `m` and `v`, at first empty; changed
     t: int,  # number of this step, from 1
     lr: float,  # learning rate
@@ -68,8 +70,8 @@ def adam_update(
         moments["m"] = torch.zeros_like(p)
         moments["v"] = torch.zeros_like(p)
     m, v = moments["m"], moments["v"]
-    m.lerp_(p.grad, 1 - a)
-    v.lerp_(p.grad.square(), 1 - b)
+    m.lerp_(g, 1 - a)
+    v.lerp_(g.square(), 1 - b)
     scale = (v / (1 - b**t)).sqrt_().add_(ADAM_EPSILON)
     p.addcdiv_(m, scale, value=-lr / (1 - a**t))
 
@@ -107,7 +109,7 @@ class Adam:
 
     def _update(self, group, params):
         for p in params:
-            adam_update(p, self.state[p], self.t, group["lr"], self.betas)
+            adam_update(p, p.grad, self.state[p], self.t, group["lr"], self.betas)
 
 # %% ../../nbs/40_siren/05_optim.ipynb #ee3ae9db
 MUON_LR = 2e-3  # learning rate; at twice this value a fit may diverge

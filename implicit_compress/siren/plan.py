@@ -183,7 +183,9 @@ def make_pruner(
     """The callback that prunes."""
     from implicit_compress.siren.prune import Prune, RigLPruner
 
-    own = dict(sparsity=settings.sparsity, end=settings.end, every=settings.interval)
+    own: dict[str, Any] = dict(
+        sparsity=settings.sparsity, end=settings.end, every=settings.interval
+    )
     if isinstance(settings, RigL):
         grow = "momentum" if isinstance(settings, SNFS) else "gradient"
         return RigLPruner(**own, dropped=settings.drop, grow=grow)
@@ -204,7 +206,8 @@ def make_quantizer(
         UniformQuantizer,
     )
 
-    own = dict(noise=settings.noise, end=settings.end, decay=settings.decay, start=start, bits=bits)
+    own: dict[str, Any] = dict(start=start, end=settings.end, bits=bits)
+    own |= dict(noise=settings.noise, decay=settings.decay)
     if isinstance(settings, Codebook):
         return CodebookQuantizer(**own)
     if isinstance(settings, Graded):
@@ -222,7 +225,7 @@ class FilePlan:
     header: Header  # without step codes
     bits: float | None  # target for all weights; None: fixed steps
 
-
+# %% ../../nbs/40_siren/70_plan.ipynb #a8003636
 def plan_file(
     x: np.ndarray,  # (h,w,c) samples
     settings: Siren,
@@ -232,7 +235,10 @@ def plan_file(
     h, w, channels = x.shape
     if channels > 3:
         raise ValueError(f"{channels} channels: give 1 to 3; `compress` codes alpha separately")
-    width, depth, tiles = settings.shape or architecture_for(n_bytes, channels, h * w, settings)
+    if not settings.shape and n_bytes is None:
+        raise ValueError("give a size in bytes, or settings with a width and a depth")
+    target = n_bytes or 0.0
+    width, depth, tiles = settings.shape or architecture_for(target, channels, h * w, settings)
     if settings.hash and depth < 2:
         raise ValueError(
             "siren.hash: a network of one layer has no hidden weights; give more bytes, or a "
@@ -251,6 +257,6 @@ def plan_file(
     header = Header(h, w, channels, 8 * x.itemsize, args=args | dict(steps=b""))
     pack(header, b"", b"")  # raises an error if the file could not be written
     Limits().check(header)  # or read
-    fixed = settings.shape or n_bytes < 2 * OVERHEAD_BYTES
-    bits = None if fixed else 8 * (n_bytes - OVERHEAD_BYTES - len(plan))
+    fixed = settings.shape or target < 2 * OVERHEAD_BYTES
+    bits = None if fixed else 8 * (target - OVERHEAD_BYTES - len(plan))
     return FilePlan(spec, header, bits)

@@ -11,6 +11,7 @@ __all__ = ['CURVATURE_WEIGHT', 'PRUNE_SPARSITY', 'PRUNE_END', 'PRUNE_START', 'PR
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import ClassVar
 
 import torch
 
@@ -65,7 +66,10 @@ class HiddenMasks(Callback):
     """Which hidden weights of a network are kept, with running means of their gradients."""
 
     state_key = "pruner"
-    MASKS: tuple[str, ...] = ("kept", "curvature")  # attributes: a tensor per hidden matrix
+    MASKS: ClassVar[tuple[str, ...]] = (
+        "kept",
+        "curvature",
+    )  # attributes: a tensor per hidden matrix
 
     def __init__(self) -> None:
         self.net: CoordNet | None = None  # of the fit
@@ -82,6 +86,9 @@ class HiddenMasks(Callback):
     def density(self) -> float:
         """Fraction of hidden weights that are not pruned."""
         return sum(int(k.sum()) for k in self.kept) / max(1, sum(k.numel() for k in self.kept))
+
+    def _update_masks(self, progress):
+        raise NotImplementedError
 
     def state(self) -> dict:  # for `Fit.state`
         """State: the next round, masks and means."""
@@ -197,7 +204,7 @@ def _random_masks(shapes, sparsity, seed):
 class DynamicMasks(SparseFit):
     """Constant sparsity from the first step, with the gradients of all weights."""
 
-    MASKS = ("kept", "curvature", "gradient")
+    MASKS: ClassVar[tuple[str, ...]] = ("kept", "curvature", "gradient")
     gradient_weight = 1.0  # weight of a new gradient in the averaged gradient
     seed = 0  # of the initial zeros
 

@@ -9,6 +9,7 @@ __all__ = ['UNIFORM_GRADE', 'UNIFORM_STEP_CODE', 'UNIFORM_FINER', 'CLIPPED_FRACT
 # %% ../../nbs/40_siren/57_quantizers.ipynb #855d7bdc
 import math
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
@@ -16,18 +17,17 @@ from ..runtime.fixed_point import STEPS_PER_OCTAVE
 from .callbacks import RunningFit
 from .rounding import round_to, scale_steps_to_bits, unit_steps
 from .rounding_ramp import Quantizer
-from .spec import NetworkSpec
 from .step_codes import MAX_GRADE, MAX_STEP_CODE, initial_step_codes
 
 # %% ../../nbs/40_siren/57_quantizers.ipynb #76101855
 def finer_factor_codes(
     codes: list[int],  # for hidden weights
     finest: int,  # finest grade, half octaves
-    spec: NetworkSpec,  # with a multi-hash pool
+    width: int,  # neurons in each layer
+    m: int,  # columns of each factor
 ) -> list[int]:
     """Step codes for the factors of a product, in which the noise of both adds up."""
-    m = spec.sharing.size
-    std = (2 / spec.width) ** 0.5 / (2 * math.pi)  # of hidden weights, turns
+    std = (2 / width) ** 0.5 / (2 * math.pi)  # of hidden weights, turns
     finer = round(STEPS_PER_OCTAVE * math.log2(math.sqrt(2 * m) * math.sqrt(std / math.sqrt(m))))
     return [min(MAX_STEP_CODE, max(0, c + finer * (k <= finest))) for k, c in enumerate(codes)]
 
@@ -47,7 +47,7 @@ class GradedQuantizer(Quantizer):
         codes = initial_step_codes(spec.width, self.noise, self.finest)
         if not spec.sharing or spec.sharing.kind == "hash":
             return codes
-        return finer_factor_codes(codes, self.finest, spec)
+        return finer_factor_codes(codes, self.finest, spec.width, spec.sharing.size)
 
     def _choose_codes(self, started):
         kinds = range(self.n_chosen, self.finest + 1)
@@ -75,7 +75,7 @@ class SingleStepQuantizer(Quantizer):
         spec = self.quant.spec
         codes = initial_step_codes(spec.width, self.noise, UNIFORM_GRADE)
         if spec.sharing and spec.sharing.kind == "multi-hash":
-            codes = finer_factor_codes(codes, UNIFORM_GRADE, spec)
+            codes = finer_factor_codes(codes, UNIFORM_GRADE, spec.width, spec.sharing.size)
         codes[:2] = [codes[0] + UNIFORM_STEP_CODE] * 2
         return [min(MAX_STEP_CODE, c + UNIFORM_FINER) for c in codes]
 
@@ -109,12 +109,12 @@ class ClippedQuantizer(SingleStepQuantizer):
 
     clipped: float = CLIPPED_FRACTION  # weights clipped at each end of the range, 0..1
 
-    STATE = (*Quantizer.STATE, "range")
+    STATE: ClassVar[tuple[str, ...]] = (*Quantizer.STATE, "range")
 
     def before_fit(self, fit: RunningFit) -> None:
         """Reset the range of a new fit."""
         if self.net is not fit.net:
-            self.range: list[torch.Tensor] | None = None  # smallest and largest symbols of kinds
+            self.range: list[torch.Tensor] = []  # smallest and largest symbols of kinds
         super().before_fit(fit)
 
     def _choose_codes(self, started):

@@ -103,7 +103,7 @@ class Layer(NamedTuple):
 
     Q: np.ndarray  # (out,in) integers
     B: np.ndarray  # (out,) integers
-    k: int  # step code of the weights, 0..255; or an array of codes that broadcasts to `Q`
+    k: int | np.ndarray  # step code of the weights, 0..255; or codes that broadcast to `Q`
     kb: int  # step code of the biases, 0..255
 
 
@@ -114,10 +114,11 @@ def tile_layers(
     """Split the layers into one network per tile; `ValueError` for another number of tiles."""
     if any(np.ndim(Q) != 3 or len(Q) != n or len(B) != n for Q, B, *_ in layers):
         raise ValueError(f"there are {n} tiles: every layer needs an axis of that length in front")
-    return [
-        [Layer(Q[t], B[t], k[t] if np.ndim(k) > 2 else k, kb) for Q, B, k, kb in layers]
-        for t in range(n)
-    ]
+
+    def of_tile(k, t):
+        return k[t] if np.ndim(k) > 2 else k
+
+    return [[Layer(Q[t], B[t], of_tile(k, t), kb) for Q, B, k, kb in layers] for t in range(n)]
 
 # %% ../../nbs/40_siren/36_reference.ipynb #2ed582d3
 def _shift(x, s):

@@ -52,6 +52,8 @@ class ReluNet(CoordNet):
 class FourierNet(ReluNet):
     """Sines and cosines of fixed random frequencies, then a `ReluNet` (Tancik et al. 2020)."""
 
+    B: torch.Tensor  # (features/2,2) frequencies, radians
+
     def __init__(
         self,
         width: int = 28,  # width of a hidden layer

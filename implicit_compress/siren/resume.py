@@ -76,7 +76,7 @@ def keep_better(
     old = resumed.file()
     if old is not None:
         limit = max(SAME_TARGET * n_bytes if n_bytes else SAME_SIZE * len(old), len(old))
-        if old.psnr >= new.psnr or len(new) > limit:
+        if (old.psnr or 0.0) >= (new.psnr or 0.0) or len(new) > limit:
             old.seconds = new.seconds
             old.fit = new.fit
             old.note = f"an earlier file, better than {new.psnr:.2f} dB now"

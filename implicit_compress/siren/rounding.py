@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from ..runtime.fixed_point import STEP_SIZES, STEPS_PER_OCTAVE
-from .network import SirenNet
+from .network import CoordNet
 from .spec import NetworkSpec, WeightSharing
 from implicit_compress.siren.step_codes import (
     FINEST_GRADE,
@@ -132,7 +132,7 @@ def round_to(
 
 # %% ../../nbs/40_siren/55_rounding.ipynb #d2c1ca1a
 def spec_of_net(
-    net: SirenNet,
+    net: CoordNet,
 ) -> NetworkSpec:
     """The size of a network, or of the networks of all tiles."""
     return NetworkSpec(net.width, net.depth, net.channels, len(net.boxes or [0]), net.sharing)
@@ -156,7 +156,7 @@ class QuantState:
 
     def __init__(
         self,
-        net: SirenNet,
+        net: CoordNet,
         finest: int = FINEST_GRADE,  # finest grade, half octaves
         window: tuple[float, float] = LATE_WINDOW,  # as in `rounding_order`
     ):
@@ -219,7 +219,8 @@ def mask_gradients(
 ) -> None:
     """Set the gradients of rounded parameters to zero."""
     for p, done in zip(state.params, _shaped(state.done, state.params), strict=True):
-        p.grad.masked_fill_(done, 0.0)
+        if p.grad is not None:
+            p.grad.masked_fill_(done, 0.0)
 
 # %% ../../nbs/40_siren/55_rounding.ipynb #d1fb39c5
 def quantized_segments(

@@ -8,8 +8,8 @@ __all__ = ['QUANT_START', 'QUANT_END', 'QUANT_DECAY', 'GRADE_EXPONENT', 'ramp_po
 
 # %% ../../nbs/40_siren/56_rounding_ramp.ipynb #fa9cf721
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -84,8 +84,12 @@ class QuantizerState(StatefulCallback):
     window: tuple[float, float] = LATE_WINDOW  # part of the ramp for all but the hidden weights
     bits: float | None = None  # target size of all weights; None: fixed steps
 
+    codes: list[int] = field(init=False)  # step code of each kind
+    n_chosen: int = field(init=False)  # grades 0..n_chosen-1 keep their steps
+    quant: QuantState = field(init=False)  # which parameters are rounded
+
     state_key = "quantizer"
-    STATE = ("position", "n_chosen", "codes", "ramp", "rounded")
+    STATE: ClassVar[tuple[str, ...]] = ("position", "n_chosen", "codes", "ramp", "rounded")
 
     def __post_init__(self) -> None:
         check_ramp(self.start, self.end, self.noise, self.bits)
@@ -175,7 +179,7 @@ class Quantizer(SymbolQuantizer):
         self.net = fit.net
         self.ramp = (self.start, 0.0)  # progress and position at its start
         self.position = 0.0
-        self.n_chosen = 0  # grades 0..n_chosen-1 keep their steps
+        self.n_chosen = 0
         self.quant = QuantState(fit.net, self.finest, self.window)
         self.codes = self._initial_codes()
 
