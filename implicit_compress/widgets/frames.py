@@ -16,7 +16,7 @@ import numpy as np
 
 from ..image.samples import to_samples
 from ..siren.callbacks import Callback, mse_to_psnr
-from ..siren.fit import Fit
+from ..siren.fit_state import Fit
 from ..siren.network import render_network
 from ..view.images import to_rgb8
 
