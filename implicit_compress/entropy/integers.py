@@ -27,7 +27,7 @@ def read_varint(
     data: bytes,
     at: int,  # offset of the integer
     name: str = "number",  # for the error message
-) -> tuple:  # (integer, offset after it)
+) -> tuple[int, int]:  # integer, offset after it
     """Decode one `varint`; an `IicError` for any but the shortest form."""
     n = 0
     shift = 0
@@ -65,7 +65,7 @@ def check_end(
     data: bytes,
     at: int,  # offset after the last value
     name: str,  # for the error message
-):
+) -> None:
     """Raise a `DamagedError` if bytes follow the last value."""
     if at != len(data):
         raise DamagedError(f"{name}: {len(data) - at} bytes too many at offset {at}")

@@ -14,7 +14,10 @@ from .samples import check_depth, sample_dtype
 def rgb_to_ycocg(
     x: np.ndarray,  # (h,w,3) RGB or (h,w,4) RGBA, uint8 or uint16
 ) -> np.ndarray:  # int32, planes Y in 0..peak, Co and Cg in -peak..peak, then alpha as it was
-    """Apply the reversible color transform YCoCg-R (Malvar and Sullivan 2003)."""
+    """Apply the reversible color transform YCoCg-R (Malvar and Sullivan 2003).
+
+    Raises `ValueError` for another shape or type.
+    """
     if x.ndim != 3 or x.shape[2] not in (3, 4) or x.dtype not in (np.uint8, np.uint16):
         raise ValueError(
             f"needs uint8 or uint16 of shape (h,w,3) or (h,w,4), not {x.dtype} {x.shape}"

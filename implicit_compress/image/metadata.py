@@ -86,7 +86,7 @@ def descriptive_tags(
             out[tag] = dict(part)
     return out
 
-# %% ../../nbs/15_image/02_metadata.ipynb #43b118d8
+# %% ../../nbs/15_image/02_metadata.ipynb #cfaac3f4
 def _exif_block(im):
     """The EXIF block of an image as stored, or empty."""
     if raw := im.info.get("exif"):
@@ -104,11 +104,14 @@ def _orientation(im):
     except Exception:
         return 1  # Pillow's parser raises many exception types on damaged blocks
 
-
+# %% ../../nbs/15_image/02_metadata.ipynb #de4bf011
 def read_metadata(
     im: Image.Image,  # whose samples have been read
-) -> tuple:  # (orientation to apply, EXIF or None, XMP or None, list of notes)
-    """Read orientation, EXIF and XMP; the blocks are returned with orientation 1."""
+) -> tuple[int, bytes | None, bytes | None, list[str]]:  # orientation, EXIF, XMP, notes
+    """Read the orientation to apply, EXIF and XMP; the blocks are returned with orientation 1.
+
+    Notes are messages on what is left out. Raises nothing: damaged metadata is left out.
+    """
     exif = None
     notes = []
     orientation = _orientation(im)

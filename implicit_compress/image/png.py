@@ -8,6 +8,7 @@ __all__ = ['SIGNATURE', 'COLOR_TYPES', 'read_chunks', 'find_chunk', 'write_chunk
 # %% ../../nbs/15_image/03_png.ipynb #3aabf52e
 import struct
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 
 import numpy as np
@@ -15,14 +16,14 @@ from PIL import Image
 
 from .metadata import EXIF_PREFIX
 
-# %% ../../nbs/15_image/03_png.ipynb #ec157fa3
+# %% ../../nbs/15_image/03_png.ipynb #d670c2b8
 SIGNATURE = b"\x89PNG\r\n\x1a\n"  # PNG specification, 5.2
 COLOR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # channels: code, PNG specification, table 8
 
 
 def read_chunks(
     data: bytes,  # of a PNG file
-):
+) -> Iterator[tuple[bytes, bytes]]:  # (name, body)
     """Yield the chunks of a PNG file as (name, body); `ValueError` for a wrong checksum."""
     at = len(SIGNATURE)
     while at < len(data):
@@ -36,7 +37,7 @@ def read_chunks(
             return
         at += 12 + size
 
-
+# %% ../../nbs/15_image/03_png.ipynb #efcef673
 def find_chunk(
     data: bytes,  # of a PNG file
     name: bytes,  # four letters
@@ -50,10 +51,11 @@ def find_chunk(
         if kind in (b"IDAT", b"IEND"):
             return None
         at += 12 + size
+    return None
 
 
 def write_chunks(
-    chunks: list,  # of (name, body), without the last one, IEND
+    chunks: list[tuple[bytes, bytes]],  # (name, body) of each, without the last one, IEND
 ) -> bytes:  # a PNG file
     """Write a PNG file: signature, chunks with length and checksum, end."""
     return SIGNATURE + b"".join(
@@ -61,7 +63,7 @@ def write_chunks(
         for name, body in [*chunks, (b"IEND", b"")]
     )
 
-# %% ../../nbs/15_image/03_png.ipynb #cd805b8a
+# %% ../../nbs/15_image/03_png.ipynb #6389201b
 _MODES = {0: "I;16", 2: "RGB", 4: "LA", 6: "RGBA"}  # color type: mode of Pillow
 
 
@@ -72,12 +74,12 @@ def _read_raw(data, mode, rawmode):
     im.tile = [im.tile[0]._replace(args=rawmode)]
     return np.asarray(im)
 
-
+# %% ../../nbs/15_image/03_png.ipynb #23d4bd8a
 def read_png16(
     data: bytes,  # of a 16-bit PNG file
 ) -> np.ndarray:  # (h,w,c) uint16
     """Read the samples of a 16-bit PNG file; `ValueError` for a wrong checksum."""
-    header = list(read_chunks(data))[0][1]
+    (_, header), *_ = read_chunks(data)  # all of them: each checksum is verified
     mode = _MODES[header[9]]
     if mode == "I;16":
         return _read_raw(data, mode, "I;16B")[..., None]
@@ -116,7 +118,7 @@ def write_png16(
     exif: bytes | None = None,  # EXIF block
     xmp: bytes | None = None,  # XMP packet
 ) -> bytes:
-    """Write a 16-bit PNG file."""
+    """Write a 16-bit PNG file, without loss."""
     h, w, c = x.shape
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", w, h, 16, COLOR_TYPES[c], 0, 0, 0))]
     if icc:

@@ -30,7 +30,7 @@ def is_srgb(
         Image.fromarray(x), profile, ImageCms.createProfile("sRGB"), intent, "RGB"
     )
     difference = np.asarray(y).astype(int) - (x[..., None] if gray else x)
-    return np.abs(difference).max() <= TOLERANCE
+    return bool(np.abs(difference).max() <= TOLERANCE)
 
 # %% ../../nbs/15_image/04_profile.ipynb #95d2d002
 _D65 = (0.3127, 0.329)  # x, y of the white point (IEC 61966-2-1)
@@ -58,7 +58,7 @@ _BRADFORD = np.array(  # ICC.1:2022, annex E
     [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]
 )
 
-# %% ../../nbs/15_image/04_profile.ipynb #e9f7e640
+# %% ../../nbs/15_image/04_profile.ipynb #1ba9aaa4
 def _fixed_point(*values):
     """Numbers in the fixed-point format of ICC, s15Fixed16."""
     return struct.pack(f">{len(values)}i", *[round(v * 65536) for v in values])
@@ -98,9 +98,9 @@ def _icc_file(space, tags):
     head = _icc_header(start + len(body), space)
     return head + struct.pack(">I", len(tags)) + table + body
 
-# %% ../../nbs/15_image/04_profile.ipynb #2b16fd22
+# %% ../../nbs/15_image/04_profile.ipynb #2a9f8e71
 def _primaries_in_d50(xy):
-    """(3x3, 3x3): columns red, green, blue in XYZ of D50, and the chromatic adaptation matrix used."""
+    """(3x3, 3x3): columns red, green, blue in XYZ of D50, and the chromatic adaptation used."""
     points = np.array(xy, float).reshape(4, 2)
     white, *rgb = np.stack(
         [points[:, 0] / points[:, 1], np.ones(4), (1 - points.sum(1)) / points[:, 1]], 1
@@ -110,10 +110,10 @@ def _primaries_in_d50(xy):
     adapt = np.linalg.inv(_BRADFORD) @ np.diag(_BRADFORD @ _D50 / (_BRADFORD @ white)) @ _BRADFORD
     return adapt @ columns, adapt
 
-
+# %% ../../nbs/15_image/04_profile.ipynb #50c07cf1
 def curve_profile(
-    curve: tuple,  # (exponent,) or (exponent, scale, offset, slope, limit)
-    primaries: tuple | None = None,  # x, y of white, red, green, blue; None: gray
+    curve: tuple[float, ...],  # (exponent,) or (exponent, scale, offset, slope, limit)
+    primaries: tuple[float, ...] | None = None,  # x, y of white, red, green, blue; None: gray
 ) -> bytes:  # an ICC profile
     """Build an ICC profile from a transfer curve and, for color, three primaries.
 
@@ -134,7 +134,7 @@ def curve_profile(
         tags[name] = _icc_xyz(column)
     return _icc_file(b"RGB ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), trc))
 
-# %% ../../nbs/15_image/04_profile.ipynb #63685585
+# %% ../../nbs/15_image/04_profile.ipynb #0dbd26a3
 # gAMA of sRGB encoders, for decoders that support only gamma (PNG specification, 13.14)
 _GAMMA_OF_SRGB = 0.45455
 _SAME_CHROMATICITY = 2e-3  # larger differences of x, y or gamma are another color space
@@ -162,7 +162,7 @@ def _code_points_profile(code, gray):
     )
     return None, [note]
 
-
+# %% ../../nbs/15_image/04_profile.ipynb #dcc2e3f8
 def _gamma_profile(info, gray):
     """(ICC profile or None, notes) for gAMA and cHRM of a PNG file."""
     gamma = info.get("gamma")
@@ -185,7 +185,7 @@ def _gamma_profile(info, gray):
         note = f"gAMA {gamma} and cHRM {xy} of the PNG file are left out: no color space has them"
         return None, [note]
 
-# %% ../../nbs/15_image/04_profile.ipynb #b45170f5
+# %% ../../nbs/15_image/04_profile.ipynb #83e268e9
 def _declared_profile(im, data, gray):
     """(ICC profile or None, notes): what the file contains or declares."""
     code = find_chunk(data, b"cICP") if im.format == "PNG" else None
@@ -196,11 +196,11 @@ def _declared_profile(im, data, gray):
         return _gamma_profile(im.info, gray)
     return icc, []
 
-
+# %% ../../nbs/15_image/04_profile.ipynb #8ca34c6a
 def read_profile(
     im: Image.Image,
     data: bytes,  # of its file, if known; else empty
-) -> tuple:  # (ICC profile or None, list of notes: what is left out)
+) -> tuple[bytes | None, list[str]]:  # ICC profile, notes on what is left out
     """The color space of the samples as Pillow returns them; None for sRGB."""
     if im.mode in ("CMYK", "LAB", "HSV"):  # those samples are converted on loading
         note = (

@@ -6,10 +6,19 @@
 __all__ = ['SQUARE', 'DARK', 'LIGHT', 'TITLE_INCHES', 'TALLEST', 'rgb_on_checkerboard', 'show_image', 'show_images']
 
 # %% ../../nbs/15_image/08_show.ipynb #98b07ae4
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
 
 from .load import as_samples
 from .samples import to_float, to_samples
+
+# %% ../../nbs/15_image/08_show.ipynb #1eb5a0cc
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # %% ../../nbs/15_image/08_show.ipynb #46c36534
 SQUARE = 8  # pixels, side of the squares of the checkerboard
@@ -18,9 +27,9 @@ LIGHT = 224
 
 
 def rgb_on_checkerboard(
-    x,  # image, as `as_samples` takes it
+    x: ArrayLike | Image.Image,  # as `as_samples` takes it
 ) -> np.ndarray:  # (h,w,3) uint8
-    """16 bits are rounded, gray is repeated, and transparent pixels show a checkerboard."""
+    """8-bit RGB to show: 16 bits are rounded, gray is repeated, a checkerboard is behind alpha."""
     x = as_samples(x)
     x = x if x.dtype == np.uint8 else to_samples(to_float(x))
     h, w, c = x.shape
@@ -34,11 +43,11 @@ def rgb_on_checkerboard(
 
 # %% ../../nbs/15_image/08_show.ipynb #dbd3c02b
 def show_image(
-    x,  # image, as `as_samples` takes it
+    x: ArrayLike | Image.Image,  # as `as_samples` takes it
     title: str | None = None,
-    ax=None,  # matplotlib axes; None makes a figure
+    ax: "Axes | None" = None,  # None makes a figure
     imsize: float = 3.0,  # inches of the longer side of a new figure
-):  # the axes
+) -> "Axes":
     """Show `x` without interpolation or ticks."""
     import matplotlib.pyplot as plt
 
@@ -59,12 +68,12 @@ TALLEST = 2  # rows of taller images are limited to this ratio of height to widt
 
 
 def show_images(
-    xs: list,  # of images
-    titles: list | None = None,  # one for each image
+    xs: Sequence[ArrayLike | Image.Image],
+    titles: Sequence[str | None] | None = None,  # one for each image
     ncols: int = 4,  # maximum images per row
     imsize: float = 2.0,  # inches per image
-):  # array of the axes used
-    """Show several images in a grid, each with `show_image`."""
+) -> np.ndarray:  # (n,) the axes used
+    """Show several images in a grid, each with `show_image`; `ValueError` without images."""
     import matplotlib.pyplot as plt
 
     if len(xs) == 0:
@@ -73,12 +82,13 @@ def show_images(
         raise ValueError(f"{len(titles)} titles for {len(xs)} images")
     cols = min(ncols, len(xs))
     rows = -(-len(xs) // cols)
-    ratio = min(max(np.shape(x)[0] / np.shape(x)[1] for x in xs), TALLEST)
+    shown = [rgb_on_checkerboard(x) for x in xs]
+    ratio = min(max(y.shape[0] / y.shape[1] for y in shown), TALLEST)
     row_inches = imsize * ratio + TITLE_INCHES * (titles is not None)
     size = (cols * imsize, rows * row_inches)
-    fig, axs = plt.subplots(rows, cols, figsize=size, squeeze=False, layout="constrained")
+    _, axs = plt.subplots(rows, cols, figsize=size, squeeze=False, layout="constrained")
     for ax in axs.flat:
         ax.set_axis_off()
-    for x, title, ax in zip(xs, titles or [None] * len(xs), axs.flat, strict=False):
-        show_image(x, title, ax)
+    for rgb, title, ax in zip(shown, titles or [None] * len(xs), axs.flat, strict=False):
+        show_image(rgb, title, ax)
     return axs.flat[: len(xs)]
