@@ -37,20 +37,20 @@ SCALARS = (
 
 
 def copies(
-    tensors: list[torch.Tensor] | None,
+    tensors: list[torch.Tensor],
     device: torch.device | str = "cpu",
-) -> list[torch.Tensor] | None:
+) -> list[torch.Tensor]:
     """Copies on a device."""
-    return None if tensors is None else [v.detach().to(device, copy=True) for v in tensors]
+    return [v.detach().to(device, copy=True) for v in tensors]
 
-
+# %% ../../nbs/60_latent/86_checkpoint.ipynb #4503c6d4
 def fit_state(
     fit: LatentFit,  # in a stage
 ) -> dict:  # of tensors, numbers and lists
     """State from which the fit can resume."""
-    integers = fit.integer_weights
-    if integers is not None:
-        integers = [[torch.from_numpy(m.Q.copy()), m.s] for m in integers]
+    integers: list | None = None
+    if fit.integer_weights is not None:
+        integers = [[torch.from_numpy(m.Q.copy()), m.s] for m in fit.integer_weights]
     optimizers = [
         {k: v for k, v in vars(o).items() if k != "p"}
         for o in (*fit.latent_optimizers, *fit.weight_optimizers)
@@ -66,18 +66,18 @@ def fit_state(
         generator=fit.noise.generator.get_state(),
     )
 
-
+# %% ../../nbs/60_latent/86_checkpoint.ipynb #a561ab5d
 @torch.no_grad()
 def restore_state(
     fit: LatentFit,  # new, of the same image and specification
     old: dict,  # from `fit_state`
-):
+) -> None:
     """Resume from a state."""
     device = fit.noise.values.device
     for k in SCALARS:
         setattr(fit, k, old["scalars"][k])
     fit.latents = copies(old["latents"], device)
-    fit.float_weights = copies(old["float_weights"], device)
+    fit.float_weights = copies(old["float_weights"] or [], device)
     for w, v in zip(fit.weights, old["weights"], strict=True):
         w.copy_(v)
     integers = old["integer_weights"]
@@ -101,7 +101,24 @@ class SavedFit(NamedTuple):
     seconds: float  # used so far
     state: dict  # from `fit_state`
 
+    def packed(self) -> dict:
+        """The content of a file: tensors, numbers, strings and lists."""
+        out = self._asdict()
+        out["fit"] = out.pop("state")
+        out["spec"] = [list(self.spec.synthesis), *self.spec[1:]]
+        return out
 
+    @classmethod
+    def unpacked(
+        cls,
+        old: dict,  # from `packed`
+    ) -> "SavedFit":
+        """A fit from the content of a file."""
+        synthesis, *rest = old["spec"]
+        spec = LatentSpec(SynthesisSpec(*synthesis), *rest)
+        return cls(old["budget"], spec, old["init"], old["seconds"], old["fit"])
+
+# %% ../../nbs/60_latent/86_checkpoint.ipynb #3241d6c3
 class FitCheckpoint(CheckpointFile):
     """Checkpoint of a latent fit."""
 
@@ -126,28 +143,16 @@ class FitCheckpoint(CheckpointFile):
 
     def saved(self) -> SavedFit | None:
         """The last state, if there is one."""
-        old = self.latest
-        if old is None:
-            return None
-        synthesis, *rest = old["spec"]
-        spec = LatentSpec(SynthesisSpec(*synthesis), *rest)
-        return SavedFit(old["budget"], spec, old["init"], old["seconds"], old["fit"])
+        return None if self.latest is None else SavedFit.unpacked(self.latest)
 
-    def store(
-        self,
-        fit: LatentFit,
-        init: str,  # its initialization
-        seconds: float,  # used so far
-    ):
-        """Write the state of a fit."""
+    def store(self, fit: LatentFit, init: str, seconds: float) -> None:
+        """Write the state of a fit, its initialization and the seconds used so far."""
         self.content.pop("file", None)
-        spec = [list(fit.spec.synthesis), *fit.spec[1:]]
-        self.content["latest"] = dict(
-            budget=self.budget, spec=spec, init=init, seconds=seconds, fit=fit_state(fit)
-        )
+        saved = SavedFit(self.budget, fit.spec, init, seconds, fit_state(fit))
+        self.content["latest"] = saved.packed()
         self.write()
 
-    def finish(self, out: Encoded):
+    def finish(self, out: Encoded) -> None:
         """Write the finished file."""
         data = torch.frombuffer(bytearray(out), dtype=torch.uint8)
         self.content |= dict(file=data, psnr=out.psnr, bpp=out.bpp, seconds=out.seconds)

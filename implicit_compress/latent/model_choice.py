@@ -17,7 +17,8 @@ from ..settings.latent import DEFAULT_ENCODER, LatentEncoderSettings
 
 # %% ../../nbs/60_latent/84_model_choice.ipynb #5591a372
 MAX_CODE = 255  # pretrained weights and quantization steps are numbered by one byte
-ID_OFFSET, IDS_PER_OCTAVE = 20, 4  # numbers of pretrained weights: 20 - 4*log2(lmbda)
+ID_OFFSET = 20  # numbers of pretrained weights: 20 - 4*log2(lmbda)
+IDS_PER_OCTAVE = 4
 STEPS_PER_OCTAVE = 8  # codes of the quantization step, see `runtime.fixed_point`
 
 
@@ -30,7 +31,7 @@ def pretrained_id(
 
 
 def choose_spec(
-    shape: tuple,  # (h,w,c)
+    shape: tuple[int, int, int],  # (h,w,c)
     lmbda: float,
     init: str,  # initial weights: "pretrained" or "random"
     s: LatentEncoderSettings = DEFAULT_ENCODER,
@@ -61,7 +62,7 @@ def choose_init(
         return "analysis"
     return "pretrained" if steps <= s.default_steps * lmbda else "default"
 
-
+# %% ../../nbs/60_latent/84_model_choice.ipynb #c713924b
 def seconds_per_step(
     pixels: int,
     device: str | torch.device | None = None,  # 'cpu', 'cuda', ...

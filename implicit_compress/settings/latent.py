@@ -33,7 +33,7 @@ LONGER = f"{NOTES}: Longer fits"
 PIECES = f"{NOTES}: Cool-chic, component by component"
 ONE_STEP = f"{NOTES}: One step for all grids, and a filter"
 COARSE_TO_FINE = "latent.fit: Coarse to fine"
-INITIAL = "latent.codec: Initialization"
+INITIAL = "latent.model_choice: Initialization"
 BUDGET = "latent.codec: The file"
 
 # %% ../../nbs/10_settings/15_latent.ipynb #e6aadeff
