@@ -8,7 +8,7 @@ import pytest
 from implicit_compress import compress, decompress
 from implicit_compress.image.alpha import visible_psnr
 from implicit_compress.image.samples import demo_image
-from implicit_compress.latent import codec as effort
+from implicit_compress.latent import encoding
 
 CROP = demo_image()[60:124, 90:186]  # 64x96
 GRAY = np.ascontiguousarray(demo_image()[70:118, 120:176, :1])  # 48x56
@@ -58,13 +58,13 @@ def test_quality_is_that_of_visible_color():
 def test_size_after_interrupt(monkeypatch):
     """A fit that somebody stops meets its target, too."""
 
-    class Stopped(effort.BudgetClock):
+    class Stopped(encoding.BudgetClock):
         def __call__(self, o):
             if o.steps == 5:
                 raise KeyboardInterrupt
             return super().__call__(o)
 
-    monkeypatch.setattr(effort, "BudgetClock", Stopped)
+    monkeypatch.setattr(encoding, "BudgetClock", Stopped)
     f = encoded(CROP, bpp=1.0, steps=1000)
     assert f.fit.stop == "interrupted" and 0.985 <= bpp_of(f, CROP) <= 1
 
