@@ -17,11 +17,11 @@ if TYPE_CHECKING:  # the same names, for type checkers and editors
     from .image.load import load_image as load_image
     from .image.metrics import (
         bpp as bpp,
-        lpips as lpips,
         ms_ssim as ms_ssim,
         mse as mse,
         psnr as psnr,
     )
+    from .image.perceptual import lpips as lpips
     from .image.rate_distortion import bd_psnr as bd_psnr, bd_rate as bd_rate
     from .image.samples import demo_image as demo_image
     from .image.save import save_image as save_image

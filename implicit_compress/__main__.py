@@ -1,4 +1,4 @@
-"The command line as `python -m implicit_compress`"
+"""The command line as `python -m implicit_compress`."""
 
 from implicit_compress.cli.main import main
 

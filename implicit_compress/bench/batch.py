@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from .resources import recorded_warnings
 from .process import run_in_subprocess
+from .resources import recorded_warnings
 from .sweep import cores, run_all
 from ..runtime.files import atomic_write
 from ..settings.interfaces import refuse_absent

@@ -15,8 +15,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from zipfile import BadZipFile
 
-import pooch
-
 from .download import download_file, extract_images, recorded_checksum
 from .folders import folder_images, image_files, skipped_text
 from .image_sets import PYPI_NAMES, SETS, ImageSource, image_bytes
@@ -28,6 +26,8 @@ def set_folders(
     folder: str | Path | None = None,  # a folder of sets; None: IMPLICIT_COMPRESS_DATA
 ) -> list[Path]:  # the user's cache last
     """Folders of sets, in search order."""
+    import pooch  # slow to import
+
     folder = folder or os.environ.get("IMPLICIT_COMPRESS_DATA")
     own = [Path(folder).expanduser()] if folder else []
     return [*own, Path(pooch.os_cache("implicit_compress"))]

@@ -12,8 +12,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-import pooch
-
 from ..image.save import FORMATS
 from ..runtime.files import atomic_write
 
@@ -68,6 +66,7 @@ def download_file(
 
     Raises `ConnectionError` if the server cannot be reached, and `ValueError` for another checksum.
     """
+    import pooch  # slow to import
     from requests.exceptions import RequestException
 
     remedy = (
@@ -128,6 +127,8 @@ def recorded_checksum(
     lines = notes.read_text().splitlines() if notes.exists() else []
     known = dict(line.split()[::-1] for line in lines)
     if data and url not in known:
+        import pooch  # slow to import
+
         known[url] = pooch.file_hash(str(data))
         atomic_write(notes, "".join(f"{s}  {u}\n" for u, s in known.items()).encode())
     return known.get(url)

@@ -117,8 +117,8 @@ def quality_fields(
     x: np.ndarray,  # (h,w,c) samples of the source
 ) -> dict[str, float]:
     """PSNR, MSE, MS-SSIM, and LPIPS if its weights are there."""
-    from implicit_compress.image.perceptual import Lpips
     from implicit_compress.image.metrics import ms_ssim, mse, psnr
+    from implicit_compress.image.perceptual import Lpips
 
     out = dict(psnr_db=psnr(y, x), mse=mse(y, x), ms_ssim=ms_ssim(y, x))
     has_lpips = x.shape[2] in (1, 3) and min(x.shape[:2]) >= SMALLEST_LPIPS

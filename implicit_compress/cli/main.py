@@ -17,10 +17,10 @@ from .decode import decode, info
 from .encode import encode
 from .group import Commands
 from .many import encode_many
-from ..settings.tables import format_table, table
 from ..settings.fields import unknown_name
 from ..settings.methods import METHODS
 from ..settings.request import meaningful
+from ..settings.tables import format_table, table
 
 # %% ../../nbs/85_cli/90_main.ipynb #083a742a
 def method_lines() -> str:

@@ -11,7 +11,6 @@ from collections.abc import Sized
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
-from scipy.ndimage import correlate1d
 
 from .load import as_samples
 from .samples import as_numpy, check_reals, unknown_peak
@@ -95,6 +94,8 @@ def _window(n):
 
 def _blur(v):
     """Weighted means of (h,w,c) over all windows inside the image."""
+    from scipy.ndimage import correlate1d  # slow to import
+
     for axis in 0, 1:
         n = v.shape[axis]
         t = _window(n)

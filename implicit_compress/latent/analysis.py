@@ -14,8 +14,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .weights import LatentSpec, read_package_data
 from .synthesis import N_SEPARATE
+from .weights import LatentSpec, read_package_data
 from ..runtime.fixed_point import step_size
 
 # %% ../../nbs/60_latent/60_analysis.ipynb #57af91b7

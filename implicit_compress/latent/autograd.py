@@ -10,13 +10,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .gradients import on_cpu, where_active
-from implicit_compress.latent.mlp_kernels import (
-    conv3x3_backward,
-    conv3x3_forward,
-    mlp_backward,
-    mlp_forward,
-)
 from implicit_compress.latent.filter_kernels import (
     filter_columns,
     filter_rows,
@@ -26,7 +19,14 @@ from implicit_compress.latent.filter_kernels import (
     upsample_rows,
     upsample_rows_backward,
 )
+from .gradients import on_cpu, where_active
 from .kernels import pad_matrix
+from implicit_compress.latent.mlp_kernels import (
+    conv3x3_backward,
+    conv3x3_forward,
+    mlp_backward,
+    mlp_forward,
+)
 from .synthesis import N_SEPARATE, SAMPLE_BITS, TAP_OFFSETS, SynthesisSpec
 
 # %% ../../nbs/60_latent/42_autograd.ipynb #becb2f2c

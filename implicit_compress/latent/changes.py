@@ -16,6 +16,7 @@ import torch
 from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES
 from .fit_state import LatentFit, submit_rate
+from .gradients import RateModel, context_layers, laplace_rate_and_grad
 from implicit_compress.latent.grid_buffers import (
     PADDING,
     GridBuffers,
@@ -23,7 +24,6 @@ from implicit_compress.latent.grid_buffers import (
     inter_scale_forward,
     load_latents,
 )
-from .gradients import RateModel, context_layers, laplace_rate_and_grad
 from ..settings.latent import DEFAULT_TARGET, LatentTargetSettings
 
 # %% ../../nbs/60_latent/78_changes.ipynb #67b16de1

@@ -16,8 +16,8 @@ import torch
 from ..bitstream.encoded import Encoded
 from .context_model import Matrix
 from .fit_state import LatentFit, reset_optimizers
-from .weights import LatentSpec
 from .synthesis import SynthesisSpec
+from .weights import LatentSpec
 from ..siren.checkpoint import CheckpointFile
 
 # %% ../../nbs/60_latent/86_checkpoint.ipynb #c47a7d97

@@ -21,11 +21,11 @@ from ..bitstream.container import pack
 from .analysis import analyze, image_pyramid
 from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES, Matrix
-from .weights import INIT_BITS, LatentSpec, initial_weights, round_to_bits
 from .format import header_from_spec, write_latents
 from .gradients import RateModel
 from .optim import SOAP, LatentAdam
 from .weight_rate import weight_bits
+from .weights import INIT_BITS, LatentSpec, initial_weights, round_to_bits
 from ..runtime.threads import set_local_torch_threads
 from ..settings.latent import DEFAULT_FIT, LatentFitSettings
 

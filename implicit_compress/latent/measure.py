@@ -23,8 +23,8 @@ from implicit_compress.latent.fit_state import (
     latents_bpp,
     rounded_weights,
 )
-from .weights import synthesis_of
 from .synthesis import render_latents
+from .weights import synthesis_of
 from ..settings.latent import DEFAULT_TARGET, LatentTargetSettings
 
 # %% ../../nbs/60_latent/76_measure.ipynb #3d6a4a05

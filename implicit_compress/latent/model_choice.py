@@ -11,8 +11,8 @@ import math
 
 import torch
 
-from .weights import LatentSpec, pretrained
 from .synthesis import N_SEPARATE, SynthesisSpec
+from .weights import LatentSpec, pretrained
 from ..settings.latent import DEFAULT_ENCODER, LatentEncoderSettings
 
 # %% ../../nbs/60_latent/84_model_choice.ipynb #5591a372

@@ -19,8 +19,8 @@ from implicit_compress.latent.fit_state import (
     rounded_cost,
     unchanged_matrix,
 )
-from .weights import round_to_bits
 from .weight_rate import weight_bits, weight_residual
+from .weights import round_to_bits
 
 # %% ../../nbs/60_latent/68_weight_rounding.ipynb #47780532
 def center_crop(

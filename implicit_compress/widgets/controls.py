@@ -13,8 +13,8 @@ from html import escape
 from typing import Any
 
 from ..settings.base import Settings, as_text, read_field
-from ..settings.tables import allowed_text
 from ..settings.fields import is_optional, value_type
+from ..settings.tables import allowed_text
 from .panels import ipywidgets_module, labeled_control, show_if
 
 # %% ../../nbs/90_widgets/15_controls.ipynb #23073286

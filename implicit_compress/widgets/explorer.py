@@ -15,13 +15,12 @@ import numpy as np
 
 from ..bitstream.encoded import Encoded
 from ..codec.metadata import load_input, metadata_to_store
-from ..settings.fields import SettingsError
 from ..settings.interfaces import refuse_absent
 from ..settings.methods import Hybrid, Method, as_method
 from ..settings.target import make_request
 from ..view.figures import compare_files, comparison_figure, new_figure
 from ..view.images import crop_for_screen
-from .call import CallPanel, call_text, error_html, sample_arguments
+from .call import CallPanel, call_text, sample_arguments
 from implicit_compress.widgets.panels import (
     CSS,
     Compare,
@@ -30,7 +29,7 @@ from implicit_compress.widgets.panels import (
     wrapped_row,
 )
 from .progress import FitPage, Follower, bytes_page
-from .session import Job, Run
+from .session import Job
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #386213b4
 MIN_RESUME_S = 5.0  # smallest additional time of the button Continue

@@ -7,7 +7,7 @@ __all__ = ['LIVE_WIDTH', 'PLOT_INTERVAL_S', 'TICK_S', 'FitCurve', 'FitPage', 'Fo
 
 # %% ../../nbs/90_widgets/19_progress.ipynb #5e000003
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
@@ -28,7 +28,7 @@ from implicit_compress.widgets.panels import (
     show_if,
     wrapped_row,
 )
-from .session import Job, Run
+from .session import Run
 
 # %% ../../nbs/90_widgets/19_progress.ipynb #3c000001
 def frame_text(

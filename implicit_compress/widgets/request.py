@@ -109,7 +109,7 @@ def budget_amounts(arguments: Mapping[str, Any]) -> dict[str, Any]:  # name: wid
         steps=labeled_control("BoundedIntText", "steps", steps, min=1, max=MAX_STEPS),
     )
 
-# %% ../../nbs/90_widgets/17_request.ipynb #5ceb1f07
+# %% ../../nbs/90_widgets/17_request.ipynb #750d4007
 class BudgetControls:
     """A dropdown of the efforts, a time or a number of steps, and the controls of those two."""
 

@@ -37,10 +37,10 @@ from implicit_compress.latent.budget import BudgetClock
 from implicit_compress.latent.context_model import N_CONTEXT_MATRICES
 from implicit_compress.latent.fit import FitTarget, fit_latents
 from implicit_compress.latent.fit_state import LatentFit
-from implicit_compress.latent.weights import INIT_BITS, PRETRAINED_FILE, initial_weights
 from implicit_compress.latent.gradients import RateModel
 from implicit_compress.latent.model_choice import choose_spec, pretrained_id
 from implicit_compress.latent.synthesis import N_SEPARATE
+from implicit_compress.latent.weights import INIT_BITS, PRETRAINED_FILE, initial_weights
 from implicit_compress.runtime.memory import keep_memory
 
 PACKAGE = Path(__file__).parent.parent.parent / "implicit_compress"

@@ -328,9 +328,9 @@ def readable(data):
 def small_pyramid(h, w, channels, levels, first):
     """A pyramid with random latents and networks that nobody has fitted."""
     from implicit_compress.latent.context_model import Matrix
-    from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
     from implicit_compress.latent.format import header_from_spec, write_latents
     from implicit_compress.latent.synthesis import SynthesisSpec
+    from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
 
     rng = np.random.default_rng(h * w)
     plan = LatentSpec(SynthesisSpec(h, w, channels, levels, first, 40), 4, 4, 1, 0)

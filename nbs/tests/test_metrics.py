@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from implicit_compress.image.perceptual import lpips
 from implicit_compress.image.metrics import ms_ssim, mse, psnr
+from implicit_compress.image.perceptual import lpips
 from implicit_compress.image.rate_distortion import bd_rate
 
 BYTES = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)

@@ -124,12 +124,29 @@ def test_type_checkers_see_public_names():
 
 
 def test_import_is_light():
-    """The package alone loads no module of its own; decoding loads no torch, numba or command line."""
-    code = f"""import sys
-import {LIB.name} as p
-assert not [m for m in sys.modules if m.startswith({LIB.name!r} + '.')]
-p.decompress
-assert not {{'torch', 'numba', 'click', 'pooch'}} & set(sys.modules), set(sys.modules)"""
+    """The package alone loads no module of its own."""
+    code = f"""import sys, {LIB.name}
+assert not [m for m in sys.modules if m.startswith({LIB.name!r} + '.')]"""
+    run_code(code)
+
+
+@pytest.mark.parametrize(
+    "use, heavy",
+    {
+        "from implicit_compress import decompress": "torch numba scipy click pooch",
+        "from implicit_compress import file_info": "torch numba scipy click pooch",
+        "from implicit_compress.cli.main import main": "torch numba scipy pooch",
+    }.items(),
+)
+def test_light_uses_load_no_heavy_library(use, heavy):
+    """Decoding, reading a header and the command line load no library they do not need."""
+    run_code(
+        f"{use}\nimport sys\nheavy = set({heavy!r}.split())\nassert not heavy & set(sys.modules)"
+    )
+
+
+def run_code(code):
+    """Run code in a new interpreter; fails if it raises."""
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
     )

@@ -32,9 +32,9 @@ from implicit_compress.entropy.models import Model
 from implicit_compress.entropy.segments import write_runs
 from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix
-from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
 from implicit_compress.latent.format import header_from_spec, write_latents
 from implicit_compress.latent.synthesis import SynthesisSpec
+from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
 from implicit_compress.lossless.codec import encode_lossless
 from implicit_compress.lossless.planes import index_values
 from implicit_compress.siren.codebook import write_codebook

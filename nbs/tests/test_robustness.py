@@ -46,9 +46,9 @@ from implicit_compress.image.load import as_samples
 from implicit_compress.image.metrics import psnr
 from implicit_compress.image.samples import demo_image
 from implicit_compress.latent.context_model import Matrix
-from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
 from implicit_compress.latent.format import header_from_spec, write_latents
 from implicit_compress.latent.synthesis import SynthesisSpec
+from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
 from implicit_compress.lossless.predict import passes
 from implicit_compress.runtime.errors import (
     DamagedError,

@@ -30,7 +30,6 @@ from implicit_compress.image.samples import demo_image
 from implicit_compress.image.save import save_image
 from implicit_compress.pillow import save_arguments
 from implicit_compress.settings.base import Settings, flat, parse
-from implicit_compress.settings.tables import table
 from implicit_compress.settings.fields import SettingsError, is_optional, range_text, value_type
 from implicit_compress.settings.interfaces import (
     INTERFACES,
@@ -41,6 +40,7 @@ from implicit_compress.settings.interfaces import (
 from implicit_compress.settings.methods import METHODS, Hybrid, Latent, Lossless, as_method
 from implicit_compress.settings.request import Request, meaningful
 from implicit_compress.settings.siren import Gradual, Siren
+from implicit_compress.settings.tables import table
 from implicit_compress.settings.target import make_request
 
 VALUES = dict(
