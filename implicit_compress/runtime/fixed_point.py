@@ -27,5 +27,8 @@ STEP_SIZES = np.array(
 def step_size(
     k: int,  # step code, 0..255: eight per octave, larger is finer
 ) -> float:  # the step, exact in float64
-    """The quantization step of code `k`, about `2**(-k/8)`; raises `IndexError` above 255."""
+    """The quantization step of code `k`, about `2**(-k/8)`.
+
+    Raises `IndexError` for a code above 255.
+    """
     return float(STEP_SIZES[k])

@@ -16,33 +16,33 @@ from threadpoolctl import threadpool_limits
 
 # %% ../../nbs/05_runtime/20_threads.ipynb #fe13e436
 class _BlasLimit:
-    """Counts the users of the limit of BLAS to one thread."""
+    """Counts the active calls that limit BLAS to one thread."""
 
     def __init__(self):
         self.lock = Lock()
-        self.users = 0
-        self.limits = None  # of `threadpoolctl`, while there are users
+        self.calls = 0
+        self.limits = None  # of `threadpoolctl`, while calls are active
 
     def acquire(self):
-        """The first user sets the limit."""
+        """The first active call sets the limit."""
         with self.lock:
-            if not self.users:
+            if not self.calls:
                 self.limits = threadpool_limits(1, "blas")
-            self.users += 1
+            self.calls += 1
 
     def release(self):
-        """The last user restores the setting of the host."""
+        """The last active call restores the setting of the host."""
         with self.lock:
-            self.users -= 1
-            if not self.users:
+            self.calls -= 1
+            if not self.calls:
                 self.limits.restore_original_limits()
 
     def reset_after_fork(self):
-        """New lock and no users: a lock that another thread held at the fork is never released."""
-        users = self.users
+        """New lock, no calls: a lock that another thread held at the fork is never released."""
+        calls = self.calls
         self.lock = Lock()
-        self.users = 0
-        if users:
+        self.calls = 0
+        if calls:
             self.limits.restore_original_limits()
 
 
@@ -90,7 +90,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _in_new_thread(function, *args):
-    """The result of `function(*args)` in a thread that starts with torch's process-wide settings."""
+    """The result of `function(*args)` in a new thread, which has torch's process-wide settings."""
     out = []
     thread = Thread(target=lambda: out.append(function(*args)))
     thread.start()

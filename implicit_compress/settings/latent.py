@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from .base import Settings
-from .fields import setting as declare
+from .fields import setting
 
 # %% ../../nbs/10_settings/15_latent.ipynb #9f62ac71
-def setting(
+def constant(
     default: Any,  # value
     doc: str,  # meaning and unit
     low: float | None = None,  # smallest allowed value
     high: float | None = None,  # largest allowed value
     source: str = "",  # experiment or paper that chose the default
 ) -> Any:
-    """Declare a setting with the source of its default."""
-    return declare(default, f"{doc[0].upper()}{doc[1:]}.", low=low, high=high, source=source)
+    """Declare a constant with the source of its default."""
+    return setting(default, f"{doc[0].upper()}{doc[1:]}.", low=low, high=high, source=source)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #e0af4b32
 NOTES = "benchmarks/notes/latent_variants"
@@ -41,22 +41,38 @@ BUDGET = "latent.codec: The file"
 class OptimizerSettings(Settings):
     """Learning rates and moments of the latent fit."""
 
-    lr_latents: float = setting(0.12, "of latents that start at zero", 0.0, 1.0, ONE_STEP)
-    lr_latents_warm: float = setting(0.05, "of latents from the analysis", 0.0, 1.0)
-    lr_latents_lmbda: float = setting(1e-3, "lmbda below which it grows", 0.0, 1.0)
-    lr_latents_exponent: float = setting(0.2, "of lmbda: latents are larger", 0.0, 1.0)
-    lr_context: float = setting(2.7e-2, "of the context model", 0.0, 1.0, ONE_STEP)
-    lr_synthesis: float = setting(1.35e-2, "of the synthesis network", 0.0, 1.0, ONE_STEP)
-    lr_synthesis_lmbda: float = setting(1.5e-3, "lmbda below which it falls", 0.0, 1.0)
-    lr_synthesis_exponent: float = setting(0.4, "of lmbda", 0.0, 1.0)
-    lr_pretrained: float = setting(1e-2, "of pretrained weights", 0.0, 1.0, PIECES)
-    lr_end: float = setting(0.02, "factor at the end of the last stage", 0.0, 1.0)
-    lr_stage_drop: float = setting(0.7, "part lost in a coarse stage", 0.0, 1.0)
-    latent_betas: tuple = setting((0.8, 0.97), "decay of Adam's moments", source=LONGER)
-    weight_betas: tuple = setting((0.9, 0.95), "decay of SOAP's moments", source="Vyas et al. 2024")
-    divergence_factor: float = setting(1.6, "cost ratio that restores the best state", 1.0, 100.0)
-    divergence_backoff: float = setting(0.5, "factor of the learning rate after that", 0.0, 1.0)
-    divergence_interval: int = setting(16, "steps between two tests of divergence", 1, 10000)
+    lr_latents: float = constant(
+        0.12, "learning rate of latents that start at zero, in steps", 0.0, 1.0, ONE_STEP
+    )
+    lr_latents_warm: float = constant(
+        0.05, "learning rate of latents from the analysis, in steps", 0.0, 1.0
+    )
+    lr_latents_lmbda: float = constant(1e-3, "lmbda below which lr_latents grows", 0.0, 1.0)
+    lr_latents_exponent: float = constant(0.2, "exponent of lmbda in this growth", 0.0, 1.0)
+    lr_context: float = constant(2.7e-2, "learning rate of the context model", 0.0, 1.0, ONE_STEP)
+    lr_synthesis: float = constant(
+        1.35e-2, "learning rate of the synthesis network", 0.0, 1.0, ONE_STEP
+    )
+    lr_synthesis_lmbda: float = constant(1.5e-3, "lmbda below which lr_synthesis falls", 0.0, 1.0)
+    lr_synthesis_exponent: float = constant(0.4, "exponent of lmbda in this fall", 0.0, 1.0)
+    lr_pretrained: float = constant(1e-2, "learning rate of pretrained weights", 0.0, 1.0, PIECES)
+    lr_end: float = constant(
+        0.02, "learning rate at the end of the last stage, relative to its start", 0.0, 1.0
+    )
+    lr_stage_drop: float = constant(
+        0.7, "fall of the learning rate in a coarse stage, as a fraction", 0.0, 1.0
+    )
+    latent_betas: tuple = constant((0.8, 0.97), "decay rates of Adam's moments", source=LONGER)
+    weight_betas: tuple = constant(
+        (0.9, 0.95), "decay rates of SOAP's moments", source="Vyas et al. 2024"
+    )
+    divergence_factor: float = constant(
+        1.6, "cost, relative to the lowest, at which the best state is restored", 1.0, 100.0
+    )
+    divergence_backoff: float = constant(
+        0.5, "factor of the learning rate after each such restart", 0.0, 1.0
+    )
+    divergence_interval: int = constant(16, "steps between two tests of divergence", 1, 10000)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #765e6e19
 ALL_SCALES = ((0, 1.0),)  # one stage: all scales are fitted together, at full size
@@ -64,55 +80,87 @@ ALL_SCALES = ((0, 1.0),)  # one stage: all scales are fitted together, at full s
 
 @dataclass(frozen=True)
 class ScheduleSettings(Settings):
-    """Stages of the latent fit, and its surrogate of rounding."""
+    """Stages of the latent fit, and its differentiable substitute for rounding."""
 
-    stages: tuple = setting(
-        ((3, 0.04), (2, 0.06), (1, 0.15), (0, 0.75)), "level, share of the budget", source=ONE_STEP
+    stages: tuple = constant(
+        ((3, 0.04), (2, 0.06), (1, 0.15), (0, 0.75)),
+        "level and share of the budget of each stage",
+        source=ONE_STEP,
     )
-    stage_lmbda: float = setting(1.6, "factor of lmbda per coarser level", 1.0, 4.0, ONE_STEP)
-    temperature: tuple = setting((0.35, 0.08), "of soft rounding", source=PIECES)
-    noise: tuple = setting((0.22, 0.15), "standard deviation, in steps", source=LONGER)
-    noise_offsets: int = setting(1 << 16, "offsets into the noise buffer", 1, 1 << 24)
-    rate_interval: int = setting(8, "steps between two values of the rate", 1, 1000)
-    rate_interval_warm: int = setting(2, "the same in a fit from the analysis", 1, 1000)
-    step_overhead: float = setting(0.02, "work of a step besides its pixels", 0.0, 1.0)
-    rounding_start: float = setting(0.95, "progress at which weights are rounded", 0.0, 1.0, PIECES)
+    stage_lmbda: float = constant(1.6, "factor of lmbda per coarser level", 1.0, 4.0, ONE_STEP)
+    temperature: tuple = constant(
+        (0.35, 0.08), "temperature of soft rounding, at the start and the end", source=PIECES
+    )
+    noise: tuple = constant(
+        (0.22, 0.15),
+        "standard deviation of the noise in steps, at the start and the end",
+        source=LONGER,
+    )
+    noise_offsets: int = constant(1 << 16, "number of offsets into the buffer of noise", 1, 1 << 24)
+    rate_interval: int = constant(8, "optimizer steps between two evaluations of the rate", 1, 1000)
+    rate_interval_warm: int = constant(2, "rate_interval in a fit from the analysis", 1, 1000)
+    step_overhead: float = constant(
+        0.02, "work of a step at any level, in steps at full size", 0.0, 1.0
+    )
+    rounding_start: float = constant(
+        0.95, "progress at which weights are rounded", 0.0, 1.0, PIECES
+    )
 
 # %% ../../nbs/10_settings/15_latent.ipynb #f6f45563
 @dataclass(frozen=True)
 class WeightSettings(Settings):
     """Rate and rounding of the weights."""
 
-    weight_rate_gain: float = setting(2.0, "weight of their rate in the loss", 0.0, 100.0, PIECES)
-    weight_rate_lmbda: float = setting(4e-3, "lmbda above which the gain grows", 0.0, 1.0, PIECES)
-    weight_rate_exponent: float = setting(0.5, "of lmbda", 0.0, 1.0, PIECES)
-    negligible_weight: float = setting(2.0**-9, "a difference that counts as zero", 0.0, 1.0)
-    weight_rounding: float = setting(0.35, "added before the floor: 0.5 is the nearest", 0.0, 0.5)
-    unchanged_bits: int = setting(12, "fractional bits of unchanged initial weights", 0, 15)
-    assumed_bits: int = setting(6, "fractional bits assumed before rounding", 0, 15)
-    header_bits: int = setting(400, "bits of header and steps, for estimates", 0, 10000)
-    probe_bits: tuple = setting((4, 6), "fractional bits at which the cost is measured")
-    min_bits: int = setting(2, "fewest fractional bits of a matrix", 0, 15)
-    min_harm: float = setting(1e-3, "least cost of rounding, in bits per weight", 0.0, 1.0)
-    max_bit_price: float = setting(1e9, "price at which a limit of bits is given up", 1.0, 1e12)
-    weights_share: float = setting(0.5, "largest part of a target size for weights", 0.0, 1.0)
-    rounding_crop: int = setting(512, "rows and columns on which weights are rounded", 64, 8192)
+    weight_rate_gain: float = constant(
+        2.0, "factor of the rate of the weights in the loss", 0.0, 100.0, PIECES
+    )
+    weight_rate_lmbda: float = constant(
+        4e-3, "lmbda above which this factor grows", 0.0, 1.0, PIECES
+    )
+    weight_rate_exponent: float = constant(
+        0.5, "exponent of lmbda in this growth", 0.0, 1.0, PIECES
+    )
+    negligible_weight: float = constant(
+        2.0**-9, "change of a weight below which it counts as unchanged", 0.0, 1.0
+    )
+    weight_rounding: float = constant(
+        0.35, "offset before the floor; 0.5 rounds to nearest", 0.0, 0.5
+    )
+    unchanged_bits: int = constant(12, "fractional bits of unchanged initial weights", 0, 15)
+    assumed_bits: int = constant(6, "fractional bits assumed before rounding", 0, 15)
+    header_bits: int = constant(400, "bits of header and steps, for estimates", 0, 10000)
+    probe_bits: tuple = constant(
+        (4, 6), "fractional bits at which the error of rounding is measured"
+    )
+    min_bits: int = constant(2, "fewest fractional bits of a matrix", 0, 15)
+    min_harm: float = constant(
+        1e-3, "least cost of rounding a matrix, as bits per weight", 0.0, 1.0
+    )
+    max_bit_price: float = constant(
+        1e9, "price of a bit above which a limit of bits is ignored", 1.0, 1e12
+    )
+    weights_share: float = constant(0.5, "largest part of a target size for the weights", 0.0, 1.0)
+    rounding_crop: int = constant(512, "rows and columns on which weights are rounded", 64, 8192)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #1544d8cc
 @dataclass(frozen=True)
 class AdaptSettings(Settings):
     """Adaptation of lmbda during a fit with a target."""
 
-    adapt_start: float = setting(0.15, "progress of the last stage at its start", 0.0, 1.0)
-    adapt_start_warm: float = setting(0.05, "the same in a fit from the analysis", 0.0, 1.0)
-    adapt_interval: int = setting(4, "steps between two changes of lmbda", 1, 1000)
-    adapt_interval_warm: int = setting(2, "the same in a fit from the analysis", 1, 1000)
-    adapt_checks: int = setting(4, "changes per measurement with hard rounding", 1, 1000)
-    adapt_limit: float = setting(0.08, "largest change of log lmbda", 0.0, 1.0)
-    adapt_limit_warm: float = setting(0.16, "the same in a fit from the analysis", 0.0, 1.0)
-    adapt_gain: float = setting(2.5, "of the log error, in units of the limit", 0.0, 100.0)
-    min_lmbda: float = setting(1e-7, "smallest lmbda", 0.0, 1.0)
-    max_lmbda: float = setting(1.0, "largest lmbda", 0.0, 100.0)
+    adapt_start: float = constant(
+        0.15, "progress of the last stage at which changes start", 0.0, 1.0
+    )
+    adapt_start_warm: float = constant(0.05, "adapt_start in a fit from the analysis", 0.0, 1.0)
+    adapt_interval: int = constant(4, "steps between two changes of lmbda", 1, 1000)
+    adapt_interval_warm: int = constant(2, "adapt_interval in a fit from the analysis", 1, 1000)
+    adapt_checks: int = constant(4, "changes of lmbda per measurement with hard rounding", 1, 1000)
+    adapt_limit: float = constant(0.08, "largest change of log lmbda at a time", 0.0, 1.0)
+    adapt_limit_warm: float = constant(0.16, "adapt_limit in a fit from the analysis", 0.0, 1.0)
+    adapt_gain: float = constant(
+        2.5, "change of log lmbda per log error, in units of adapt_limit", 0.0, 100.0
+    )
+    min_lmbda: float = constant(1e-7, "smallest lmbda", 0.0, 1.0)
+    max_lmbda: float = constant(1.0, "largest lmbda", 0.0, 100.0)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #f6d507df
 @dataclass(frozen=True)
@@ -132,44 +180,58 @@ SINGLE = "latent.rate_control: 260 changes of one latent, image 100007, lmbda 0.
 class RateControlSettings(Settings):
     """Every constant of the rate control after a fit."""
 
-    curvature_grids: int = setting(5, "finest grids whose curvature is measured", 1, 16)
-    own_bits: float = setting(0.3, "remaining part of the bits a change saves", 0.0, 1.0, SINGLE)
-    other_bits: float = setting(0.65, "factor of the bits of other latents", 0.0, 2.0, SINGLE)
-    curvature: float = setting(1.5, "of selected latents, relative to the mean", 0.0, 10.0, SINGLE)
-    max_passes: int = setting(6, "passes between two measurements of the file", 1, 100)
-    max_measurements: int = setting(6, "measurements of the file", 1, 100)
-    max_halvings: int = setting(6, "halvings of a set of changes", 1, 32)
-    max_bisections: int = setting(8, "measurements in the bisection", 1, 64)
-    min_gain: float = setting(0.1, "part of its need that a pass must bring", 0.0, 1.0)
-    max_need: float = setting(32.0, "largest factor of the need after such passes", 1.0, 1000.0)
-    cost_growth: int = setting(2, "factor of the cost limit per pass", 1, 16)
-    size_aim: float = setting(0.996, "size to aim at, in parts of the target", 0.5, 1.0)
-    size_margin: int = setting(4, "bits below the target to aim at, at least", 0, 1000)
-    size_low: float = setting(0.99, "lower end of the tolerance, likewise", 0.5, 1.0)
-    quality_aim_db: float = setting(0.03, "dB above the target to aim at", 0.0, 1.0)
-    quality_high_db: float = setting(0.09, "dB above the target that are tolerated", 0.0, 1.0)
+    curvature_grids: int = constant(5, "number of finest grids whose curvature is measured", 1, 16)
+    own_bits: float = constant(
+        0.3, "factor of the estimated saving of bits at the changed latent", 0.0, 1.0, SINGLE
+    )
+    other_bits: float = constant(
+        0.65, "factor of the estimated change of bits of other latents", 0.0, 2.0, SINGLE
+    )
+    curvature: float = constant(
+        1.5, "curvature at changed latents, relative to the mean of a grid", 0.0, 10.0, SINGLE
+    )
+    max_passes: int = constant(6, "largest number of passes between two measurements", 1, 100)
+    max_measurements: int = constant(6, "largest number of measurements of the file", 1, 100)
+    max_halvings: int = constant(6, "largest number of halvings of a set of changes", 1, 32)
+    max_bisections: int = constant(8, "largest number of measurements in the bisection", 1, 64)
+    min_gain: float = constant(
+        0.1, "part of the missing rate or quality that a pass must gain", 0.0, 1.0
+    )
+    max_need: float = constant(32.0, "largest factor by which later passes aim higher", 1.0, 1000.0)
+    cost_growth: int = constant(2, "factor of the cost limit per pass", 1, 16)
+    size_aim: float = constant(0.996, "size to aim at, relative to the target", 0.5, 1.0)
+    size_margin: int = constant(4, "bits below the target to aim at, at least", 0, 1000)
+    size_low: float = constant(0.99, "lower end of the tolerance, relative to the target", 0.5, 1.0)
+    quality_aim_db: float = constant(0.03, "dB above the target to aim at", 0.0, 1.0)
+    quality_high_db: float = constant(0.09, "dB above the target that are tolerated", 0.0, 1.0)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #22e703bf
 @dataclass(frozen=True)
 class RefineSettings(Settings):
-    """Refinement of latents, and further steps for a target far away."""
+    """Refinement of latents, and refits where a target is far away."""
 
-    max_refine_passes: int = setting(4, "passes that lower the cost", 0, 100)
-    saving_passes: int = setting(2, "of those, passes that save bits; they come first", 0, 100)
-    min_saving: float = setting(3e-4, "relative saving below which passes end", 0.0, 1.0)
-    max_refits: int = setting(8, "rounds of steps at another lmbda", 0, 100)
-    refit_steps: int = setting(12, "steps of a round", 1, 1000)
-    refit_lr: float = setting(0.5, "factor of the learning rate", 0.0, 1.0)
-    refit_threshold: float = setting(0.12, "log ratio to the target that needs steps", 0.0, 10.0)
-    refit_gain: float = setting(1.5, "change of log lmbda per log ratio", 0.0, 10.0)
-    refit_min_change: float = setting(0.3, "least change of log lmbda for a quality", 0.0, 10.0)
-    min_refit_lmbda: float = setting(1e-7, "smallest lmbda", 0.0, 1.0)
-    max_refit_lmbda: float = setting(1.0, "largest lmbda", 0.0, 100.0)
+    max_refine_passes: int = constant(4, "largest number of passes that lower the cost", 0, 100)
+    saving_passes: int = constant(
+        2, "number of these passes, the first ones, that save bits", 0, 100
+    )
+    min_saving: float = constant(3e-4, "relative saving below which passes end", 0.0, 1.0)
+    max_refits: int = constant(8, "largest number of refits at another lmbda", 0, 100)
+    refit_steps: int = constant(12, "optimizer steps of a refit", 1, 1000)
+    refit_lr: float = constant(
+        0.5, "learning rate of a refit, relative to that of the fit", 0.0, 1.0
+    )
+    refit_threshold: float = constant(
+        0.12, "log ratio to the target above which a refit is needed", 0.0, 10.0
+    )
+    refit_gain: float = constant(1.5, "change of log lmbda per log ratio", 0.0, 10.0)
+    refit_min_change: float = constant(0.3, "least change of log lmbda for a quality", 0.0, 10.0)
+    min_refit_lmbda: float = constant(1e-7, "smallest lmbda", 0.0, 1.0)
+    max_refit_lmbda: float = constant(1.0, "largest lmbda", 0.0, 100.0)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #1e78e3e8
 @dataclass(frozen=True)
 class LatentTargetSettings(RateControlSettings, RefineSettings):
-    """Every constant of what follows a fit."""
+    """Every constant of the rate control and the refinement after a fit."""
 
     name = "control"
 
@@ -181,73 +243,101 @@ DEFAULT_TARGET = LatentTargetSettings()
 class ModelSettings(Settings):
     """Grids and networks."""
 
-    context_width: int = setting(16, "width of the context model", 4, 64, TRIED)
-    mlp_width: int = setting(32, "width of the per-pixel MLP", 4, 256, TRIED)
-    convs: int = setting(1, "residual convolutions", 0, 8, TRIED)
-    omit_finest_lmbda: float = setting(
+    context_width: int = constant(16, "neurons of a layer of the context model", 4, 64, TRIED)
+    mlp_width: int = constant(
+        32, "neurons of the per-pixel layer of the synthesis network", 4, 256, TRIED
+    )
+    convs: int = constant(1, "residual convolutions of the synthesis network", 0, 8, TRIED)
+    omit_finest_lmbda: float = constant(
         0.012, "lmbda above which there is no finest grid", 0, 1, TRIED
     )
-    pixels_8_levels: float = setting(1e6, "pixels above which there are 8 scales", 0, 1e9)
-    pixels_9_levels: float = setting(3e6, "pixels above which there are 9 scales", 0, 1e9)
-    step_factor: float = setting(4.0, "quantization step over the root of lmbda", 0.1, 100.0)
+    pixels_8_levels: float = constant(1e6, "pixels above which there are 8 scales", 0, 1e9)
+    pixels_9_levels: float = constant(3e6, "pixels above which there are 9 scales", 0, 1e9)
+    step_factor: float = constant(
+        4.0, "quantization step divided by the square root of lmbda", 0.1, 100.0
+    )
 
 # %% ../../nbs/10_settings/15_latent.ipynb #f955b3f8
 @dataclass(frozen=True)
 class InitSettings(Settings):
     """Choice of the initialization."""
 
-    analysis_steps: float = setting(
-        0.95, "limit of a fit from the analysis, see exponent", 0, 1e6, INITIAL
+    analysis_steps: float = constant(
+        0.95, "factor of the limit of steps of a fit from the analysis", 0, 1e6, INITIAL
     )
-    analysis_exponent: float = setting(
-        0.8, "limit = analysis_steps / lmbda**exponent", 0.0, 4.0, INITIAL
+    analysis_exponent: float = constant(
+        0.8, "exponent: limit = analysis_steps / lmbda**exponent", 0.0, 4.0, INITIAL
     )
-    default_steps: float = setting(
-        5e5, "more steps * lmbda: from default weights", 0, 1e9, ONE_STEP
+    default_steps: float = constant(
+        5e5, "steps times lmbda above which pretrained weights are not used", 0, 1e9, ONE_STEP
     )
-    small_bytes: int = setting(2500, "smaller files use pretrained weights", 0, 1e6, INITIAL)
-    all_scales_bpp: float = setting(
+    small_bytes: int = constant(
+        2500, "target bytes below which pretrained weights are used", 0, 1e6, INITIAL
+    )
+    all_scales_bpp: float = constant(
         0.6, "rate above which all scales are fitted at once", 0, 100, COARSE_TO_FINE
     )
-    step_s: float = setting(0.006, "seconds per step, whatever the size (CPU)", 0, 10)
-    step_s_per_pixel: float = setting(2e-7, "seconds per step and pixel (CPU)", 0, 1)
-    gpu_step_s: float = setting(0.04, "least seconds per step: launches of kernels (GPU)", 0, 10)
-    gpu_step_s_per_pixel: float = setting(2e-8, "seconds per step and pixel (GPU)", 0, 1)
+    step_s: float = constant(0.006, "seconds per step, whatever the size (CPU)", 0, 10)
+    step_s_per_pixel: float = constant(2e-7, "seconds per step and pixel (CPU)", 0, 1)
+    gpu_step_s: float = constant(
+        0.04, "least seconds per step, for the launches of kernels (GPU)", 0, 10
+    )
+    gpu_step_s_per_pixel: float = constant(2e-8, "seconds per step and pixel (GPU)", 0, 1)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #ec4f3ca5
 @dataclass(frozen=True)
 class SearchSettings(Settings):
     """Search of lmbda for a target."""
 
-    weights_bits: float = setting(2000, "bits of fitted weights above initial ones", 0, 1e6)
-    weights_bits_first: float = setting(1500, "bits of weights in the first estimate", 0, 1e6)
-    crop: int = setting(512, "rows and columns of the crop for the search", 64, 8192)
-    max_analyses: int = setting(6, "analyses of a crop or of a small image", 1, 100)
-    max_analyses_whole: int = setting(2, "analyses of the image after a crop", 1, 100)
-    tolerance: float = setting(0.05, "log ratio to the target that ends the search", 0.0, 1.0)
-    size_exponent: float = setting(1.4, "change of log lmbda per log ratio of sizes", 0.0, 10.0)
-    quality_exponent: float = setting(2.5, "the same for the error", 0.0, 10.0)
-    max_change: float = setting(8.0, "largest factor of lmbda", 1.0, 100.0)
-    search_min_lmbda: float = setting(1e-6, "smallest lmbda", 0.0, 1.0)
-    search_max_lmbda: float = setting(0.5, "largest lmbda", 0.0, 1.0)
-    margin_db: float = setting(0.3, "dB above a target quality to fit for", 0.0, 10.0)
-    probe_share: float = setting(
-        0.25, "part of the budget that corrects lmbda for a quality", 0.0, 1.0
+    weights_bits: float = constant(
+        2000, "bits reserved for changes of the weights in the search", 0, 1e6
     )
-    probe_gain: float = setting(1.8, "change of log lmbda per log error", 0.0, 10.0)
+    weights_bits_first: float = constant(
+        1500, "bits reserved for them in the first estimate", 0, 1e6
+    )
+    crop: int = constant(512, "rows and columns of the crop for the search", 64, 8192)
+    max_analyses: int = constant(
+        6, "largest number of analyses of a crop or of a small image", 1, 100
+    )
+    max_analyses_whole: int = constant(
+        2, "largest number of analyses of the whole image after a crop", 1, 100
+    )
+    tolerance: float = constant(0.05, "log ratio to the target that ends the search", 0.0, 1.0)
+    size_exponent: float = constant(1.4, "change of log lmbda per log ratio of sizes", 0.0, 10.0)
+    quality_exponent: float = constant(
+        2.5, "change of log lmbda per log ratio of squared errors", 0.0, 10.0
+    )
+    max_change: float = constant(8.0, "largest factor of lmbda at a time", 1.0, 100.0)
+    search_min_lmbda: float = constant(1e-6, "smallest lmbda", 0.0, 1.0)
+    search_max_lmbda: float = constant(0.5, "largest lmbda", 0.0, 1.0)
+    margin_db: float = constant(0.3, "dB above a target quality to fit for", 0.0, 10.0)
+    probe_share: float = constant(
+        0.25, "part of the budget of a short fit that corrects lmbda for a quality", 0.0, 1.0
+    )
+    probe_gain: float = constant(
+        1.8, "change of log lmbda per log error of this short fit", 0.0, 10.0
+    )
 
 # %% ../../nbs/10_settings/15_latent.ipynb #a8b43efb
 @dataclass(frozen=True)
 class BudgetSettings(Settings):
     """Division of the budget."""
 
-    closing_steps: int = setting(25, "work after the fit, in steps", 0, 10000, BUDGET)
-    target_steps: int = setting(40, "the same for a target, in addition", 0, 10000, BUDGET)
-    closing_share: float = setting(0.25, "largest part of the seconds for that", 0.0, 1.0)
-    analysis_share: float = setting(0.5, "largest part that the analysis counts for", 0.0, 1.0)
-    overtime_share: float = setting(0.5, "steps after the fit: part of the budget, or", 0.0, 10.0)
-    overtime_s: float = setting(2.0, "seconds, or", 0.0, 1000.0)
-    overtime_steps: int = setting(24, "steps, whichever is longest", 0, 10000)
+    closing_steps: int = constant(25, "time reserved after the fit, in steps", 0, 10000, BUDGET)
+    target_steps: int = constant(
+        40, "further time reserved if there is a target, in steps", 0, 10000, BUDGET
+    )
+    closing_share: float = constant(0.25, "largest part of the seconds reserved", 0.0, 1.0)
+    analysis_share: float = constant(
+        0.5, "largest part of the time of the fit for the analysis", 0.0, 1.0
+    )
+    overtime_share: float = constant(
+        0.5, "limit of steps after the fit, as a part of the budget", 0.0, 10.0
+    )
+    overtime_s: float = constant(2.0, "or this many seconds", 0.0, 1000.0)
+    overtime_steps: int = constant(
+        24, "or the time of this many steps, whichever is longest", 0, 10000
+    )
 
 # %% ../../nbs/10_settings/15_latent.ipynb #db4314d1
 @dataclass(frozen=True)

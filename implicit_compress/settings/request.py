@@ -65,7 +65,7 @@ class BudgetArguments(Settings):
 
     seconds: float | None = setting(
         None,
-        "Time of the fit; meeting a target may take half as long again. 0: no fit (latent, auto).",
+        "Time of the fit, 0 for no fit (latent, auto); a target may take half as long again.",
         low=0,
         unit="seconds",
         auto="that of effort",
@@ -209,13 +209,13 @@ class Request(MetadataArguments, RunArguments, BudgetArguments, TargetArguments)
                     )
 
     def given(self) -> dict[str, Any]:
-        """The arguments that ask for something, by name."""
+        """The arguments that are neither None nor False, by name."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return {name: v for name, v in values.items() if v is not None and v is not False}
 
     @property
     def fit_seconds(self) -> float:
-        """Seconds of the fit; steps are not looked at."""
+        """Seconds of the fit, from `seconds` or `effort`; `steps` is ignored."""
         return EFFORTS[self.effort or DEFAULT_EFFORT] if self.seconds is None else self.seconds
 
 # %% ../../nbs/10_settings/30_request.ipynb #d092b653

@@ -59,14 +59,14 @@ class RigL(Settings):
 
 @dataclass(frozen=True)
 class SNFS(RigL):
-    """RigL with averaged gradients (SNFS, Dettmers et al. 2019, arXiv:1907.04840)."""
+    """RigL with averaged gradients (SNFS, Dettmers, Zettlemoyer 2019, arXiv:1907.04840)."""
 
     name = "snfs"
 
 # %% ../../nbs/10_settings/10_siren.ipynb #f33679dc
 @dataclass(frozen=True)
 class MultiHash(Settings):
-    """Hidden weights as signed products of two hashed factors: a low-rank pool, several hashes."""
+    """Hidden weights as a product of two thin matrices (Eban et al. 2020, arXiv:1911.11177)."""
 
     name = "multihash"
     ratio: float = setting(
@@ -86,7 +86,7 @@ class HashTrick(Settings):
 # %% ../../nbs/10_settings/10_siren.ipynb #8854797d
 @dataclass(frozen=True)
 class Graded(Settings):
-    """Several quantization steps within a matrix, coarse ones first."""
+    """Several quantization steps within a matrix; weights with coarse steps are rounded first."""
 
     name = "graded"
     noise: float = setting(

@@ -15,7 +15,7 @@ from .request import DEFAULT_BPP, Request, check_request
 
 # %% ../../nbs/10_settings/40_target.ipynb #1e23b228
 class Target(NamedTuple):
-    """Target of an encoder: one of the three."""
+    """Target of an encoder: one of three values."""
 
     n_bytes: float | None = None  # largest number of bytes
     psnr: float | None = None  # smallest PSNR, dB
@@ -31,7 +31,7 @@ def rank(
     target: Target,
     pixels: float,  # of the image
 ) -> tuple[float, ...]:  # smaller is better
-    """Rank of a file for a target: files that meet it first.
+    """Rank of a file for a target, for `min` and `sorted`: files that meet it come first.
 
     With `lmbda` files rank by the cost `mse + lmbda*bpp`. Raises `ValueError` for an empty target.
     """
@@ -46,10 +46,10 @@ def rank(
 
 # %% ../../nbs/10_settings/40_target.ipynb #1d9b7466
 class CodedFile(Protocol):
-    """What the comparison of files needs."""
+    """A file with its quality and rate, as far as `best_of` reads them."""
 
-    psnr: float
-    bpp: float
+    psnr: float  # dB
+    bpp: float  # bits per pixel
 
     def __len__(self) -> int: ...
 

@@ -736,7 +736,7 @@ def test_nothing_stays_behind(files):
             torch.get_num_threads(),
             torch.is_grad_enabled(),
             threading.active_count(),
-            _BLAS.users,
+            _BLAS.calls,
             [p["num_threads"] for p in threadpool_info()],
             signal.getsignal(signal.SIGINT),
         )
