@@ -37,6 +37,7 @@ from implicit_compress.widgets.points import (
 # %% ../../nbs/90_widgets/30_browser.ipynb #4d000001
 METRICS = ("psnr_db", "psnr_of_mean_mse_db", "ms_ssim", "lpips")
 COSTS = ("bpp", "encode_s", "decode_s")  # horizontal axes
+MAX_ROWS = 8  # of the list of codecs
 NO_POINT = 0  # value of the control `point` if there is none
 
 
@@ -71,7 +72,7 @@ class BrowserControls:
         self.image = labeled_control("Dropdown", "image", MEAN, options=means)
         self.metric = labeled_control("Dropdown", "quality", METRICS[0], options=METRICS)
         self.cost = labeled_control("Dropdown", "against", COSTS[0], options=COSTS)
-        self.codecs = labeled_control("SelectMultiple", "codecs", [], options=[], rows=8)
+        self.codecs = labeled_control("SelectMultiple", "codecs", [], options=[])
         points = dict(options=[("none", NO_POINT)], continuous_update=False)
         self.point = labeled_control("SelectionSlider", "point", NO_POINT, "640px", **points)
         show_if(self.set, len(sets) > 1)
@@ -90,6 +91,7 @@ class BrowserControls:
         self.metric.options = measure_options(measured, METRICS)
         self.cost.options = measure_options(measured, COSTS)
         self.codecs.options = codecs
+        self.codecs.rows = min(MAX_ROWS, max(2, len(codecs)))
         self.codecs.value = codecs
 
     def offer_points(self, found: Mapping[str, list[dict]]) -> None:

@@ -68,7 +68,9 @@ def tooltip(cls: type[Settings], f: Field) -> str:
     """Meaning, unit and allowed values of a setting."""
     m = f.metadata
     allowed = allowed_text(cls, f)
+    auto = is_optional(cls, f.name) and m["auto"]
     parts = [m["meaning"].rstrip("."), m.get("unit", ""), allowed and f"allowed: {allowed}"]
+    parts.append(auto and f"empty: {auto}")
     return ". ".join(filter(None, parts)) + "."
 
 
@@ -118,13 +120,16 @@ def field_control(
     if is_optional(cls, f.name):
         text = "" if value is None else as_text(value)
         options |= dict(placeholder=f.metadata["auto"], continuous_update=False)
-        return labeled_control("Text", label, text, **options)
+        out = labeled_control("Text", label, text, **options)
+        out.add_class("ic-optional")
+        return out
     if kind in (int, float):
         return number_control(f, kind, value, options)
     if kind is tuple:
         return labeled_control("Text", label, as_text(value), **options)
     known = SUGGESTIONS.get(f.name, ())
-    return labeled_control("Combobox", label, value, options=known, **options)
+    options |= dict(placeholder="" if f.default else "none", options=known)
+    return labeled_control("Combobox", label, value, **options)
 
 
 def control_value(cls: type[Settings], f: Field, control: Any) -> Any:

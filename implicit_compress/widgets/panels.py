@@ -65,6 +65,7 @@ CSS = """<style>
 .ic-text {line-height: 1.4; overflow-x: auto}
 .ic-text td {padding-top: 0; padding-bottom: 0}
 .ic-text pre {font-size: 12px; line-height: 1.35; margin: 0; white-space: pre; overflow-x: auto}
+.ic-optional input {text-overflow: ellipsis}
 .ic-note {line-height: 1.3; font-size: 12px; color: var(--jp-ui-font-color2, #555)}
 .ic-code {line-height: 1.4; white-space: normal; display: block; overflow-wrap: anywhere}
 .ic-error {line-height: 1.3; color: #b00020; white-space: pre-wrap; overflow-wrap: anywhere}
@@ -156,7 +157,7 @@ def on_change(
 # %% ../../nbs/90_widgets/10_panels.ipynb #4e1b33d6
 IMAGE_MODE = "images"
 ERROR_MODE = "errors"
-ERROR_SCALE = "errors: black is 0; yellow is .15 of full scale, or more"
+ERROR_SCALE = "Errors: black is 0, yellow is 0.15 of full scale or more."
 
 
 class CompareControls:
@@ -181,7 +182,7 @@ class CompareControls:
         wide = w.Layout(width=f"{width}px", max_width="100%", margin="0")
         self.divider = w.FloatSlider(0.5, min=0, max=1, step=0.01, readout=False, layout=wide)
         self.divider.add_class("ic-divider")
-        self.note = w.HTML()
+        self.note = w.HTML(layout=w.Layout(max_width="310px"))
         head = w.HTML("<b>all images</b>")
         of_all = [head, self.zoom, self.center_y, self.center_x, self.mode, self.note]
         self.box = w.VBox([self.left, self.right, *of_all])
@@ -221,7 +222,8 @@ class Compare:
 
     def update_panels(self, _: Any = None) -> None:
         """Update all images."""
-        self.controls.note.value = ERROR_SCALE if self.controls.mode.value == ERROR_MODE else ""
+        errors = self.controls.mode.value == ERROR_MODE
+        self.controls.note.value = f'<div class="ic-note">{ERROR_SCALE}</div>' if errors else ""
         for k, panel in enumerate(self.panels):
             panel.value = png_bytes(self.view(k, self.width))
         self.update_divided()

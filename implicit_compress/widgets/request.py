@@ -87,8 +87,8 @@ class TargetControls:
 # %% ../../nbs/90_widgets/17_request.ipynb #93125497
 BUDGET_OPTIONS = [
     *((f"{name}, {seconds:g} s", name) for name, seconds in EFFORTS.items()),
-    ("a time", "seconds"),
-    ("a number of steps", "steps"),
+    ("time in seconds", "seconds"),
+    ("number of steps", "steps"),
 ]
 DEFAULT_SECONDS = 20.0  # initial time: short enough to wait for
 DEFAULT_STEPS = 2000

@@ -9,6 +9,7 @@ Quarto, so nbdev_docs can build pages from them if Quarto is installed.
 """
 
 import html
+import inspect
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fastcore.docments
 import yaml
 from latex2mathml.converter import convert
 from nbdev.config import get_config
@@ -43,6 +45,17 @@ PACKAGES = {  # folder of a package: title of its section
     "88_pillow": "Pillow",
     "90_widgets": "Widgets",
 }
+
+
+def signature(symbol, eval_str=False, **kw):
+    """As `inspect.signature`; names that only type checkers import stay strings."""
+    try:
+        return inspect.signature(symbol, eval_str=eval_str, **kw)
+    except NameError:
+        return inspect.signature(symbol, **kw)
+
+
+fastcore.docments.signature = signature  # show_doc evaluates annotations with it
 
 
 def prepare():
