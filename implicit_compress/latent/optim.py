@@ -26,7 +26,7 @@ class LatentAdam:
         self.v = torch.zeros_like(p)
 
     @torch.no_grad()
-    def step(self, g, lr):
+    def step(self, g: torch.Tensor, lr: float) -> None:
         """Update by about `lr` against the gradient `g`."""
         self.t += 1
         self.m.lerp_(g, 1 - self.a)
@@ -42,15 +42,15 @@ MAX_UPDATE = 2
 
 
 def orthogonal_iteration(
-    s,  # (n,n) float64, symmetric: mean product of gradients
-    a,  # (n,n) previous eigenbasis
+    s: torch.Tensor,  # (n,n) float64, symmetric: mean product of gradients
+    a: torch.Tensor,  # (n,n) previous eigenbasis
 ) -> torch.Tensor:  # (n,n) eigenbasis closer to that of `s`
     """One step of orthogonal iteration; the order of the axes is kept."""
     b = a.double().cpu()  # a GPU takes longer for small matrices
     v = s.cpu() @ b
     return torch.linalg.qr(v + 1e-12 * v.abs().max() * b)[0].to(a)
 
-
+# %% ../../nbs/60_latent/50_optim.ipynb #93121fde
 class SOAP(LatentAdam):
     """SOAP: Adam in the eigenbasis of Shampoo, for one matrix (Vyas et al. 2024)."""
 
@@ -64,13 +64,13 @@ class SOAP(LatentAdam):
         self.axes = [torch.eye(n, dtype=p.dtype, device=p.device) for n in p.shape]
         self.sides = [torch.zeros_like(a, dtype=torch.float64) for a in self.axes]
 
-    def rotated(self, v, back=False):
+    def rotated(self, v: torch.Tensor, back: bool = False) -> torch.Tensor:
         """Transform into the eigenbasis, or back."""
         a, b = self.axes
         return a @ v @ b.T if back else a.T @ v @ b
 
     @torch.no_grad()
-    def step(self, g, lr):
+    def step(self, g: torch.Tensor, lr: float) -> None:
         """Update by about `lr` along each axis, against the gradient `g`."""
         d = g.double()
         for s, v in zip(self.sides, (d @ d.T, d.T @ d)):
