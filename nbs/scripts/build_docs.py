@@ -217,6 +217,11 @@ def wrapped(found):
     return found[1] + "\n".join(f"<span>{line}</span>" for line in lines.split("\n")) + found[3]
 
 
+def unbroken(cell):
+    """A cell of a table whose numbers stay on one line with their units and deviations."""
+    return re.sub(r"(?<=\d) (?=%|s\b|dB\b)|(?<=%) (?=±)|(?<=±) ", "&nbsp;", cell[0])
+
+
 def without_lost_places(page):
     """The text of a page; links to a missing anchor of another page become links to the page."""
 
@@ -249,6 +254,7 @@ def settle(site):
             text,
             flags=re.S,
         )
+        text = re.sub(r"<td[^>]*>[^<]*</td>", unbroken, text)
         text = re.sub(r"<code>([^<]{1,24})</code>", r'<code class="text-nowrap">\1</code>', text)
         text = re.sub(r"<link [^>]*katex[^>]*>|<script [^>]*katex[^>]*></script>", "", text)
         page.write_text(text, encoding="utf-8")
