@@ -152,7 +152,10 @@ def read_image(
     src: ImageSource,
     frame: int | None = None,  # from 0; None: the first, or the current one of a PIL.Image
 ) -> LoadedImage:
-    """Read an image, upright, in full depth, with profile and metadata; `ValueError` if damaged."""
+    """Read an image: upright, in full depth, with color profile and metadata.
+
+    Raises `ValueError` for a file that is damaged or no image, and for a frame that does not exist.
+    """
     im, data = _open(src)
     before = im.tell()
     try:

@@ -42,7 +42,10 @@ def mse(
     a: ArrayLike,  # array of any shape: uint8, uint16, bool, or reals in [0,1]
     b: ArrayLike,  # another of the same shape, and of the same type or reals
 ) -> float:  # mean squared error on the scale [0,1]; symmetric
-    """Mean squared error, with the peak of integer samples as 1; `ValueError` for unequal kinds."""
+    """Mean squared error, with the peak of integer samples as 1.
+
+    Raises `ValueError` for arrays of different shapes or types, and for samples out of range.
+    """
     a = as_numpy(a)
     b = as_numpy(b)
     u = _unit(a)
@@ -51,7 +54,10 @@ def mse(
     return float(np.mean((u - v) ** 2))
 
 # %% ../../nbs/15_image/10_metrics.ipynb #ea4fb2cb
-def _pair(a, b):
+def sample_pair(
+    a: ArrayLike | Image.Image,
+    b: ArrayLike | Image.Image,
+) -> tuple[np.ndarray, np.ndarray]:
     """Two images as samples of one shape and type; reals get the depth of the other, or 8 bits."""
     p = as_samples(a)
     q = as_samples(b)
@@ -72,14 +78,14 @@ def psnr(
 
     Raises `ValueError` for images of unequal shape or type.
     """
-    p, q = _pair(a, b)
+    p, q = sample_pair(a, b)
     sse = int(((p.astype(np.int64) - q) ** 2).sum())
     if not sse:
         return float("inf")
     return float(10 * np.log10(float(np.iinfo(p.dtype).max) ** 2 * p.size / sse))
 
 # %% ../../nbs/15_image/10_metrics.ipynb #190edcf3
-WINDOW = 11  # taps of the Gaussian window (Wang et al. 2004)
+SSIM_WINDOW = 11  # taps of the Gaussian window (Wang et al. 2004)
 SIGMA = 1.5  # its standard deviation
 K1 = 0.01  # stabilizes the ratio of means
 K2 = 0.03  # stabilizes the ratio of variances
@@ -87,7 +93,7 @@ K2 = 0.03  # stabilizes the ratio of variances
 
 def _window(n):
     """The Gaussian window, of `n` taps where a side has fewer than it."""
-    k = min(WINDOW, n)
+    k = min(SSIM_WINDOW, n)
     t = np.exp(-0.5 * ((np.arange(k) - (k - 1) / 2) / SIGMA) ** 2)
     return t / t.sum()
 
@@ -133,7 +139,7 @@ def n_scales(
 ) -> int:  # 1..5
     """Number of scales of `ms_ssim`: as long as the halved side has the 11 pixels of the window."""
     n = 1
-    while n < len(SCALE_WEIGHTS) and (side := (side + 1) // 2) >= WINDOW:
+    while n < len(SCALE_WEIGHTS) and (side := (side + 1) // 2) >= SSIM_WINDOW:
         n += 1
     return n
 
@@ -145,9 +151,10 @@ def ms_ssim(
 ) -> float:  # 0..1, 1 for equal images; symmetric
     """Multi-scale structural similarity (Wang et al. 2003), mean of channels.
 
-    There are fewer than five scales where the shorter side is below 161 pixels.
+    There are fewer than five scales where the shorter side is below 161 pixels. Raises `ValueError`
+    for images of unequal shape or type.
     """
-    p, q = _pair(a, b)
+    p, q = sample_pair(a, b)
     peak = np.iinfo(p.dtype).max
     p = p.astype(np.float64)
     q = q.astype(np.float64)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from .metrics import _pair
+from .metrics import sample_pair
 from .samples import to_float
 
 # %% ../../nbs/15_image/11_perceptual.ipynb #3950a4ad
@@ -61,7 +61,7 @@ def _alexnet(backbone, url):
 # %% ../../nbs/15_image/11_perceptual.ipynb #acb836fa
 def _checked_pair(a, b):
     """Two images as samples; a `ValueError` for shapes the network cannot process."""
-    p, q = _pair(a, b)
+    p, q = sample_pair(a, b)
     if p.shape[2] not in (1, 3) or min(p.shape[:2]) < 31:
         raise ValueError(f"LPIPS takes gray or RGB of at least 31x31, not {p.shape}")
     return p, q

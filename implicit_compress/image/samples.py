@@ -131,7 +131,7 @@ def validate_samples(
     x: ArrayLike,  # (h,w) or (h,w,c) array or tensor: uint8, uint16, bool, or reals in [0,1]
     depth: int = 8,  # bits per sample for reals: 8 or 16
 ) -> np.ndarray:  # (h,w,c) uint8 or uint16, C-contiguous and writable
-    """Validate an image and convert it to samples (h,w,c); raises `ValueError` if it is none."""
+    """Validate an image and convert it to samples (h,w,c); `ValueError` for anything else."""
     x = as_numpy(x)
     _check_shape(x)
     if x.ndim == 2:

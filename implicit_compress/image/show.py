@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # %% ../../nbs/15_image/08_show.ipynb #46c36534
 SQUARE = 8  # pixels, side of the squares of the checkerboard
 DARK = 160  # gray of its dark squares, of 255
-LIGHT = 224
+LIGHT = 224  # gray of its light squares
 
 
 def rgb_on_checkerboard(

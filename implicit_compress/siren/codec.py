@@ -188,12 +188,12 @@ def encode_siren(
 # %% ../../nbs/40_siren/75_codec.ipynb #3711c4cb
 def decode_siren(
     header: Header,
-    models: bytes,
-    payload: bytes,
-    scale: float | Fraction,  # output pixels to a pixel
+    models: bytes,  # entropy models of the symbols
+    payload: bytes,  # range-coded symbols
+    scale: float | Fraction,  # output pixels per image pixel, > 0
     box: Sequence[int] | None,  # (top, left, bottom, right) in output pixels; None: all
-    threads: int | None,
-    limits: Limits,
+    threads: int | None,  # None: one per processor
+    limits: Limits,  # on memory and size; above them a `LimitError`
 ) -> np.ndarray:  # (rows,columns,c) uint8, or uint16 above 8 bits
     """Decode a file of method `siren`, or raise an `IicError`."""
     a = header.args

@@ -48,10 +48,6 @@ FIT_MAX_LOSS = 100  # a smoothed loss that is not below this has diverged
 FIT_DIVERGED_RATIO = 2  # ... or one above that of a constant color, which was this much lower
 
 
-class DivergedError(ValueError):
-    """The fit diverged; the network holds the weights that the callbacks restored."""
-
-
 def _diverged(fit):
     constant = fit.pixels.variance
     worse_than_constant = fit.smoothed_loss > constant > FIT_DIVERGED_RATIO * fit.lowest_loss
@@ -135,6 +131,10 @@ FIT_CHUNK = 8192  # pixels per chunk on a CPU: activations of 28 neurons fit the
 FIT_STEPS = 1000  # budget without any budget or target, steps
 FIT_STEPS_TO_PSNR = 4000  # budget with a target only, steps
 FIT_LR = 1e-3  # learning rate of a custom optimizer
+
+
+class DivergedError(ValueError):
+    """The fit diverged; the network holds the weights that the callbacks restored."""
 
 
 def _check_arguments(optimizer, **numbers):

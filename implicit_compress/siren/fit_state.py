@@ -24,7 +24,7 @@ from .sampler import PixelSampler, restore_sampler, sampler_state
 # %% ../../nbs/40_siren/09_fit_state.ipynb #89136190
 @dataclass(frozen=True)
 class FitOptions:
-    """What a fit is asked to do."""
+    """Options of a fit: batch, learning rate, budget, target."""
 
     batch: int  # pixels per step
     lr: float  # learning rate at the start

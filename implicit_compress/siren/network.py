@@ -42,7 +42,9 @@ def _zeros(shapes):
 class CoordNet(nn.Module):
     """Base class of coordinate networks: weights `W`, biases `b`; subclasses define `forward`."""
 
-    weight_scale: float = 1.0  # scale of the weights relative to the usual units, but for the last
+    weight_scale: float = (
+        1.0  # scale of the weights relative to the usual units, except in the last layer
+    )
     lr_scale: float = 1.0  # factor of the learning rate of hidden matrices
     sharing: Any = None  # rule by which hidden weights are computed from a pool, if any
 
@@ -269,7 +271,10 @@ def render_network(
     box: Sequence[int] | None = None,  # (top, left, bottom, right) of the scaled image; None: all
     chunk: int = 16384,  # coordinates per chunk
 ) -> np.ndarray:  # (H,W,c) float32, not clipped
-    """Render the image, or a part of it, at any scale."""
+    """Render the image, or a part of it, at any scale.
+
+    Raises `ValueError` for a box outside the image, and for tiles of another image size.
+    """
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}: at least one place at a time")
     H, W = scaled_size(h, w, scale)

@@ -13,9 +13,9 @@ from .quantizers import ClippedQuantizer, GradedQuantizer, UniformQuantizer
 from .rounding_ramp import Quantizer
 
 # %% ../../nbs/40_siren/60_quantize.ipynb #qa00000a
-QUANTIZERS: dict[str, Callable[..., Quantizer]] = {  # by the name of a setting
+QUANTIZERS: dict[str, Callable[..., Quantizer]] = {  # by the name of their settings
     "graded": GradedQuantizer,
-    "linear": UniformQuantizer,
-    "range": ClippedQuantizer,
-    "cluster": CodebookQuantizer,
+    "uniform": UniformQuantizer,
+    "clipped": ClippedQuantizer,
+    "codebook": CodebookQuantizer,
 }

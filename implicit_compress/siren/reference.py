@@ -8,6 +8,7 @@ __all__ = ['COORD_BITS', 'PHASE_BITS', 'OUTPUT_BITS', 'SERIES_BITS', 'SINE_SHA25
 
 # %% ../../nbs/40_siren/36_reference.ipynb #0208065e
 from collections.abc import Sequence
+from fractions import Fraction
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -163,7 +164,7 @@ def render_reference(
     h: int,  # image height, pixels
     w: int,  # image width, pixels
     depth: int = 8,  # bits per sample, 1..16
-    scale: float = 1,  # output pixels per image pixel: any number or Fraction
+    scale: float | Fraction = 1,  # output pixels per image pixel, > 0
     boxes: list | None = None,  # tiles (top, left, bottom, right), if each has its own network
     skips: bool = False,  # does the network have skip connections?
 ) -> list:  # rows of pixels of samples, nested lists of int

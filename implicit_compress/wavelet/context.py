@@ -18,6 +18,7 @@ from ..transform.wavelet import band_sizes
 
 # %% ../../nbs/45_wavelet/00_context.ipynb #4cd11152
 UNIT = 1 << 20  # full scale of the decoder's integers
+# Orthonormal axes: gray, red minus blue, red and blue minus green
 AXES = np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]]) / np.sqrt([[3], [2], [6]])
 FACTOR_BITS = 16  # fractional bits of the axes in integers
 ROWS = 64  # rows processed at once
@@ -36,10 +37,10 @@ def opponent_to_rgb(
     """Invert `rgb_to_opponent` in place, some rows at a time."""
     if z.shape[2] < 3:
         return z
-    turn = np.rint(AXES * (1 << FACTOR_BITS)).astype(np.int64)
+    axes = np.rint(AXES * (1 << FACTOR_BITS)).astype(np.int64)
     half = 1 << FACTOR_BITS - 1
     for a in range(0, len(z), ROWS):
-        z[a : a + ROWS, :, :3] = (z[a : a + ROWS, :, :3] @ turn + half) >> FACTOR_BITS
+        z[a : a + ROWS, :, :3] = (z[a : a + ROWS, :, :3] @ axes + half) >> FACTOR_BITS
     return z
 
 # %% ../../nbs/45_wavelet/00_context.ipynb #2c722474
@@ -66,6 +67,7 @@ def scan_passes(
     return [np.nonzero(k) for k in kinds]
 
 # %% ../../nbs/45_wavelet/00_context.ipynb #def35182
+# Offsets (row, column) of known neighbors: above and below, left and right
 CROSS = [[(-1, 0), (1, 0)], [(0, -1), (0, 1)]]
 RINGS = {
     3: [
@@ -148,7 +150,11 @@ def walk(
     levels: int,  # number of halvings
     visit: Visit,  # function of (class 0..44, features (14,n), positions, key, band to fill)
 ) -> dict[BandKey, np.ndarray]:  # (h',w') int32
-    """Visit all bands but the lowest, coarse to fine."""
+    """Visit the coefficients of all bands but the lowest, coarse to fine, pass by pass.
+
+    `visit` is called for each pass and sets `band[positions]`; an encoder copies known
+    coefficients, a decoder reads them. Class = (3*pass + min(plane, 2))*3 + orientation.
+    """
     out: dict[BandKey, np.ndarray] = {}
     seen: dict[BandKey, Magnitudes] = {}
     for i, (name, level, h, w) in enumerate(band_sizes(shape[0], shape[1], wavelet, levels)[1:]):
