@@ -33,7 +33,7 @@ def test_explore_image(opened):
     from playwright.sync_api import expect
 
     code = "e = explore(demo_image(), 'latent', bpp=0.4, seconds=40, threads=1)\ne"
-    page = opened("explore_image", START + code, width=1250, height=1400)
+    page = opened("explore_image", START + code, width=1500, height=1300)
     page.get_by_role("button", name="Fit", exact=True).click()
     tab = page.get_by_role("tab", name="Compare")
     expect(tab).to_have_attribute("aria-selected", "true")
@@ -45,7 +45,7 @@ def test_browse_image(opened):
     """The curves of a small sweep, with a point that was clicked."""
     from playwright.sync_api import expect
 
-    page = opened("browse_image", BENCH, width=1150, height=1700)
+    page = opened("browse_image", BENCH, width=1300, height=1900)
     expect(page.locator(".ic-dot:visible")).to_have_count(9)
     page.locator(".ic-dot[title^='webp, point 3']").click()
     expect(page.locator(".jp-OutputArea table").first.locator("xpath=..")).to_contain_text("webp")
