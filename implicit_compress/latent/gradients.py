@@ -7,7 +7,7 @@ __all__ = ['LOG_SCALE_LIMITS', 'laplace_rate_and_grad', 'RateModel']
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #c8b88c74
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ def laplace_rate_and_grad(
     mean: torch.Tensor,  # (n,)
     scale: torch.Tensor,  # (n,) log2 of the scale
     bits: bool = True,  # False: gradients only
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
     """Bits of latents under the Laplace distribution, and their gradients.
 
     Returns (n,) derivatives by latent and by scale, and (n,) bits or None.

@@ -121,16 +121,13 @@ def inter_scale_forward(
     m: torch.Tensor,  # (6,k+1) matrix, the last column is the bias
 ) -> torch.Tensor:  # (k+1,n): latents of all coarser grids, and ones
     """Compute the inter-scale features."""
-    v = None
-    for a in reversed(b.coarser):
-        own = grid_view(a, a.own)[None]
-        if v is None:
-            v = own
-        else:
-            up = v.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, : a.g.h, : a.g.w]
-            v = torch.cat([own, up])
-    x = torch.cat([v, torch.ones_like(own)]).flatten(1)
-    out = torch.mm(m, x).view(-1, *own.shape[1:])
+    coarsest, *finer = reversed(b.coarser)
+    v = grid_view(coarsest, coarsest.own)[None]
+    for a in finer:
+        up = v.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, : a.g.h, : a.g.w]
+        v = torch.cat([grid_view(a, a.own)[None], up])
+    x = torch.cat([v, torch.ones_like(v[:1])]).flatten(1)
+    out = torch.mm(m, x).view(-1, *v.shape[1:])
     block_view(b, b.inter_scale, b.coarser[0], 2).copy_(out[:, :, None, :, None])
     return x
 

@@ -23,7 +23,8 @@ F = TypeVar("F", bound=Callable)
 
 def kernel(f: F) -> F:
     """Compile a function at its first call, with an on-disk cache if a folder is writable."""
-    how = dict(fastmath=True, nogil=True, error_model="numpy")
+    how: dict[str, Any] = dict(fastmath=True, nogil=True, error_model="numpy")
+    made: Any
     try:
         made = njit(f, cache=True, **how)
     except RuntimeError:

@@ -114,7 +114,7 @@ def code_wavefront(
     v = None if q is None else flip * (q - whole)
     for k in n.nonzero()[0]:
         at = slice(None) if n[k] == len(out) else (table == k).nonzero()[0]
-        out[at], more = code_residuals(coder, k, row[at], None if v is None else v[at])
+        out[at], more = code_residuals(coder, int(k), row[at], None if v is None else v[at])
         bits += more
     out *= flip
     out += whole

@@ -73,7 +73,8 @@ def synthesis_of(
     mats: list[Matrix],  # as `LatentSpec.shapes`
 ) -> Synthesis:
     """The matrices of the synthesis network."""
-    return Synthesis(*mats[N_CONTEXT_MATRICES:CONVS], tuple(mats[CONVS:]))
+    taps, hidden, out, linear = mats[N_CONTEXT_MATRICES:CONVS]
+    return Synthesis(taps, hidden, out, linear, tuple(mats[CONVS:]))
 
 # %% ../../nbs/60_latent/26_weights.ipynb #4ed2a52a
 INIT_BITS = 15  # fractional bits of initial weights

@@ -204,3 +204,58 @@ def test_links_lead_somewhere():
         if not re.match(r"[a-z]+:", target) and not (p.parent / target).exists()
     ]
     assert not broken, broken
+
+
+LONGEST = 40  # lines of an exported function, and of an exported cell below its directive
+LONGEST_MODULE = 300  # lines
+SHOWN_CELLS = 2  # code cells below an export in which it is used
+SHOWN_SHARE = 0.8  # of all public exports
+
+
+def code_cells(path):
+    """Sources of the code cells of a notebook."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+
+
+def definitions(source, kinds):
+    """The definitions of some kinds in a cell, nested ones included."""
+    return [n for n in ast.walk(ast.parse(source)) if isinstance(n, kinds)]
+
+
+def test_exports_are_short():
+    """Functions and exported cells have at most 40 lines, modules at most 300."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    cells = [(p, s) for p in chapters() for s in code_cells(p) if s.startswith("#| export")]
+    long = [
+        f"{p.relative_to(NBS)}: {n.name}, {n.end_lineno - n.lineno + 1} lines"
+        for p, s in cells
+        for n in definitions(s, functions)
+        if n.end_lineno - n.lineno >= LONGEST
+    ]
+    long += [
+        f"{p.relative_to(NBS)}: a cell of {s.count(chr(10))} lines below its directive"
+        for p, s in cells
+        if s.count("\n") > LONGEST and definitions(s, (*functions, ast.ClassDef))
+    ]
+    long += [
+        f"{name}: {text.count(chr(10))} lines"
+        for name, text in modules(LIB).items()
+        if text.count("\n") > LONGEST_MODULE and name != "_modidx.py"
+    ]
+    assert len(cells) > 500 and not long, long
+
+
+def test_exports_are_shown():
+    """Four of five public functions and classes are used in one of the next two cells."""
+    shown = []
+    for path in chapters():
+        cells = code_cells(path)
+        for i, source in enumerate(cells):
+            if not re.match(r"#\| export\s", source):
+                continue
+            below = [s for s in cells[i + 1 : i + 1 + SHOWN_CELLS] if not s.startswith("#| export")]
+            for n in ast.parse(source).body:
+                if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and n.name[0] != "_":
+                    shown.append(any(re.search(rf"\b{n.name}\b", s) for s in below))
+    assert len(shown) > 500 and sum(shown) >= SHOWN_SHARE * len(shown), sum(shown) / len(shown)

@@ -186,7 +186,7 @@ def test_dark(reader, scheme, shot):
 
 
 def test_formulas(reader):
-    """Formulas are drawn, and no TeX is left."""
+    """Formulas are rendered, and no TeX is left."""
     page = reader("/exact.html")
     heights = page.evaluate(
         "[...document.querySelectorAll('math')].map(m => m.getBoundingClientRect().height)"
