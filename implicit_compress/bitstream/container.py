@@ -12,7 +12,14 @@ from functools import reduce
 from operator import or_
 
 from .fields import MAGIC, METHODS, TAIL, table
-from .header import Header, as_bytes, parse_header, spans
+from implicit_compress.bitstream.header import (
+    BytesLike,
+    Header,
+    as_bytes,
+    header_values,
+    parse_header,
+    spans,
+)
 from .limits import Limits
 from .metadata import BODY, EXTRA, inflate, read_extras, write_extras
 from ..entropy.integers import varint
@@ -24,7 +31,7 @@ from implicit_compress.runtime.errors import (
 )
 
 # %% ../../nbs/30_bitstream/10_container.ipynb #59101892
-def _check_fields(header, alpha):
+def _check_fields(header: Header, alpha: bytes | None) -> None:
     """Raise an error for a header without the fields of its method."""
     if header.method not in METHODS:
         raise UnsupportedError(f"method {header.method!r} is not one of {list(METHODS)}")
@@ -37,24 +44,28 @@ def _check_fields(header, alpha):
     if header.alpha != (alpha is not None):
         raise ValueError("a header with alpha needs the field alpha, and no other header has it")
 
-
+# %% ../../nbs/30_bitstream/10_container.ipynb #44acb4f1
 def assemble(
     header: Header,
     models: bytes,  # of `encode`
     payload: bytes,  # of `encode`
-    chunks: dict,  # of `write_extras`
+    chunks: dict[int, bytes],  # of `write_extras`
     alpha: bytes | None = None,  # the field of that name
 ) -> bytes:  # the file
-    """Write the fields in order, and the checksum; an error for fields that do not fit the method."""
+    """Write the fields in order, and the checksum.
+
+    Raises `ValueError` for a header without the fields of its method, an `IicError` for a value
+    out of range.
+    """
     _check_fields(header, alpha)
     extras = write_extras(chunks) or None
-    v = header.values(models=models, payload=payload, extras=extras, alpha=alpha)
+    v = header_values(header, models=models, payload=payload, extras=extras, alpha=alpha)
     present = [f for f in METHODS[header.method] + TAIL if f.flag and v.get(f.name) is not None]
     v["flags"] = reduce(or_, (f.flag for f in present), 0)
     body = MAGIC + b"".join(f.write(v[f.name]) for f in table(header.method, v["flags"]))
     return body + zlib.crc32(body).to_bytes(4, "little")
 
-
+# %% ../../nbs/30_bitstream/10_container.ipynb #00aa5da5
 def pack_extra(
     name: str,  # in `EXTRA`
     value: bytes,  # uncompressed
@@ -65,7 +76,7 @@ def pack_extra(
         raise LimitError(f"{name}: {len(value)} bytes, at most {limit}: leave it out")
     return zlib.compress(value, 9)
 
-
+# %% ../../nbs/30_bitstream/10_container.ipynb #67f894c1
 def pack(
     header: Header,
     models: bytes,  # of `encode`
@@ -89,11 +100,11 @@ class Contents:
     models: bytes  # probability models of the symbols
     payload: bytes  # the coded symbols
     alpha: bytes | None = None  # the field of that name
-    extras: dict = field(default_factory=dict)  # type: compressed metadata, also of unknown types
+    extras: dict[int, bytes] = field(default_factory=dict)  # compressed, by type, also unknown ones
     limits: Limits | None = None  # None: those of `Limits()`
 
     @property
-    def coded(self) -> tuple:  # (Header, models, payload)
+    def coded(self) -> tuple[Header, bytes, bytes]:  # header, models, payload
         """Input of the decoder of the method."""
         return self.header.coded, self.models, self.payload
 
@@ -122,7 +133,7 @@ class Contents:
 
 # %% ../../nbs/30_bitstream/10_container.ipynb #e52621d7
 def unpack(
-    data,  # the bytes of a file
+    data: BytesLike,  # a file
     limits: Limits = Limits(),  # limits of the decoder
     partial: bool = False,  # may the file be truncated? Then the checksum is not verified
 ) -> Contents:
@@ -145,8 +156,8 @@ def unpack(
 
 # %% ../../nbs/30_bitstream/10_container.ipynb #9bcc94f3
 def ledger(
-    data,  # the bytes of a file
-) -> dict:  # name to number of bytes; the values sum to the length of the file
+    data: BytesLike,  # a file
+) -> dict[str, int]:  # name to number of bytes; the values sum to the length of the file
     """Number of bytes of each part of a file."""
     out = {"header": len(MAGIC)}
     names = {kind: name for name, kind in EXTRA.items()}
@@ -162,7 +173,7 @@ def ledger(
     return {**out, "checksum": len(as_bytes(data)) - sum(out.values())}
 
 # %% ../../nbs/30_bitstream/10_container.ipynb #deb54dbc
-def _replace_extras(chunks, **fields):
+def _replace_extras(chunks: dict[int, bytes], **fields: bytes | None) -> None:
     """Replace metadata fields in place: None keeps the present one, empty bytes remove it."""
     for name, value in fields.items():
         if value is None:
@@ -171,15 +182,19 @@ def _replace_extras(chunks, **fields):
         if value:
             chunks[EXTRA[name]] = pack_extra(name, value)
 
-
+# %% ../../nbs/30_bitstream/10_container.ipynb #592acf03
 def attach(
-    data,  # the bytes of a file
+    data: BytesLike,  # a file
     icc: bytes | None = None,  # color profile, uncompressed
     exif: bytes | None = None,  # EXIF, uncompressed
     xmp: bytes | None = None,  # XMP, uncompressed
     alpha: bytes | None = None,  # the field of that name: the file gets one more channel
 ) -> bytes:  # the same file with the given fields
-    """Add fields to a finished file. None keeps the present field, `b''` removes a metadata field."""
+    """Add fields to a finished file.
+
+    None keeps the present field, `b''` removes a metadata field. Raises `ValueError` for an alpha
+    plane in a file that has no field for it, `LimitError` for metadata above the default limits.
+    """
     found = spans(data)
     header = parse_header(found)
     v = {f.name: value for f, value, *_ in found}
@@ -195,9 +210,9 @@ def attach(
     whole = replace(header, channels=header.planes + 1, alpha=True)
     return assemble(whole, v["models"], v["payload"], chunks, alpha)
 
-
+# %% ../../nbs/30_bitstream/10_container.ipynb #6e0ef62b
 def side_bytes(
-    **fields,  # of `attach`
+    **fields: bytes | None,  # of `attach`
 ) -> int:
     """Number of bytes that `attach` adds to a file without such fields."""
     alpha = fields.pop("alpha", None)

@@ -13,6 +13,7 @@ __all__ = ['PER_PRODUCT', 'PER_SINE', 'PER_RENDERED_PIXEL', 'PER_WEIGHT', 'BYTES
            'latent_cost', 'own_cost']
 
 # %% ../../nbs/30_bitstream/03_cost.ipynb #dcec96fa
+from collections.abc import Sequence
 from math import isqrt
 from typing import NamedTuple
 
@@ -33,9 +34,13 @@ class Cost(NamedTuple):
 
 
 def total_cost(
-    costs: list,  # of `Cost`
+    costs: Sequence[Cost],  # at least one
 ) -> Cost:
-    """Cost of files decoded one after another; images of nested files are counted in the outer file."""
+    """Cost of files decoded one after another.
+
+    Time adds up, memory is that of the largest; the images of nested files belong to the cost of
+    the outer file.
+    """
     pixels, weights, operations, memory = zip(*costs)
     return Cost(max(pixels), sum(weights), sum(operations), max(memory))
 
@@ -52,8 +57,8 @@ PER_BYTE_SYMBOL = 900.0  # of other general-purpose coders
 RENDER_CHUNK = 1024  # pixels that a network renders at once
 BYTES_OF_ACTIVATION = 24  # of one neuron and pixel
 
-
-def _bytes_per_sample(h):
+# %% ../../nbs/30_bitstream/03_cost.ipynb #a1cfd4bf
+def _bytes_per_sample(h: Header) -> int:
     return 1 if h.depth <= 8 else 2
 
 
@@ -99,11 +104,11 @@ SHARED_FEATURES = 5  # from each other channel, and from a base image
 PER_PACKED_BYTE = 20  # operations per byte of decompressed samples
 BYTES_OF_PACKED = 4  # memory per byte of decompressed samples
 
-
+# %% ../../nbs/30_bitstream/03_cost.ipynb #b0607695
 def lossless_cost(
     h: Header,  # of method lossless
 ) -> Cost:
-    """Cost of a lossless file: predict every sample from its neighbors, or decompress the samples."""
+    """Cost of predicting every sample from its neighbors, or of decompressing the samples."""
     pixels = h.height * h.width
     c = h.channels
     if "coder" in h.args:
@@ -127,11 +132,14 @@ PER_TAP = 12.0  # of an inverse wavelet transform, per sample
 TAPS_OF_97 = 8  # of the lifting steps of the 9/7 wavelet
 PER_LOW = 600.0  # per coefficient of the lowest band
 
-
+# %% ../../nbs/30_bitstream/03_cost.ipynb #69af9fd1
 def filter_length(
     name: bytes,  # of a wavelet
 ) -> int:
-    """Number of taps of a wavelet of PyWavelets; 0 for an unknown name, which the decoder refuses."""
+    """Number of taps of a wavelet of PyWavelets.
+
+    0 for the 9/7 wavelet, which has lifting steps, and for an unknown name: the decoder refuses it.
+    """
     text = name.decode("ascii", "replace")
     return pywt.Wavelet(text).rec_len if text in WAVELETS and text != "9/7" else 0
 
@@ -139,11 +147,11 @@ def filter_length(
 def sparse_wavelet(
     header: bytes,  # the field `sparse`
 ) -> bytes:
-    """The name of the wavelet of coefficients."""
+    """Name of the wavelet of coefficients, after the levels, the step and two bytes."""
     return header[read_varint(header, 1, "step of the coefficients")[1] + 2 :]
 
-
-def _coefficients_work(h):
+# %% ../../nbs/30_bitstream/03_cost.ipynb #47414948
+def _coefficients_work(h: Header) -> float:
     """Operations of decoding and transforming the coefficients."""
     samples = h.height * h.width * h.planes
     work = PER_COEFFICIENT * samples
@@ -183,8 +191,8 @@ CONTEXT_INPUTS = 45  # products of the context model per neuron of its first and
 MAX_FEATURES = 7  # scales that are features of the pixel network
 
 
-def _latent_products(h):
-    """(products per latent, products per pixel)."""
+def _latent_products(h: Header) -> tuple[int, int]:
+    """Products per latent, and per pixel."""
     a = h.args
     c = h.planes
     features = min(MAX_FEATURES, a["levels"]) - a["first"] + 1
@@ -225,10 +233,7 @@ def own_cost(
     payload_bytes: int = 0,  # length of the payload
 ) -> Cost:
     """Cost of a file without nested files."""
-    if h.method == "siren":
-        c = siren_cost(h, pixels, payload_bytes)
-    else:
-        c = _COSTS[h.method](h)
+    c = siren_cost(h, pixels, payload_bytes) if h.method == "siren" else _COSTS[h.method](h)
     memory = c.memory + BASE_MEMORY + 2 * payload_bytes
     own = Cost(c.pixels, c.weights, c.operations + STARTUP, memory)
     if not h.alpha:

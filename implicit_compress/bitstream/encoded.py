@@ -50,7 +50,7 @@ class FitRecord:
         )
 
 # %% ../../nbs/30_bitstream/60_encoded.ipynb #d45bdad6
-PART_COLORS = dict(  # of the parts of a file in figures
+PART_COLORS: dict[str, str] = dict(  # of the parts of a file in figures
     header="#7f7f7f",
     steps="#bcbd22",
     tiles="#17becf",
@@ -69,19 +69,19 @@ PART_COLORS = dict(  # of the parts of a file in figures
 )
 OTHER_PART = "#aec7e8"  # color of any other part
 
-
+# %% ../../nbs/30_bitstream/60_encoded.ipynb #a36598f2
 class Encoded(bytes):
     """The bytes of an `.iic` file, with quality, size and time of its encoding."""
 
-    # of the decoded color samples where alpha is above 0, dB; infinite if lossless
-    psnr: float | None = None
-    bpp: float | None = None  # bits per pixel of the whole file
-    seconds: float | None = None  # encoding time
+    # of the decoded color samples where alpha is above 0, dB; infinite if lossless; NaN: unknown
+    psnr: float = math.nan
+    bpp: float = math.nan  # bits per pixel of the whole file; NaN: unknown
+    seconds: float = 0.0  # encoding time
     fit: FitRecord | None = None  # record of the fit, if there is one
     note: str = ""  # of the encoder
     settings: str = ""  # of the method, in text form
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type["Encoded"], tuple[bytes], dict[str, Any]]:
         known = dict(self.__dict__)
         if not isinstance(self.fit, FitRecord | None):
             known["fit"] = FitRecord.of(self.fit)  # a fit may hold threads and queues
@@ -105,17 +105,28 @@ class Encoded(bytes):
     __str__ = __repr__
 
     def _repr_markdown_(self) -> str:
-        parts = ", ".join(f"{name} {n}" for name, n in ledger(self).items())
-        return f"**{len(self):,} bytes**, {escape(self.summary)}  \n{parts}"
+        return _markdown(self)
 
     def _repr_html_(self) -> str:
-        bar, legend = [], []
-        for name, n in ledger(self).items():
-            color = PART_COLORS.get(name, OTHER_PART)
-            width = f"width:{100 * n / len(self):.2f}%"
-            style = f"{width}; background:{color}"
-            bar.append(f'<span title="{name}: {n:,} bytes" style="{style}"></span>')
-            legend.append(f'<span style="color:{color}">&#9632;</span> {name} {n:,}')
-        box = "display:flex; height:.7em; width:400px; max-width:100%"
-        head = f"<b>{len(self):,} bytes</b>, {escape(self.summary)}"
-        return f'{head}<div style="{box}">{"".join(bar)}</div>{", ".join(legend)}'
+        return _html(self)
+
+# %% ../../nbs/30_bitstream/60_encoded.ipynb #9f788029
+def _markdown(f: Encoded) -> str:
+    """Summary and parts of a file."""
+    parts = ", ".join(f"{name} {n}" for name, n in ledger(f).items())
+    return f"**{len(f):,} bytes**, {escape(f.summary)}  \n{parts}"
+
+
+def _html(f: Encoded) -> str:
+    """Summary of a file, and a bar of its parts with a legend."""
+    bar = []
+    legend = []
+    for name, n in ledger(f).items():
+        color = PART_COLORS.get(name, OTHER_PART)
+        width = f"width:{100 * n / len(f):.2f}%"
+        style = f"{width}; background:{color}"
+        bar.append(f'<span title="{name}: {n:,} bytes" style="{style}"></span>')
+        legend.append(f'<span style="color:{color}">&#9632;</span> {name} {n:,}')
+    box = "display:flex; height:.7em; width:400px; max-width:100%"
+    head = f"<b>{len(f):,} bytes</b>, {escape(f.summary)}"
+    return f'{head}<div style="{box}">{"".join(bar)}</div>{", ".join(legend)}'

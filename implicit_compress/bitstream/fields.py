@@ -8,7 +8,8 @@ __all__ = ['MAGIC', 'VERSION', 'MAX_SIDE', 'MAX_FILE', 'EXTRAS', 'TILES', 'BASE'
            'LATENT_FIELDS', 'METHODS', 'TAIL', 'Field', 'table', 'check_flags']
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #7994bd11
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
 
 from ..entropy.integers import read_varint, varint
 from implicit_compress.runtime.errors import (
@@ -19,6 +20,45 @@ from implicit_compress.runtime.errors import (
 )
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #cefb3fea
+FieldValue = int | str | bytes | tuple[int, int]  # which of them: the kind of the field
+Codes = Mapping[FieldValue, int]
+
+
+def _read_bytes(data: bytes, at: int, name: str) -> tuple[bytes, int]:
+    """Bytes with their length before them, and the offset after them."""
+    n, at = read_varint(data, at, f"length of {name}")
+    if at + n > len(data):
+        raise TruncatedError(
+            f"{name}: {n} bytes at offset {at}, but only {len(data) - at} are left"
+        )
+    return bytes(data[at : at + n]), at + n
+
+
+def _value_of(code: int, codes: Codes, name: str, at: int) -> FieldValue:
+    """The value with a code."""
+    values = {code: value for value, code in codes.items()}
+    if code not in values:
+        raise UnsupportedError(
+            f"{name}: code {code} at offset {at} needs a newer version of implicit_compress"
+        )
+    return values[code]
+
+
+def _code_of(value: FieldValue, codes: Codes, name: str) -> int:
+    """The code of a value."""
+    if value not in codes:
+        raise UnsupportedError(f"{name} {value!r} is not one of {list(codes)}")
+    return codes[value]
+
+
+def _check_size(text: str, size: int, lo: int, hi: int) -> None:
+    """Raise an error for a size out of range."""
+    if size < lo:
+        raise DamagedError(f"{text}: at least {lo}")
+    if size > hi:
+        raise LimitError(f"{text}: at most {hi}")
+
+# %% ../../nbs/30_bitstream/00_fields.ipynb #0e973c9c
 class Field(NamedTuple):
     """One field of the format."""
 
@@ -26,59 +66,38 @@ class Field(NamedTuple):
     kind: str  # 'u8', 'varint', 'bytes' (a varint length before them) or 'choice' (one byte)
     lo: int = 0  # minimum value, or minimum length in bytes
     hi: int = 255  # maximum value, or maximum length in bytes
-    codes: dict = None  # for a choice: value to code
+    codes: Codes | None = None  # for a choice: value to code
     doc: str = ""  # description, unit
     flag: int = 0  # the bit of the flags that marks its presence; 0: always present
 
-    def write(self, value) -> bytes:
+    def check(self, value: FieldValue) -> None:
+        """Raise an `IicError` for a value out of range."""
+        if self.kind == "choice":
+            return
+        size = len(cast(bytes, value)) if self.kind == "bytes" else cast(int, value)
+        unit = " bytes" if self.kind == "bytes" else ""
+        _check_size(f"{self.name} is {size}{unit}", size, self.lo, self.hi)
+
+    def write(self, value: FieldValue) -> bytes:
         """Encode `value`; an `IicError` if it is out of range."""
         if self.kind == "choice":
-            if value not in self.codes:
-                raise UnsupportedError(f"{self.name} {value} is not one of {list(self.codes)}")
-            return bytes([self.codes[value]])
+            return bytes([_code_of(value, self.codes or {}, self.name)])
         self.check(value)
-        if self.kind == "u8":
-            return bytes([value])
-        if self.kind == "varint":
-            return varint(value)
-        return varint(len(value)) + bytes(value)
+        if self.kind == "bytes":
+            return varint(len(cast(bytes, value))) + bytes(cast(bytes, value))
+        return varint(cast(int, value)) if self.kind == "varint" else bytes([cast(int, value)])
 
-    def read(self, data: bytes, at: int) -> tuple:  # (value, offset after it)
+    def read(self, data: bytes, at: int) -> tuple[Any, int]:  # value, offset after it
         """Decode the value at offset `at`; its range is checked later."""
         if self.kind == "varint":
             return read_varint(data, at, self.name)
         if self.kind == "bytes":
-            return self._read_bytes(data, at)
+            return _read_bytes(data, at, self.name)
         if at >= len(data):
             raise TruncatedError(f"{self.name}: the bytes end at offset {at}")
-        if self.kind == "u8":
-            return data[at], at + 1
-        values = {code: value for value, code in self.codes.items()}
-        if data[at] not in values:
-            raise UnsupportedError(
-                f"{self.name}: code {data[at]} at offset {at} "
-                "needs a newer version of implicit_compress"
-            )
-        return values[data[at]], at + 1
-
-    def _read_bytes(self, data, at):
-        n, at = read_varint(data, at, f"length of {self.name}")
-        if at + n > len(data):
-            raise TruncatedError(
-                f"{self.name}: {n} bytes at offset {at}, but only {len(data) - at} are left"
-            )
-        return bytes(data[at : at + n]), at + n
-
-    def check(self, value):
-        """Raise an `IicError` for a value out of range."""
-        if self.kind == "choice":
-            return
-        size = len(value) if self.kind == "bytes" else value
-        text = f"{self.name} is {size}{' bytes' if self.kind == 'bytes' else ''}"
-        if size < self.lo:
-            raise DamagedError(f"{text}: at least {self.lo}")
-        if size > self.hi:
-            raise LimitError(f"{text}: at most {self.hi}")
+        code = data[at]
+        choice = self.kind == "choice"
+        return _value_of(code, self.codes or {}, self.name, at) if choice else code, at + 1
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #6fde76a2
 MAGIC = b"\x89IIC"  # the high bit detects transmission over a 7-bit channel
@@ -127,7 +146,7 @@ HEAD = (  # of every file
 )
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #33c63e61
-_GENERIC_CODERS = {"huffman": 1, "lzma": 2, "deflate": 3, "zstd": 4}
+_GENERIC_CODERS: Codes = {"huffman": 1, "lzma": 2, "deflate": 3, "zstd": 4}
 SIREN_FIELDS = (
     Field("hidden", "varint", 1, 1024, doc="neurons in each hidden layer"),
     Field("layers", "u8", 1, 64, doc="hidden layers"),
@@ -231,7 +250,9 @@ LATENT_FIELDS = (
     ),
     Field("steps", "bytes", 11, 13, doc="quantization steps of the matrices, as fractional bits"),
 )
-METHODS = {
+
+# %% ../../nbs/30_bitstream/00_fields.ipynb #79c5812a
+METHODS: dict[str, tuple[Field, ...]] = {
     "siren": SIREN_FIELDS,
     "lossless": LOSSLESS_FIELDS,
     "hybrid": HYBRID_FIELDS,
@@ -255,15 +276,15 @@ TAIL = (  # of every file
 def table(
     method: str,  # key of `METHODS`
     flags: int = 0,  # bits of the optional fields
-) -> tuple:  # of `Field`, in file order, between magic and checksum
+) -> tuple[Field, ...]:  # in file order, between magic and checksum
     """List all fields of a file."""
     return tuple(f for f in HEAD + METHODS[method] + TAIL if f.flag & flags == f.flag)
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #be92ab9a
 def check_flags(
     method: str,  # key of `METHODS`
-    flags: int,
-):
+    flags: int,  # bits of the optional fields
+) -> None:
     """Raise an `UnsupportedError` for a flag that marks no field of the method."""
     known = 0
     for f in METHODS[method] + TAIL:

@@ -14,16 +14,16 @@ from ..entropy.integers import check_end, read_varint
 from ..runtime.errors import DamagedError, LimitError, TruncatedError
 
 # %% ../../nbs/30_bitstream/04_limits.ipynb #8da44ed4
-NESTED = {  # method: field: methods of the files in it
+NESTED: dict[str, dict[str, tuple[str, ...]]] = {  # method: field: methods of the files in it
     "lossless": {"base": ("siren", "hybrid", "latent")},
     "hybrid": {"base": ("siren",), "chroma": ("siren",), "details": ("siren",)},
 }
 
-
+# %% ../../nbs/30_bitstream/04_limits.ipynb #f316d5a2
 def detail_files(
     data: bytes,  # the field `details` of a file of method hybrid
     levels: int,  # of that file: the number of files in the field
-) -> list:  # of (shift code, bytes of a file), coarse to fine
+) -> list[tuple[int, bytes]]:  # (shift code, bytes of a file), coarse to fine
     """Split the field `details` into files; an `IicError` for invalid bytes."""
     out = []
     at = 0
@@ -41,10 +41,10 @@ def detail_files(
     check_end(data, at, "details")
     return out
 
-
+# %% ../../nbs/30_bitstream/04_limits.ipynb #a3a41743
 def nested_files(
-    h: Header,
-) -> list:  # of (field, bytes of a file)
+    h: Header,  # nested files are in its fields
+) -> list[tuple[str, bytes]]:  # (field, bytes of a file)
     """Files directly nested in a file; a `DamagedError` for methods not allowed there."""
     out = []
     for name, methods in NESTED.get(h.method, {}).items():
@@ -110,12 +110,8 @@ class Limits:
         self.accept(h, cost)
         return cost
 
-    def accept(
-        self,
-        h: Header,  # of the file, for the error message
-        cost: Cost,  # of it
-    ):
-        """Raise a `LimitError` if a cost exceeds the limits."""
+    def accept(self, h: Header, cost: Cost) -> None:
+        """Raise a `LimitError` if the cost of a file with header `h` exceeds the limits."""
         for name, needed in cost._asdict().items():
             limit = getattr(self, name)
             if needed > limit:

@@ -23,16 +23,20 @@ BODY = Field("metadata", "bytes", 1, 1 << 24)
 
 
 def write_extras(
-    chunks: dict,  # type 0..255: body, 1 byte or more
+    chunks: dict[int, bytes],  # type 0..255: body, 1 byte or more
 ) -> bytes:
     """Serialize the metadata fields: type (one byte), length (varint), body."""
     return b"".join(bytes([kind]) + BODY.write(chunks[kind]) for kind in sorted(chunks))
 
-
+# %% ../../nbs/30_bitstream/01_metadata.ipynb #aa23b8e2
 def read_extras(
     data: bytes,  # of `write_extras`
-) -> dict:  # type: body, still compressed
-    """Parse metadata fields; an `IicError` if types do not increase, or for unknown critical ones."""
+) -> dict[int, bytes]:  # compressed body of each type
+    """Parse metadata fields.
+
+    Raises `DamagedError` if types do not increase or bytes are missing, and `UnsupportedError`
+    for a critical type that is not known.
+    """
     at = 0
     last = -1
     out = {}

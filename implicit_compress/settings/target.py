@@ -8,7 +8,7 @@ __all__ = ['TOLERANCE', 'Target', 'rank', 'CodedFile', 'best_of', 'Run', 'run_of
 # %% ../../nbs/10_settings/40_target.ipynb #062d0fa3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from .methods import Method
 from .request import DEFAULT_BPP, Request, check_request
@@ -54,10 +54,13 @@ class CodedFile(Protocol):
     def __len__(self) -> int: ...
 
 
+_File = TypeVar("_File", bound=CodedFile)
+
+
 def best_of(
-    files: Sequence[CodedFile],
+    files: Sequence[_File],
     target: Target,
-) -> CodedFile:
+) -> _File:
     """The best file for a target."""
     return min(files, key=lambda f: rank(len(f), f.psnr, target, 8 * len(f) / f.bpp))
 
