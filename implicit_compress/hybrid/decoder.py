@@ -48,7 +48,7 @@ def decode_nested(
 def wavelet_of(
     h: Header,  # of a file of method `hybrid`
 ) -> str:
-    """Wavelet of the low-pass band, '' if there is none; raises `DamagedError` for an unknown one."""
+    """Wavelet of the low-pass band, '' if there is none; `DamagedError` if it is not known."""
     name = h.args["wavelet"].decode("ascii", "replace")
     if name and name not in WAVELETS:
         raise DamagedError(f"wavelet: {name!r} is not known")
@@ -107,7 +107,7 @@ def render_networks(
     rows, cols = halved_size(h.height, h.width, a["levels"])
     scale = 1 if wavelet else 1 << a["levels"]
 
-    def part(name, channels):
+    def part(name: str, channels: int) -> np.ndarray:
         samples = decode_nested(a[name], (rows, cols, channels), scale, threads, limits)
         return from_band_samples(samples)
 
