@@ -67,25 +67,25 @@ def _heic(x: np.ndarray, quality: int) -> dict[str, Any]:
 _TIFF_PREDICTOR = {317: 2}  # tag 317: horizontal differencing
 
 
-def _png(x: np.ndarray, _) -> dict[str, Any] | bytes:
+def _png(x: np.ndarray, _: None) -> dict[str, Any] | bytes:
     if x.itemsize == 2 and x.shape[2] > 1:  # not supported by Pillow
         return encode_image_file(x, ".png")
     return dict(format="PNG", optimize=True)
 
 
-def _tiff(x: np.ndarray, _, compression: str = "tiff_adobe_deflate") -> dict[str, Any]:
+def _tiff(x: np.ndarray, _: None, compression: str = "tiff_adobe_deflate") -> dict[str, Any]:
     return dict(format="TIFF", compression=compression, tiffinfo=_TIFF_PREDICTOR)
 
 
-def _webp_lossless(x: np.ndarray, _) -> dict[str, Any]:
+def _webp_lossless(x: np.ndarray, _: None) -> dict[str, Any]:
     return dict(format="WEBP", lossless=True, quality=100, method=WEBP_METHOD, exact=True)
 
 
-def _jpeg2000_lossless(x: np.ndarray, _) -> dict[str, Any]:
+def _jpeg2000_lossless(x: np.ndarray, _: None) -> dict[str, Any]:
     return _jpeg2000_common(x) | dict(irreversible=False)
 
 
-def _jxl_lossless(x: np.ndarray, _) -> dict[str, Any]:
+def _jxl_lossless(x: np.ndarray, _: None) -> dict[str, Any]:
     return dict(format="JXL", lossless=True, effort=JXL_EFFORT, num_threads=1)
 
 # %% ../../nbs/75_bench/10_baselines.ipynb #b1aa005a

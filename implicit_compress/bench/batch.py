@@ -43,11 +43,11 @@ def output_paths(
     out: str | Path,  # folder
 ) -> list[Path]:  # all different
     """Output path of each image: its stem with .iic, or its full name where two would be equal."""
-    images = [Path(p) for p in images]
-    stems = [p.stem for p in images]
-    if len(set(map(str, images))) < len(stems):
+    paths = [Path(p) for p in images]
+    stems = [p.stem for p in paths]
+    if len(set(map(str, paths))) < len(stems):
         raise ValueError("an image is given twice")
-    names = [p.name if stems.count(s) > 1 else s for p, s in zip(images, stems, strict=True)]
+    names = [p.name if stems.count(s) > 1 else s for p, s in zip(paths, stems, strict=True)]
     if repeated := [n for n in names if names.count(n) > 1]:
         raise ValueError(f"two images have the same name, in different folders: {repeated[0]}")
     return [Path(out) / f"{name}.iic" for name in names]

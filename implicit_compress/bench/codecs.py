@@ -23,12 +23,12 @@ from .other_codecs import PLUGINS
 from ..settings.base import Settings, parse
 from ..settings.fields import SettingsError, unknown_name
 from ..settings.interfaces import parse_request
-from ..settings.methods import METHODS, Lossless
+from ..settings.methods import METHODS, Lossless, Method
 from ..settings.request import TARGETS, meaningful
 from ..settings.target import make_request
 
 # %% ../../nbs/75_bench/14_codecs.ipynb #771c01cd
-OWN: Mapping[str, type[Settings]] = METHODS | {Coin.name: Coin}  # codecs of this package
+OWN: Mapping[str, type[Settings]] = {**METHODS, Coin.name: Coin}  # codecs of this package
 QUALITY = "quality"  # the setting of other codecs
 POINT_KINDS = (*TARGETS, QUALITY)  # what a point of a curve asks for
 COIN_ARGUMENTS = ("seconds", "steps", "seed", "device")
@@ -40,7 +40,7 @@ class CodecSpec:
 
     text: str  # as given, without needless spaces
     name: str
-    method: Settings | None = None  # settings of a codec of this package
+    method: Method | Coin | None = None  # settings of a codec of this package
     arguments: Mapping[str, Any] = field(default_factory=dict)  # of the call
 
     @property
@@ -58,7 +58,7 @@ class CodecSpec:
         """The kinds of points that it supports; none: it has one point without a target."""
         if self.lossless:
             return ()
-        if not self.own:
+        if self.method is None:
             return ("bpp", "psnr", QUALITY)
         if isinstance(self.method, Coin):
             return () if self.method.width else ("bpp",)
@@ -66,7 +66,7 @@ class CodecSpec:
 
     def check(self, point: Mapping[str, float]) -> None:
         """Raise `SettingsError` if the codec does not support the arguments of a point."""
-        if self.own and not isinstance(self.method, Coin):
+        if self.method is not None and not isinstance(self.method, Coin):
             make_request(self.method, dict(self.arguments) | dict(point))
 
 # %% ../../nbs/75_bench/14_codecs.ipynb #a0fcf0f2
@@ -82,7 +82,7 @@ def parse_codec(
         return CodecSpec(name, name)
     if name not in OWN:
         raise unknown_name(name, [*OWN, *CODECS], "codec")
-    method = parse(head, OWN, "codec")
+    method: Any = parse(head, OWN, "codec")
     arguments = parse_request(words)
     out = CodecSpec(" ".join([head, *words]), name, method, arguments)
     if isinstance(method, Coin) and (odd := [k for k in arguments if k not in COIN_ARGUMENTS]):

@@ -81,8 +81,9 @@ def coin_compress(
         limit = f"8 bits and sides up to {COIN_MAX_SIDE}"
         raise ValueError(f"COIN here takes {limit}, not {x.dtype} of {x.shape}")
     n_pixels = x.shape[0] * x.shape[1]
-    shape = (settings.width, settings.depth) if settings.width else None
-    width, depth = shape or coin_shape(n_pixels, x.shape[2], bpp)
+    width, depth = coin_shape(n_pixels, x.shape[2], bpp)
+    if settings.width and settings.depth:
+        width, depth = settings.width, settings.depth
     net = SirenNet(width, depth, x.shape[2], w0=COIN_W0, mean=0.0, seed=seed)
     fit(
         net,

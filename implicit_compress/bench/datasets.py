@@ -67,7 +67,7 @@ def local_set(
 ) -> dict[str, Path]:  # name -> path
     """The images of a set without downloads: existing files, and those that can be created."""
     out = {}
-    missing = {}
+    missing: dict[str, list[str]] = {}  # package: images
     folders = [home / name for home in homes]
     for n, source in SETS[name].sources.items():
         file = _existing(n, source, folders)

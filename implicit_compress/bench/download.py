@@ -82,6 +82,8 @@ def download_file(
         why = type(e).__name__ if e.response is None else f"answer {e.response.status_code}"
         raise ConnectionError(f"set {name}: {url} could not be fetched ({why}): {remedy}") from None
     except ValueError:
+        if sha256 is None:
+            raise
         raise ValueError(
             f"set {name}: what {url} sends has another checksum than {sha256[:12]}..., "
             f"nothing of it was kept: {remedy}"

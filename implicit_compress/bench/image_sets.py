@@ -60,14 +60,17 @@ def image_bytes(
     """Render the image, or read it from its package."""
     if source.render:
         return ".png", encode_image_file(as_samples(source.render()), ".png")
-    f = Path(find_spec(source.package).submodule_search_locations[0]) / source.path
+    spec = find_spec(source.package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"package {source.package} is not installed")
+    f = Path(spec.submodule_search_locations[0]) / source.path
     if source.part is None:
         return f.suffix, f.read_bytes()
     if f.suffix == ".npz":
         z = np.load(f)[source.part]
     else:
         with Image.open(f) as image:
-            image.seek(source.part)
+            image.seek(int(source.part))
             z = np.array(image)
     samples = z if z.dtype in (np.uint8, np.uint16) else scale_to_uint16(z)
     return ".png", encode_image_file(as_samples(samples), ".png")

@@ -46,6 +46,8 @@ def own_encoder(spec: CodecSpec) -> Callable[..., bytes]:
     """The encoder of a codec of this package: a function of the image and of keyword arguments."""
     from implicit_compress.runtime.memory import keep_memory
 
+    if spec.method is None:
+        raise ValueError(f"{spec.name} is not a codec of this package")
     keep_memory()  # this process encodes one file and exits
     if isinstance(spec.method, Coin):
         return partial(coin_compress, settings=spec.method)

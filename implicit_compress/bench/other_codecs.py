@@ -146,12 +146,16 @@ def search_quality(
     """The highest value within the rate, or the lowest that reaches the PSNR, by bisection."""
     from implicit_compress.image.metrics import psnr as psnr_of
 
+    if not bpp and psnr is None:
+        raise ValueError("give bpp or psnr")
+    lowest_db = 0.0 if psnr is None else psnr
+
     def below(quality: float) -> bool:
         """Is the file within the rate, or below the PSNR?"""
         data = encode(quality)
         if bpp:
             return 8 * len(data) <= bpp * x.shape[0] * x.shape[1]
-        return psnr_of(load_image(BytesIO(data))[..., : x.shape[2]], x) < psnr
+        return psnr_of(load_image(BytesIO(data))[..., : x.shape[2]], x) < lowest_db
 
     low = -1  # below(...) is true up to here
     high = len(qualities)  # and false from here on

@@ -38,8 +38,8 @@ def child(
         out = dict(error=f"out of memory: {e}".removesuffix(": "))
     except BaseException as e:
         text = f"{type(e).__name__}: {e}"
-        # equal causes give equal texts
-        out = dict(error=re.sub(r"<\S+ object at \w+>", "the file", text))
+        # without addresses in memory: equal causes give equal texts
+        out = dict(error=re.sub(r" ?<\S+ object at \w+>", "", text))
     print("\n" + json.dumps(out), flush=True)
     os._exit("error" in out)  # immediately: a thread is still waiting for the parent
 
@@ -98,7 +98,7 @@ def kill_running() -> None:
     """Kill one of the child processes of this process."""
     kill(RUNNING.pop())
 
-
+# %% ../../nbs/75_bench/16_process.ipynb #2e3b7141
 def read_output(
     p: subprocess.Popen,  # with a pipe as standard output
     timeout: float | None,  # seconds after which it is killed; None: never
@@ -106,11 +106,16 @@ def read_output(
     """Read what a process prints until it ends, and say whether it was killed."""
     RUNNING.add(p)
     late: list[bool] = []
-    timer = Timer(timeout or 0, lambda: (late.append(True), kill(p)))
+
+    def kill_late() -> None:
+        late.append(True)
+        kill(p)
+
+    timer = Timer(timeout or 0, kill_late)
     if timeout is not None:
         timer.start()
     try:
-        output = p.stdout.read()
+        output = p.stdout.read() if p.stdout else ""
     except BaseException:
         kill(p)
         raise
@@ -139,7 +144,7 @@ def run_in_subprocess(
     """Call a function in a new process, which ends with this one; raises `ProcessFailed`."""
     command = [sys.executable, "-c", CHILD, function, *map(json.dumps, args)]
     env = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | env
-    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipes: dict[str, Any] = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with tempfile.TemporaryFile("w+") as errors:
         # a new session: Ctrl-C must not reach the child, where it would end a fit early
         with subprocess.Popen(

@@ -179,6 +179,7 @@ def dask_executor(
             "dask is not installed: pip install 'implicit_compress[cluster]'"
         ) from None
     local, _, n = where.partition(":")
+    cluster: Any = where
     if local == "local" and (n.isdigit() or not n):
         cluster = LocalCluster(
             n_workers=int(n or workers or cores()),
@@ -186,9 +187,7 @@ def dask_executor(
             host="127.0.0.1",
             dashboard_address=None,
         )
-    elif "://" in where:
-        cluster = where
-    else:
+    elif "://" not in where:
         raise ValueError(
             f"dask {where!r}: give local, local:4 or the address of a scheduler such as "
             "tcp://host:8786"

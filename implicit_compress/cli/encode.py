@@ -94,7 +94,7 @@ def encode_file(
     make_request(method, request)
     states = checkpoint_files(request["checkpoint"])
     refuse_clashes([source], [out, *states])
-    check_outputs({out: [".iic"]} | dict.fromkeys(states[:1]))
+    check_outputs({out: [".iic"], **dict.fromkeys(states[:1])})
     image = BytesIO(read(source)) if source == "-" else source
     data = encode_image(image, method, request, quiet)
     write_result(out, data)
@@ -107,18 +107,18 @@ out_option = click.option(
 resume_option = click.option(
     "--resume",
     is_flag=True,
-    help="Keep the state of the fit in OUT.iic.fit, or in that of --checkpoint; resume from it "
-    "if it exists.",
+    help="Keep the state of the fit in OUT.iic.fit, or in the file of --checkpoint; resume from "
+    "it if it exists.",
 )
 
 # %% ../../nbs/85_cli/30_encode.ipynb #9f592c11
-@click.command()
+@click.command(short_help="Compress an image into an .iic file.")
 @click.argument("source", metavar="IN")
 @out_option
 @method_options
 @request_options(ENCODE_ARGUMENTS)
 @resume_option
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress bar and no summary.")
 def encode(
     source: str,
     out: str,
@@ -131,11 +131,11 @@ def encode(
 ) -> None:
     """Compress the image IN (- for standard input) into OUT.iic.
 
-    Ctrl-C (or SIGTERM) ends the fit early and still writes the file; twice stops.
+    Ctrl-C (or SIGTERM) ends the fit early and still writes the file; a second one writes nothing.
 
-    With --resume, the same line continues a fit that was stopped or killed; with more seconds or
-    steps, which count from the first start, it also continues after the end, and OUT.iic never
-    gets worse.
+    With --resume, the same command line continues a fit that was stopped or killed. With more
+    seconds or steps, which count from the first start, it also continues a finished fit; OUT.iic
+    never gets worse.
     """
     chosen = read_method(method, settings, lossless)
     request["checkpoint"] = checkpoint_path(out, request["checkpoint"], resume)

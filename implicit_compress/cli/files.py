@@ -25,7 +25,7 @@ def file_identity(
     try:
         status = os.stat(real)
     except FileNotFoundError:
-        return os.path.normcase(real)
+        return os.path.normcase(str(real))
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None

@@ -40,8 +40,8 @@ def warnings_in_a_line() -> Iterator[None]:
         return
     printed = set()
 
-    def show(text, *_, **__):
-        line = " ".join(str(text).split())
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        line = " ".join(str(message).split())
         if line not in printed:
             click.echo(f"Warning: {line}", err=True)
         printed.add(line)

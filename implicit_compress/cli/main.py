@@ -7,6 +7,7 @@ __all__ = ['COMMANDS', 'methods', 'warmup', 'main']
 
 # %% ../../nbs/85_cli/90_main.ipynb #455a16e1
 import time
+from typing import Any
 
 import click
 
@@ -35,13 +36,13 @@ def settings_lines(
     """All settings of a method; raises `SettingsError` for an unknown name."""
     if name not in METHODS:
         raise unknown_name(name, METHODS, "method")
-    method = METHODS[name]
+    method: Any = METHODS[name]
     rows = format_table(table(method)) or "No settings."
     arguments = f"Options of encode that have a meaning: {', '.join(meaningful(method()))}."
     return f"{name}: {method.__doc__}.\n\n{rows}\n\n{arguments}"
 
 # %% ../../nbs/85_cli/90_main.ipynb #6c815402
-@click.command()
+@click.command(short_help="Show the methods and their settings.")
 @click.argument("name", metavar="[NAME]", required=False)
 def methods(name: str | None) -> None:
     """Show the methods, or the settings of method NAME.
@@ -52,7 +53,7 @@ def methods(name: str | None) -> None:
     click.echo(settings_lines(name) if name else method_lines())
 
 # %% ../../nbs/85_cli/90_main.ipynb #dfb150d4
-@click.command()
+@click.command(short_help="Compile the kernels of method latent.")
 def warmup() -> None:
     """Compile the kernels of method latent and store them, for containers.
 

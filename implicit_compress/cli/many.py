@@ -37,7 +37,7 @@ def worker_options(command: Callable) -> Callable:
         metavar="N",
         default=1,
         show_default=True,
-        help="Tasks at a time; each gets its share of the cores.",
+        help="Number of tasks at a time; each gets its share of the cores.",
     )
     dask = click.option(
         "--dask",
@@ -68,13 +68,13 @@ def print_outcomes(
     return failures
 
 # %% ../../nbs/85_cli/60_many.ipynb #b503db16
-@click.command()
+@click.command(short_help="Compress a folder of images.")
 @click.argument("source", metavar="IN")
-@click.option("-o", "--out", metavar="FOLDER", required=True, help="Where the files go.")
+@click.option("-o", "--out", metavar="FOLDER", required=True, help="Folder of the files.")
 @method_options
 @request_options(MANY_ARGUMENTS)
 @worker_options
-@click.option("--overwrite", is_flag=True, help="Encode again what exists already.")
+@click.option("--overwrite", is_flag=True, help="Replace existing files.")
 @click.option("--quiet", "-q", is_flag=True, help="Print failures only.")
 def encode_many(
     source: str,
@@ -87,21 +87,23 @@ def encode_many(
 ) -> None:
     """Compress all images of IN, a folder or the name of a data set, into files of FOLDER.
 
-    Existing files are kept: the same line goes on where it was stopped.
+    Existing files are kept: the same command line resumes an interrupted run.
     """
     names = "method", "settings", "lossless"
     method = read_method(*(given.pop(name) for name in names))
     make_request(method, given)
     images = list(image_set(source, unreadable=True).values())
     folder = output_folder(out, images, [f.name for f in output_paths(images, out)])
-    how = dict(workers=workers, overwrite=overwrite, progress=not quiet and sys.stderr.isatty())
+    how: dict[str, Any] = dict(
+        workers=workers, overwrite=overwrite, progress=not quiet and sys.stderr.isatty()
+    )
     try:
         with interruptible():
             executor = executor_for(dask)
             outcomes = encode_images(images, folder, method, executor=executor, **how, **given)
     except KeyboardInterrupt:
         ready = f"The files that were ready are in {folder}"
-        raise Failed(f"Stopped. {ready}; the same line goes on.") from None
+        raise Failed(f"Stopped. {ready}; the same command line resumes.") from None
     failures = print_outcomes(outcomes, quiet)
     if failures:
         raise Failed(f"{failures} of {len(outcomes)} images failed; the others are in {out}")

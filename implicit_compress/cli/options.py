@@ -19,7 +19,7 @@ from ..settings.methods import METHODS, Lossless, Method, as_method
 from ..settings.request import Request
 
 # %% ../../nbs/85_cli/20_options.ipynb #448a127b
-METAVARS = {float: "NUMBER", int: "N", str: "NAME", object: "FILE"}  # type: name of a value
+METAVARS = {float: "NUMBER", int: "N", str: "NAME", object: "FILE"}  # name of a value by type
 
 
 class ArgumentType(click.ParamType):
@@ -108,9 +108,7 @@ def method_options(command: Callable) -> Callable:
         ),
         click.option("--lossless", is_flag=True, help="Short for --method lossless."),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return add_options(command, options)
 
 # %% ../../nbs/85_cli/20_options.ipynb #66fb6bf9
 def read_method(

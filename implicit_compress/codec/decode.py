@@ -209,7 +209,7 @@ def decode_contents(
     more = [True] if truncated else []
     if not found.header.alpha:
         return decode(h, models, payload, scale, box, threads, limits, *more)
-    plane = decode_alpha(found.alpha, h, threads, limits)
+    plane = decode_alpha(found.alpha or b"", h, threads, limits)
     # latents are always decoded whole, and a truncated file may be smaller than requested
     whole = h.method == "latent"
     y = decode(h, models, payload, scale, None if whole else box, threads, limits, *more)

@@ -18,7 +18,7 @@ from ..bitstream.encoded import Encoded
 def lossless_estimate(
     x: np.ndarray,  # (h,w,c) samples
 ) -> int:  # bytes
-    """Estimate the size of a lossless file by zlib of horizontal differences."""
+    """Estimate the size of a lossless file by zlib of samples or of horizontal differences."""
     d = np.diff(x, axis=1, prepend=x[:, :1]) if x.shape[1] > 1 else x
     return min(
         len(zlib.compress(np.ascontiguousarray(v).tobytes(), 1)) for v in (x, np.moveaxis(d, 2, 0))

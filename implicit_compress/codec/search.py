@@ -29,7 +29,7 @@ from ..wavelet.encoder import SMALLEST, estimate_bytes
 # benchmarks/kodak
 DB_PER_DECADE = 5.5
 DB_PER_DOUBLING = 0.4  # slope of PSNR over log2 of the time
-SLOPES = ((2.0, 12.0), (0.0, 1.0))  # ranges of the two: a few fits must not say the opposite
+SLOPES = ((2.0, 12.0), (0.0, 1.0))  # allowed ranges of the two: few fits give noisy estimates
 PRIOR_WEIGHT = 0.3  # weight of the usual slopes among the observed differences
 MAX_DB = 100.0  # PSNR above which the differences are of no interest; that of a lossless fit
 

@@ -64,7 +64,7 @@ GENERIC_RATIO = 2  # it is, if zlib needs less than this many times the bytes by
 def lossless_variants(
     x: np.ndarray,  # (h,w,c) samples
 ) -> Iterator[bytes]:  # files
-    """Encode all variants without a base."""
+    """Encode all variants without a base; LZMA only where it may give the smallest file."""
     best = predicted_file(x, x)
     yield best
     values, indices = index_values(x)

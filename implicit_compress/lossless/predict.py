@@ -188,7 +188,7 @@ def walk(
     code: Code,
     prediction: np.ndarray | None = None,  # (h,w,c) int32 planes rendered by a network
 ) -> None:
-    """Scan all samples, coarse to fine; a `DamagedError` for a sample out of range."""
+    """Scan all samples, coarse to fine; raises `DamagedError` for a sample out of range."""
     h, w, channels = z.shape
     lo, hi = bounds
     off = np.zeros(z.shape, z.dtype)  # `zeros_like` would allocate all pages at once

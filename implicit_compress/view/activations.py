@@ -37,12 +37,12 @@ def evaluate_on_grid(
     scale = size / max(h, w)
     H, W = scaled_size(h, w, scale)
     boxes = net.boxes or [(0, 0, h, w)]
-    out = None
+    out = np.zeros((H, W, 0), np.float32)
     for k, (top, left, bottom, right) in tile_parts(boxes, h, w, H, W):
         tile = net.tile_network(k) if net.boxes else net
         at = torch.from_numpy(coords(h, w, scale, (top, left, bottom, right), boxes[k]))
         values = f(tile, at).detach().numpy()
-        if out is None:
+        if not out.shape[2]:
             out = np.zeros((H, W, values.shape[1]), np.float32)
         out[top:bottom, left:right] = values.reshape(bottom - top, right - left, -1)
     return out
@@ -136,7 +136,7 @@ def zoom_pair(
 ) -> tuple[np.ndarray, np.ndarray]:  # (H,W,3) uint8: enlarged pixels, higher resolution
     """Compare a box as enlarged pixels and as decoded at a higher resolution."""
     factor = max(1.0, max(y.shape[:2]) * zoom / size)
-    box = crop_box(y.shape, factor, down, right)
-    top, left, bottom, end = box
-    decoded = decompress(data, scale=zoom, box=tuple(zoom * v for v in box))
+    top, left, bottom, end = crop_box(y.shape, factor, down, right)
+    scaled_box = (zoom * top, zoom * left, zoom * bottom, zoom * end)
+    decoded = decompress(data, scale=zoom, box=scaled_box)
     return to_rgb8(y[top:bottom, left:end]).repeat(zoom, 0).repeat(zoom, 1), to_rgb8(decoded)

@@ -49,7 +49,9 @@ def figure_bytes(
 ) -> bytes:
     """Encode a figure as an image file."""
     f = BytesIO()
-    options = dict(pil_kwargs=dict(quality=JPEG_QUALITY)) if kind == "jpg" else {}
+    options: dict[str, Any] = {}
+    if kind == "jpg":
+        options = dict(pil_kwargs=dict(quality=JPEG_QUALITY))
     fig.savefig(f, format=kind, **options)
     return f.getvalue()
 
@@ -176,7 +178,8 @@ def comparison_figure(
     """Figure of a file: images, errors, ledger, and PSNR during the fit."""
     h, w = rows[0]["image"].shape[:2]
     fig = new_figure(COLUMN_INCHES * len(rows), COLUMN_INCHES * 2 * h / w + 2.6, 78)
-    top, low = fig.subfigures(2, 1, height_ratios=[4 * h / w + 0.8, 2])
+    parts: Any = fig.subfigures(2, 1, height_ratios=[4 * h / w + 0.8, 2])
+    top, low = parts
     _show_comparison(top, rows, box)
     if lines:
         left, right = low.subplots(1, 2, width_ratios=[2, 3])

@@ -169,11 +169,11 @@ def plot_weights(
     coarse = float(STEP_SIZES[used[0]])
     width = _bin_width(reach, coarse)
     n = math.ceil(reach / width) + 1
-    shades = colormaps["viridis"](np.linspace(0.15, 0.9, len(used)))
+    shades: Any = colormaps["viridis"](np.linspace(0.15, 0.9, len(used)))
     ends = (used[0], used[-1])
     ax.hist(
         [values[codes == c] for c in used],
-        bins=width * (np.arange(-n, n + 2) - 0.5),
+        bins=list(width * (np.arange(-n, n + 2) - 0.5)),
         stacked=True,
         color=shades if len(used) > 1 else ["#1f77b4"],
         label=[f"step {STEP_SIZES[c]:.2g}" if c in ends else f"_{c}" for c in used],
@@ -222,7 +222,7 @@ def plot_symbols(
     lo = int(symbols.min())
     hi = int(symbols.max())
     width = max(1, (hi - lo + 1) // MAX_SYMBOL_BINS)
-    bins = np.arange(lo, hi + width + 1, width) - 0.5
+    bins = list(np.arange(lo, hi + width + 1, width) - 0.5)
     ax.hist(symbols, bins=bins, color="#2ca02c", alpha=0.7, label="symbols")
     model = next((m for a, b, m, *_ in unpacked.runs if a <= k < b), None)
     if model and hi - lo < MAX_MODEL_RANGE:

@@ -44,13 +44,14 @@ def bench_rows(
 
     Raises `ValueError` if no row has a rate.
     """
+    rows: Sequence[Mapping[str, Any]]
     if isinstance(results, (str, Path)):
         path = Path(results)
         rows = read_rows(path)
         name = path.stem
         home = path if path.is_dir() else path.parent
     else:
-        rows = list(results)
+        rows = results
         name = "results"
         home = None
     out = []

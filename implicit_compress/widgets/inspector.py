@@ -130,9 +130,9 @@ DERIVATIVES_NOTE = (
 
 def zoom_page(network: Network) -> list:  # of widgets
     """Pixels beside the network at a higher resolution."""
-    later = dict(continuous_update=False)
+    later: dict[str, Any] = dict(continuous_update=False)
     zoom = labeled_control("IntSlider", "zoom", 8, min=1, max=24, **later)
-    share = dict(min=0, max=1, step=0.02, readout=False, **later)
+    share: dict[str, Any] = dict(min=0, max=1, step=0.02, readout=False, **later)
     center_y = labeled_control("FloatSlider", "up / down", 0.5, **share)
     center_x = labeled_control("FloatSlider", "left / right", 0.5, **share)
     pixels = image_widget(width=MAP_WIDTH)
@@ -169,7 +169,8 @@ PAGES = {
 def inspection_figure(data: bytes, image: np.ndarray, network: Network | None) -> Any:
     """The static figure: image and bytes; weights, activations and gradient of the network."""
     fig = new_figure(9, 5.6 if network else 3.4, 84)
-    top, low = fig.subfigures(2, 1, height_ratios=[2, 3]) if network else (fig, None)
+    parts: Any = fig.subfigures(2, 1, height_ratios=[2, 3]) if network else (fig, None)
+    top, low = parts
     left, right = top.subplots(1, 2, width_ratios=[1, 2])
     left.imshow(crop_for_screen(image))
     left.set_axis_off()
@@ -202,7 +203,7 @@ class FileInspector(StaticFallback):
         self.networks = networks(self.data)
         self.image = decompress(self.data)
         self.network: Network | None = None
-        names = list(self.networks) or [None]
+        names: list[str | None] = [*self.networks] or [None]
         titles = ["Summary", *(PAGES if self.networks else ())]
         self.choice = labeled_control("Dropdown", "network", names[0], options=names)
         show_if(self.choice, len(names) > 1)
@@ -226,7 +227,7 @@ class FileInspector(StaticFallback):
         page = self.pages.children[index := self.pages.selected_index or 0]
         if not page.children and index == 0:
             page.children = summary_page(self.data, self.image, bool(self.networks))
-        elif not page.children:
+        elif not page.children and self.network is not None:
             page.children = PAGES[self.pages.titles[index]](self.network)
 
     def figure(self) -> Any:  # a matplotlib `Figure`
@@ -241,5 +242,6 @@ def inspect_file(
 
     Raises `IicError` for a damaged file.
     """
-    is_path = isinstance(data, (str, PathLike))
-    return FileInspector(Path(data).read_bytes() if is_path else bytes(data))
+    if isinstance(data, (str, PathLike)):
+        data = Path(data).read_bytes()
+    return FileInspector(bytes(data))

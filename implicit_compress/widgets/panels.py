@@ -169,9 +169,9 @@ class CompareControls:
         width: int,  # of the large view, pixels
     ):
         w = ipywidgets_module()
-        zoom = dict(min=0, max=4, base=2, step=0.25, readout_format=".1f")
+        zoom: dict[str, Any] = dict(min=0, max=4, base=2, step=0.25, readout_format=".1f")
         self.zoom = labeled_control("FloatLogSlider", "zoom", 1.0, **zoom)
-        share = dict(min=0, max=1, step=0.02, readout=False)
+        share: dict[str, Any] = dict(min=0, max=1, step=0.02, readout=False)
         self.center_y = labeled_control("FloatSlider", "up / down", 0.5, **share)
         self.center_x = labeled_control("FloatSlider", "left / right", 0.5, **share)
         modes = [IMAGE_MODE, ERROR_MODE]

@@ -103,7 +103,7 @@ def budget_amounts(arguments: Mapping[str, Any]) -> dict[str, Any]:  # name: wid
     for name, value, largest in (("seconds", seconds, MAX_SECONDS), ("steps", steps, MAX_STEPS)):
         if value > largest:
             raise SettingsError(f"{name} is {value:g}: its control ends at {largest:g}")
-    bounds = dict(min=0, max=MAX_SECONDS, step=1)
+    bounds: dict[str, Any] = dict(min=0, max=MAX_SECONDS, step=1)
     return dict(
         seconds=labeled_control("BoundedFloatText", "seconds", seconds, **bounds),
         steps=labeled_control("BoundedIntText", "steps", steps, min=1, max=MAX_STEPS),
@@ -117,7 +117,7 @@ class BudgetControls:
         given = [name for name in BUDGETS if name in arguments]
         budget = arguments["effort"] if given == ["effort"] else (given or ["seconds"])[0]
         about = tooltip(Request, field_of(Request, "effort"))
-        options = dict(options=BUDGET_OPTIONS, tooltip=about)
+        options: dict[str, Any] = dict(options=BUDGET_OPTIONS, tooltip=about)
         self.choice = labeled_control("Dropdown", "budget", budget, **options)
         self.amounts = budget_amounts(arguments)
         self.widgets = [self.choice, *self.amounts.values()]

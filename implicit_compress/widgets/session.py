@@ -190,15 +190,17 @@ class Job:
     @property
     def can_resume(self) -> bool:
         """Is there a file that more time can improve?"""
-        file = self.run and self.run.file
+        file = self.run.file if self.run else None
         fitted = "seconds" in self.call.meaningful
-        return not self.running and fitted and file is not None and file.psnr < math.inf
+        improvable = file is not None and file.psnr is not None and file.psnr < math.inf
+        return not self.running and fitted and improvable
 
     def start(self, **changes: Any) -> Run:
         """Start a run; `changes` replace arguments. Raises `ValueError` if one is at work."""
         if self.running:
             raise ValueError("this job runs already: wait for its end, or stop it")
-        self.run = Run(self.call, changes, self.state.path, self.run and self.run.file)
+        file = self.run.file if self.run else None
+        self.run = Run(self.call, changes, self.state.path, file)
         return self.run
 
     def resume(self, seconds: float = 10.0) -> Run:
