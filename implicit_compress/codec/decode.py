@@ -17,7 +17,7 @@ import numpy as np
 from ..bitstream.container import Contents, unpack
 from ..bitstream.header import Header, peek
 from ..bitstream.limits import Limits
-from ..entropy.generic import PACKERS
+from ..entropy.general_purpose import PACKERS
 from ..hybrid.decoder import decode_hybrid
 from ..image.alpha import area_mean, halve_plane
 from ..image.geometry import box_slices, scaled_side

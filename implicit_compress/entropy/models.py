@@ -6,10 +6,12 @@
 __all__ = ['SHAPES', 'PRIOR_COUNTS', 'UNIT_BITS', 'FAR', 'MAX_EXPONENT', 'ROOTS', 'MAX_TABLE_BITS', 'MAX_ZERO', 'MAX_BLOCK',
            'MIN_BLOCK', 'BLOCK_SHARE', 'ESCAPE_BITS', 'empirical_entropy', 'half_power', 'octaves',
            'generalized_gaussian', 'Model', 'write_model', 'read_model', 'read_single_model', 'blocks', 'table_indices',
-           'counts_before', 'ideal_bits']
+           'ideal_bits']
 
 # %% ../../nbs/20_entropy/01_models.ipynb #c8e877ce
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import isqrt
 from typing import NamedTuple
 
@@ -27,7 +29,7 @@ def empirical_entropy(
     return float(n @ np.log2(n.sum() / n))
 
 # %% ../../nbs/20_entropy/01_models.ipynb #d607efce
-SHAPES = (None, 1, 2, 3, 4, 6, 8, 16)  # twice beta; None is the constant
+SHAPES = (0, 1, 2, 3, 4, 6, 8, 16)  # twice beta; 0 is the constant
 PRIOR_COUNTS = (1, 32, 512, 8192)  # weight of the prior in symbols, by strength
 UNIT_BITS = 16  # a weight of 1 is 2**16 counts
 FAR = (0, 256, 16, 7, 4, 3, 2, 2)  # distance in scales at which a weight falls below 2**-16
@@ -39,8 +41,8 @@ for _ in range(24):
 
 def half_power(
     j: int,  # sixteenths of an octave, 0..15
-) -> int:  # 2**30 * 2**(-j/16)
-    """An integer power of 1/2."""
+) -> int:  # 2**30 * 2**(-j/16), rounded down
+    """Return an integer power of 1/2, a product of at most four `ROOTS`."""
     x = 1 << 30
     for i in range(4):
         if j >> i & 1:
@@ -57,7 +59,7 @@ def octaves(
     n *= half_power(2 * (8 * up - c))
     return n << up - 30 if up > 30 else n >> 30 - up
 
-
+# %% ../../nbs/20_entropy/01_models.ipynb #5fe75070
 @lru_cache(4096)
 def generalized_gaussian(
     shape: int,  # 1..7, index into `SHAPES`
@@ -65,7 +67,7 @@ def generalized_gaussian(
     quarter: int,  # mean in quarters, 0..3
     reach: int,  # table covers -reach..reach
 ) -> np.ndarray:  # (2*reach+1,) int64 counts, at least 1
-    """Integer weights `2**16 * 2**-|(q - mean)/a|**beta`."""
+    """Integer weights `2**16 * 2**-|(q - mean)/a|**beta` (Subbotin 1923)."""
     power = SHAPES[shape]
     shift, j = divmod(power * scale, 16)
     distances = [abs(8 * v - 2 * quarter) for v in range(-reach, reach + 1)]  # eighths
@@ -95,8 +97,8 @@ class Model(NamedTuple):
 
     def plan(
         self,
-    ) -> tuple:  # (low bits sent raw, first symbol of the table, table with an escape at its end)
-        """Frequency table and its first symbol."""
+    ) -> tuple[int, int, np.ndarray]:  # (low bits sent raw, first symbol of the table, table)
+        """Compute the frequency table, int64 counts with that of the escape at its end."""
         reach = octaves(FAR[self.shape], self.scale) >> 3
         raw = max(0, reach.bit_length() - MAX_TABLE_BITS)
         reach = max(1, reach >> raw)
@@ -122,15 +124,15 @@ def write_model(
 ) -> bytes:  # a head byte (shape, options, strength), the scale, and the options
     """Encode a model."""
     if not m.shape:
-        head = bytes([_HAS_MORE * bool(more)])
-        return head + varint(zigzag(m.mean)) + (varint(more) if more else b"")
+        start = bytes([_HAS_MORE * bool(more)])
+        return start + varint(zigzag(m.mean)) + (varint(more) if more else b"")
     head = m.shape | _HAS_MEAN * bool(m.mean) | _HAS_ZERO * bool(m.zero)
     head |= m.strength << _STRENGTH_AT | _HAS_MORE * bool(more)
     options = (zigzag(m.mean), zigzag(m.zero), more)
     return bytes([head, m.scale]) + b"".join(varint(x) for x in options if x)
 
-
-def _check_model(m, start):
+# %% ../../nbs/20_entropy/01_models.ipynb #1f8c2127
+def _check_model(m: Model, start: int) -> None:
     """Raise a `DamagedError` for a model whose options are out of range."""
     if abs(m.zero) > MAX_ZERO or abs(m.mean) > 1 << (33 if m.shape else 31):
         raise DamagedError(f"model at offset {start}: {m} is out of range")
@@ -139,7 +141,7 @@ def _check_model(m, start):
 def read_model(
     data: bytes,
     start: int,  # offset of the model
-) -> tuple:  # (Model, number of further segments that share it, offset after it)
+) -> tuple[Model, int, int]:  # (model, number of further segments that share it, offset after it)
     """Decode a model; an `IicError` for anything but the output of `write_model`."""
     if start + 2 > len(data):
         raise TruncatedError(f"models: {len(data)} bytes end inside a model at offset {start}")
@@ -160,12 +162,12 @@ def read_model(
         raise DamagedError(f"model at offset {start}: not in its shortest form")
     return m, more, at
 
-
+# %% ../../nbs/20_entropy/01_models.ipynb #111fc656
 def read_single_model(
     data: bytes,
     start: int,  # offset of the model
-) -> tuple:  # (Model, offset after it)
-    """Decode a model that no further segments share."""
+) -> tuple[Model, int]:  # (model, offset after it)
+    """Decode a model that no further segments share; a `DamagedError` for a shared one."""
     m, more, at = read_model(data, start)
     if more:
         raise DamagedError(
@@ -184,29 +186,29 @@ def blocks(
     n: int,  # symbols of a run
     adaptive: bool,  # is the table adaptive? A fixed table has blocks only to allow interrupts
     seen: int = 0,  # symbols that the table has counted already
-) -> list:  # of (start, stop)
-    """Blocks after which an adaptive table is rebuilt."""
+) -> list[tuple[int, int]]:  # (start, stop) of each block
+    """Divide a run into blocks after which an adaptive table is rebuilt."""
     cuts = [0]
     while cuts[-1] < n:
         size = max(MIN_BLOCK, (seen + cuts[-1]) // BLOCK_SHARE) if adaptive else MAX_BLOCK
         cuts.append(min(n, cuts[-1] + size))
-    return list(zip(cuts, cuts[1:]))
+    return list(pairwise(cuts))
 
-
+# %% ../../nbs/20_entropy/01_models.ipynb #c9990cd5
 def table_indices(
     v: np.ndarray,  # symbols without their raw bits
     first: int,  # first symbol of the table
     escape: int,  # index of the escape, the last entry of the table
-) -> np.ndarray:  # indices into the table
+) -> np.ndarray:  # indices into the table, of the shape of `v`
     """Table index of each symbol."""
     return np.where((v >= first) & (v < first + escape), v - first, escape)
 
-
+# %% ../../nbs/20_entropy/01_models.ipynb #641d05b6
 def counts_before(
     i: np.ndarray,  # indices into a table
     size: int,  # size of the table
-) -> tuple:  # (count of each symbol before its block, number of symbols before it), float64
-    """State of an adaptive table at each symbol."""
+) -> tuple[np.ndarray, np.ndarray]:  # (count of each symbol before its block, symbols before it)
+    """State of an adaptive table at each symbol, float64."""
     known = np.zeros(size, np.int64)
     own = np.empty(len(i))
     total = np.empty(len(i))
@@ -220,7 +222,7 @@ def counts_before(
 ESCAPE_BITS = 7  # length and sign of an escape
 
 
-def _bits_outside(v, i, first, escape):
+def _bits_outside(v: np.ndarray, i: np.ndarray, first: int, escape: int) -> float:
     """Bits of the escapes behind the table."""
     far = v[i == escape]
     distance = np.where(far < first, first - far, far - first - escape + 1)
@@ -230,8 +232,8 @@ def _bits_outside(v, i, first, escape):
 def ideal_bits(
     q: np.ndarray,  # symbols of one run
     model: Model,  # of any strength
-    strengths: list | None = None,  # strengths to evaluate instead of the model's own
-) -> np.ndarray:  # bits, one for each strength
+    strengths: Sequence[int] | None = None,  # strengths to evaluate instead of the model's own
+) -> np.ndarray:  # bits, float64, one for each strength
     """Exact ideal code length of `q` under `model`, escapes and raw bits included."""
     strengths = [model.strength] if strengths is None else strengths
     if not model.shape or not len(q):
@@ -241,8 +243,9 @@ def ideal_bits(
     i = table_indices(v, first, len(w) - 1)
     extra = raw * len(q) + _bits_outside(v, i, first, len(w) - 1)
     prior = w[i] / w.sum()
-    own, total = counts_before(i, len(w)) if any(strengths) else (0, 0)
     bits = []
+    if any(strengths):
+        own, total = counts_before(i, len(w))
     for s in strengths:
         n = PRIOR_COUNTS[s]
         p = (n * prior + own) / (n + total) if s else prior

@@ -14,47 +14,60 @@ from ..runtime.errors import DamagedError, TruncatedError
 
 # %% ../../nbs/20_entropy/03_range_coder.ipynb #f2ab557d
 RAW_BITS = 16  # raw bits are coded in pieces of at most 16
+_distributions = constriction.stream.model
 
 
+def _shortest_end(coder: constriction.stream.queue.RangeEncoder) -> bytes:
+    """The shortest bytes that point into the last interval of a coder."""
+    data = coder.get_compressed().astype(">u4").tobytes()
+    at, (low, size) = coder.pos()
+    for n in range(9):
+        x = -(-low >> 64 - 8 * n << 64 - 8 * n)
+        if x < min(low + size, 1 << 64):
+            return (data[: 4 * at] + (x >> 64 - 8 * n).to_bytes(n, "big")).rstrip(b"\0")
+    return data.rstrip(b"\0")
+
+# %% ../../nbs/20_entropy/03_range_coder.ipynb #1b856876
 class RangeWriter:
-    """Range encoder of symbols."""
+    """Range encoder of symbols; `RangeReader` has the same methods."""
 
     def __init__(self):
         self.coder = constriction.stream.queue.RangeEncoder()
 
-    def put(self, model, n: int, q: np.ndarray | None = None, *rows) -> np.ndarray:
-        """`n` symbols under a constriction model, or each under its own row of parameters."""
+    def put(
+        self,
+        model: constriction.stream.model.Model,
+        n: int,
+        q: np.ndarray | None = None,
+        *rows: np.ndarray,
+    ) -> np.ndarray:
+        """Code `n` symbols under a constriction model, or each under its own row of parameters."""
+        if q is None:
+            raise ValueError("no symbols to encode: `q` may be omitted only for a reader")
         self.coder.encode(np.ascontiguousarray(q, np.int32), model, *rows)
         return q
 
     def table(self, w: np.ndarray, n: int, q: np.ndarray | None = None) -> np.ndarray:
-        """`n` indices into a table of integer counts `w`."""
-        model = constriction.stream.model.Categorical(w.astype(np.float64), perfect=False)
-        return self.put(model, n, q)
+        """Code `n` indices into a table of integer counts `w`."""
+        return self.put(_distributions.Categorical(w.astype(np.float64), perfect=False), n, q)
 
     def rows(self, w: np.ndarray, q: np.ndarray | None = None) -> np.ndarray:
-        """One index into each row of a table of integer counts `w`, float64."""
-        return self.put(constriction.stream.model.Categorical(perfect=False), len(w), q, w)
+        """Code one index into each row of a table of integer counts `w`, float64."""
+        return self.put(_distributions.Categorical(perfect=False), len(w), q, w)
 
     def raw(self, n_bits: int, n: int, q: np.ndarray | None = None) -> np.ndarray:
-        """`n` integers of `n_bits` bits each, uncompressed; int64."""
+        """Code `n` integers of `n_bits` bits each, uncompressed; the result is int64."""
         out = np.zeros(n, np.int64)
         for shift in range(0, n_bits, RAW_BITS):
             size = 1 << min(RAW_BITS, n_bits - shift)
             piece = None if q is None else q >> shift & size - 1
-            piece = self.put(constriction.stream.model.Uniform(size), n, piece)
+            piece = self.put(_distributions.Uniform(size), n, piece)
             out |= np.asarray(piece, np.int64) << shift
         return out
 
     def done(self) -> bytes:
-        """The shortest bytes that point into the coder's last interval."""
-        data = self.coder.get_compressed().astype(">u4").tobytes()
-        at, (low, size) = self.coder.pos()
-        for n in range(9):
-            x = -(-low >> 64 - 8 * n << 64 - 8 * n)
-            if x < min(low + size, 1 << 64):
-                return (data[: 4 * at] + (x >> 64 - 8 * n).to_bytes(n, "big")).rstrip(b"\0")
-        return data.rstrip(b"\0")
+        """Return the shortest bytes that point into the coder's last interval."""
+        return _shortest_end(self.coder)
 
 # %% ../../nbs/20_entropy/03_range_coder.ipynb #0fc01028
 class RangeReader(RangeWriter):
@@ -69,19 +82,25 @@ class RangeReader(RangeWriter):
         padded = np.frombuffer(self.data + bytes(-len(data) % 4), ">u4")
         self.source = constriction.stream.queue.RangeDecoder(padded.astype(np.uint32))
 
-    def put(self, model, n: int, q: np.ndarray | None = None, *rows) -> np.ndarray:
-        """Decode `n` symbols."""
+    def put(
+        self,
+        model: constriction.stream.model.Model,
+        n: int,
+        q: np.ndarray | None = None,
+        *rows: np.ndarray,
+    ) -> np.ndarray:
+        """Decode `n` symbols, int32; `q` is ignored."""
         return super().put(model, n, self.source.decode(model, *(rows or (n,))), *rows)
 
     def check_length(
         self,
         ahead: int = 4,  # words of four bytes that the coder may have read past the end
-    ):
+    ) -> None:
         """Raise a `TruncatedError` if more has been decoded than the bytes can hold."""
         if 4 * (self.coder.num_words() - ahead) > len(self.data):
             raise TruncatedError(f"payload: {len(self.data)} bytes are not enough")
 
-    def check_end(self):
+    def check_end(self) -> None:
         """Raise a `DamagedError` unless an encoder would have written the same bytes."""
         if self.done() != self.data:
             raise DamagedError("payload: not as an encoder ends it")
@@ -98,16 +117,15 @@ def code_escapes(
     v: np.ndarray | None = None,  # symbols outside first..last; None decodes them
 ) -> np.ndarray:  # (n,) int64
     """Code symbols outside of a table; `DamagedError` for one of more than 33 bits."""
-    encode = v is not None
-    below = coder.raw(1, n, (v < first).astype(np.int64) if encode else None)
-    distance = np.where(v < first, first - v, v - last) if encode else None
-    length = coder.raw(6, n, np.frexp(distance)[1] - 1 if encode else None)
+    distance = None if v is None else np.where(v < first, first - v, v - last)
+    below = coder.raw(1, n, None if v is None else np.asarray(v < first, np.int64))
+    length = coder.raw(6, n, None if distance is None else np.frexp(distance)[1] - 1)
     if length.max() > MAX_ESCAPE_BITS:
         raise DamagedError(f"an escape of {length.max()} bits: at most {MAX_ESCAPE_BITS}")
     out = np.left_shift(1, length.astype(np.int64))
     for k in np.bincount(length)[1:].nonzero()[0] + 1:
         own = length == k
-        low = distance[own] & (1 << k) - 1 if encode else None
+        low = None if distance is None else distance[own] & (1 << k) - 1
         out[own] |= coder.raw(int(k), int(own.sum()), low)
     return np.where(below, first - out, last + out)
 
@@ -116,28 +134,28 @@ def code_run(
     coder: RangeWriter,  # or RangeReader
     model: Model,  # probability model
     n: int,  # symbols of the run
-    q: np.ndarray | None = None,  # the symbols; None decodes them
-    counts: dict | None = None,  # state of the adaptive table of a run in pieces, updated in place
+    q: np.ndarray | None = None,  # the symbols, integers; None decodes them
+    counts: dict[str, np.ndarray] | None = None,  # adaptive table of a run in pieces, updated
 ) -> np.ndarray:  # (n,) int64
     """Code one run; the coder object decides whether this encodes or decodes."""
     if not model.shape:
         return np.full(n, model.mean, np.int64)
-    encode = q is not None
     raw, first, w = model.plan()
     escape = len(w) - 1
     prior = w * PRIOR_COUNTS[model.strength]
     weight = int(w.sum())
-    i = table_indices(q >> raw, first, escape) if encode else np.empty(n, np.int64)
+    high = None if q is None else q >> raw
+    i = np.empty(n, np.int64) if high is None else table_indices(high, first, escape)
     known = ({} if counts is None else counts).setdefault("known", np.zeros(len(w), np.int64))
     table = prior + weight * known
     for a, b in blocks(n, model.strength > 0, int(known.sum())):
         if model.strength:
             table = prior + weight * known
-        i[a:b] = coder.table(table, b - a, i[a:b] if encode else None)
+        i[a:b] = coder.table(table, b - a, None if q is None else i[a:b])
         known += np.bincount(i[a:b], minlength=len(w))
     v = i + first
     far = np.flatnonzero(i == escape)
     if len(far):
-        symbols = q[far] >> raw if encode else None
+        symbols = None if high is None else high[far]
         v[far] = code_escapes(coder, first, first + escape - 1, len(far), symbols)
-    return v << raw | coder.raw(raw, n, q & (1 << raw) - 1 if encode else None)
+    return v << raw | coder.raw(raw, n, None if q is None else q & (1 << raw) - 1)

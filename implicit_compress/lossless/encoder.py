@@ -18,7 +18,7 @@ from ..bitstream.container import pack
 from ..bitstream.encoded import Encoded
 from ..bitstream.header import Header, peek
 from ..bitstream.limits import Limits
-from ..entropy.generic import PACKERS
+from ..entropy.general_purpose import PACKERS
 from ..image.metrics import bpp
 from .codec import encode_lossless
 from .planes import index_values

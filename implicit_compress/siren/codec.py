@@ -19,7 +19,7 @@ from ..bitstream.container import pack
 from ..bitstream.encoded import Encoded, FitRecord
 from ..bitstream.header import Header
 from ..bitstream.limits import Limits
-from ..entropy.generic import decode_symbols, encode_symbols
+from ..entropy.coders import decode_symbols, encode_symbols
 from ..entropy.segments import Coded
 from ..settings.siren import Siren
 from ..settings.target import Run

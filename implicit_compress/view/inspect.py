@@ -15,7 +15,7 @@ import numpy as np
 
 from ..bitstream.container import unpack
 from ..bitstream.header import Header
-from ..entropy.generic import decode_symbols
+from ..entropy.coders import decode_symbols
 from ..entropy.integers import read_varint
 from ..entropy.segments import read_runs
 from ..runtime.fixed_point import STEP_SIZES

@@ -26,7 +26,7 @@ from implicit_compress import decompress
 from implicit_compress.bitstream.container import pack
 from implicit_compress.bitstream.fields import HEAD, METHODS, TAIL
 from implicit_compress.bitstream.header import Header
-from implicit_compress.entropy.generic import encode_symbols
+from implicit_compress.entropy.coders import encode_symbols
 from implicit_compress.entropy.integers import varint
 from implicit_compress.entropy.models import Model
 from implicit_compress.entropy.segments import write_runs

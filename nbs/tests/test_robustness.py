@@ -38,7 +38,7 @@ from implicit_compress.bitstream.limits import Limits, cost_of
 from implicit_compress.cli.main import main
 from implicit_compress.codec import decode as codec
 from implicit_compress.codec import encode
-from implicit_compress.entropy.generic import PACKERS
+from implicit_compress.entropy.general_purpose import PACKERS
 from implicit_compress.entropy.integers import read_varint, varint
 from implicit_compress.entropy.models import Model, write_model
 from implicit_compress.image.alpha import split_alpha, visible_psnr
