@@ -6,12 +6,14 @@
 __all__ = ['TAPS', 'haar', 'ihaar', 'blur', 'laplacian_upsample', 'laplacian_pyramid', 'laplacian_reconstruct']
 
 # %% ../../nbs/25_transform/10_laplacian.ipynb #764dcefc
+from collections.abc import Sequence
+
 import numpy as np
 
 from .wavelet import Band
 
 # %% ../../nbs/25_transform/10_laplacian.ipynb #851230f5
-def _split(v, axis):
+def _split(v: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Means and differences of pairs along an axis."""
     v = np.moveaxis(v, axis, 0)
     a = v[::2]
@@ -22,7 +24,7 @@ def _split(v, axis):
     return np.moveaxis(s, 0, axis), np.moveaxis(d, 0, axis)
 
 
-def _join(s, d, axis):
+def _join(s: np.ndarray, d: np.ndarray, axis: int) -> np.ndarray:
     """Invert `_split`."""
     s = np.moveaxis(s, axis, 0)
     d = np.moveaxis(d, axis, 0)
@@ -32,14 +34,14 @@ def _join(s, d, axis):
     out[1::2] = d + out[::2][: len(d)]
     return np.moveaxis(out, 0, axis)
 
-
+# %% ../../nbs/25_transform/10_laplacian.ipynb #4186c9e5
 def haar(
     x: np.ndarray,  # (h,w,c) integers
     levels: int = 1,  # number of halvings
-) -> list:  # of `Band`, coarse to fine, integers
+) -> list[Band]:  # coarse to fine, int64
     """Integer Haar transform (S-transform)."""
     ll = np.asarray(x, np.int64)
-    out = []
+    out: list[Band] = []
     for level in range(1, levels + 1):
         low, high = _split(ll, 0)
         ll, hl = _split(low, 1)
@@ -49,7 +51,7 @@ def haar(
 
 
 def ihaar(
-    bands: list,  # of `haar`
+    bands: Sequence[Band],  # of `haar`
 ) -> np.ndarray:  # (h,w,c) int64
     """Invert `haar`."""
     ll, *others = [b.data for b in bands]
@@ -64,7 +66,7 @@ TAPS = np.array([1, 4, 6, 4, 1]) / 16  # binomial filter (Burt and Adelson 1983)
 def blur(
     x: np.ndarray,  # (h,w,c) reals
 ) -> np.ndarray:  # the same shape
-    """Five binomial taps along rows and columns, edges mirrored."""
+    """Five binomial taps along rows and columns, edges repeated."""
     for axis in (0, 1):
         n = x.shape[axis]
         padded = np.take(x, np.clip(np.arange(-2, n + 2), 0, n - 1), axis)
@@ -80,14 +82,14 @@ def laplacian_upsample(
     """Upsample by 2 with a smooth filter."""
     return blur(x.repeat(2, 0).repeat(2, 1)[:h, :w])
 
-
+# %% ../../nbs/25_transform/10_laplacian.ipynb #0f7e4025
 def laplacian_pyramid(
     x: np.ndarray,  # (h,w,c) reals
     levels: int = 1,  # number of halvings
-) -> list:  # of arrays, coarse to fine: a low-resolution image, then the residual of every level
+) -> list[np.ndarray]:  # coarse to fine: a low-resolution image, then the residual of every level
     """Laplacian pyramid (Burt and Adelson 1983)."""
     x = np.asarray(x, np.float64)
-    out = []
+    out: list[np.ndarray] = []
     for _ in range(levels):
         small = blur(x)[::2, ::2]
         out = [x - laplacian_upsample(small, *x.shape[:2]), *out]
@@ -96,7 +98,7 @@ def laplacian_pyramid(
 
 
 def laplacian_reconstruct(
-    levels: list,  # of `laplacian_pyramid`
+    levels: Sequence[np.ndarray],  # of `laplacian_pyramid`
 ) -> np.ndarray:  # (h,w,c)
     """Invert `laplacian_pyramid`."""
     x, *residuals = levels

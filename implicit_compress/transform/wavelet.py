@@ -7,6 +7,7 @@ __all__ = ['WAVELETS', 'LIFTS', 'GAIN97', 'FIXED_BITS', 'Band', 'decompose', 're
            'band_sizes', 'synthesize', 'recompose_exact']
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #37a4597c
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ class Band(NamedTuple):
     data: np.ndarray  # (h',w',c)
 
 
-def _check_decomposition(shape, wavelet, levels):
+def _check_decomposition(shape: Sequence[int], wavelet: str, levels: int) -> None:
     """Raise a `ValueError` for an unknown wavelet, or sides that cannot be halved so often."""
     if wavelet not in WAVELETS:
         raise ValueError(
@@ -38,16 +39,16 @@ def _check_decomposition(shape, wavelet, levels):
             "its sides cannot be halved so often"
         )
 
-
+# %% ../../nbs/25_transform/00_wavelet.ipynb #461b044c
 def decompose(
     x: np.ndarray,  # (h,w,c) reals
     wavelet: str = "haar",  # one of `WAVELETS`: haar, db3, sym4, bior2.2, bior4.4, ...
     levels: int = 1,  # number of halvings, 0 or more
-) -> list:  # of `Band`, coarse to fine: ll, then lh, hl, hh of every level
+) -> list[Band]:  # coarse to fine, float64: ll, then lh, hl, hh of every level
     """Decompose an image by a discrete wavelet transform; `ValueError` for too many levels."""
     _check_decomposition(np.shape(x), wavelet, levels)
     ll = np.asarray(x, np.float64)
-    out = []
+    out: list[Band] = []
     for level in range(1, levels + 1):
         if wavelet == "9/7":
             (ll, hl), (lh, hh) = [dwt97(v, 1) for v in dwt97(ll, 0)]
@@ -56,10 +57,10 @@ def decompose(
         out = [Band("lh", level, lh), Band("hl", level, hl), Band("hh", level, hh), *out]
     return [Band("ll", levels, ll), *out]
 
-
+# %% ../../nbs/25_transform/00_wavelet.ipynb #0fd08dcc
 def recompose(
-    bands: list,  # of `decompose`
-    shape: tuple,  # (h,w,c) of the image
+    bands: Sequence[Band],  # of `decompose`
+    shape: Sequence[int],  # (h,w) or (h,w,c) of the image
     wavelet: str = "haar",  # as for `decompose`
 ) -> np.ndarray:  # (h,w,c) float64
     """Invert `decompose`."""
@@ -87,12 +88,12 @@ GAIN97 = 1.149604398860241
 FIXED_BITS = 16  # fractional bits of factors in integer transforms
 
 
-def _rounded(v):
+def _rounded(v: np.ndarray) -> np.ndarray:
     """Integers with 16 fractional bits, rounded half up."""
     return v + (1 << FIXED_BITS - 1) >> FIXED_BITS
 
 
-def _fixed(k):
+def _fixed(k: float) -> int:
     """A factor with 16 fractional bits."""
     return round(k * (1 << FIXED_BITS))
 
@@ -104,12 +105,12 @@ def multiply(
     """Multiply reals by a factor; integers by a factor with 16 fractional bits."""
     return _rounded(v * _fixed(k)) if v.dtype.kind == "i" else v * k
 
-
+# %% ../../nbs/25_transform/00_wavelet.ipynb #5f4ec0c6
 def lift(
     s: np.ndarray,  # even samples along the first axis
     d: np.ndarray,  # odd samples, as many or one fewer
-    lifts: tuple,  # of (samples to update, weight)
-) -> tuple:  # (s, d)
+    lifts: Sequence[tuple[str, float]],  # (samples to update: 's' or 'd', weight) of each step
+) -> tuple[np.ndarray, np.ndarray]:  # (s, d)
     """Apply lifting steps, neighbors mirrored at the edges."""
     n = len(s)
     m = len(d)
@@ -123,11 +124,11 @@ def lift(
             s = s + multiply(d[left] + d[here], k)
     return s, d
 
-
+# %% ../../nbs/25_transform/00_wavelet.ipynb #d568bf77
 def dwt97(
     x: np.ndarray,  # reals
     axis: int,
-) -> tuple:  # low and high frequencies, ceil(n/2) and floor(n/2) of them
+) -> tuple[np.ndarray, np.ndarray]:  # low and high frequencies, ceil(n/2) and floor(n/2) of them
     """9/7 wavelet transform along an axis (Cohen et al. 1992), edges mirrored."""
     x = np.moveaxis(x, axis, 0)
     if len(x) < 2:
@@ -139,12 +140,12 @@ def dwt97(
         d = multiply(d, 1 / GAIN97)
     return np.moveaxis(s, 0, axis), np.moveaxis(d, 0, axis)
 
-
+# %% ../../nbs/25_transform/00_wavelet.ipynb #877d9014
 def idwt97(
     s: np.ndarray,  # low frequencies
     d: np.ndarray,  # high frequencies
     axis: int,
-) -> np.ndarray:
+) -> np.ndarray:  # as long as both together
     """Invert `dwt97`, in integers if the input is integer."""
     s = np.moveaxis(s, axis, 0)
     d = np.moveaxis(d, axis, 0)
@@ -163,9 +164,9 @@ def band_sizes(
     w: int,  # image width
     wavelet: str,  # one of `WAVELETS`
     levels: int,  # number of halvings
-) -> list:  # of (name, level, rows, columns), in the order of `decompose`
+) -> list[tuple[str, int, int, int]]:  # (name, level, rows, columns), in the order of `decompose`
     """Sizes of the bands of an image."""
-    out = []
+    out: list[tuple[str, int, int, int]] = []
     for level in range(1, levels + 1):
         low_h = -(-h // 2)
         low_w = -(-w // 2)
@@ -180,7 +181,7 @@ def band_sizes(
         w = low_w
     return [("ll", levels, h, w), *out]
 
-
+# %% ../../nbs/25_transform/00_wavelet.ipynb #f3ec3ec2
 def synthesize(
     low: np.ndarray,  # integers
     high: np.ndarray,  # of the same shape
@@ -198,8 +199,10 @@ def synthesize(
         out[(at + j) % len(out)] += low * _fixed(a) + high * _fixed(b)
     return np.moveaxis(_rounded(out), 0, axis)
 
-
-def _recompose_level(ll, lh, hl, hh, wavelet):
+# %% ../../nbs/25_transform/00_wavelet.ipynb #f5ff7498
+def _recompose_level(
+    ll: np.ndarray, lh: np.ndarray, hl: np.ndarray, hh: np.ndarray, wavelet: str
+) -> np.ndarray:
     """The low-pass band of the next finer level, in integers."""
     if wavelet == "9/7":
         return idwt97(idwt97(ll, hl, 1), idwt97(lh, hh, 1), 0)
@@ -209,14 +212,15 @@ def _recompose_level(ll, lh, hl, hh, wavelet):
 
 
 def recompose_exact(
-    bands: list,  # of `Band`, integers below 2^40: the low-pass band, and the nonzero detail bands
-    shape: tuple,  # (h,w) of the image
+    bands: Sequence[Band],  # integers below 2^40: the low-pass band, and the nonzero detail bands
+    shape: Sequence[int],  # (h,w) of the image
     wavelet: str = "9/7",  # one of `WAVELETS`
 ) -> np.ndarray:  # (h,w,c) int64
     """Inverse transform in integers, identical on every machine."""
     ll = bands[0].data
     given = {(b.level, b.name): b.data for b in bands[1:]}
-    sizes = band_sizes(*shape, wavelet, bands[0].level)[1:]
+    h, w = shape
+    sizes = band_sizes(h, w, wavelet, bands[0].level)[1:]
     for level in range(bands[0].level, 0, -1):
         lh, hl, hh = [
             given.get((level, name), np.zeros((rows, cols, ll.shape[2]), np.int64))
@@ -224,5 +228,5 @@ def recompose_exact(
             if k == level
         ]
         ll = _recompose_level(ll, lh, hl, hh, wavelet)
-        ll = ll[: -(-shape[0] >> level - 1), : -(-shape[1] >> level - 1)]
+        ll = ll[: -(-h >> level - 1), : -(-w >> level - 1)]
     return ll
