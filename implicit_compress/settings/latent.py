@@ -41,37 +41,23 @@ BUDGET = "latent.codec: The file"
 class OptimizerSettings(Settings):
     """Learning rates and moments of the latent fit."""
 
-    lr_latents: float = constant(
-        0.12, "learning rate of latents that start at zero, in steps", 0.0, 1.0, ONE_STEP
-    )
-    lr_latents_warm: float = constant(
-        0.05, "learning rate of latents from the analysis, in steps", 0.0, 1.0
-    )
+    lr_latents: float = constant(0.12, "learning rate of latents, in steps", 0.0, 1.0, ONE_STEP)
+    lr_latents_warm: float = constant(0.05, "the same, of latents from the analysis", 0.0, 1.0)
     lr_latents_lmbda: float = constant(1e-3, "lmbda below which lr_latents grows", 0.0, 1.0)
     lr_latents_exponent: float = constant(0.2, "exponent of lmbda in this growth", 0.0, 1.0)
     lr_context: float = constant(2.7e-2, "learning rate of the context model", 0.0, 1.0, ONE_STEP)
-    lr_synthesis: float = constant(
-        1.35e-2, "learning rate of the synthesis network", 0.0, 1.0, ONE_STEP
-    )
+    lr_synthesis: float = constant(1.35e-2, "learning rate of the synthesis", 0.0, 1.0, ONE_STEP)
     lr_synthesis_lmbda: float = constant(1.5e-3, "lmbda below which lr_synthesis falls", 0.0, 1.0)
     lr_synthesis_exponent: float = constant(0.4, "exponent of lmbda in this fall", 0.0, 1.0)
     lr_pretrained: float = constant(1e-2, "learning rate of pretrained weights", 0.0, 1.0, PIECES)
-    lr_end: float = constant(
-        0.02, "learning rate at the end of the last stage, relative to its start", 0.0, 1.0
-    )
-    lr_stage_drop: float = constant(
-        0.7, "fall of the learning rate in a coarse stage, as a fraction", 0.0, 1.0
-    )
+    lr_end: float = constant(0.02, "learning rate at the end, relative to the start", 0.0, 1.0)
+    lr_stage_drop: float = constant(0.7, "relative fall of the rate in coarse stages", 0.0, 1.0)
     latent_betas: tuple = constant((0.8, 0.97), "decay rates of Adam's moments", source=LONGER)
-    weight_betas: tuple = constant(
-        (0.9, 0.95), "decay rates of SOAP's moments", source="Vyas et al. 2024"
-    )
+    weight_betas: tuple = constant((0.9, 0.95), "decay rates of SOAP", source="Vyas et al. 2024")
     divergence_factor: float = constant(
         1.6, "cost, relative to the lowest, at which the best state is restored", 1.0, 100.0
     )
-    divergence_backoff: float = constant(
-        0.5, "factor of the learning rate after each such restart", 0.0, 1.0
-    )
+    divergence_backoff: float = constant(0.5, "factor of the learning rate after that", 0.0, 1.0)
     divergence_interval: int = constant(16, "steps between two tests of divergence", 1, 10000)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #765e6e19
@@ -96,50 +82,34 @@ class ScheduleSettings(Settings):
         "standard deviation of the noise in steps, at the start and the end",
         source=LONGER,
     )
-    noise_offsets: int = constant(1 << 16, "number of offsets into the buffer of noise", 1, 1 << 24)
-    rate_interval: int = constant(8, "optimizer steps between two evaluations of the rate", 1, 1000)
+    noise_offsets: int = constant(1 << 16, "offsets into the noise buffer", 1, 1 << 24)
+    rate_interval: int = constant(8, "steps between evaluations of the rate", 1, 1000)
     rate_interval_warm: int = constant(2, "rate_interval in a fit from the analysis", 1, 1000)
-    step_overhead: float = constant(
-        0.02, "work of a step at any level, in steps at full size", 0.0, 1.0
-    )
-    rounding_start: float = constant(
-        0.95, "progress at which weights are rounded", 0.0, 1.0, PIECES
-    )
+    step_overhead: float = constant(0.02, "work of a step besides its pixels", 0.0, 1.0)
+    rounding_start: float = constant(0.95, "progress when weights are rounded", 0.0, 1.0, PIECES)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #f6f45563
 @dataclass(frozen=True)
 class WeightSettings(Settings):
     """Rate and rounding of the weights."""
 
-    weight_rate_gain: float = constant(
-        2.0, "factor of the rate of the weights in the loss", 0.0, 100.0, PIECES
-    )
+    weight_rate_gain: float = constant(2.0, "factor of their rate in the loss", 0.0, 100.0, PIECES)
     weight_rate_lmbda: float = constant(
-        4e-3, "lmbda above which this factor grows", 0.0, 1.0, PIECES
+        4e-3, "lmbda above which that factor grows", 0.0, 1.0, PIECES
     )
     weight_rate_exponent: float = constant(
         0.5, "exponent of lmbda in this growth", 0.0, 1.0, PIECES
     )
-    negligible_weight: float = constant(
-        2.0**-9, "change of a weight below which it counts as unchanged", 0.0, 1.0
-    )
-    weight_rounding: float = constant(
-        0.35, "offset before the floor; 0.5 rounds to nearest", 0.0, 0.5
-    )
+    negligible_weight: float = constant(2.0**-9, "largest change that counts as none", 0.0, 1.0)
+    weight_rounding: float = constant(0.35, "added before the floor; 0.5: nearest", 0.0, 0.5)
     unchanged_bits: int = constant(12, "fractional bits of unchanged initial weights", 0, 15)
     assumed_bits: int = constant(6, "fractional bits assumed before rounding", 0, 15)
     header_bits: int = constant(400, "bits of header and steps, for estimates", 0, 10000)
-    probe_bits: tuple = constant(
-        (4, 6), "fractional bits at which the error of rounding is measured"
-    )
+    probe_bits: tuple = constant((4, 6), "fractional bits at which errors are measured")
     min_bits: int = constant(2, "fewest fractional bits of a matrix", 0, 15)
-    min_harm: float = constant(
-        1e-3, "least cost of rounding a matrix, as bits per weight", 0.0, 1.0
-    )
-    max_bit_price: float = constant(
-        1e9, "price of a bit above which a limit of bits is ignored", 1.0, 1e12
-    )
-    weights_share: float = constant(0.5, "largest part of a target size for the weights", 0.0, 1.0)
+    min_harm: float = constant(1e-3, "least cost of rounding, in bits per weight", 0.0, 1.0)
+    max_bit_price: float = constant(1e9, "price of a bit that ends a limit of bits", 1.0, 1e12)
+    weights_share: float = constant(0.5, "largest part of a target for weights", 0.0, 1.0)
     rounding_crop: int = constant(512, "rows and columns on which weights are rounded", 64, 8192)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #1544d8cc
@@ -147,9 +117,7 @@ class WeightSettings(Settings):
 class AdaptSettings(Settings):
     """Adaptation of lmbda during a fit with a target."""
 
-    adapt_start: float = constant(
-        0.15, "progress of the last stage at which changes start", 0.0, 1.0
-    )
+    adapt_start: float = constant(0.15, "progress of the last stage at the start", 0.0, 1.0)
     adapt_start_warm: float = constant(0.05, "adapt_start in a fit from the analysis", 0.0, 1.0)
     adapt_interval: int = constant(4, "steps between two changes of lmbda", 1, 1000)
     adapt_interval_warm: int = constant(2, "adapt_interval in a fit from the analysis", 1, 1000)
@@ -180,7 +148,7 @@ SINGLE = "latent.rate_control: 260 changes of one latent, image 100007, lmbda 0.
 class RateControlSettings(Settings):
     """Every constant of the rate control after a fit."""
 
-    curvature_grids: int = constant(5, "number of finest grids whose curvature is measured", 1, 16)
+    curvature_grids: int = constant(5, "finest grids whose curvature is measured", 1, 16)
     own_bits: float = constant(
         0.3, "factor of the estimated saving of bits at the changed latent", 0.0, 1.0, SINGLE
     )
@@ -190,13 +158,11 @@ class RateControlSettings(Settings):
     curvature: float = constant(
         1.5, "curvature at changed latents, relative to the mean of a grid", 0.0, 10.0, SINGLE
     )
-    max_passes: int = constant(6, "largest number of passes between two measurements", 1, 100)
-    max_measurements: int = constant(6, "largest number of measurements of the file", 1, 100)
-    max_halvings: int = constant(6, "largest number of halvings of a set of changes", 1, 32)
-    max_bisections: int = constant(8, "largest number of measurements in the bisection", 1, 64)
-    min_gain: float = constant(
-        0.1, "part of the missing rate or quality that a pass must gain", 0.0, 1.0
-    )
+    max_passes: int = constant(6, "most passes between two measurements", 1, 100)
+    max_measurements: int = constant(6, "most measurements of the file", 1, 100)
+    max_halvings: int = constant(6, "most halvings of a set of changes", 1, 32)
+    max_bisections: int = constant(8, "most measurements in the bisection", 1, 64)
+    min_gain: float = constant(0.1, "part of its need that a pass must gain", 0.0, 1.0)
     max_need: float = constant(32.0, "largest factor by which later passes aim higher", 1.0, 1000.0)
     cost_growth: int = constant(2, "factor of the cost limit per pass", 1, 16)
     size_aim: float = constant(0.996, "size to aim at, relative to the target", 0.5, 1.0)
@@ -210,19 +176,13 @@ class RateControlSettings(Settings):
 class RefineSettings(Settings):
     """Refinement of latents, and refits where a target is far away."""
 
-    max_refine_passes: int = constant(4, "largest number of passes that lower the cost", 0, 100)
-    saving_passes: int = constant(
-        2, "number of these passes, the first ones, that save bits", 0, 100
-    )
+    max_refine_passes: int = constant(4, "most passes that lower the cost", 0, 100)
+    saving_passes: int = constant(2, "of those, the first ones, which save bits", 0, 100)
     min_saving: float = constant(3e-4, "relative saving below which passes end", 0.0, 1.0)
-    max_refits: int = constant(8, "largest number of refits at another lmbda", 0, 100)
+    max_refits: int = constant(8, "most refits at another lmbda", 0, 100)
     refit_steps: int = constant(12, "optimizer steps of a refit", 1, 1000)
-    refit_lr: float = constant(
-        0.5, "learning rate of a refit, relative to that of the fit", 0.0, 1.0
-    )
-    refit_threshold: float = constant(
-        0.12, "log ratio to the target above which a refit is needed", 0.0, 10.0
-    )
+    refit_lr: float = constant(0.5, "learning rate relative to the fit", 0.0, 1.0)
+    refit_threshold: float = constant(0.12, "log ratio to the target that needs a refit", 0.0, 10.0)
     refit_gain: float = constant(1.5, "change of log lmbda per log ratio", 0.0, 10.0)
     refit_min_change: float = constant(0.3, "least change of log lmbda for a quality", 0.0, 10.0)
     min_refit_lmbda: float = constant(1e-7, "smallest lmbda", 0.0, 1.0)
@@ -253,9 +213,7 @@ class ModelSettings(Settings):
     )
     pixels_8_levels: float = constant(1e6, "pixels above which there are 8 scales", 0, 1e9)
     pixels_9_levels: float = constant(3e6, "pixels above which there are 9 scales", 0, 1e9)
-    step_factor: float = constant(
-        4.0, "quantization step divided by the square root of lmbda", 0.1, 100.0
-    )
+    step_factor: float = constant(4.0, "quantization step over the root of lmbda", 0.1, 100.0)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #f955b3f8
 @dataclass(frozen=True)
@@ -279,9 +237,7 @@ class InitSettings(Settings):
     )
     step_s: float = constant(0.006, "seconds per step, whatever the size (CPU)", 0, 10)
     step_s_per_pixel: float = constant(2e-7, "seconds per step and pixel (CPU)", 0, 1)
-    gpu_step_s: float = constant(
-        0.04, "least seconds per step, for the launches of kernels (GPU)", 0, 10
-    )
+    gpu_step_s: float = constant(0.04, "least seconds per step, kernel launches (GPU)", 0, 10)
     gpu_step_s_per_pixel: float = constant(2e-8, "seconds per step and pixel (GPU)", 0, 1)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #ec4f3ca5
@@ -289,23 +245,15 @@ class InitSettings(Settings):
 class SearchSettings(Settings):
     """Search of lmbda for a target."""
 
-    weights_bits: float = constant(
-        2000, "bits reserved for changes of the weights in the search", 0, 1e6
-    )
-    weights_bits_first: float = constant(
-        1500, "bits reserved for them in the first estimate", 0, 1e6
-    )
+    weights_bits: float = constant(2000, "bits reserved for changes of weights", 0, 1e6)
+    weights_bits_first: float = constant(1500, "the same in the first estimate", 0, 1e6)
     crop: int = constant(512, "rows and columns of the crop for the search", 64, 8192)
-    max_analyses: int = constant(
-        6, "largest number of analyses of a crop or of a small image", 1, 100
-    )
-    max_analyses_whole: int = constant(
-        2, "largest number of analyses of the whole image after a crop", 1, 100
-    )
+    max_analyses: int = constant(6, "most analyses of a crop or a small image", 1, 100)
+    max_analyses_whole: int = constant(2, "most analyses of the image after a crop", 1, 100)
     tolerance: float = constant(0.05, "log ratio to the target that ends the search", 0.0, 1.0)
     size_exponent: float = constant(1.4, "change of log lmbda per log ratio of sizes", 0.0, 10.0)
     quality_exponent: float = constant(
-        2.5, "change of log lmbda per log ratio of squared errors", 0.0, 10.0
+        2.5, "change of log lmbda per log ratio of errors", 0.0, 10.0
     )
     max_change: float = constant(8.0, "largest factor of lmbda at a time", 1.0, 100.0)
     search_min_lmbda: float = constant(1e-6, "smallest lmbda", 0.0, 1.0)
@@ -314,9 +262,7 @@ class SearchSettings(Settings):
     probe_share: float = constant(
         0.25, "part of the budget of a short fit that corrects lmbda for a quality", 0.0, 1.0
     )
-    probe_gain: float = constant(
-        1.8, "change of log lmbda per log error of this short fit", 0.0, 10.0
-    )
+    probe_gain: float = constant(1.8, "change of log lmbda per log error then", 0.0, 10.0)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #a8b43efb
 @dataclass(frozen=True)
@@ -324,20 +270,12 @@ class BudgetSettings(Settings):
     """Division of the budget."""
 
     closing_steps: int = constant(25, "time reserved after the fit, in steps", 0, 10000, BUDGET)
-    target_steps: int = constant(
-        40, "further time reserved if there is a target, in steps", 0, 10000, BUDGET
-    )
+    target_steps: int = constant(40, "the same in addition for a target", 0, 10000, BUDGET)
     closing_share: float = constant(0.25, "largest part of the seconds reserved", 0.0, 1.0)
-    analysis_share: float = constant(
-        0.5, "largest part of the time of the fit for the analysis", 0.0, 1.0
-    )
-    overtime_share: float = constant(
-        0.5, "limit of steps after the fit, as a part of the budget", 0.0, 10.0
-    )
+    analysis_share: float = constant(0.5, "largest part of the seconds for analysis", 0.0, 1.0)
+    overtime_share: float = constant(0.5, "limit after the fit: part of the budget, or", 0.0, 10.0)
     overtime_s: float = constant(2.0, "or this many seconds", 0.0, 1000.0)
-    overtime_steps: int = constant(
-        24, "or the time of this many steps, whichever is longest", 0, 10000
-    )
+    overtime_steps: int = constant(24, "or as many steps, whichever is longest", 0, 10000)
 
 # %% ../../nbs/10_settings/15_latent.ipynb #db4314d1
 @dataclass(frozen=True)
