@@ -92,48 +92,48 @@ def chosen_images(
 
 # %% ../../nbs/85_cli/70_bench.ipynb #e522b135
 CODEC_NAMES = ", ".join([*OWN, *CODECS])
+SET_OPTIONS = [
+    click.option(
+        "--dataset",
+        metavar="NAME",
+        required=True,
+        help=f"Images: {', '.join(SETS)}, or a folder.",
+    ),
+    click.option(
+        "--images",
+        metavar="NAMES",
+        help="Only these images, separated by commas: kodim05,kodim15.",
+    ),
+    click.option(
+        "--codec",
+        "codecs",
+        multiple=True,
+        metavar="CODECS",
+        default=["auto,jpeg,jpeg2000,webp,avif"],
+        show_default=True,
+        help=f"Codecs separated by commas, of {CODEC_NAMES}; or one with settings in each "
+        "--codec: 'siren:prune=gradual steps=100'.",
+    ),
+    click.option(
+        "--anchor",
+        metavar="CODECS",
+        default=DEFAULT_ANCHOR,
+        show_default=True,
+        help="Codecs of --codec against which BD-rates are given, separated by commas.",
+    ),
+    click.option(
+        "-o",
+        "--out",
+        metavar="FOLDER",
+        help="Folder of the results; rows that it has are not measured again.  "
+        "[default: NAME-bench]",
+    ),
+]
 
-
+# %% ../../nbs/85_cli/70_bench.ipynb #bee9b9fe
 def set_options(command: Callable) -> Callable:
     """Add the options for images, codecs and targets."""
-    options = [
-        click.option(
-            "--dataset",
-            metavar="NAME",
-            required=True,
-            help=f"Images: {', '.join(SETS)}, or a folder.",
-        ),
-        click.option(
-            "--images",
-            metavar="NAMES",
-            help="Only these images, separated by commas: kodim05,kodim15.",
-        ),
-        click.option(
-            "--codec",
-            "codecs",
-            multiple=True,
-            metavar="CODECS",
-            default=["auto,jpeg,jpeg2000,webp,avif"],
-            show_default=True,
-            help=f"Codecs separated by commas, of {CODEC_NAMES}; or one with settings in each "
-            "--codec: 'siren:prune=gradual steps=100'.",
-        ),
-        click.option(
-            "--anchor",
-            metavar="CODECS",
-            default=DEFAULT_ANCHOR,
-            show_default=True,
-            help="Codecs of --codec against which BD-rates are given, separated by commas.",
-        ),
-        click.option(
-            "-o",
-            "--out",
-            metavar="FOLDER",
-            help="Folder of the results; rows that it has are not measured again.  "
-            "[default: NAME-bench]",
-        ),
-    ]
-    return add_options(command, options)
+    return add_options(command, SET_OPTIONS)
 
 # %% ../../nbs/85_cli/70_bench.ipynb #b0a3eee6
 def target_options(command: Callable) -> Callable:

@@ -145,8 +145,13 @@ def auto_file(source: Source, settings: Auto, target: Target, run: Run) -> Encod
 
 
 ENCODERS: Mapping[type, Callable[[Source, Any, Target, Run], Encoded]] = MappingProxyType(
-    {Siren: siren_file, Hybrid: hybrid_file, Wavelet: wavelet_file, Latent: latent_file}
-    | {Auto: auto_file}
+    {
+        Siren: siren_file,
+        Hybrid: hybrid_file,
+        Wavelet: wavelet_file,
+        Latent: latent_file,
+        Auto: auto_file,
+    }
 )  # settings: function of (source, settings, target, run)
 
 # %% ../../nbs/70_codec/30_encode.ipynb #dded197b
@@ -157,16 +162,18 @@ def check_encodable(
     """Raise an error for an image that a method cannot encode, or a decoder would refuse."""
     h, w, c = x.shape
     depth = 8 * x.itemsize
+    lossy: Method | None = method
     if isinstance(method, Lossless):
         Limits().check(Header(h, w, c, depth, "lossless", dict(color="ycocg", predictors=b"")))
-        method = method.base
-    if isinstance(method, Hybrid):
-        check_image((h, w, 1 if c < 3 else 3), method)
+        lossy = method.base
+    if isinstance(lossy, Hybrid):
+        check_image((h, w, 1 if c < 3 else 3), lossy)
     alpha = c in (2, 4)
-    if isinstance(method, (Latent, Auto)):
+    args: dict[str, Any]
+    if isinstance(lossy, (Latent, Auto)):
         args = dict(levels=7, first=0, step=0, context=16, hidden=32, convs=1, start=0)
         Limits().check(Header(h, w, c, depth, "latent", args, alpha))
-    if method is not None and not isinstance(method, Latent):
+    if lossy is not None and not isinstance(lossy, Latent):
         args = dict(wavelet=b"", levels=0)
         Limits().check(Header(h, w, c, depth, "hybrid", args, alpha))
 
@@ -213,7 +220,7 @@ def lossy_file(
     limit = None
     if never_above_lossless(method, request):
         limit = LosslessLimit(x, encode_lossless_file, len(alpha or b""))
-    source = Source(color, plane, limit and limit.exceeded)
+    source = Source(color, plane, limit.exceeded if limit else None)
     out = encode_samples(source, method, target, run_of(request), limit)
     out.seconds += alpha_seconds
     lossless = limit and out is limit.made

@@ -119,8 +119,9 @@ def error_line(
     """
     if isinstance(e, MemoryError):
         return "there is not enough memory for this"
-    named = isinstance(e, OSError) and e.filename and e.strerror
-    text = f"{e.filename}: {e.strerror}" if named else str(e) or type(e).__name__
+    text = str(e) or type(e).__name__
+    if isinstance(e, OSError) and e.filename and e.strerror:
+        text = f"{e.filename}: {e.strerror}"
     return printable(" ".join(re.sub(r"<\S+ object at \w+>", "", text).split()))
 
 # %% ../../nbs/70_codec/40_info.ipynb #46f95cb9

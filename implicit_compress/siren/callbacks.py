@@ -31,8 +31,10 @@ class RunningFit(Protocol):
     pixels: PixelSampler  # of the image
     params: list[torch.Tensor]  # W0, b0, W1, b1, ...
     step: int  # steps taken
+    seconds: float  # since the start
     progress: float  # 0..1, used fraction of the budget
     lr: float  # learning rate of this step
+    loss: float  # mean squared error of the last batch
     smoothed_loss: float | None  # exponential moving average of the loss; None before the first
     stop: str | None  # reason of the stop; None: the fit continues
 

@@ -56,7 +56,8 @@ def slider_options(f: Field, value: float) -> dict[str, Any] | None:
     high = m["below"] if m["high"] is None else m["high"]
     if low is None or high is None:
         return None
-    step = slider_step(high - low, f.default, value)
+    default: Any = f.default
+    step = slider_step(high - low, default, value)
     if step is None:
         return None
     smallest, largest = (float(f"{v:.{DIGITS}g}") for v in bounds(f, step))
@@ -94,8 +95,8 @@ def number_control(
     if slider:
         return labeled_control("FloatSlider", label, value, **slider, **options)
     smallest, largest = bounds(f, 1)
-    both = smallest is not None and largest is not None
-    if kind is int and both and largest - smallest <= MAX_INT_SLIDER:
+    span = math.inf if smallest is None or largest is None else largest - smallest
+    if kind is int and span <= MAX_INT_SLIDER:
         return labeled_control("IntSlider", label, value, min=smallest, max=largest, **options)
     return labeled_control("Text", label, as_text(value), continuous_update=False, **options)
 
@@ -131,7 +132,7 @@ def field_control(
     options |= dict(placeholder="" if f.default else "none", options=known)
     return labeled_control("Combobox", label, value, **options)
 
-
+# %% ../../nbs/90_widgets/15_controls.ipynb #80072813
 def control_value(cls: type[Settings], f: Field, control: Any) -> Any:
     """The value of a setting from its control; raises `SettingsError`."""
     value = control.value
@@ -174,7 +175,9 @@ class ChoicePanel:
     ):
         w = ipywidgets_module()
         self.choice = choice  # of `choice_control`
-        self.given = {OFF: None} | {s.name: s for s in (*known, *[value] * bool(value))}
+        self.given: dict[str, Settings | None] = {OFF: None} | {s.name: s for s in known}
+        if value is not None:
+            self.given[value.name] = value
         self.changed = changed  # called after each change
         self.panels: dict[str, SettingsPanel] = {}  # those that were built
         self.note = w.HTML()

@@ -8,6 +8,7 @@ __all__ = ['MIN_RESUME_S', 'FitButtons', 'ResultPages', 'ExplorerView', 'Explore
 # %% ../../nbs/90_widgets/20_explorer.ipynb #0114e557
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -29,7 +30,7 @@ from implicit_compress.widgets.panels import (
     wrapped_row,
 )
 from .progress import FitPage, Follower, bytes_page
-from .session import Job
+from .session import Job, Run
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #386213b4
 MIN_RESUME_S = 5.0  # smallest additional time of the button Continue
@@ -103,10 +104,16 @@ class ExplorerView(StaticFallback):
         self.buttons = buttons
         self.fit = FitPage(x)
         self.pages = ResultPages(self.fit.box)
+        self.job: Job | None = None  # the latest one
         self.file: Encoded | None = None
         column = w.Layout(flex="0 1 345px", min_width="0", margin="0 16px 0 0")
         left = w.VBox([call.box, buttons.box, call.text], layout=column)
         self.box = w.VBox([w.HTML(CSS), wrapped_row(left, self.pages.tab)])
+
+    def new_job(self) -> Job:
+        """A job with the settings and arguments of the controls."""
+        arguments = sample_arguments(self.call.arguments) | self.metadata
+        return Job(self.x, self.call.settings, arguments)
 
     def figure(self) -> Any:  # a matplotlib `Figure`
         """The comparison, or the image before the first fit."""
@@ -129,41 +136,41 @@ class Explorer(ExplorerView):
     """Widget that compresses an image, shows the fit and compares the result; has `file`."""
 
     def __init__(self, x: np.ndarray, method: Method, arguments: Mapping, metadata: Mapping):
-        self.job: Job | None = None
         call = CallPanel(method, arguments, self.enable)
         super().__init__(x, call, FitButtons(self.begin, self.stop, self.resume), metadata)
-        self.follower = Follower(self.fit, self.enable, lambda run: self.show_file(run.file))
+        self.follower = Follower(self.fit, self.enable, self.show_file)
         call.update()
 
     def enable(self) -> None:
         """Enable the buttons that have a meaning now."""
         self.buttons.enable(self.call.valid, self.follower.working, self.job)
 
-    def begin(self) -> None:
+    def begin(self) -> Run:
         """Start a new fit."""
-        arguments = sample_arguments(self.call.arguments) | self.metadata
-        self.job = Job(self.x, self.call.settings, arguments)
+        self.job = self.new_job()
         self.pages.tab.selected_index = 0
-        self.follower.follow(self.job.start)
+        return self.follower.follow(self.job.start)
 
     def resume(self) -> None:
         """Add time to the last fit."""
-        seconds = max(MIN_RESUME_S, self.call.request.budget.amounts["seconds"].value)
-        self.pages.tab.selected_index = 0
-        self.follower.follow(lambda: self.job.resume(seconds))
+        if self.job is not None:
+            seconds = max(MIN_RESUME_S, self.call.request.budget.amounts["seconds"].value)
+            self.pages.tab.selected_index = 0
+            self.follower.follow(partial(self.job.resume, seconds))
 
     def stop(self) -> None:
         """End the fit early."""
-        self.job.run.stop()
+        if self.job and self.job.run:
+            self.job.run.stop()
         self.buttons.stop.disabled = True
         self.fit.status.value = "Stopping: the file is being written ..."
 
     def run(self) -> "Explorer":
         """Fit and wait for the end, for scripts and static pages; raises the error of the fit."""
-        self.begin()
+        run = self.begin()
         self.follower.watcher.join()
-        if self.job.run.error:
-            raise self.job.run.error
+        if run.error:
+            raise run.error
         return self
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #3c000006

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..image.samples import to_samples
-from ..siren.callbacks import Callback, mse_to_psnr
-from ..siren.fit_state import Fit
+from ..siren.callbacks import Callback, RunningFit, mse_to_psnr
 from ..siren.network import render_network
 from ..view.images import to_rgb8
 
@@ -59,7 +58,7 @@ FRAME_PX = 192  # largest longer side of a frame
 
 
 def render_frame(
-    fit: Fit,
+    fit: RunningFit,
     number: int,  # of the network, from 1
     band: bool = False,  # is the output of the network a band of `hybrid.codec`?
 ) -> Frame:
@@ -89,19 +88,19 @@ class FrameCallback(Callback):
         self.interval_s = interval_s
         self.number = 0
 
-    def before_fit(self, fit: Fit) -> None:
+    def before_fit(self, fit: RunningFit) -> None:
         """Count the networks."""
         self.number += 1
         self.due = 0.0
 
-    def after_step(self, fit: Fit) -> None:
+    def after_step(self, fit: RunningFit) -> None:
         """Render a frame if it is time."""
         if self.stop.is_set():
             fit.stop = "interrupted"
         if time.perf_counter() >= self.due:
             self.after_fit(fit)
 
-    def after_fit(self, fit: Fit) -> None:
+    def after_fit(self, fit: RunningFit) -> None:
         """Render a frame, unless there is no step yet, and set the time of the next one."""
         began = time.perf_counter()
         if fit.step:

@@ -193,13 +193,12 @@ class CompareControls:
 
 # %% ../../nbs/90_widgets/10_panels.ipynb #3700d6b3
 class Compare:
-    """Images side by side, with common zoom and center, and a slider between two of them."""
+    """Images side by side, with common zoom and center, and a slider between two of them.
 
-    def __init__(
-        self,
-        rows: list[dict],  # of `compare_files`, or dicts with codec and image, the original first
-        width: int = 288,  # width of a panel, pixels
-    ):
+    The rows are those of `compare_files`, or dicts with codec and image, the original first.
+    """
+
+    def __init__(self, rows: list[dict], width: int = 288):  # width of a panel, pixels
         w = ipywidgets_module()
         self.rows = rows
         self.width = width

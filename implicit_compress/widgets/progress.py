@@ -112,6 +112,12 @@ class FitPage:
         if not run.stopping.is_set():
             self.status.value = frame_text(frame)
 
+    def clear(self) -> None:
+        """Prepare the page for a new run."""
+        self.bar.value = 0
+        self.curve.lines = {}
+        self.status.value = "Starting ..."
+
     def show_elapsed(self, run: Run) -> None:
         """Show the time, for a method without frames."""
         seconds = time.perf_counter() - run.began
@@ -126,23 +132,22 @@ TICK_S = 0.5  # interval of the progress without frames, s
 class Follower:
     """Starts and stops the runs of jobs, and shows them on a page."""
 
-    def __init__(self, page: FitPage, changed: Callable, finished: Callable[[Run], None]):
+    def __init__(self, page: FitPage, changed: Callable, finished: Callable[[Encoded], None]):
         self.page = page
         self.changed = changed  # called when a run has begun or ended
-        self.finished = finished  # called with a run that has a file
+        self.finished = finished  # called with the file of a run
         self.working = False  # is a fit running, or its result being shown?
-        self.watcher: Thread | None = None
+        self.watcher = Thread()  # of the latest run
 
-    def follow(self, start: Callable[[], Run]) -> None:
-        """Start a run, and show its progress in another thread."""
+    def follow(self, start: Callable[[], Run]) -> Run:
+        """Start a run, show its progress in another thread, and return it."""
         run = start()
         self.working = True
         self.changed()
-        self.page.bar.value = 0
-        self.page.curve.lines = {}
-        self.page.status.value = "Starting ..."
+        self.page.clear()
         self.watcher = Thread(target=self.show, args=(run,), daemon=True)
         self.watcher.start()
+        return run
 
     def show(self, run: Run) -> None:
         """Show frames or the time until the end, then the result or the error."""
@@ -152,8 +157,8 @@ class Follower:
                     self.page.show_frame(run, frame)
                 elif not run.call.has_frames:
                     self.page.show_elapsed(run)
-            if run.error is None:
-                self.finished(run)
+            if run.error is None and run.file is not None:
+                self.finished(run.file)
         except Exception as error:
             run.error = error
         if run.error is not None:

@@ -32,7 +32,7 @@ from .frames import Frame, FrameCallback, read_frames
 def interrupt_thread(thread: Thread) -> None:
     """Raise `KeyboardInterrupt` in a thread, as Ctrl-C does in the main thread."""
     raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    raise_in_thread(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+    raise_in_thread(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(KeyboardInterrupt))
 
 
 def has_checkpoint(
@@ -192,7 +192,7 @@ class Job:
         """Is there a file that more time can improve?"""
         file = self.run.file if self.run else None
         fitted = "seconds" in self.call.meaningful
-        improvable = file is not None and file.psnr is not None and file.psnr < math.inf
+        improvable = file is not None and file.psnr < math.inf
         return not self.running and fitted and improvable
 
     def start(self, **changes: Any) -> Run:
