@@ -117,15 +117,16 @@ def encode_call(call: Call, arguments: Mapping[str, Any], stopping: Event) -> En
 class Run:
     """One run of a call, in a thread; `file` is the best file so far, or None."""
 
-    def __init__(self, call: Call, changes: Mapping, checkpoint: Path | None, file: Encoded | None):
+    def __init__(self, call: Call, changes: Mapping, state: Any, file: Encoded | None):
         self.call = call
+        self.state = state  # a `TemporaryCheckpoint`, folder kept as long as the run
         self.file = file
         self.error: BaseException | None = None
         self.frames: SimpleQueue = SimpleQueue()
         self.stopping = Event()
         self.began = time.perf_counter()
         self.expected_s = call.expected_s
-        given = {**call.arguments, **changes, "checkpoint": checkpoint}
+        given = {**call.arguments, **changes, "checkpoint": state and state.path}
         given = {k: v for k, v in given.items() if v is not None}
         self.thread = Thread(target=self.work, args=(given,), daemon=True)
         self.thread.start()
@@ -200,7 +201,7 @@ class Job:
         if self.running:
             raise ValueError("this job runs already: wait for its end, or stop it")
         file = self.run.file if self.run else None
-        self.run = Run(self.call, changes, self.state.path, file)
+        self.run = Run(self.call, changes, self.state, file)
         return self.run
 
     def resume(self, seconds: float = 10.0) -> Run:
