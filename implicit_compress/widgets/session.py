@@ -104,7 +104,7 @@ def encode_call(call: Call, arguments: Mapping[str, Any], stopping: Event) -> En
     """`compress`; a stop before the fit has begun gives the file without a fit."""
     try:
         return compress(call.x, call.settings, **arguments)
-    except KeyboardInterrupt as stop:
+    except BaseException as stop:  # an import or a compilation may replace the interrupt
         if not stopping.is_set():
             raise
         own = {k: v for k, v in arguments.items() if k not in (*BUDGETS, "checkpoint")}

@@ -4,8 +4,7 @@
     python nbs/scripts/build_docs.py [FOLDER]      # in the root of the project
 
 The site is written to FOLDER/_docs (_site/_docs). It loads nothing from other hosts: formulas are
-MathML, which browsers render, and fonts are those of the system. The sources remain valid for
-Quarto, so nbdev_docs can build pages from them if Quarto is installed.
+MathML, which browsers render, and fonts are those of the system.
 """
 
 import html

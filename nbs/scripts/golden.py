@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parent.parent / "tests" / "golden" / f"v{VERSION}"
 MOST = 1500  # bytes a file
 
 
-def pictures():
+def images():
     """Name, samples and arguments of every golden file."""
     x = demo_image()
     gray, deep = (
@@ -174,7 +174,7 @@ def write(folder):
     folder.mkdir(parents=True, exist_ok=True)
     listed = folder / "golden.json"
     found = json.loads(listed.read_text(encoding="utf-8")) if listed.exists() else {}
-    for name, (x, how) in pictures().items():
+    for name, (x, how) in images().items():
         if name in found:
             continue
         method = how.get("method", "siren")

@@ -1,6 +1,6 @@
 """Train the initial weights of the latent method.
 
-    python nbs/scripts/train_latent.py FOLDER [--only starts] [--steps 900] [--pictures 16]
+    python nbs/scripts/train_latent.py FOLDER [--only starts] [--steps 900] [--images 16]
         [--size 128] [--analysis-steps 700]
 
 FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped weights: BSDS500).
@@ -56,11 +56,11 @@ def photographs(folder):
     ]
 
 
-def mosaic(photos, rng, pictures, size):
+def mosaic(photos, rng, images, size):
     """One image of a square crop of each of several photographs."""
-    across = math.ceil(pictures**0.5)
-    out = np.zeros((size * -(-pictures // across), size * across, 3), np.uint8)
-    for i, k in enumerate(rng.permutation(len(photos))[:pictures]):
+    across = math.ceil(images**0.5)
+    out = np.zeros((size * -(-images // across), size * across, 3), np.uint8)
+    for i, k in enumerate(rng.permutation(len(photos))[:images]):
         a, b = (int(rng.integers(n - size + 1)) for n in photos[k].shape[:2])
         r, c = divmod(i, across)
         out[r * size : (r + 1) * size, c * size : (c + 1) * size] = photos[k][
@@ -111,12 +111,12 @@ def fresh(rng):
     ]
 
 
-def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
+def analysis(photos, lmbda, steps, scales=None, images=4, size=128):
     """Weights of every scale after training on a number of images."""
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
-    across = math.ceil(pictures**0.5)
-    spec = choose_spec((size * -(-pictures // across), size * across, 3), lmbda, "shipped")
+    across = math.ceil(images**0.5)
+    spec = choose_spec((size * -(-images // across), size * across, 3), lmbda, "shipped")
     W = [torch.from_numpy(v / 2.0**INIT_BITS).float() for v in initial_weights(spec)]
     synthesis, rate, t = spec.synthesis, RateModel(spec.synthesis.grids), time.process_time()
     pixels, said = synthesis.h * synthesis.w, 0.0
@@ -133,7 +133,7 @@ def analysis(photos, lmbda, steps, scales=None, pictures=4, size=128):
         adam.param_groups[0]["lr"] = (
             4e-3 * (0.02 + 0.98 * (1 + math.cos(math.pi * i / steps)) / 2) * min(1, (i + 1) / 30)
         )
-        x = mosaic(photos, rng, pictures, size)
+        x = mosaic(photos, rng, images, size)
         seen = image_pyramid(x, synthesis.levels)
         ys = [
             v + torch.rand_like(v) - 0.5
@@ -176,7 +176,7 @@ if __name__ == "__main__":
     )
     a.add_argument("folder", type=Path)
     a.add_argument("--only", choices=("starts", "analyses"))
-    a.add_argument("--pictures", type=int, default=16)
+    a.add_argument("--images", type=int, default=16)
     a.add_argument("--size", type=int, default=128)
     a.add_argument("--steps", type=int, default=900)
     a.add_argument("--analysis-steps", type=int, default=700)
@@ -184,7 +184,7 @@ if __name__ == "__main__":
     keep_memory()
     photos, rng = photographs(a.folder), np.random.default_rng(0)
     if a.only != "analyses":
-        x, known, out = mosaic(photos, rng, a.pictures, a.size), {}, b""
+        x, known, out = mosaic(photos, rng, a.images, a.size), {}, b""
         for lmbda in LMBDAS:
             known[lmbda] = learned(
                 x, lmbda, a.steps, known.get(4 * lmbda, known.get(LMBDAS[0])) if known else None

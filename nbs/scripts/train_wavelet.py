@@ -1,6 +1,6 @@
 """Fit the tables of `wavelet.context` on photographs.
 
-    python nbs/scripts/train_wavelet.py FOLDER [--pictures 36]
+    python nbs/scripts/train_wavelet.py FOLDER [--images 36]
 
 FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped tables: BSDS500).
 Prints the lines for the notebook 45_wavelet/00_context: WEIGHTS and PRIORS. Existing files need the
@@ -23,7 +23,7 @@ from implicit_compress.transform.wavelet import decompose
 from implicit_compress.wavelet.codec import levels_of
 from implicit_compress.wavelet.context import EDGES, contexts, rgb_to_opponent, walk
 
-STEPS = ((0.25, 0.06), (0.16, 0.035), (0.1, 0.02))  # two to a picture, in turn
+STEPS = ((0.25, 0.06), (0.16, 0.035), (0.1, 0.02))  # two to an image, in turn
 
 
 def visits(files):
@@ -107,10 +107,10 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     a.add_argument("folder", type=Path)
-    a.add_argument("--pictures", type=int, default=36)
+    a.add_argument("--images", type=int, default=36)
     a = a.parse_args()
     files = sorted(p for p in a.folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    files = files[:: max(1, len(files) // a.pictures)][: a.pictures]
+    files = files[:: max(1, len(files) // a.images)][: a.images]
     W = weights(files)
     print(
         "\n".join(

@@ -162,7 +162,7 @@ def test_phone(reader, shot):
     page.locator("#quarto-sidebar").get_by_text("Explanations").wait_for()
     page.wait_for_timeout(500)
     shot(page, "docs_phone_sidebar")
-    page.locator("#quarto-sidebar").get_by_role("link", name="Six pictures at four rates").click()
+    page.locator("#quarto-sidebar").get_by_role("link", name="Six images at four rates").click()
     page.wait_for_url("**/six.html")
 
 
