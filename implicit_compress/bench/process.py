@@ -39,7 +39,7 @@ def child(
     except BaseException as e:
         text = f"{type(e).__name__}: {e}"
         # without addresses in memory: equal causes give equal texts
-        out = dict(error=re.sub(r" ?<\S+ object at \w+>", "", text))
+        out = dict(error=re.sub(r":? ?<\S+ object at \w+>", "", text))
     print("\n" + json.dumps(out), flush=True)
     os._exit("error" in out)  # immediately: a thread is still waiting for the parent
 

@@ -119,10 +119,10 @@ def error_line(
     """
     if isinstance(e, MemoryError):
         return "there is not enough memory for this"
-    text = str(e) or type(e).__name__
+    text = re.sub(r"<\S+ object at \w+>", "", str(e)).strip() or type(e).__name__
     if isinstance(e, OSError) and e.filename and e.strerror:
         text = f"{e.filename}: {e.strerror}"
-    return printable(" ".join(re.sub(r"<\S+ object at \w+>", "", text).split()))
+    return printable(" ".join(text.split()))
 
 # %% ../../nbs/70_codec/40_info.ipynb #46f95cb9
 def _hybrid_rows(f: dict) -> list[tuple[str, str]]:  # names and texts

@@ -234,7 +234,7 @@ def test_a_process_that_is_killed_is_a_row(album, tmp_path, monkeypatch):
         ("raise MemoryError", "^out of memory"),
         ("os._exit(3)", "ended with code 3"),
         ("1/0", "ZeroDivisionError: division"),
-        ("raise ValueError(object())", "ValueError: the file$"),
+        ("raise ValueError(object())", "ValueError$"),
     ):
         script = "import os, sys\nfrom implicit_compress.bench import measure, process\n"
         script += f"def fail(*a): {code}\nmeasure.encode_task = fail\nprocess.child(*sys.argv[1:])"

@@ -13,8 +13,7 @@ import torch
 
 from implicit_compress import Latent, compress
 from implicit_compress.image.samples import demo_image
-from implicit_compress.latent import codec as effort
-from implicit_compress.latent import kernels
+from implicit_compress.latent import codec, encoding, kernels
 from implicit_compress.latent.codec import encode_latents
 from implicit_compress.settings.target import Run, Target
 
@@ -103,7 +102,7 @@ def test_file_is_small_when_pickled():
     assert g == f and g.fit.lmbda == f.fit.lmbda == HOW["lmbda"] and g.fit.stop == "steps"
 
 
-class Stopping(effort.BudgetClock):
+class Stopping(encoding.BudgetClock):
     """Somebody stops a fit after six steps."""
 
     def __call__(self, o):
@@ -121,7 +120,7 @@ def test_resume(how, tmp_path, monkeypatch):
     how, path = dict(method="latent", steps=14, threads=1) | how, tmp_path / "state"
     whole = compress(CROP, **how)
     with monkeypatch.context() as m:
-        m.setattr(effort, "BudgetClock", Stopping)
+        m.setattr(encoding, "BudgetClock", Stopping)
         assert compress(CROP, checkpoint=path, **how).fit.stop == "interrupted"
     resumed = compress(CROP, checkpoint=path, **how)
     assert bytes(resumed) == bytes(whole)
@@ -161,7 +160,7 @@ def signatures():
 @pytest.mark.parametrize("planes", [1, 2, 3])
 def test_everything_is_compiled_before_the_clock(planes):
     """A fit of one to three channels needs no kernel that `ready` has not compiled; each has one signature."""
-    effort.compile_kernels()
+    codec.compile_kernels()
     before = signatures()
     assert all(
         len(s) <= 1 for s in before.values()
@@ -173,18 +172,18 @@ def test_everything_is_compiled_before_the_clock(planes):
 
 def test_compiling_is_announced(monkeypatch, capsys):
     """On standard error with a progress bar, else as a warning."""
-    monkeypatch.setattr(effort, "compiled", lambda: False)
+    monkeypatch.setattr(codec, "compiled", lambda: False)
     with pytest.warns(RuntimeWarning, match="compiled once"):
-        effort.announce_compilation(False)
-    effort.announce_compilation(True)
+        codec.announce_compilation(False)
+    codec.announce_compilation(True)
     assert "compiled once" in capsys.readouterr().err
 
 
 def test_clock_begins_after_compiling(monkeypatch):
     """The budget is not spent when the first step comes."""
-    seen, ready = [], effort.compile_kernels
+    seen, ready = [], codec.compile_kernels
 
-    class Watched(effort.BudgetClock):
+    class Watched(encoding.BudgetClock):
         def __init__(self, *args, **more):
             seen.append("clock")
             super().__init__(*args, **more)
@@ -193,7 +192,7 @@ def test_clock_begins_after_compiling(monkeypatch):
         seen.append("ready")
         ready()
 
-    monkeypatch.setattr(effort, "BudgetClock", Watched)
-    monkeypatch.setattr(effort, "compile_kernels", compiling)
+    monkeypatch.setattr(encoding, "BudgetClock", Watched)
+    monkeypatch.setattr(codec, "compile_kernels", compiling)
     encode_latents(CROP, target=TARGET, run=Run(steps=4, threads=1))
     assert seen == ["ready", "clock"]
