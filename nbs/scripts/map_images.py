@@ -1,4 +1,4 @@
-"""Make the small images of the map on the page of modules, from one real file: nbs/images/map/*.png.
+"""Make the small images on the page of modules, from one real file: nbs/images/map/*.png.
 
 python nbs/scripts/map_images.py      # a minute on one core
 """

@@ -171,7 +171,7 @@ def pages():
 
 
 def test_citations_are_in_the_bibliography():
-    """Each cited author and year is a row of the bibliography; image licences name no method."""
+    """Each cited author and year is a row of the bibliography; image licenses name no method."""
     bibliography = text_of(NBS / "explanations" / "bibliography.ipynb").splitlines()
     rows = [line.split(" | ", 1) for line in bibliography if line.startswith("| ")]
     citing = [p for p in pages() if p.name not in ("bibliography.ipynb", "02_image_sets.ipynb")]
