@@ -17,7 +17,7 @@ from zipfile import BadZipFile
 
 from .download import download_file, extract_images, recorded_checksum
 from .folders import folder_images, image_files, skipped_text
-from .image_sets import PYPI_NAMES, SETS, ImageSource, image_bytes
+from .image_sets import PYPI_NAMES, SETS, SetImage, image_bytes
 from ..image.save import FORMATS, READABLE
 from ..runtime.files import atomic_write
 
@@ -52,7 +52,7 @@ def first_writable(
 # %% ../../nbs/75_bench/04_datasets.ipynb #d466e4c1
 def _existing(
     name: str,  # of an image
-    source: ImageSource,
+    source: SetImage,
     folders: list[Path],  # folders of the set
 ) -> Path | None:
     """The first existing file of an image."""

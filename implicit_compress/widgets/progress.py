@@ -28,7 +28,7 @@ from implicit_compress.widgets.panels import (
     show_if,
     wrapped_row,
 )
-from .session import Run
+from .session import WatchedRun
 
 # %% ../../nbs/90_widgets/19_progress.ipynb #3c000001
 def frame_text(
@@ -102,7 +102,7 @@ class FitPage:
         """Show an image."""
         self.image.value = screen_png(y, LIVE_WIDTH)
 
-    def show_frame(self, run: Run, frame: Frame) -> None:
+    def show_frame(self, run: WatchedRun, frame: Frame) -> None:
         """Show a frame, unless a newer one waits; the text of a run that is stopped stays."""
         self.curve.add(frame)
         if not run.frames.empty():
@@ -118,7 +118,7 @@ class FitPage:
         self.curve.lines = {}
         self.status.value = "Starting ..."
 
-    def show_elapsed(self, run: Run) -> None:
+    def show_elapsed(self, run: WatchedRun) -> None:
         """Show the time, for a method without frames."""
         seconds = time.perf_counter() - run.began
         self.bar.value = min(1, seconds / run.expected_s) if run.expected_s else 0
@@ -139,7 +139,7 @@ class Follower:
         self.working = False  # is a fit running, or its result being shown?
         self.watcher = Thread()  # of the latest run
 
-    def follow(self, start: Callable[[], Run]) -> Run:
+    def follow(self, start: Callable[[], WatchedRun]) -> WatchedRun:
         """Start a run, show its progress in another thread, and return it."""
         run = start()
         self.working = True
@@ -149,7 +149,7 @@ class Follower:
         self.watcher.start()
         return run
 
-    def show(self, run: Run) -> None:
+    def show(self, run: WatchedRun) -> None:
         """Show frames or the time until the end, then the result or the error."""
         try:
             for frame in run.watch(TICK_S):

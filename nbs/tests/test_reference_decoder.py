@@ -24,7 +24,7 @@ from reference_decoder import entropy, fields, latent, wavelet
 
 from implicit_compress import decompress
 from implicit_compress.bitstream.container import pack
-from implicit_compress.bitstream.fields import HEAD, METHODS, TAIL
+from implicit_compress.bitstream.fields import HEAD, METHOD_FIELDS, TAIL
 from implicit_compress.bitstream.header import Header
 from implicit_compress.entropy.coders import encode_symbols
 from implicit_compress.entropy.integers import varint
@@ -97,7 +97,7 @@ def test_fields():
     """Fields, flags, ranges and codes are those that the package declares, which the page prints."""
     by_code = sorted(next(f.codes for f in HEAD if f.name == "method").items(), key=lambda x: x[1])
     pairs = [(HEAD, fields.HEAD), (TAIL, fields.TAIL)]
-    pairs += [(METHODS[name], fields.METHODS[code]) for name, code in by_code]
+    pairs += [(METHOD_FIELDS[name], fields.METHOD_FIELDS[code]) for name, code in by_code]
     for declared, own in pairs:
         assert [(f.name, f.flag) for f in declared] == [(f.name, f.flag) for f in own]
         for a, b in zip(declared, own, strict=True):
@@ -155,12 +155,12 @@ def test_golden_files_cover_every_field():
     seen = set()
     for name in FACTS:
         for f in nested(fields.parse((GOLDEN / f"{name}.iic").read_bytes())):
-            own = fields.METHODS[f["method"]]
+            own = fields.METHOD_FIELDS[f["method"]]
             codes = ("color", "coder", "hashing", "convs", "start")
             seen |= {(f["method"], x.name) for x in own if x.name in f}
             seen |= {(f["method"], name, f[name]) for name in codes if name in f}
             seen |= {("channels", f["channels"]), ("depth", f["depth"])}
-    wanted = {(m, x.name) for m in range(4) for x in fields.METHODS[m]}
+    wanted = {(m, x.name) for m in range(4) for x in fields.METHOD_FIELDS[m]}
     wanted |= {("channels", c) for c in range(1, 5)} | {("depth", d) for d in (8, 12, 16)}
     wanted |= {(0, "coder", c) for c in range(1, 5)} | {(0, "hashing", c) for c in range(2)}
     wanted |= {(1, "color", c) for c in range(2)} | {(3, "convs", c) for c in range(3)}
@@ -336,7 +336,7 @@ def test_latent(args):
 def lossless_file(x, color="ycocg", values=b"", **args):
     """A file of predicted samples."""
     key, color_code = next(
-        (f.name, f.codes) for f in METHODS[method("lossless")] if f.kind == "choice"
+        (f.name, f.codes) for f in METHOD_FIELDS[method("lossless")] if f.kind == "choice"
     )
     predictors, *coded = encode_lossless(x, None, color == "ycocg")
     args |= {key: next(v for v, c in color_code.items() if c == (color == "ycocg"))}

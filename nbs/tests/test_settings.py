@@ -21,7 +21,7 @@ from PIL import Image
 
 from implicit_compress.bench.batch import encode_many
 from implicit_compress.bench.codecs import tasks
-from implicit_compress.bitstream.fields import METHODS as HEADERS
+from implicit_compress.bitstream.fields import METHOD_FIELDS
 from implicit_compress.bitstream.header import peek
 from implicit_compress.cli.main import main
 from implicit_compress.cli.options import flag, read_method
@@ -40,7 +40,7 @@ from implicit_compress.settings.interfaces import (
 from implicit_compress.settings.methods import METHODS, Hybrid, Latent, Lossless, as_method
 from implicit_compress.settings.request import Request, meaningful
 from implicit_compress.settings.siren import Gradual, Siren
-from implicit_compress.settings.tables import table
+from implicit_compress.settings.tables import settings_table
 from implicit_compress.settings.target import make_request
 
 VALUES = dict(
@@ -253,12 +253,12 @@ def test_declaration_of_settings(cls):
 
 
 def header_names(names):
-    return {field.name for name in names for field in HEADERS[name]}
+    return {field.name for name in names for field in METHOD_FIELDS[name]}
 
 
 def test_headers_of_settings_exist():
     """Every `header=` names a field of the header declaration, or says in which header a stage nests."""
-    known = header_names(HEADERS)
+    known = header_names(METHOD_FIELDS)
     for cls in CLASSES:
         for f in fields(cls):
             if f.metadata.get("header"):
@@ -365,7 +365,7 @@ def test_ranges_are_in_messages(cls):
 
 def test_tables_list_every_setting():
     for method in METHODS.values():
-        names = {row.name for row in table(method)}
+        names = {row.name for row in settings_table(method)}
         assert {f.name for f in fields(method)} <= names
         text = CliRunner().invoke(main, ["methods", method.name]).output
         assert all(f"{name}=" in text for name in names)

@@ -70,7 +70,7 @@ HEAD = (
     Field("width", read_varint, range(1, (1 << 20) + 1)),
 )
 FILE = range(1, (1 << 31) + 1)
-METHODS = (
+METHOD_FIELDS = (
     (  # 0: siren
         Field("hidden", read_varint, range(1, 1025)),
         Field("layers", read_byte, range(1, 65)),
@@ -132,7 +132,7 @@ def parse(data):
     at = 4
     for field in HEAD:
         at = read_field(field, data, at, out)
-    rest = METHODS[out["method"]] + TAIL
+    rest = METHOD_FIELDS[out["method"]] + TAIL
     known = 0
     for field in rest:
         known |= field.flag
