@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAGIC', 'VERSION', 'MAX_SIDE', 'MAX_FILE', 'EXTRAS', 'TILES', 'BASE', 'CODER', 'SHARED', 'CODEBOOK', 'SKIPS', 'ALPHA',
-           'CHROMA', 'DETAILS', 'SPARSE', 'VALUES', 'HEAD', 'SIREN_FIELDS', 'LOSSLESS_FIELDS', 'HYBRID_FIELDS',
-           'LATENT_FIELDS', 'METHOD_FIELDS', 'TAIL', 'Field', 'header_fields', 'check_flags']
+           'CHROMA', 'DETAILS', 'SPARSE', 'VALUES', 'HEAD', 'SIREN_FIELDS', 'METHOD_FIELDS', 'TAIL', 'Field',
+           'header_fields', 'check_flags']
 
 # %% ../../nbs/30_bitstream/00_fields.ipynb #7994bd11
 from collections.abc import Mapping
