@@ -151,7 +151,7 @@ def compare(
     write_comparison(x, compare_at_size(x, data, seconds, request["threads"]), folder)
 
 # %% ../../nbs/85_cli/50_compare.ipynb #86d00c1f
-DEMO = dict(bpp=0.2, seconds=15.0)  # target and time of each of the two fits
+DEMO = dict(bpp=0.2, seconds=8.0)  # target and time of each of the two fits
 DEMO_ARGUMENTS = ("bpp", "seconds", "steps", "threads")
 DEMO_FILES = {"default": "parrots.iic", "SIREN": "parrots_siren.iic"}
 
