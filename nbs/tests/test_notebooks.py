@@ -39,13 +39,14 @@ def modules(lib):
     return {p.relative_to(lib).as_posix(): p.read_text(encoding="utf-8") for p in paths}
 
 
+def cells_of(path):
+    """The cells of a notebook."""
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
 def title(path):
     """Name and subtitle from the first cell of a notebook."""
-    lines = (
-        "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-        .strip()
-        .splitlines()
-    )
+    lines = "".join(cells_of(path)[0]["source"]).strip().splitlines()
     return lines[0].removeprefix("# "), " ".join(
         line.removeprefix("> ") for line in lines[1:] if line.strip()
     )
@@ -133,7 +134,7 @@ def test_notebook_is_small_and_complete(path):
     """Title and subtitle alone in the first cell, unique cell ids, below 300 kB."""
     name, subtitle = title(path)
     assert name and subtitle.endswith((".", "?", "!"))
-    ids = [c["id"] for c in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    ids = [c["id"] for c in cells_of(path)]
     assert len(ids) == len(set(ids))
     assert path.stat().st_size < 300_000
 
@@ -146,7 +147,7 @@ def test_imports_have_cells_of_their_own():
         for q in NBS.rglob("*.ipynb")
         if not any(part[0] in "._" for part in q.relative_to(NBS).parts)
     ):
-        for cell in json.loads(p.read_text(encoding="utf-8"))["cells"]:
+        for cell in cells_of(p):
             source = "".join(cell["source"])
             if cell["cell_type"] != "code" or "#| export" in source or "nbdev_export()" in source:
                 continue
@@ -161,8 +162,7 @@ CITATION = re.compile(r"([A-Z]\w+)(?: et al\.| and others| and [A-Z]\w+) \(?((?:
 
 def text_of(path):
     """The sources of all cells of a notebook."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return "\n".join("".join(c["source"]) for c in cells)
+    return "\n".join("".join(c["source"]) for c in cells_of(path))
 
 
 def pages():
@@ -200,7 +200,7 @@ def test_links_lead_somewhere():
     broken = [
         f"{p.relative_to(NBS)}: {target}"
         for p in pages()
-        for c in json.loads(p.read_text(encoding="utf-8"))["cells"]
+        for c in cells_of(p)
         if c["cell_type"] == "markdown"
         for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", "".join(c["source"]))
         if not re.match(r"[a-z]+:", target) and not (p.parent / target).exists()
@@ -216,8 +216,7 @@ SHOWN_SHARE = 0.8  # of all public exports
 
 def code_cells(path):
     """Sources of the code cells of a notebook."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    return ["".join(c["source"]) for c in cells_of(path) if c["cell_type"] == "code"]
 
 
 def definitions(source, kinds):
