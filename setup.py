@@ -33,7 +33,7 @@ setup(
         "widgets": words("widgets_requirements"),
     },
     packages=find_packages(include=[lib, f"{lib}.*"]),
-    package_data={lib: ["images/*", "*.bin", "published.json", "py.typed"]},
+    package_data={lib: ["images/*", "*.bin", "*.npz", "published.json", "py.typed"]},
     zip_safe=False,
     entry_points={"console_scripts": words("console_scripts"), "nbdev": [f"{lib}={lib}._modidx:d"]},
 )

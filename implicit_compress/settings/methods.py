@@ -34,6 +34,11 @@ class Wavelet(Settings):
         high=1,
         unit="squared steps",
     )
+    prediction: str = setting(
+        "auto",
+        "Prediction of details from the coarser level by a trained network; auto: where it pays.",
+        choices=("auto", "on", "off"),
+    )
 
 # %% ../../nbs/10_settings/20_methods.ipynb #78b992fc
 def _check_networks(settings: "Hybrid") -> None:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['WAVELETS', 'LIFTS', 'GAIN97', 'FIXED_BITS', 'Band', 'decompose', 'recompose', 'multiply', 'lift', 'dwt97', 'idwt97',
-           'band_sizes', 'synthesize', 'recompose_exact']
+           'band_sizes', 'synthesize', 'recompose_level', 'recompose_exact']
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #37a4597c
 from collections.abc import Sequence
@@ -200,9 +200,13 @@ def synthesize(
     return np.moveaxis(_rounded(out), 0, axis)
 
 # %% ../../nbs/25_transform/00_wavelet.ipynb #f5ff7498
-def _recompose_level(
-    ll: np.ndarray, lh: np.ndarray, hl: np.ndarray, hh: np.ndarray, wavelet: str
-) -> np.ndarray:
+def recompose_level(
+    ll: np.ndarray,  # (h',w',c) int64
+    lh: np.ndarray,
+    hl: np.ndarray,
+    hh: np.ndarray,
+    wavelet: str,  # one of `WAVELETS`
+) -> np.ndarray:  # int64, twice as many rows and columns
     """The low-pass band of the next finer level, in integers."""
     if wavelet == "9/7":
         return idwt97(idwt97(ll, hl, 1), idwt97(lh, hh, 1), 0)
@@ -227,6 +231,6 @@ def recompose_exact(
             for name, k, rows, cols in sizes
             if k == level
         ]
-        ll = _recompose_level(ll, lh, hl, hh, wavelet)
+        ll = recompose_level(ll, lh, hl, hh, wavelet)
         ll = ll[: -(-h >> level - 1), : -(-w >> level - 1)]
     return ll

@@ -1,1 +1,0 @@
-"""Wavelet coefficients under adaptive contexts."""
