@@ -27,10 +27,7 @@ def hybrid_info(
     if "details" in h.args:
         own["details"] = h.args["levels"]
     if "sparse" in h.args:
-        names = "levels", "step", "near", "far", "wavelet"
-        own["sparse"] = dict(
-            zip(names, read_sparse(h.args["sparse"], h.height, h.width), strict=True)
-        )
+        own["sparse"] = read_sparse(h.args["sparse"], h.height, h.width)._asdict()
     return own
 
 # %% ../../nbs/70_codec/40_info.ipynb #8777cb6d
@@ -136,7 +133,7 @@ def _hybrid_rows(f: dict) -> list[tuple[str, str]]:  # names and texts
         s = f["sparse"]
         step = f"step {s['step'] / UNIT:.4f} of full scale"
         text = f"coefficients of wavelet {s['wavelet']}, {s['levels']} levels, {step}"
-        rows.append(("sparse", text))
+        rows.append(("sparse", text + (", predicted details" if s["prediction"] else "")))
     return rows
 
 

@@ -3,67 +3,101 @@
     python nbs/scripts/train_wavelet.py FOLDER [--images 36]
 
 FOLDER holds JPEG or PNG photographs that are in no benchmark (the shipped tables: BSDS500).
-Prints the lines for the notebook 45_wavelet/00_context: WEIGHTS and PRIORS. Existing files need the
-tables they were written with, so a change of the tables needs a new header of the coefficients.
+Prints the lines for the notebook 45_wavelet/00_context: WEIGHTS and PRIORS. The tables that are
+used with the prediction are fitted by `train_prediction.py`, with the functions of this script.
+Existing files need the tables that they were written with.
 """
 
 import argparse
 import base64
 import textwrap
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import nnls
 
 from implicit_compress.entropy.models import Model, ideal_bits
+from implicit_compress.entropy.range_coder import RangeWriter
 from implicit_compress.image.load import load_image
 from implicit_compress.image.samples import to_float
-from implicit_compress.transform.wavelet import decompose
-from implicit_compress.wavelet.codec import levels_of
-from implicit_compress.wavelet.context import EDGES, contexts, rgb_to_opponent, walk
+from implicit_compress.wavelet import codec
+from implicit_compress.wavelet.bands import BandCoder
+from implicit_compress.wavelet.coefficients import transform_planes
+from implicit_compress.wavelet.context import (
+    EDGES,
+    N_FEATURES,
+    ORIENTATIONS,
+    PAD,
+    TABLES,
+    UNIT,
+    class_of,
+    features,
+    scan_passes,
+)
 
-STEPS = ((0.25, 0.06), (0.16, 0.035), (0.1, 0.02))  # two to an image, in turn
-
-
-def visits(files):
-    """Kind, features and symbols of every pass over every image."""
-    for i, f in enumerate(files):
-        r = rgb_to_opponent(to_float(load_image(f)) - 0.5)
-        levels, out = levels_of(*r.shape[:2], "9/7"), []
-        bands = decompose(r, "9/7", levels)
-        for step in STEPS[i % len(STEPS)]:
-            real = {(p, b.level, b.name): b.data[..., p] / step for b in bands for p in range(3)}
-            walk(r.shape, "9/7", levels, partial(visit, real, out))
-            yield from out
-            out.clear()
-
-
-def visit(real, out, kind, f, at, key, band):
-    """Quantize the coefficients of a pass, and record their neighborhoods."""
-    v = real[key][at]
-    band[at] = np.sign(v) * np.floor(np.abs(v) + 0.38)
-    out.append((kind, f, band[at], int(key[0] > 0)))
+STEPS = (0.25, 0.1, 0.04, 0.16, 0.06)  # one for an image, in turn
+MOST = 20_000  # coefficients of a pass that are used
 
 
-def weights(files, rounds=3):
-    """Non-negative least squares for the magnitude, weighted by a power of the expected one."""
-    W = None
+class Recorder(BandCoder):
+    """Codes bands, and records the features and symbols of every pass."""
+
+    def code(self, key, shape, expected, v):
+        """Code a band."""
+        known = self._neighborhood(key)._replace(expected=expected)
+        band = super().code(key, shape, expected, v)
+        own = np.zeros(np.add(shape, 2 * PAD), np.int32)
+        for k, at in enumerate(scan_passes(*shape)):
+            f = features(k, at, own, known)
+            kind = class_of(k, key[0], ORIENTATIONS.index(key[2]))
+            some = slice(None, None, 1 + f.shape[1] // MOST)
+            self.passes.append((kind, f[:, some], band[at][some], int(key[0] > 0)))
+            own[PAD:-PAD, PAD:-PAD][at] = np.abs(band[at])
+        return band
+
+
+def visits(images, predictor=None):
+    """Class, features, symbols and kind of plane of every pass over every image."""
+    for i, x in enumerate(images):
+        r = to_float(x) - 0.5
+        levels = codec.levels_of(*r.shape[:2], "9/7")
+        step = round(STEPS[i % len(STEPS)] * UNIT)
+        real = transform_planes(r, "9/7", levels)
+        header = codec.SparseHeader(levels, step, 0, "9/7")
+        level_coder = codec.LevelCoder(RangeWriter(), r.shape, header)
+        level_coder.predictor = predictor
+        tables = predictor.tables if predictor else TABLES
+        level_coder.bands = Recorder(level_coder.coder, tables)
+        level_coder.bands.passes = []
+        low = np.stack([np.rint(real[p, levels, "ll"] / step) * step for p in range(3)])
+        low = low.astype(np.int32)
+        for level in range(levels, 0, -1):
+            low = level_coder.code(level, low, real)
+        yield from level_coder.bands.passes
+
+
+def fit_weights(images, predictor=None, rounds=2):
+    """Non-negative least squares for the magnitude, weighted by a power of the expected one.
+
+    The first expectation is that of the tables of `predictor`.
+    """
+    unit = np.r_[np.ones(N_FEATURES - 1), 1 / 16]  # the last feature is in 1/16 of a step
+    W = predictor.tables.weights / unit / 256 if predictor else None
     for _ in range(rounds):
-        A, B = np.zeros((45, 14, 14)), np.zeros((45, 14))
-        for kind, f, q, _ in visits(files):
+        A, B = np.zeros((45, N_FEATURES, N_FEATURES)), np.zeros((45, N_FEATURES))
+        for kind, f, q, _ in visits(images, predictor):
+            f = f * unit[:, None]
             m = W[kind] @ f if W is not None else f.mean(0) / 2
             sure = f * (m + 0.05) ** -1.5
             A[kind] += sure @ f.T
             B[kind] += sure @ np.minimum(np.abs(q), 60)
-        W = np.zeros((45, 14))
+        W = np.zeros((45, N_FEATURES))
         for k in range(45):
-            values, vectors = np.linalg.eigh(
-                A[k] + np.eye(14) * 1e-3 * max(np.trace(A[k]) / 14, 1e-9)
-            )
+            ridge = 1e-3 * max(np.trace(A[k]) / N_FEATURES, 1e-9)
+            values, vectors = np.linalg.eigh(A[k] + np.eye(N_FEATURES) * ridge)
             root = (vectors * np.sqrt(values.clip(1e-12))) @ vectors.T
             W[k] = nnls(root, np.linalg.solve(root, B[k]))[0]
-    return np.rint(W * 256).clip(0, 255).astype(np.uint8)
+    return np.rint(W * unit * 256).clip(0, 255).astype(np.uint8)
 
 
 def best_prior(q, k):
@@ -83,11 +117,11 @@ def best_prior(q, k):
     )[1:]
 
 
-def priors(files, W, most=100000):
+def fit_priors(images, W, predictor=None, most=100_000):
     """Scale and weight of zero for every context, by exact bits."""
     seen, out, rng = {}, [], np.random.default_rng(0)
-    for kind, f, q, plane in visits(files):
-        c = contexts(kind, f, W.astype(np.int64))
+    for kind, f, q, plane in visits(images, predictor):
+        c = np.searchsorted(EDGES, W[kind].astype(np.int64) @ f, side="right")
         for k in np.unique(c).tolist():
             seen.setdefault((plane, k), []).append(q[c == k])
     for plane in (0, 1):
@@ -102,6 +136,12 @@ def priors(files, W, most=100000):
     return out
 
 
+def photographs(folder, n):
+    """Some photographs of a folder, evenly spaced in the order of their names."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    return [load_image(f) for f in files[:: max(1, len(files) // n)][:n]]
+
+
 if __name__ == "__main__":
     a = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -109,13 +149,9 @@ if __name__ == "__main__":
     a.add_argument("folder", type=Path)
     a.add_argument("--images", type=int, default=36)
     a = a.parse_args()
-    files = sorted(p for p in a.folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    files = files[:: max(1, len(files) // a.images)][: a.images]
-    W = weights(files)
-    print(
-        "\n".join(
-            f'    b"{line}"' for line in textwrap.wrap(base64.b85encode(W.tobytes()).decode(), 80)
-        )
-    )
-    for row in priors(files, W):
+    images = photographs(a.folder, a.images)
+    W = fit_weights(images)
+    text = base64.b85encode(W[:, :-1].tobytes()).decode()
+    print("\n".join(f'    b"{line}"' for line in textwrap.wrap(text, 80)))
+    for row in fit_priors(images, W):
         print("    (" + ", ".join(map(str, row)) + "),")

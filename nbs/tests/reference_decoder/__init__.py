@@ -2,7 +2,7 @@
 
 It shares no code with the package. It is slow, checks what the specification asks a decoder to
 check except the limits on resources, and reads three tables as data: tables.json (wavelet filters,
-weights and priors of the contexts of coefficients) and the pretrained weights of the package.
+weights and priors of the contexts of coefficients) and the trained weights of the package.
 """
 
 import numpy as np

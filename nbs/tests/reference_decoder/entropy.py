@@ -198,8 +198,11 @@ def read_escapes(decoder, n, low, high):
     return np.where(below, low - distance, high + distance)
 
 
-def read_run(decoder, model, n, counts=None):
-    """`n` symbols of a model; `counts` keeps an adaptive table between the pieces of a run."""
+def read_run(decoder, model, n, counts=None, rebuilt=(16, 32)):
+    """`n` symbols of a model; `counts` keeps an adaptive table between the pieces of a run.
+
+    The table is rebuilt after `rebuilt[0]` symbols, and later after 1/`rebuilt[1]` of those seen.
+    """
     if not model.shape:
         return np.full(n, model.mean, np.int64)
     raw, first, prior = table_of(model)
@@ -210,7 +213,7 @@ def read_run(decoder, model, n, counts=None):
     at = 0
     while at < n:
         total = int(seen.sum())
-        block = max(16, total // 32) if model.strength else n
+        block = max(rebuilt[0], total // rebuilt[1]) if model.strength else n
         cumulative = quantize(prior * PRIOR_COUNTS[model.strength] + int(prior.sum()) * seen)
         stop = min(n, at + block)
         for i in range(at, stop):

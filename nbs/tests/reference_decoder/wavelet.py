@@ -11,9 +11,11 @@ from .entropy import Model, RangeDecoder, read_model, read_run
 from .fields import read_varint, require
 
 UNIT = 1 << 20  # full scale
+PACKAGE = Path(__file__).parents[3] / "implicit_compress"
 TABLES = json.loads((Path(__file__).parent / "tables.json").read_text(encoding="utf-8"))
 FILTERS = TABLES["wavelet_filters"]  # name: [low, high], 16 fractional bits
-WEIGHTS = np.array(TABLES["context_weights"])  # (45, 14), 8 fractional bits
+# (45, 15), 8 fractional bits; without prediction, nothing is expected
+WEIGHTS = np.pad(np.array(TABLES["context_weights"]), ((0, 0), (0, 1)))
 PRIORS = TABLES["context_priors"]  # [gray, others]: (scale, zero) of each context
 BOUNDS = sorted({round(2 ** (k / 2)) for k in range(2, 33)})  # between contexts
 LIFTING = (("s", -29066), ("d", -57862), ("s", 3472), ("d", 103949))  # inverse of 9/7
@@ -88,18 +90,24 @@ def inverse_axis(low, high, wavelet, axis):
     return np.moveaxis(out, 0, axis)
 
 
+def next_low(bands, level, wavelet):
+    """Low band of the next finer level from bands by (level, name)."""
+    low, lh, hl, hh = (bands[level, name] for name in ("ll", "lh", "hl", "hh"))
+    top = inverse_axis(low, hl, wavelet, 1)
+    bottom = inverse_axis(lh, hh, wavelet, 1)
+    return inverse_axis(top, bottom, wavelet, 0)
+
+
 def inverse_transform(bands, h, w, wavelet, levels):
     """Plane (h, w) from bands by (level, name); absent detail bands are zero."""
     low = bands[levels, "ll"]
     for level in range(levels, 0, -1):
-        lh, hl, hh = [
-            bands.get((level, b.name), np.zeros((b.h, b.w), np.int64))
+        parts = {
+            (level, b.name): bands.get((level, b.name), np.zeros((b.h, b.w), np.int64))
             for b in band_sizes(h, w, wavelet, levels)
             if b.level == level and b.name != "ll"
-        ]
-        top = inverse_axis(low, hl, wavelet, 1)
-        bottom = inverse_axis(lh, hh, wavelet, 1)
-        low = inverse_axis(top, bottom, wavelet, 0)
+        }
+        low = next_low(parts | {(level, "ll"): low}, level, wavelet)
         low = low[: -(-h >> level - 1), : -(-w >> level - 1)]
     return low
 
@@ -179,46 +187,88 @@ def context_features(k, at, own, parent, siblings, planes):
     )
 
 
-@lru_cache(128)
-def context_model(chroma, context):
-    """Initial model of a context."""
-    scale, zero = PRIORS[chroma][context]
-    return Model(2, scale, 0, zero, 2)
-
-
-def read_pass(decoder, plane, features, kind, counts):
+def read_pass(decoder, plane, features, kind, counts, tables):
     """Coefficients of a pass: those of each context together, contexts ascending."""
-    context = np.searchsorted(BOUNDS, WEIGHTS[kind] @ features, side="right")
+    weights, priors = tables
+    context = np.searchsorted(BOUNDS, weights[kind] @ features, side="right")
     out = np.empty(len(context), np.int64)
     chroma = int(plane > 0)
     for k in np.unique(context).tolist():
         where = np.flatnonzero(context == k)
         known = counts.setdefault((chroma, k), {})
-        out[where] = read_run(decoder, context_model(chroma, k), len(where), known)
+        scale, zero = priors[chroma][k]
+        model = Model(2, scale, 0, zero, 2)
+        out[where] = read_run(decoder, model, len(where), known, rebuilt=(128, 4))
     require(np.abs(out).max(initial=0) <= LARGEST, "payload: a coefficient is too large")
     return out
 
 
-def read_details(decoder, h, w, planes, wavelet, levels):
-    """All bands but the lowest: (plane, level, name) to coefficients."""
-    out = {}
-    counts = {}
-    for i, band in enumerate(band_sizes(h, w, wavelet, levels)[1:]):
-        for p in range(planes):
-            q = np.zeros((band.h, band.w), np.int64)
-            own = np.zeros((band.h + 2 * MARGIN, band.w + 2 * MARGIN), np.int64)
-            siblings = [np.abs(out[p, band.level, s]) for s in ("lh", "hl", "hh")[: i % 3]]
-            before = [np.abs(out[s, band.level, band.name]) for s in range(min(p, 2))]
-            parent = out.get((p, band.level + 1, band.name))
-            parent = None if parent is None else np.abs(parent)
-            for k, at in enumerate(passes(band.h, band.w)):
-                if len(at[0]):
-                    features = context_features(k, at, own, parent, siblings, before)
-                    kind = (3 * k + min(p, 2)) * 3 + i % 3
-                    q[at] = read_pass(decoder, p, features, kind, counts)
-                    own[MARGIN:-MARGIN, MARGIN:-MARGIN][at] = np.abs(q[at])
-            out[p, band.level, band.name] = q
-    return out
+def read_band(decoder, p, band, expected, done, counts, tables):
+    """Coefficients of a band, from magnitudes `done` of earlier bands by (plane, level, name)."""
+    i = ("lh", "hl", "hh").index(band.name)
+    q = np.zeros((band.h, band.w), np.int64)
+    own = np.zeros((band.h + 2 * MARGIN, band.w + 2 * MARGIN), np.int64)
+    siblings = [done[p, band.level, s] for s in ("lh", "hl", "hh")[:i]]
+    before = [done[s, band.level, band.name] for s in range(min(p, 2))]
+    parent = done.get((p, band.level + 1, band.name))
+    for k, at in enumerate(passes(band.h, band.w)):
+        if len(at[0]):
+            features = context_features(k, at, own, parent, siblings, before)
+            features = np.concatenate([features, expected[at][None]])
+            kind = (3 * k + min(p, 2)) * 3 + i
+            q[at] = read_pass(decoder, p, features, kind, counts, tables)
+            own[MARGIN:-MARGIN, MARGIN:-MARGIN][at] = np.abs(q[at])
+    done[p, band.level, band.name] = np.abs(q)
+    return q
+
+
+class Network(NamedTuple):
+    """Trained weights of the prediction."""
+
+    layers: list  # (weights (o, 3, 3, c), bias (o,), shift (o,)) of each layer
+    tables: tuple  # weights of the context features, (scale, zero) of the contexts
+
+
+@lru_cache(1)
+def network():
+    """Read the trained weights."""
+    data = np.load(PACKAGE / "wavelet_prediction.npz")
+    layers = []
+    for i in range(4):
+        w = data[f"weights{i}"].astype(np.int64)
+        layers.append((w.reshape(len(w), 3, 3, -1), data[f"bias{i}"], data[f"shift{i}"]))
+    return Network(layers, (data["context_weights"].astype(np.int64), data["priors"].tolist()))
+
+
+def convolution(x, layer):
+    """3x3 convolution of (c, h+2, w+2) integers, scaled by powers of two, rounded down."""
+    w, bias, shift = layer
+    h, n = x.shape[1] - 2, x.shape[2] - 2
+    out = np.zeros((len(w), h, n), np.int64)
+    for i, j in np.ndindex(3, 3):
+        out += np.tensordot(w[:, i, j], x[:, i : i + h, j : j + n], 1)
+    out += bias[:, None, None]
+    s = shift[:, None, None].astype(np.int64)
+    return np.where(s > 0, out >> np.maximum(s, 0), out << np.maximum(-s, 0))
+
+
+def predicted(low, level, step):
+    """Means and expected magnitudes (9, h, w) of the detail bands from the low band (c, h, w)."""
+    x = np.zeros((3, *low.shape[1:]), np.int64)
+    x[: len(low)] = low
+    x = np.pad(x, ((0, 0), (6, 6), (6, 6)), mode="edge")
+    h, w = x.shape[1] - 4, x.shape[2] - 4
+    total = sum(x[:, i : i + h, j : j + w] for i, j in np.ndindex(5, 5))
+    contrast = (25 * x[:, 2:-2, 2:-2] - total) // 25
+    contrast = (contrast + (1 << level + 9)) >> level + 10
+    scale = (step**32).bit_length() - 1 - 32 * (20 + level)
+    v = np.concatenate([contrast, np.full((1, h, w), scale)]).clip(-2047, 2047)
+    layers = network().layers
+    v = convolution(v, layers[0]).clip(0, 2047)
+    for layer in layers[1:3]:
+        v = (v[:, 1:-1, 1:-1] + convolution(v, layer).clip(0, 2047)).clip(0, 2047)
+    y = convolution(v, layers[3]).clip(-(1 << 17), 1 << 17) << level + 4
+    return y[:9], np.minimum((np.abs(y[9:]) * 16) // step, 1 << 20)
 
 
 def undo_prediction(d):
@@ -254,45 +304,71 @@ class SparseHeader(NamedTuple):
 
     levels: int
     step: int
-    near: int
-    far: int
+    prediction: int
     wavelet: str
 
 
 def read_header(data, h, w):
     """Parse the field `sparse`."""
     step, at = read_varint(data, 1)
-    require(len(data) >= at + 2, "sparse: truncated")
-    wavelet = data[at + 2 :].decode("ascii", "replace")
+    require(len(data) >= at + 1, "sparse: truncated")
+    wavelet = data[at + 1 :].decode("ascii", "replace")
     require(wavelet == "9/7" or wavelet in FILTERS, "sparse: an unknown wavelet")
     require(data[0] == level_count(h, w, wavelet), "sparse: wrong levels")
     require(1 <= step <= 4 * UNIT, "sparse: step out of range")
-    return SparseHeader(data[0], step, data[at] - 128, data[at + 1] - 128, wavelet)
+    require(data[at] <= (wavelet == "9/7"), "sparse: unknown prediction")
+    return SparseHeader(data[0], step, data[at], wavelet)
+
+
+def read_level(decoder, low, level, s, bands, done, counts):
+    """The low band (c, h, w) of the next finer level."""
+    tables = network().tables if s.prediction else (WEIGHTS, PRIORS)
+    means = expected = np.zeros((9, *low.shape[1:]), np.int64)
+    if s.prediction:
+        means, expected = predicted(low, level, s.step)
+    q = {}
+    for i, band in enumerate(bands):
+        for p in range(len(low)):
+            part = np.zeros((band.h, band.w), np.int64)
+            if s.prediction:
+                part = expected[3 * i + p, : band.h, : band.w]
+            q[p, i] = read_band(decoder, p, band, part, done, counts, tables)
+    near, far = decoder.uniform(8, 2) - 128
+    planes = []
+    for p in range(len(low)):
+        parts = {(level, "ll"): low[p]}
+        for i, band in enumerate(bands):
+            require(np.abs(q[p, i]).max(initial=0) * s.step < 1 << 30, "payload: too large")
+            v = dequantize(q[p, i], s.step, near, far)
+            if s.prediction:
+                v = v + means[3 * i + p, : band.h, : band.w]
+            parts[level, band.name] = v
+        planes.append(parts)
+    return planes
 
 
 def decode_coefficients(data, models, payload, h, w, planes):
     """Residual (h, w, planes), full scale is 2**20."""
     s = read_header(data, h, w)
+    require(not s.prediction or planes in (1, 3), "sparse: prediction needs 1 or 3 planes")
     decoder = RangeDecoder(payload)
-    lowest = band_sizes(h, w, s.wavelet, s.levels)[0]
-    q = {}
+    lowest, *details = band_sizes(h, w, s.wavelet, s.levels)
+    low = []
     at = 0
-    for p in range(planes):
+    for _ in range(planes):
         model, more, at = read_model(models, at)
         require(not more, "models: every model stands alone here")
         d = read_run(decoder, model, lowest.h * lowest.w).reshape(lowest.h, lowest.w)
-        q[p, s.levels, "ll"] = undo_prediction(d)
+        low.append(undo_prediction(d) * s.step)
     require(at == len(models), "models: too many")
-    q |= read_details(decoder, h, w, planes, s.wavelet, s.levels)
+    low = np.stack(low)
+    require(np.abs(low).max(initial=0) < 1 << 30, "payload: too large")
+    done, counts = {}, {}
+    for level in range(s.levels, 0, -1):
+        bands = [b for b in details if b.level == level]
+        parts = read_level(decoder, low, level, s, bands, done, counts)
+        rows, columns = -(-h >> level - 1), -(-w >> level - 1)
+        low = np.stack([next_low(part, level, s.wavelet)[:rows, :columns] for part in parts])
+        require(np.abs(low).max(initial=0) < 1 << 30, "payload: too large")
     decoder.finish()
-    out = np.empty((h, w, planes), np.int64)
-    for p in range(planes):
-        bands = {}
-        for (plane, level, name), v in q.items():
-            require(np.abs(v).max(initial=0) * s.step < 1 << 34, "payload: too large")
-            if plane == p and name == "ll":
-                bands[level, name] = v * s.step
-            elif plane == p:
-                bands[level, name] = dequantize(v, s.step, s.near, s.far)
-        out[..., p] = inverse_transform(bands, h, w, s.wavelet, s.levels)
-    return to_rgb(out)
+    return to_rgb(np.moveaxis(low, 0, 2))
