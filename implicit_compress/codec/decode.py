@@ -18,15 +18,16 @@ from ..bitstream.container import Contents, unpack
 from ..bitstream.header import Header, peek
 from ..bitstream.limits import Limits
 from ..entropy.general_purpose import PACKERS
-from ..hybrid.decoder import decode_hybrid
+from ..hybrid.decoder import decode_hybrid, decode_levels
 from ..image.alpha import area_mean, halve_plane
 from ..image.geometry import box_slices, scaled_side
 from ..image.load import file_bytes
-from ..latent.format import decode_latents
+from ..latent.format import decode_latents, scale_level
 from ..lossless.codec import decode_lossless
 from ..lossless.planes import restore_values
 from ..runtime.errors import DamagedError, IicError, LimitError, only_iic_errors
 from ..siren.codec import decode_siren
+from ..wavelet.codec import read_sparse
 
 # %% ../../nbs/70_codec/20_decode.ipynb #f8e32aef
 Box = tuple[int, int, int, int]  # top, left, bottom, right
@@ -99,10 +100,16 @@ def hybrid_samples(
     box: Box | None,
     threads: int | None,
     limits: Limits,
+    partial: bool = False,
 ) -> np.ndarray:  # (rows,columns,c) samples
-    """Decode a file of method `hybrid`."""
-    part = own_resolution(h, scale, box)
-    return decode_hybrid(h, models, payload, threads, limits)[part]
+    """Decode a file of method `hybrid`; without networks also at 1/2, 1/4, ..."""
+    if "sparse" not in h.args or "base" in h.args:
+        part = own_resolution(h, scale, box)
+        return decode_hybrid(h, models, payload, threads, limits)[part]
+    sparse = read_sparse(h.args["sparse"], h.height, h.width)
+    level = scale_level(scale, sparse.levels + 1)
+    y = decode_levels(h, models, payload, level, partial)
+    return y[box_slices(box, *y.shape[:2])]
 
 
 DECODERS: Mapping[str, Callable] = MappingProxyType(
@@ -141,20 +148,23 @@ def decode_alpha(
     return lossless_samples(n, found.models, found.payload, 1, None, threads, limits)[..., 0]
 
 # %% ../../nbs/70_codec/20_decode.ipynb #1fdc4b91
+MAX_HALVINGS = 20  # of any file: a side is at most 2^20
+WHOLE = ("latent", "hybrid")  # methods that decode a whole image, at some smaller scales too
+
+
 def alpha_like(
     y: np.ndarray,  # (rows,columns,c) decoded color
     plane: np.ndarray,  # (h,w) alpha samples
     h: Header,  # of the file, without alpha
     scale: Any,  # of `decompress`
-    box: Box | None,  # of `decompress`; for method latent `y` is the whole image
+    box: Box | None,  # of `decompress`; for methods of `WHOLE`, `y` is the whole image
 ) -> np.ndarray:  # (rows,columns)
     """Alpha at the pixels of `y`."""
-    if h.method != "latent":
+    if h.method not in WHOLE:
         return area_mean(plane, (scaled_side(h.height, scale), scaled_side(h.width, scale)), box)
-    level = 0
-    while (-(-h.height >> level), -(-h.width >> level)) != y.shape[:2]:
-        level += 1
-    return halve_plane(plane, level)
+    # a truncated file may be smaller than requested
+    sizes = [(-(-h.height >> level), -(-h.width >> level)) for level in range(MAX_HALVINGS + 1)]
+    return halve_plane(plane, sizes.index(y.shape[:2]))
 
 # %% ../../nbs/70_codec/20_decode.ipynb #ed037e5f
 LARGEST_SCALE = 1 << 20  # limit of a scale and of its reciprocal
@@ -210,8 +220,7 @@ def decode_contents(
     if not found.header.alpha:
         return decode(h, models, payload, scale, box, threads, limits, *more)
     plane = decode_alpha(found.alpha or b"", h, threads, limits)
-    # latents are always decoded whole, and a truncated file may be smaller than requested
-    whole = h.method == "latent"
+    whole = h.method in WHOLE
     y = decode(h, models, payload, scale, None if whole else box, threads, limits, *more)
     alpha = alpha_like(y, plane, h, scale, box)
     both = np.concatenate([y, alpha[..., None]], 2)
@@ -239,12 +248,13 @@ def decompress(
     box: Box | None = None,  # (top, left, bottom, right) in pixels of the scaled image
     threads: int | None = None,  # None: one per core; does not change the result
     limits: Limits = Limits(),  # limits on the resources that a file may require
-    allow_truncated: bool = False,  # decode the beginning of a latent file to a smaller image
+    allow_truncated: bool = False,  # decode the beginning of a file to a smaller image
 ) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
     """Decode an image from the bytes alone.
 
-    A file of method siren is decoded at any scale, one of method latent at 1, 1/2, 1/4, ... and
-    others at 1. The checksum covers no truncated file. Raises `IicError` for an invalid file, and
+    A file of method siren is decoded at any scale, one of latents or wavelet coefficients at 1,
+    1/2, 1/4, ... and others at 1. Truncated files are those of latents or of coefficients; the
+    checksum does not cover them. Raises `IicError` for an invalid file, and
     `ValueError` for invalid arguments.
     """
     if hasattr(data, "read"):
@@ -252,7 +262,7 @@ def decompress(
     scale = checked_scale(scale)
     box = checked_box(box)
     threads = checked_threads(threads)
-    truncated = allow_truncated and peek(data).method == "latent"
+    truncated = allow_truncated and peek(data).method in WHOLE
     found = unpack(data, limits, truncated)
     h = found.header
     if h.method == "siren" and (scale != 1 or box):

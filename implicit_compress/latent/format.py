@@ -120,7 +120,7 @@ def scale_level(
     level = -log2(Fraction(scale)) if scale > 0 else -1
     if level < 0 or level != int(level) or level >= levels:
         raise ValueError(
-            f"scale is {scale}: a latent file decodes at 1, 1/2, 1/4 ... 1/{1 << levels - 1}"
+            f"scale is {scale}: this file decodes at 1, 1/2, 1/4 ... 1/{1 << levels - 1}"
         )
     return int(level)
 

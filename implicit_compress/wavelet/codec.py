@@ -16,7 +16,12 @@ from ..entropy.integers import check_end, read_varint, varint
 from ..entropy.model_selection import fit_model
 from ..entropy.models import read_single_model, write_model
 from ..entropy.range_coder import RangeReader, RangeWriter, code_run
-from ..runtime.errors import DamagedError, TruncatedError, only_iic_errors
+from implicit_compress.runtime.errors import (
+    DamagedError,
+    IicError,
+    TruncatedError,
+    only_iic_errors,
+)
 from ..transform.wavelet import WAVELETS, band_sizes, recompose_level
 from .bands import BandCoder, differences, summed
 from implicit_compress.wavelet.context import (
@@ -230,7 +235,8 @@ def decode_planes(
     payload: bytes,  # of `write_sparse`
     shape: tuple[int, ...],  # (h,w,c)
     stop: int = 0,  # the level at which decoding ends, at most the number of levels
-) -> np.ndarray:  # (c,ceil(h/2^stop),ceil(w/2^stop)) int32, amplified by 2^stop
+    partial: bool = False,  # accept a truncated payload: planes of the finest complete level
+) -> np.ndarray:  # (c,ceil(h/2^level),ceil(w/2^level)) int32, amplified by 2^level
     """Decode the planes of a residual; raises an `IicError` for damaged or truncated parts."""
     found = read_sparse(header, *shape[:2])
     coder = RangeReader(payload)
@@ -240,8 +246,16 @@ def decode_planes(
         planes = planes.astype(np.int32)
         level_coder = LevelCoder(coder, shape, found)
         for level in range(found.levels, stop, -1):
-            planes = level_coder.code(level, planes)
-    if not stop:
+            try:
+                finer = level_coder.code(level, planes)
+                if partial:
+                    coder.check_length(ahead=0)
+            except IicError:
+                if partial:
+                    return planes
+                raise
+            planes = finer
+    if not stop and not partial:
         coder.check_end()
     return planes
 
