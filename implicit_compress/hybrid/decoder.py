@@ -20,13 +20,9 @@ from implicit_compress.hybrid.bands import (
 from ..runtime.errors import DamagedError, IicError
 from ..siren.codec import decode_siren
 from ..transform.wavelet import WAVELETS, Band, recompose_exact
-from implicit_compress.wavelet.codec import (
-    decode_planes,
-    decode_sparse,
-    mid_gray,
-    to_depth,
-)
+from ..wavelet.codec import decode_planes, decode_sparse
 from ..wavelet.context import opponent_to_rgb
+from ..wavelet.samples import mid_gray, to_depth
 
 # %% ../../nbs/50_hybrid/05_decoder.ipynb #65bb8cb2
 import numpy as np

@@ -1,0 +1,1 @@
+"""Wavelet coefficients under adaptive contexts."""

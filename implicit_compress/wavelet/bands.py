@@ -6,8 +6,6 @@
 __all__ = ['GROWTH', 'MIN_PIECE', 'differences', 'summed', 'AdaptiveTable', 'BandCoder']
 
 # %% ../../nbs/45_wavelet/07_bands.ipynb #860e3a09
-from typing import Any
-
 import numpy as np
 
 from ..entropy.models import PRIOR_COUNTS, Model, table_indices
@@ -94,35 +92,86 @@ class AdaptiveTable:
             self.known += np.bincount(i[part], minlength=len(table))
             self.seen += m
             at += m
-        return self._symbols(coder, i, high, q)
+        return _symbols(coder, self, i, high, q)
 
-    def _symbols(self, coder, i, high, q):
-        """Symbols of table indices, with escapes and raw bits."""
-        v = i + self.first
-        far = np.flatnonzero(i == self.escape)
-        if len(far):
-            symbols = None if high is None else high[far]
-            last = self.first + self.escape - 1
-            v[far] = code_escapes(coder, self.first, last, len(far), symbols)
-        low = None if q is None else q & (1 << self.raw) - 1
-        return v << self.raw | coder.raw(self.raw, len(i), low)
+# %% ../../nbs/45_wavelet/07_bands.ipynb #bad50001
+def _symbols(coder, table, i, high, q):
+    """Symbols of table indices, with escapes and raw bits."""
+    v = i + table.first
+    far = np.flatnonzero(i == table.escape)
+    if len(far):
+        symbols = None if high is None else high[far]
+        last = table.first + table.escape - 1
+        v[far] = code_escapes(coder, table.first, last, len(far), symbols)
+    low = None if q is None else q & (1 << table.raw) - 1
+    return v << table.raw | coder.raw(table.raw, len(i), low)
 
 # %% ../../nbs/45_wavelet/07_bands.ipynb #3ff2a9a5
 MAX_MAGNITUDE = 1 << 26  # maximum magnitude of a coefficient in steps: sums of eight fit 32 bits
 
-# %% ../../nbs/45_wavelet/07_bands.ipynb #d51c557d
+# %% ../../nbs/45_wavelet/07_bands.ipynb #bad50002
+def neighborhood(
+    magnitudes: dict[BandKey, Magnitudes],  # of earlier bands
+    key: BandKey,
+) -> Neighborhood:
+    """What earlier bands say about a band."""
+    plane, level, name = key
+    others = ORIENTATIONS[: ORIENTATIONS.index(name)]
+    groups = (
+        ([(plane, level + 1, name)], 1),
+        ([(plane, level, other) for other in others], 2),
+        ([(p, level, name) for p in range(min(plane, 2))], 2),
+    )
+    missing = (NO_BAND, NO_BAND)
+    arrays: list[np.ndarray] = []
+    for keys, size in groups:
+        found = [magnitudes.get(k, missing) for k in keys]
+        found = [pair if pair[0].size else missing for pair in found]
+        for pair in [*found, *[missing] * size][:size]:
+            arrays += pair
+    return Neighborhood(*arrays)
+
+# %% ../../nbs/45_wavelet/07_bands.ipynb #bad50003
+def code_groups(
+    coder: RangeWriter,  # or `RangeReader`
+    tables: dict[tuple[int, int], AdaptiveTable],  # by plane 0 or 1, and context; updated
+    priors: tuple,  # of `ContextTables`
+    plane: int,  # 0 or 1
+    contexts: np.ndarray,  # (n,) of the coefficients of a pass
+    q: np.ndarray | None,  # (n,) int32, sorted by context; None decodes
+) -> np.ndarray:  # (n,) int32, sorted by context
+    """Code the coefficients of a pass, one context after the other."""
+    out = np.empty(len(contexts), np.int32)
+    at = 0
+    counts = np.bincount(contexts)
+    for context in np.flatnonzero(counts).tolist():
+        n = int(counts[context])
+        if (plane, context) not in tables:
+            tables[plane, context] = AdaptiveTable(model_of(plane, context, priors))
+        own = None if q is None else q[at : at + n]
+        symbols = tables[plane, context].code(coder, n, own)
+        most = np.abs(symbols).max()
+        if most > MAX_MAGNITUDE:
+            raise DamagedError(f"payload: a coefficient of {most} steps: at most {MAX_MAGNITUDE}")
+        out[at : at + n] = symbols
+        at += n
+    if isinstance(coder, RangeReader):
+        coder.check_length()
+    return out
+
+# %% ../../nbs/45_wavelet/07_bands.ipynb #bad50004
 class BandCoder:
     """Codes the detail bands of an image, coarse to fine: orientations, and planes of each."""
 
     def __init__(
         self,
         coder: RangeWriter,  # or `RangeReader`
-        tables: ContextTables = TABLES,
+        context_tables: ContextTables = TABLES,
         loops: Loops = IN_NUMPY,
         rdo_lambda: float = LAMBDA,  # weight of a bit in quantization, in squared steps
     ):
         self.coder = coder
-        self.context_tables = tables
+        self.context_tables = context_tables
         self.loops = loops
         self.rdo_lambda = rdo_lambda
         self.tables: dict[tuple[int, int], AdaptiveTable] = {}
@@ -137,63 +186,37 @@ class BandCoder:
     ) -> np.ndarray:  # (h,w) int32
         """Code a band; a `DamagedError` for a coefficient out of range."""
         plane, level, name = key
-        known = self._neighborhood(key)._replace(expected=expected)
+        known = neighborhood(self.magnitudes, key)._replace(expected=expected)
         band = np.zeros(shape, np.int32)
         own = np.zeros((shape[0] + 2 * PAD, shape[1] + 2 * PAD), np.int32)
         for k in range(5):
             kind = class_of(k, plane, ORIENTATIONS.index(name))
-            self._code_pass(k, own, known, kind, plane, v, band)
+            code_pass(self, k, (own, known, kind), int(plane > 0), v, band)
         magnitudes = own[PAD:-PAD, PAD:-PAD].copy()
         self.magnitudes[key] = magnitudes, self.loops.neighbor_sums(magnitudes)
         self.magnitudes.pop((plane, level + 2, name), None)  # only the parent scale is needed
         return band
 
-    def _neighborhood(self, key: BandKey) -> Neighborhood:
-        """What earlier bands say about a band."""
-        plane, level, name = key
-        others = ORIENTATIONS[: ORIENTATIONS.index(name)]
-        groups = (
-            [(plane, level + 1, name)],
-            [(plane, level, other) for other in others],
-            [(p, level, name) for p in range(min(plane, 2))],
-        )
-        arrays: list[Any] = []
-        for group, size in zip(groups, (1, 2, 2), strict=True):
-            found = [self.magnitudes.get(k) for k in group]
-            found = [f if f and f[0].size else (NO_BAND, NO_BAND) for f in found]
-            for pair in [*found, *[(NO_BAND, NO_BAND)] * size][:size]:
-                arrays += pair
-        return Neighborhood(*arrays)
-
-    def _code_pass(self, k, own, known, kind, plane, v, band):
-        """Code the coefficients of a pass."""
-        contexts = self.loops.pass_contexts(k, own, known, self.context_tables.weights[kind])
-        if not len(contexts):
-            return
-        gray = int(plane > 0)
-        costs = cost_table(gray, self.context_tables.priors)
-        q = np.empty(len(contexts), np.int32)
-        if v is not None:
-            q = self.loops.quantize_pass(k, v, contexts, costs, self.rdo_lambda, band, own)
-        at = 0
-        counts = np.bincount(contexts)
-        for context in np.flatnonzero(counts).tolist():
-            part = slice(at, at + int(counts[context]))
-            at = part.stop
-            q[part] = self._code_context(gray, context, counts[context], v, q[part])
-        if v is None:
-            self.loops.place_pass(k, q, contexts, len(costs), band, own)
-        if isinstance(self.coder, RangeReader):
-            self.coder.check_length()
-
-    def _code_context(self, gray, context, n, v, q):
-        """Code the coefficients of one context of a pass."""
-        table = self.tables.get((gray, context))
-        if table is None:
-            model = model_of(gray, context, self.context_tables.priors)
-            table = self.tables[gray, context] = AdaptiveTable(model)
-        out = table.code(self.coder, int(n), None if v is None else q)
-        most = np.abs(out).max()
-        if most > MAX_MAGNITUDE:
-            raise DamagedError(f"payload: a coefficient of {most} steps: at most {MAX_MAGNITUDE}")
-        return out
+# %% ../../nbs/45_wavelet/07_bands.ipynb #bad50005
+def code_pass(
+    bands: BandCoder,
+    k: int,  # pass 0..4
+    place: tuple[np.ndarray, Neighborhood, int],  # known magnitudes, other bands, class
+    plane: int,  # 0 or 1
+    v: np.ndarray | None,  # of `BandCoder.code`
+    band: np.ndarray,  # (h,w) int32; the coefficients of the pass are set
+) -> None:
+    """Code the coefficients of a pass."""
+    own, known, kind = place
+    loops = bands.loops
+    weights, priors = bands.context_tables
+    contexts = loops.pass_contexts(k, own, known, weights[kind])
+    if not len(contexts):
+        return
+    costs = cost_table(plane, priors)
+    q = None
+    if v is not None:
+        q = loops.quantize_pass(k, v, contexts, costs, bands.rdo_lambda, band, own)
+    symbols = code_groups(bands.coder, bands.tables, priors, plane, contexts, q)
+    if v is None:
+        loops.place_pass(k, symbols, contexts, len(costs), band, own)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_LEVELS', 'MAX_STEP', 'PREDICTORS', 'levels_of', 'SparseHeader', 'read_sparse', 'LevelCoder', 'Coded',
-           'write_sparse', 'decode_planes', 'decode_sparse', 'to_depth', 'mid_gray']
+           'write_sparse', 'decode_planes', 'decode_sparse']
 
 # %% ../../nbs/45_wavelet/08_codec.ipynb #c59e46db
 from collections.abc import Sequence
@@ -109,7 +109,25 @@ def _inverse(loops: Loops, parts: Sequence[np.ndarray], wavelet: str) -> np.ndar
     wide = [v.astype(np.int64)[..., None] for v in parts]
     return recompose_level(wide[0], wide[1], wide[2], wide[3], wavelet)[..., 0]
 
-# %% ../../nbs/45_wavelet/08_codec.ipynb #eb543e68
+# %% ../../nbs/45_wavelet/08_codec.ipynb #c0dec101
+def _part_of(
+    prediction: Prediction | None, key: BandKey, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and expected magnitude of a band."""
+    if prediction is None:
+        return NO_BAND, NO_BAND
+    i = 3 * ORIENTATIONS.index(key[2]) + key[0]
+    part = (i, slice(shape[0]), slice(shape[1]))
+    return prediction.means[part], prediction.magnitudes[part]
+
+
+def _difference(real: np.ndarray, mean: np.ndarray, step: int) -> np.ndarray:
+    """Differences from a prediction, divided by the step, float32."""
+    if mean is not NO_BAND:
+        real = real - mean.astype(np.float32)
+    return real * np.float32(1 / step)
+
+# %% ../../nbs/45_wavelet/08_codec.ipynb #c0dec102
 class LevelCoder:
     """Codes the detail bands of the levels, and reconstructs the next finer low band."""
 
@@ -139,49 +157,58 @@ class LevelCoder:
         real: dict[BandKey, np.ndarray] | None = None,  # float32, `UNIT`; None decodes
     ) -> np.ndarray:  # (c,h,w) int32, the low band of the next finer level
         """Code the detail bands of a level; a `DamagedError` for values out of range."""
-        step = self.header.step
-        prediction = predict(self.predictor, low, level, step) if self.predictor else None
-        keys = [(p, level, name) for name in ORIENTATIONS for p in range(len(low))]
-        q = {}
-        values = []
-        for key in keys:
-            mean, expected = self._prediction_of(key, prediction)
-            v = None if real is None else _difference(real[key], mean, step)
-            q[key] = self.bands.code(key, self.sizes[level, key[2]], expected, v)
-            if v is not None:
-                values.append(v)
-        codes = None if real is None else np.array(offset_codes(values, [*q.values()]))
-        near, far = self.coder.raw(8, 2, codes).tolist()
-        rows, columns = (-(-n >> level - 1) for n in self.shape[:2])
-        out = np.empty((len(low), rows, columns), np.int32)
-        for p in range(len(low)):
-            parts = [low[p]]
-            for name in ORIENTATIONS:
-                mean, _ = self._prediction_of((p, level, name), prediction)
-                own = q.pop((p, level, name))
-                if int(np.abs(own).max(initial=0)) * step >= MAX_COEFFICIENT:
-                    raise DamagedError(f"payload: a coefficient at level {level} is too large")
-                parts.append(self.loops.dequantize(own, mean, step, near, far))
-            plane = _inverse(self.loops, parts, self.header.wavelet)[:rows, :columns]
-            _check_range(plane)
-            out[p] = plane
-        return out
+        prediction = None
+        if self.predictor:
+            prediction = predict(self.predictor, low, level, self.header.step)
+        q, offsets = code_details(self, level, len(low), prediction, real)
+        return reconstruct(self, level, low, prediction, q, offsets)
 
-    def _prediction_of(self, key: BandKey, found: Prediction | None):
-        """Mean and expected magnitude of a band."""
-        if found is None:
-            return NO_BAND, NO_BAND
-        plane, level, name = key
-        rows, columns = self.sizes[level, name]
-        i = 3 * ORIENTATIONS.index(name) + plane
-        return found.means[i, :rows, :columns], found.magnitudes[i, :rows, :columns]
+# %% ../../nbs/45_wavelet/08_codec.ipynb #c0dec103
+def code_details(
+    levels: LevelCoder,
+    level: int,
+    n_planes: int,
+    prediction: Prediction | None,
+    real: dict[BandKey, np.ndarray] | None,  # of `LevelCoder.code`
+) -> tuple[dict[BandKey, np.ndarray], list[int]]:  # coefficients, codes of two offsets
+    """Code the detail bands of a level, and their reconstruction offsets."""
+    q = {}
+    values = []
+    for key in [(p, level, name) for name in ORIENTATIONS for p in range(n_planes)]:
+        shape = levels.sizes[level, key[2]]
+        mean, expected = _part_of(prediction, key, shape)
+        v = None if real is None else _difference(real[key], mean, levels.header.step)
+        q[key] = levels.bands.code(key, shape, expected, v)
+        if v is not None:
+            values.append(v)
+    codes = None if real is None else np.array(offset_codes(values, [*q.values()]))
+    return q, levels.coder.raw(8, 2, codes).tolist()
 
-
-def _difference(real: np.ndarray, mean: np.ndarray, step: int) -> np.ndarray:
-    """Differences from a prediction, divided by the step, float32."""
-    if mean is not NO_BAND:
-        real = real - mean.astype(np.float32)
-    return real * np.float32(1 / step)
+# %% ../../nbs/45_wavelet/08_codec.ipynb #c0dec104
+def reconstruct(
+    levels: LevelCoder,
+    level: int,
+    low: np.ndarray,  # (c,h',w') int32
+    prediction: Prediction | None,
+    q: dict[BandKey, np.ndarray],  # coefficients; emptied during the call
+    offsets: list[int],  # codes of two offsets
+) -> np.ndarray:  # (c,h,w) int32
+    """Dequantize the detail bands of a level and invert the transform."""
+    step = levels.header.step
+    rows, columns = (-(-n >> level - 1) for n in levels.shape[:2])
+    out = np.empty((len(low), rows, columns), np.int32)
+    for p in range(len(low)):
+        parts = [low[p]]
+        for name in ORIENTATIONS:
+            own = q.pop((p, level, name))
+            if int(np.abs(own).max(initial=0)) * step >= MAX_COEFFICIENT:
+                raise DamagedError(f"payload: a coefficient at level {level} is too large")
+            mean, _ = _part_of(prediction, (p, level, name), own.shape)
+            parts.append(levels.loops.dequantize(own, mean, step, *offsets))
+        plane = _inverse(levels.loops, parts, levels.header.wavelet)[:rows, :columns]
+        _check_range(plane)
+        out[p] = plane
+    return out
 
 # %% ../../nbs/45_wavelet/08_codec.ipynb #7c434b20
 class Coded(NamedTuple):
@@ -268,34 +295,3 @@ def decode_sparse(
 ) -> np.ndarray:  # (h,w,c) int32, full scale is `UNIT`
     """Decode a residual; raises an `IicError` for damaged or truncated parts."""
     return opponent_to_rgb(decode_planes(header, models, payload, shape))
-
-# %% ../../nbs/45_wavelet/08_codec.ipynb #ae5ec270
-SAMPLE_ROWS = 64  # rows that are converted at once
-
-# %% ../../nbs/45_wavelet/08_codec.ipynb #72fefb73
-def to_depth(
-    y: np.ndarray,  # (h,w,c) integers, full scale is `UNIT`
-    residual: np.ndarray | None,  # (h,w,c) integers, to add
-    depth: int,  # bits per sample
-) -> np.ndarray:  # (h,w,c) uint8, or uint16 above 8 bits
-    """Convert the integers of a decoder to samples, some rows at a time."""
-    peak = (1 << depth) - 1
-    out = np.empty(y.shape, np.uint8 if depth <= 8 else np.uint16)
-    for top in range(0, len(y), SAMPLE_ROWS):
-        rows = slice(top, top + SAMPLE_ROWS)
-        v = y[rows].astype(np.int64)
-        if residual is not None:
-            v += residual[rows]
-        np.clip(v, 0, UNIT, out=v)
-        v *= peak
-        v += UNIT // 2
-        v >>= UNIT.bit_length() - 1
-        out[rows] = v
-    return out
-
-
-def mid_gray(
-    shape: tuple[int, ...],  # (h,w,c)
-) -> np.ndarray:  # int64, full scale is `UNIT`; read-only
-    """Return the base of a file without networks."""
-    return np.broadcast_to(np.int64(UNIT // 2), shape)

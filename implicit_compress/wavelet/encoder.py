@@ -20,9 +20,10 @@ from ..image.metrics import psnr as psnr_of
 from ..image.samples import to_float
 from ..settings.methods import Wavelet
 from ..settings.target import Target, rank
-from .codec import Coded, mid_gray, read_sparse, to_depth
+from .codec import Coded, read_sparse
 from .coefficients import Coefficients
 from .context import UNIT
+from .samples import mid_gray, to_depth
 from .step_search import LOG_STEPS, cheapest_step, search_step
 
 # %% ../../nbs/45_wavelet/14_encoder.ipynb #4b125be0
@@ -43,7 +44,8 @@ def sampled_parts(
     for i, v in enumerate(PARTS):
         top = int(v * h) - PART_SIDE // 2
         left = int(PARTS[(2 * i + 1) % len(PARTS)] * w) - PART_SIDE // 2
-        part = c.residual_part(top, left, PART_SIDE)
+        top, left = max(0, top), max(0, left)
+        part = c.source[top : top + PART_SIDE, left : left + PART_SIDE]
         out.append(Coefficients(part, c.wavelet, c.rdo_lambda, c.prediction))
     return out
 

@@ -28,13 +28,13 @@ from .quantize import dequantized, rdo_quantize
 
 # %% ../../nbs/45_wavelet/05_loops.ipynb #ca8ee03f
 def forward97(x: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Compute `compiled.forward97` in NumPy."""
+    """Compute `lifting.forward97` in NumPy."""
     (ll, hl), (lh, hh) = [dwt97(v, 1) for v in dwt97(x, 0)]
     return ll, lh, hl, hh
 
 
 def inverse97(ll: np.ndarray, lh: np.ndarray, hl: np.ndarray, hh: np.ndarray) -> np.ndarray:
-    """Compute `compiled.inverse97` in NumPy."""
+    """Compute `lifting.inverse97` in NumPy."""
     wide = [v.astype(np.int64) for v in (ll, hl, lh, hh)]
     return idwt97(idwt97(wide[0], wide[1], 1), idwt97(wide[2], wide[3], 1), 0)
 
@@ -81,7 +81,7 @@ def place_pass(
     q[np.argsort(contexts, kind="stable")] = symbols
     _set_pass(k, q, band, own)
 
-
+# %% ../../nbs/45_wavelet/05_loops.ipynb #100b5002
 def dequantize(q: np.ndarray, mean: np.ndarray, step: int, near: int, far: int) -> np.ndarray:
     """Compute `compiled.dequantize` in NumPy."""
     h, w = q.shape
@@ -90,7 +90,7 @@ def dequantize(q: np.ndarray, mean: np.ndarray, step: int, near: int, far: int) 
 
 # %% ../../nbs/45_wavelet/05_loops.ipynb #2ff07cc2
 class Loops(NamedTuple):
-    """The array operations of the codec; `wavelet.compiled` documents the arguments."""
+    """The array operations of the codec; `wavelet.compiled` and `lifting` have the arguments."""
 
     forward97: Callable = forward97
     inverse97: Callable = inverse97
@@ -112,9 +112,17 @@ def compiled_loops() -> Loops | None:
     """Load the compiled loops; None without Numba."""
     if find_spec("numba") is None:
         return None
-    from implicit_compress.wavelet import compiled
+    from implicit_compress.wavelet import compiled, lifting
 
-    return Loops(*(getattr(compiled, name) for name in Loops._fields))
+    return Loops(
+        lifting.forward97,
+        lifting.inverse97,
+        compiled.pass_contexts,
+        compiled.quantize_pass,
+        compiled.place_pass,
+        compiled.neighbor_sums,
+        compiled.dequantize,
+    )
 
 
 def loops_for(

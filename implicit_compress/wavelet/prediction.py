@@ -84,8 +84,8 @@ def network_input(
     """Input of the network."""
     v = ll.astype(np.int64)
     h, w = v.shape[1] - 4, v.shape[2] - 4
-    rows = sum(v[:, i : i + h] for i in range(5))
-    total = sum(rows[:, :, i : i + w] for i in range(5))
+    rows = np.sum([v[:, i : i + h] for i in range(5)], axis=0)
+    total = np.sum([rows[:, :, i : i + w] for i in range(5)], axis=0)
     contrast = (25 * v[:, 2:-2, 2:-2] - total) // 25
     shift = level + UNIT.bit_length() - 1 - INPUT_BITS
     out = np.empty((4, h, w), np.float32)

@@ -16,6 +16,7 @@ import argparse
 import math
 import os
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ class Network(nn.Module):
     def __init__(self):
         super().__init__()
         sizes = (4, CHANNELS, CHANNELS, CHANNELS, 18)
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3) for a, b in zip(sizes, sizes[1:]))
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3) for a, b in pairwise(sizes))
         nn.init.zeros_(self.layers[3].weight)
         nn.init.zeros_(self.layers[3].bias)
         self.layers[3].bias.data[9:] = 0.1

@@ -21,7 +21,7 @@ from implicit_compress.entropy.range_coder import RangeWriter
 from implicit_compress.image.load import load_image
 from implicit_compress.image.samples import to_float
 from implicit_compress.wavelet import codec
-from implicit_compress.wavelet.bands import BandCoder
+from implicit_compress.wavelet.bands import BandCoder, neighborhood
 from implicit_compress.wavelet.coefficients import transform_planes
 from implicit_compress.wavelet.context import (
     EDGES,
@@ -44,7 +44,7 @@ class Recorder(BandCoder):
 
     def code(self, key, shape, expected, v):
         """Code a band."""
-        known = self._neighborhood(key)._replace(expected=expected)
+        known = neighborhood(self.magnitudes, key)._replace(expected=expected)
         band = super().code(key, shape, expected, v)
         own = np.zeros(np.add(shape, 2 * PAD), np.int32)
         for k, at in enumerate(scan_passes(*shape)):
