@@ -9,7 +9,6 @@ __all__ = ['compress']
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -18,6 +17,12 @@ import numpy as np
 from ..bitstream.encoded import Encoded
 from ..bitstream.header import Header, peek
 from ..bitstream.limits import Limits
+from implicit_compress.codec.choice import (
+    better_file,
+    latents_refused,
+    require_siren_memory,
+    rest_of,
+)
 from .decode import decompress
 from .lossless_limit import LosslessLimit
 from .metadata import attach_fields, read_input, target_for_samples
@@ -36,7 +41,7 @@ from implicit_compress.settings.methods import (
 )
 from ..settings.request import Request
 from ..settings.siren import Siren
-from ..settings.target import Run, Target, best_of, make_request, run_of, target_of
+from ..settings.target import Run, Target, make_request, run_of, target_of
 from ..siren.codec import encode_siren
 from ..wavelet.encoder import encode_wavelet
 
@@ -69,9 +74,10 @@ def with_visible_psnr(f: Encoded, source: Source, threads: int | None) -> Encode
         f.psnr = source.quality(decompress(f, threads=threads))
     return f
 
-# %% ../../nbs/70_codec/30_encode.ipynb #c14ccabb
+# %% ../../nbs/70_codec/30_encode.ipynb #c14ccabc
 def siren_file(source: Source, settings: Siren, target: Target, run: Run) -> Encoded:
     """Encode with method siren."""
+    require_siren_memory(source.pixels)
 
     def fit(bpp, share=1.0):
         made = encode_siren(source.samples, settings, bpp * source.pixels / 8, run.part(share))
@@ -123,25 +129,21 @@ def latent_file(source: Source, settings: Latent, target: Target, run: Run) -> E
 
     return encode_latents(source.samples, settings, target, run, source.alpha)
 
-# %% ../../nbs/70_codec/30_encode.ipynb #8da8da1c
-WAVELET_SHARE = 0.5  # largest part of the budget that the wavelet candidate counts for
-
-
+# %% ../../nbs/70_codec/30_encode.ipynb #8da8da1d
 def auto_file(source: Source, settings: Auto, target: Target, run: Run) -> Encoded:
-    """Encode with methods wavelet and latent, and return the better file."""
+    """Encode with method wavelet, and with method latent if that can pay; the better file."""
     coefficients = wavelet_file(source, settings.wavelet, target, run)
-    own = run
-    if run.seconds and not run.checkpoint:
-        least = run.seconds * (1 - WAVELET_SHARE)
-        own = replace(run, seconds=max(run.seconds - coefficients.seconds, least))
+    coefficients.settings = str(settings.wavelet)
+    begin = time.perf_counter()
+    own = rest_of(run, coefficients.seconds)
+    reason = latents_refused(source.samples, own, coefficients.bpp)
+    coefficients.seconds += time.perf_counter() - begin
+    if reason:
+        coefficients.note = f"wavelet; no latents were fitted: {reason}"
+        return coefficients
     latents = latent_file(source, settings.latent, target, own)
-    coefficients.settings, latents.settings = str(settings.wavelet), str(settings.latent)
-    out = best_of([latents, coefficients], target)
-    other = coefficients if out is latents else latents
-    out.seconds += other.seconds
-    names = {id(latents): "latent", id(coefficients): "wavelet"}
-    out.note = f"{names[id(out)]}; {names[id(other)]}: {len(other):,} bytes, {other.psnr:.2f} dB"
-    return out
+    latents.settings = str(settings.latent)
+    return better_file(latents, coefficients, target)
 
 
 ENCODERS: Mapping[type, Callable[[Source, Any, Target, Run], Encoded]] = MappingProxyType(

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .strips import strips_of
 from .synthesis import N_SEPARATE
 from .weights import LatentSpec, read_package_data
 from ..runtime.fixed_point import step_size
@@ -115,6 +116,26 @@ def analysis_forward(
     return y[0, 0] * LATENT_GAIN
 
 # %% ../../nbs/60_latent/60_analysis.ipynb #f33a72d5
+ANALYSIS_HALO = 2  # rows around a strip that its latents depend on: two layers of 3 x 3
+
+
+def analyze_scale(
+    images: list[torch.Tensor],  # from `image_pyramid`, (3,h,w) each
+    level: int,  # scale
+    W: list[torch.Tensor],  # weights of that scale, as `WEIGHT_SHAPES`
+) -> torch.Tensor:  # (h,w)
+    """Latents of one scale, before rounding, strip by strip."""
+    x = images[level]
+    parts = []
+    h, w = x.shape[1:]
+    for strip in strips_of(h, w, ANALYSIS_HALO):
+        near = [x[:, strip.near]]
+        if level + 1 < len(images):
+            near.append(images[level + 1][:, strip.coarse])
+        parts.append(analysis_forward(near, 0, W)[strip.used][strip.inner])
+    return torch.cat(parts)
+
+# %% ../../nbs/60_latent/60_analysis.ipynb #f33a72d6
 @torch.no_grad()
 def analyze(
     spec: LatentSpec,
@@ -134,7 +155,7 @@ def analyze(
         x = images[g.level]
         if g.level in scales:
             net = [w.to(x.device) for w in scales[g.level]]
-            out.append(size * analysis_forward(rgb, g.level, net))
+            out.append(size * analyze_scale(rgb, g.level, net))
         else:
             out.append(x.new_zeros(g.h, g.w))
     return out

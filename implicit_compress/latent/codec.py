@@ -23,6 +23,7 @@ from .fit_state import LatentFit, begin_stage, encode_fit
 from .fit_step import StepSchedule, step
 from .kernels import compiled
 from .measure import decoded_psnr
+from .memory import require_fit_memory
 from .model_choice import choose_spec
 from .plan import LatentRequest, make_plan
 from .rate_control import meet_target
@@ -99,8 +100,10 @@ def run_encoding(e: Encoding) -> Encoded:
         resume(e, saved)
     else:
         initialize(e)
+    release_memory()
     if r.fitting and not e.stop:
         run_fit(e)
+        release_memory()
     return write_file(e)
 
 # %% ../../nbs/60_latent/90_codec.ipynb #028a21f6
@@ -147,7 +150,7 @@ def open_checkpoint(
     key = settings_hash(r.x, settings, r.bpp, r.psnr, r.lmbda, r.seed)
     return FitCheckpoint(path, key, (r.steps, None if r.steps else r.seconds))
 
-
+# %% ../../nbs/60_latent/90_codec.ipynb #754d76ce
 def encode_latents(
     x: np.ndarray,  # (h,w,c) samples, 1 or 3 channels
     settings: Latent = Latent(),
@@ -155,7 +158,12 @@ def encode_latents(
     run: Run = Run(),  # budget and resources; seconds 0: no fit. A target may take more
     alpha: np.ndarray | None = None,  # (h,w,1) samples: where it is 0, `x` is invisible
 ) -> Encoded:
-    """Fit latents and networks to an image and write the file; torch keeps its settings."""
+    """Fit latents and networks to an image and write the file; torch keeps its settings.
+
+    Raises `NotEnoughMemoryError` before any work if the memory for it is not there.
+    """
+    if run.device in (None, "cpu"):
+        require_fit_memory(x.shape[0] * x.shape[1])
     with isolated_torch() as torch_threads:
         r = make_request(x, settings, target, run, alpha, torch_threads)
         kept = open_checkpoint(r, run.checkpoint, settings)

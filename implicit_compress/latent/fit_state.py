@@ -19,11 +19,11 @@ import torch
 
 from ..bitstream.container import pack
 from .analysis import analyze, image_pyramid
-from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES, Matrix
 from .format import header_from_spec, write_latents
 from .gradients import RateModel
 from .optim import SOAP, LatentAdam
+from .squared_error import squared_error
 from .weight_rate import weight_bits
 from .weights import INIT_BITS, LatentSpec, initial_weights, round_to_bits
 from ..runtime.threads import set_local_torch_threads
@@ -131,6 +131,14 @@ def begin_stage(
     reset_optimizers(fit)
 
 # %% ../../nbs/60_latent/66_fit_state.ipynb #18215797
+def keep_best(fit: LatentFit, parameters: list[torch.Tensor]) -> None:
+    """Copy the parameters, into the memory of an earlier copy."""
+    if not fit.best_parameters:
+        fit.best_parameters = [v.clone() for v in parameters]
+    for v, best in zip(parameters, fit.best_parameters):
+        best.copy_(v)
+
+# %% ../../nbs/60_latent/66_fit_state.ipynb #18215798
 def guard_divergence(
     fit: LatentFit,
     lmbda: float,  # of the stage
@@ -140,7 +148,7 @@ def guard_divergence(
     parameters = active_latents(fit) + fit.weights
     if cost < fit.best_cost:
         fit.best_cost = cost
-        fit.best_parameters = [v.clone() for v in parameters]
+        keep_best(fit, parameters)
         return
     diverged = not cost < fit.settings.divergence_factor * fit.best_cost
     if diverged and fit.best_parameters and fit.integer_weights is None:
@@ -214,8 +222,7 @@ def rounded_cost(
         bits = submit_rate(fit, q, weights[:N_CONTEXT_MATRICES], True, False)()[0]
         rate = sum(bits) / fit.pixels
     if part != "rate":
-        y = synthesis_forward(fit.spec.synthesis, q, weights[N_CONTEXT_MATRICES:])
-        mse = float((y - fit.images[0]).square().mean())
+        mse = squared_error(fit.spec.synthesis, q, weights[N_CONTEXT_MATRICES:], fit.images[0])
     return fit.lmbda * rate + mse
 
 # %% ../../nbs/60_latent/66_fit_state.ipynb #ff33b7c0

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import torch
 
-from .autograd import synthesis_forward
 from .context_model import N_CONTEXT_MATRICES
 from .fit_state import LatentFit, active_latents, submit_rate
+from .squared_error import mse_and_grads
 from .weight_rate import weight_rate_grad
 
 # %% ../../nbs/60_latent/69_fit_step.ipynb #6b8c3f5b
@@ -60,15 +60,9 @@ def distortion_grads(
 ) -> tuple[float, Gradients, Gradients]:  # MSE; by the latents, by the synthesis weights if trained
     """Mean squared error of the softly rounded latents, and its gradients."""
     level = fit.level or 0
-    synthesis = fit.weights[N_CONTEXT_MATRICES:]
-    trained = synthesis if fit.integer_weights is None else []
-    leaves = [v.detach().requires_grad_(True) for v in (*soft, *trained)]
-    n = len(soft)
-    net = leaves[n:] if trained else synthesis
-    y = synthesis_forward(fit.spec.synthesis, leaves[:n], net, level)
-    mse = (y - fit.images[level]).square().mean()
-    grads = torch.autograd.grad(mse, leaves, allow_unused=True)
-    return float(mse.detach()), grads[:n], grads[n:]
+    net = fit.weights[N_CONTEXT_MATRICES:]
+    trained = fit.integer_weights is None
+    return mse_and_grads(fit.spec.synthesis, soft, net, fit.images[level], level, trained)
 
 # %% ../../nbs/60_latent/69_fit_step.ipynb #1859570b
 def update_latents(

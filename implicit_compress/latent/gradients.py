@@ -23,12 +23,14 @@ from implicit_compress.latent.context_features import (
 from .context_model import SCALE_OFFSET
 from implicit_compress.latent.grid_buffers import (
     GridBuffers,
+    GridStrip,
     backprop_to_parents,
     grid_features,
     grid_view,
     inter_scale_backward,
     inter_scale_forward,
     load_latents,
+    load_parents,
     scatter_feature_grads,
 )
 from .kernels import pad_matrix
@@ -107,24 +109,24 @@ class LayerGrads(NamedTuple):
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #ed399977
 def rate_by_kernel(
-    b: GridBuffers,  # loaded
+    t: GridStrip,  # loaded
     layers: tuple[torch.Tensor, ...],  # as `LayerGrads`: the matrices
     grads: LayerGrads,  # gradients are added here
     bits: bool,  # compute the bits?
     learn: bool,  # compute the gradients?
 ) -> float:  # bits
-    """Rate of one grid and its gradients, on the CPU."""
+    """Rate of a strip and its gradients, on the CPU."""
     first, W2, W3 = (w.numpy() for w in layers)
-    level = b.g.level / LEVEL_STEPS
+    level = t.b.g.level / LEVEL_STEPS
     A = pad_matrix(first[:, VARYING_FEATURES], 2)
     on_level, on_one = FEATURES.level.start, FEATURES.one.start
     bias = first[:, on_level] * np.float32(level) + first[:, on_one]
     by_A = np.zeros_like(A)
     by_bias = np.zeros(len(first), np.float32)
-    layout = np.array(MAGNITUDE_GROUPS), N_CONTEXT_VALUES, b.start
+    layout = np.array(MAGNITUDE_GROUPS), N_CONTEXT_VALUES, t.start
     weight_grads = by_A, by_bias, grads.W2.numpy(), grads.W3.numpy()
     spent = latent_bits(
-        b.arrays, layout, (A, bias, W2, W3), weight_grads, LOG_SCALE_LIMITS, bits, learn
+        t.arrays, layout, (A, bias, W2, W3), weight_grads, LOG_SCALE_LIMITS, bits, learn
     )
     G = grads.first.numpy()
     G[:, VARYING_FEATURES] += by_A[:, : len(VARYING_FEATURES)]
@@ -134,39 +136,39 @@ def rate_by_kernel(
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #c94cb093
 def rate_by_library(
-    b: GridBuffers,  # loaded
+    t: GridStrip,  # loaded
     layers: tuple[torch.Tensor, ...],  # as `LayerGrads`: the matrices
     grads: LayerGrads,  # gradients are added here
     bits: bool,  # compute the bits?
     learn: bool,  # compute the gradients?
 ) -> float:  # bits
-    """Rate of one grid and its gradients, with operations of the library."""
+    """Rate of a strip and its gradients, with operations of the library."""
     first, W2, W3 = layers
-    n = len(b.inside)
+    n = len(t.inside)
     width = len(W2)
-    x = grid_features(b, 0, n)
+    x = grid_features(t, 0, n)
     z = torch.mm(first, x)
     h = z[:width].relu_()
     k = torch.mm(W2, h).relu_()
     hk = h + k
     mean, scale = z[width:].addmm_(W3, hk)
-    latents = b.own[b.start : b.start + n]
+    latents = t.own[t.start : t.start + n]
     by_t, by_s, spent = laplace_rate_and_grad(latents, mean, scale, bits)
-    total = 0.0 if spent is None else float((spent * b.inside).sum())
+    total = 0.0 if spent is None else float((spent * t.inside).sum())
     if learn:
         gz = torch.empty_like(z)
         g = gz[width:]
-        by_t *= b.inside
+        by_t *= t.inside
         torch.neg(by_t, out=g[0])
-        torch.mul(by_s, b.inside, out=g[1])
+        torch.mul(by_s, t.inside, out=g[1])
         grads.W3.addmm_(g, hk.T)
         gh = torch.mm(W3.T, g)
         gk = where_active(gh, k)
         grads.W2.addmm_(gk, h.T)
         gz[:width] = where_active(gh.addmm_(W2.T, gk), h)
         grads.first.addmm_(gz, x.T)
-        scatter_feature_grads(b, x, torch.mm(first.T, gz))
-        b.grads[0][b.start : b.start + n] += by_t
+        scatter_feature_grads(t, x, torch.mm(first.T, gz))
+        t.grads[0][t.start : t.start + n] += by_t
     return total
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #ebcb69c8
@@ -182,20 +184,19 @@ def rate_of_grids(
     bits: bool,  # compute the bits?
     learn: bool,  # compute the gradients?
 ) -> list[float]:  # bits of each grid
-    """Rate of all grids; gradients by the latents are in the first gradient array of each."""
+    """Rate of all grids; gradients by the latents are in the gradient array of each."""
     fast = on_cpu(layers[0]) and len(layers[1]) % KERNEL_ROWS == 0
     rate = rate_by_kernel if fast else rate_by_library
-    inputs = {
-        i: inter_scale_forward(b, matrices[i]) for i, b in enumerate(grids) if b.has_inter_scale
-    }
     spent = [0.0] * len(grids)
     for i in reversed(range(len(grids))):  # finer grids add to the gradients of coarser ones
-        b = grids[i]
-        spent[i] = rate(b, layers, shared, bits, learn)
-        if learn:
-            backprop_to_parents(b)
-        if learn and b.has_inter_scale:
-            inter_scale_backward(b, matrices[i], inputs[i], matrix_grads[i])
+        for t in grids[i].strips:
+            load_parents(t)
+            x = inter_scale_forward(t, matrices[i]) if t.b.has_inter_scale else None
+            spent[i] += rate(t, layers, shared, bits, learn)
+            if learn:
+                backprop_to_parents(t)
+            if learn and x is not None:
+                inter_scale_backward(t, matrices[i], x, matrix_grads[i])
     return spent
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #f13de43a
@@ -230,4 +231,4 @@ class RateModel:
         spent = rate_of_grids(grids, layers, matrices, shared, matrix_grads, bits, grads)
         for i, g in zip((0, 3), shared.first.split((len(net[0]), 2))):
             net_grads[i] += g
-        return spent, [grid_view(b, b.grads[0]) for b in grids], net_grads
+        return spent, [grid_view(b, b.grad) for b in grids], net_grads

@@ -23,13 +23,14 @@ from implicit_compress.latent.context_features import (
     N_INTER_SCALE,
     LatentGrid,
 )
+from .strips import strip_bounds
 
 # %% ../../nbs/60_latent/38_grid_buffers.ipynb #570a38ac
 PADDING = 3  # width of the zero padding
 
 
 class GridBuffers:
-    """A grid, its parents and their gradients, in zero-padded flat arrays of one layout."""
+    """A grid and its gradients, in zero-padded flat arrays."""
 
     def __init__(
         self,
@@ -40,16 +41,56 @@ class GridBuffers:
         self.g = g
         self.coarser = coarser
         self.stride = g.w + 2 * PADDING
-        self.start = PADDING * self.stride  # position of the first row that holds latents
-        size = (g.h + 2 * PADDING) * self.stride
         self.has_inter_scale = bool(coarser) and g.level < N_INTER_SCALE
-        n = INTER_SCALE_FEATURES if self.has_inter_scale else 0
-        zeros = partial(torch.zeros, dtype=torch.float32, device=device)
-        self.own, self.up, self.up2 = (zeros(size) for _ in range(3))
-        self.grads = [zeros(size) for _ in range(3)]
-        self.inter_scale = zeros(n, size)
-        self.inter_scale_grads = zeros(n, size)
-        self.inside = F.pad(1 + zeros(g.h, g.w), (PADDING, PADDING)).ravel()  # 0 for padding
+        size = (g.h + 2 * PADDING) * self.stride
+        self.own = torch.zeros(size, dtype=torch.float32, device=device)
+        self.grad = torch.zeros_like(self.own)
+
+    @cached_property
+    def strips(self) -> list["GridStrip"]:
+        """The strips of the grid, which share their arrays."""
+        bounds = strip_bounds(self.g.h, self.g.w)
+        work = StripArrays(self, bounds[0][1])
+        return [GridStrip(self, work, a, b) for a, b in bounds]
+
+# %% ../../nbs/60_latent/38_grid_buffers.ipynb #570a38ae
+class StripArrays:
+    """Arrays that the strips of a grid use in turn."""
+
+    def __init__(
+        self,
+        b: GridBuffers,
+        rows: int,  # of the largest strip
+    ):
+        size = (rows + 2 * PADDING) * b.stride
+        zeros = partial(torch.zeros, dtype=torch.float32, device=b.own.device)
+        n = INTER_SCALE_FEATURES if b.has_inter_scale else 0
+        self.up, self.up2, self.by_up, self.by_up2 = (zeros(size) for _ in range(4))
+        self.inter_scale, self.inter_scale_grads = zeros(n, size), zeros(n, size)
+        self.inside = F.pad(1 + zeros(rows, b.g.w), (PADDING, PADDING)).ravel()  # 0 for padding
+
+# %% ../../nbs/60_latent/38_grid_buffers.ipynb #570a38ad
+class GridStrip:
+    """Rows of a grid, their parents and the gradients, in flat arrays of one layout."""
+
+    def __init__(
+        self,
+        b: GridBuffers,
+        work: StripArrays,
+        first: int,  # first row, a multiple of 4
+        last: int,  # last row + 1
+    ):
+        self.b = b
+        self.first, self.last = first, last
+        self.stride = b.stride
+        self.start = PADDING * b.stride  # position of the first row that holds latents
+        size = (last - first + 2 * PADDING) * b.stride
+        whole = slice(first * b.stride, first * b.stride + size)
+        self.own, self.up, self.up2 = b.own[whole], work.up[:size], work.up2[:size]
+        self.grads = [b.grad[whole], work.by_up[:size], work.by_up2[:size]]
+        self.inter_scale = work.inter_scale[:, :size]
+        self.inter_scale_grads = work.inter_scale_grads[:, :size]
+        self.inside = work.inside[: (last - first) * b.stride]
 
     @cached_property
     def arrays(self) -> tuple:
@@ -59,7 +100,7 @@ class GridBuffers:
     @cached_property
     def runs(self) -> list[list[tuple[torch.Tensor, torch.Tensor, int]]]:
         """Of each known grid: values, gradients and offset of every context value."""
-        known = CONTEXT_GRIDS[: 1 + len(self.coarser)]  # there may be no grandparent
+        known = CONTEXT_GRIDS[: 1 + len(self.b.coarser)]  # there may be no grandparent
         flats = (self.own, self.up, self.up2)
         return [
             [(v, g, (dy << c.shift) * self.stride + (dx << c.shift)) for dy, dx in c.offsets]
@@ -77,115 +118,161 @@ def sum_pool2(
 
 def grid_view(
     b: GridBuffers,
-    flat: torch.Tensor,  # (...,size) padded array
-    h: int | None = None,  # rows; default: of the grid
-    w: int | None = None,  # columns
-) -> torch.Tensor:  # (...,h,w)
-    """The grid in a padded array, or in several."""
+    flat: torch.Tensor,  # (size,) padded array
+) -> torch.Tensor:  # (h,w)
+    """The grid in a padded array."""
     rows = flat.unflatten(-1, (-1, b.stride))
-    return rows[..., PADDING : PADDING + (h or b.g.h), PADDING : PADDING + (w or b.g.w)]
+    return rows[PADDING : PADDING + b.g.h, PADDING : PADDING + b.g.w]
+
+# %% ../../nbs/60_latent/38_grid_buffers.ipynb #473fa3d4
+def rows_below(
+    t: GridStrip,
+    a: GridBuffers,  # the parent or the grandparent
+    k: int,  # its ratio of sizes
+    around: int = 0,  # rows of `a` above and below the strip
+) -> slice:
+    """The rows of a coarser grid that lie at the strip, or next to it."""
+    return slice(max(0, t.first // k - around), min(a.g.h, -(-t.last // k) + around))
 
 
-def block_view(
-    b: GridBuffers,
+def below_view(
+    t: GridStrip,
     flat: torch.Tensor,  # (...,size) padded array
     a: GridBuffers,  # of a coarser grid
     k: int,  # its ratio of sizes
-) -> torch.Tensor:  # (...,rows,k,columns,k)
-    """The k x k block of each latent of a coarser grid."""
-    view = grid_view(b, flat, k * a.g.h, k * a.g.w)
+    rows: slice,  # of the coarser grid
+) -> torch.Tensor:  # (...,k*rows,k*columns)
+    """What lies below these rows of a coarser grid."""
+    first = PADDING + k * rows.start - t.first
+    last = PADDING + k * rows.stop - t.first
+    return flat.unflatten(-1, (-1, t.stride))[..., first:last, PADDING : PADDING + k * a.g.w]
+
+
+def block_view(view: torch.Tensor, k: int) -> torch.Tensor:  # (...,rows,k,columns,k)
+    """The k x k blocks of an array."""
     return view.unflatten(-2, (-1, k)).unflatten(-1, (-1, k))
 
 # %% ../../nbs/60_latent/38_grid_buffers.ipynb #7d422b94
 def load_latents(
-    b: GridBuffers,  # coarser grids are loaded
+    b: GridBuffers,
     y: torch.Tensor,  # (h,w) latents
 ) -> None:
-    """Load latents, upsample their parents and reset the gradients."""
+    """Load latents and reset their gradients."""
     grid_view(b, b.own).copy_(y)
-    for flat, a, k in zip((b.up, b.up2), b.coarser, (2, 4)):
-        block_view(b, flat, a, k).copy_(grid_view(a, a.own)[:, None, :, None])
-    for g in b.grads:
+    b.grad.zero_()
+
+
+PARENTS = ((2, 1), (4, 0))  # parent, grandparent: ratio of sizes, rows around a strip
+
+
+def load_parents(t: GridStrip) -> None:
+    """Upsample the parents of a strip, whose grids are loaded, and reset their gradients."""
+    for flat, a, (k, around) in zip((t.up, t.up2), t.b.coarser, PARENTS):
+        rows = rows_below(t, a, k, around)
+        if len(t.b.strips) > 1:
+            flat.zero_()  # another strip wrote to it
+        blocks = block_view(below_view(t, flat, a, k, rows), k)
+        blocks.copy_(grid_view(a, a.own)[rows, None, :, None])
+    for g in t.grads[1:]:
         g.zero_()
+    t.inter_scale_grads[:, t.start + len(t.inside) :].zero_()  # of a longer strip
 
 
-def backprop_to_parents(b: GridBuffers) -> None:
+def backprop_to_parents(t: GridStrip) -> None:
     """Backpropagate gradients of the upsampled grids to the parent grids."""
-    for grad, a, k in zip(b.grads[1:], b.coarser, (2, 4)):
-        g = sum_pool2(grid_view(b, grad, k * a.g.h, k * a.g.w))
-        grid_view(a, a.grads[0]).add_(g if k == 2 else sum_pool2(g))
+    for grad, a, (k, around) in zip(t.grads[1:], t.b.coarser, PARENTS):
+        rows = rows_below(t, a, k, around)
+        g = sum_pool2(below_view(t, grad, a, k, rows))
+        grid_view(a, a.grad)[rows].add_(g if k == 2 else sum_pool2(g))
 
 # %% ../../nbs/60_latent/38_grid_buffers.ipynb #4c232c54
+def rows_of_coarser(
+    t: GridStrip,
+    parent_rows: slice,
+) -> list[slice]:  # for each coarser grid, the parent first
+    """The rows of all coarser grids at these rows of the parent."""
+    first, last = parent_rows.start, parent_rows.stop - 1
+    return [slice(first >> k, (last >> k) + 1) for k in range(len(t.b.coarser))]
+
+
 def inter_scale_forward(
-    b: GridBuffers,  # coarser grids are loaded
+    t: GridStrip,  # coarser grids are loaded
     m: torch.Tensor,  # (6,k+1) matrix, the last column is the bias
 ) -> torch.Tensor:  # (k+1,n): latents of all coarser grids, and ones
     """Compute the inter-scale features."""
-    coarsest, *finer = reversed(b.coarser)
-    v = grid_view(coarsest, coarsest.own)[None]
-    for a in finer:
-        up = v.repeat_interleave(2, 1).repeat_interleave(2, 2)[:, : a.g.h, : a.g.w]
-        v = torch.cat([grid_view(a, a.own)[None], up])
+    parent = t.b.coarser[0]
+    below = rows_below(t, parent, 2)
+    v = parent.own.new_empty(0, 0, 0)
+    last = slice(0, 0)
+    for a, rows in zip(t.b.coarser[::-1], rows_of_coarser(t, below)[::-1]):
+        up = v.repeat_interleave(2, 1).repeat_interleave(2, 2)
+        up = up[:, rows.start - 2 * last.start : rows.stop - 2 * last.start, : a.g.w]
+        own = grid_view(a, a.own)[None, rows]
+        v = torch.cat([own, up]) if len(up) else own
+        last = rows
     x = torch.cat([v, torch.ones_like(v[:1])]).flatten(1)
     out = torch.mm(m, x).view(-1, *v.shape[1:])
-    block_view(b, b.inter_scale, b.coarser[0], 2).copy_(out[:, :, None, :, None])
+    blocks = block_view(below_view(t, t.inter_scale, parent, 2, below), 2)
+    blocks.copy_(out[:, :, None, :, None])
     return x
 
 # %% ../../nbs/60_latent/38_grid_buffers.ipynb #588dd966
 def inter_scale_backward(
-    b: GridBuffers,
+    t: GridStrip,
     m: torch.Tensor,  # (6,k+1) matrix
     x: torch.Tensor,  # (k+1,n) from `inter_scale_forward`
     gm: torch.Tensor,  # of the shape of `m`: its gradient is added here
 ) -> None:
     """Backpropagate the inter-scale features to their matrix and to all coarser grids."""
-    parent = b.coarser[0]
-    g = grid_view(b, b.inter_scale_grads, 2 * parent.g.h, 2 * parent.g.w)
-    g = sum_pool2(g).flatten(1)
+    parent = t.b.coarser[0]
+    below = rows_below(t, parent, 2)
+    g = sum_pool2(below_view(t, t.inter_scale_grads, parent, 2, below)).flatten(1)
     gm.addmm_(g, x.T)
-    g = torch.mm(m[:, :-1].T, g).view(-1, parent.g.h, parent.g.w)
-    for a, below in zip(b.coarser, (None, *b.coarser)):
-        if below:
-            g = F.pad(g[1:], (0, 2 * a.g.w - below.g.w, 0, 2 * a.g.h - below.g.h))
-            g = sum_pool2(g)
-        grid_view(a, a.grads[0]).add_(g[0])
+    g = torch.mm(m[:, :-1].T, g).view(len(t.b.coarser), -1, parent.g.w)
+    fine = below
+    for a, rows in zip(t.b.coarser, rows_of_coarser(t, below)):
+        if a is not parent:
+            top, bottom = fine.start - 2 * rows.start, 2 * rows.stop - fine.stop
+            g = sum_pool2(F.pad(g[1:], (0, 2 * a.g.w - g.shape[2], top, bottom)))
+        grid_view(a, a.grad)[rows].add_(g[0])
+        fine = rows
 
 # %% ../../nbs/60_latent/38_grid_buffers.ipynb #21c42683
-def kernel_arrays(b: GridBuffers) -> tuple:  # `buffers` of `latent_bits`
+def kernel_arrays(t: GridStrip) -> tuple:  # `buffers` of `latent_bits`
     """NumPy arrays for the kernel, on the memory of the tensors."""
-    offsets = [[offset for _, _, offset in runs] for runs in b.runs]
+    offsets = [[offset for _, _, offset in runs] for runs in t.runs]
     offsets += [[]] * (3 - len(offsets))
     return (
-        tuple(v.numpy() for v in (b.own, b.up, b.up2)),
-        tuple(v.numpy() for v in b.grads),
+        tuple(v.numpy() for v in (t.own, t.up, t.up2)),
+        tuple(v.numpy() for v in t.grads),
         tuple(np.array(v, np.int64) for v in offsets),
-        b.inter_scale.numpy(),
-        b.inter_scale_grads.numpy(),
-        b.inside.numpy(),
+        t.inter_scale.numpy(),
+        t.inter_scale_grads.numpy(),
+        t.inside.numpy(),
     )
 
 
 def grid_features(
-    b: GridBuffers,  # loaded
+    t: GridStrip,  # loaded
     begin: int,  # position of the first latent, from the first row on
     end: int,
 ) -> torch.Tensor:  # (29,end-begin)
     """Context features of consecutive positions, those of the padding included."""
-    x = b.own.new_zeros(N_FEATURES, end - begin)
-    first = b.start + begin
-    for j, (flat, _, offset) in enumerate(chain.from_iterable(b.runs)):
+    x = t.own.new_zeros(N_FEATURES, end - begin)
+    first = t.start + begin
+    for j, (flat, _, offset) in enumerate(chain.from_iterable(t.runs)):
         x[j] = flat[first + offset : first + offset + end - begin]
-    if b.has_inter_scale:
-        x[FEATURES.inter_scale] = b.inter_scale[:, first : first + end - begin]
+    if t.b.has_inter_scale:
+        x[FEATURES.inter_scale] = t.inter_scale[:, first : first + end - begin]
     for s, (lo, hi) in zip(x[FEATURES.magnitudes], MAGNITUDE_GROUPS):
         torch.sum(x[lo:hi].abs(), 0, out=s)
-    x[FEATURES.level] = b.g.level / LEVEL_STEPS
+    x[FEATURES.level] = t.b.g.level / LEVEL_STEPS
     x[FEATURES.one] = 1
     return x
 
 # %% ../../nbs/60_latent/38_grid_buffers.ipynb #391801c1
 def scatter_feature_grads(
-    b: GridBuffers,
+    t: GridStrip,
     x: torch.Tensor,  # (29,n) from `grid_features`
     gx: torch.Tensor,  # (29,n) its gradients
 ) -> None:
@@ -193,8 +280,8 @@ def scatter_feature_grads(
     for g, (lo, hi) in zip(gx[FEATURES.magnitudes], MAGNITUDE_GROUPS):
         gx[lo:hi].addcmul_(torch.sign(x[lo:hi]), g)
     n = x.shape[1]
-    for (_, grad, offset), row in zip(chain.from_iterable(b.runs), gx):
-        at = b.start + offset
+    for (_, grad, offset), row in zip(chain.from_iterable(t.runs), gx):
+        at = t.start + offset
         grad[at : at + n] += row
-    if b.has_inter_scale:
-        b.inter_scale_grads[:, b.start : b.start + n] = gx[FEATURES.inter_scale]
+    if t.b.has_inter_scale:
+        t.inter_scale_grads[:, t.start : t.start + n] = gx[FEATURES.inter_scale]

@@ -14,7 +14,12 @@ import numpy as np
 import torch
 
 from ..image.samples import to_float
-from .estimate import estimate_bpp, estimate_lmbda, wavelet_magnitudes
+from implicit_compress.latent.estimate import (
+    estimate_bpp,
+    estimate_lmbda,
+    sample_tiles,
+    wavelet_magnitudes,
+)
 from .fit_state import LatentFit
 from .measure import SourceImage
 from .model_choice import choose_init, choose_spec, seconds_per_step
@@ -81,7 +86,8 @@ class LatentRequest(LatentArguments):
     @cached_property
     def magnitudes(self) -> np.ndarray:
         """(n,) magnitudes of wavelet coefficients, for estimates."""
-        return wavelet_magnitudes(to_float(self.x))
+        parts = [wavelet_magnitudes(to_float(tile)) for tile in sample_tiles(self.x)]
+        return np.concatenate(parts)
 
     def estimated_bpp(self, lmbda: float) -> float:
         """Estimated rate at `lmbda`."""
