@@ -97,6 +97,10 @@ OWN_FEATURES = 13  # of a sample, from its own channel
 SHARED_FEATURES = 5  # from each other channel, and from a base image
 PER_PACKED_BYTE = 20  # operations per byte of decompressed samples
 BYTES_OF_PACKED = 4  # memory per byte of decompressed samples
+PER_DIAGONAL = 700_000  # operations of symbol ranking, per diagonal
+PER_RANKED_PIXEL = 6_000  # operations
+BYTES_OF_RANKED = 32  # memory per pixel
+RANKING_TABLES = 1 << 25  # bytes of memory
 
 # %% ../../nbs/30_bitstream/03_cost.ipynb #b0607695
 def lossless_cost(
@@ -105,6 +109,9 @@ def lossless_cost(
     """Cost of predicting every sample from its neighbors, or of decompressing the samples."""
     pixels = h.height * h.width
     c = h.channels
+    if h.args.get("coder") == "ranking":
+        work = PER_DIAGONAL * (h.width + 2 * h.height) + PER_RANKED_PIXEL * pixels
+        return Cost(pixels, 0, work, BYTES_OF_RANKED * pixels + RANKING_TABLES)
     if "coder" in h.args:
         size = pixels * c * _bytes_per_sample(h)
         return Cost(pixels, 0, PER_PACKED_BYTE * size, BYTES_OF_PACKED * size)

@@ -193,7 +193,11 @@ LOSSLESS_FIELDS = (
     ),
     Field("predictors", "bytes", 0, 1 << 20, doc="weights of the predictors"),
     Field(
-        "coder", "choice", codes={"lzma": 2}, doc="no prediction: compressed samples", flag=CODER
+        "coder",
+        "choice",
+        codes={"lzma": 2, "ranking": 5},
+        doc="no prediction: compressed samples, or symbol ranking",
+        flag=CODER,
     ),
     Field(
         "values",

@@ -25,6 +25,7 @@ from ..image.load import file_bytes
 from ..latent.format import decode_latents, scale_level
 from ..lossless.codec import decode_lossless
 from ..lossless.planes import restore_values
+from ..lossless.ranking import decode_ranking
 from ..runtime.errors import DamagedError, IicError, LimitError, only_iic_errors
 from ..siren.codec import decode_siren
 from ..wavelet.codec import read_sparse
@@ -46,12 +47,27 @@ def own_resolution(
     return box_slices(box, h.height, h.width)
 
 # %% ../../nbs/70_codec/20_decode.ipynb #e8dded89
+def decode_colors(
+    h: Header,
+    models: bytes,
+    payload: bytes,
+) -> np.ndarray:  # (h,w,c) samples
+    """Decode a lossless file of symbol ranking."""
+    if {"base", "values"} & set(h.args) or h.args["predictors"]:
+        raise DamagedError("coder: symbol ranking has no other fields")
+    if h.depth != 8:
+        raise DamagedError(f"coder: symbol ranking of {h.depth} bits, only 8 are possible")
+    return decode_ranking(models, payload, (h.height, h.width, h.channels))
+
+
 def decode_generic(
     h: Header,
     models: bytes,
     payload: bytes,
 ) -> np.ndarray:  # (h,w,c) samples
-    """Decode a lossless file of raw samples in a generic compressor."""
+    """Decode a lossless file without prediction: raw samples, or symbol ranking."""
+    if h.args["coder"] == "ranking":
+        return decode_colors(h, models, payload)
     kind = np.dtype("u1" if h.depth <= 8 else "<u2")
     if models or {"base", "values"} & set(h.args) or h.args["predictors"]:
         raise DamagedError("coder: raw samples have no other fields")

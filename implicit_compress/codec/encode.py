@@ -29,7 +29,7 @@ from .metadata import attach_fields, read_input, target_for_samples
 from .search import rate_bounds, search_rate, warn_missed
 from ..hybrid.codec import check_image, encode_hybrid
 from ..image.alpha import has_hidden_color, split_alpha, visible_psnr
-from ..lossless.encoder import encode_alpha, encode_lossless_file
+from ..lossless.encoder import encode_alpha, encode_lossless_file, is_graphics
 from implicit_compress.settings.methods import (
     Auto,
     Hybrid,
@@ -134,6 +134,9 @@ def auto_file(source: Source, settings: Auto, target: Target, run: Run) -> Encod
     """Encode with method wavelet, and with method latent if that can pay; the better file."""
     coefficients = wavelet_file(source, settings.wavelet, target, run)
     coefficients.settings = str(settings.wavelet)
+    too_large = source.too_large if is_graphics(source.samples) else None
+    if too_large and too_large(len(coefficients)):
+        return coefficients  # the lossless file replaces it
     begin = time.perf_counter()
     own = rest_of(run, coefficients.seconds)
     reason = latents_refused(source.samples, own, coefficients.bpp)
@@ -202,7 +205,10 @@ def encode_samples(
         return out
     out = ENCODERS[type(method)](source, method, target, run)
     out.settings = out.settings or str(method)
-    return limit.kept(out) if limit else out
+    out = limit.kept(out) if limit else out
+    if limit and limit.graphics and isinstance(method, Auto):
+        out.note = f"graphics; {out.note}"
+    return out
 
 # %% ../../nbs/70_codec/30_encode.ipynb #46e83ee2
 def lossy_file(

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..bitstream.encoded import Encoded
+from ..lossless.encoder import is_graphics
 
 # %% ../../nbs/70_codec/05_lossless_limit.ipynb #59c26d5c
 def lossless_estimate(
@@ -26,6 +27,7 @@ def lossless_estimate(
 
 # %% ../../nbs/70_codec/05_lossless_limit.ipynb #4e294c75
 SURE = 0.3  # share of the estimate below which no lossless file is encoded
+SURE_GRAPHICS = 0.05  # the same of graphics
 
 # %% ../../nbs/70_codec/05_lossless_limit.ipynb #d743022f
 FEW = 4096  # bytes of an estimate up to which a lossless file is always encoded
@@ -43,6 +45,7 @@ class LosslessLimit:
         self.x = x
         self.make = make
         self.beside = beside
+        self.graphics = is_graphics(x)
         self.estimate: int | None = None
         self.made: Encoded | None = None
 
@@ -60,7 +63,8 @@ class LosslessLimit:
         if self.estimate is None:
             self.estimate = lossless_estimate(self.x)
         n += self.beside
-        worth = self.made is not None or self.estimate <= FEW or n >= SURE * self.estimate
+        sure = SURE_GRAPHICS if self.graphics else SURE
+        worth = self.made is not None or self.estimate <= FEW or n >= sure * self.estimate
         return worth and n >= len(self.file())
 
     def kept(self, f: Encoded) -> Encoded:

@@ -10,7 +10,7 @@ from ..runtime.memory import require_memory
 
 # %% ../../nbs/60_latent/83_memory.ipynb #b181906c
 FIXED_BYTES = 5e8  # compiled loops, arrays of a strip, networks
-BYTES_PER_PIXEL = 180  # slope of the peak, measured: 130
+BYTES_PER_PIXEL = 180  # slope of the peak, measured: 125
 
 
 def fit_memory(

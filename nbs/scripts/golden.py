@@ -21,6 +21,7 @@ from implicit_compress import (
     compress,
     decompress,
 )
+from implicit_compress.bench.synthetic import text_page
 from implicit_compress.bitstream.container import attach, pack, unpack
 from implicit_compress.bitstream.fields import VERSION
 from implicit_compress.bitstream.header import Header
@@ -67,6 +68,15 @@ def images():
         "codebook_24x32": (gray, dict(method=Siren(width=9, depth=4, quantizer=Codebook()))),
         "lossless_values_12x20": (deep(12, 20) // 4096 * 4096, dict(method="lossless")),
         "lossless_packed_24x24": (np.tile(x[60:68, 90:98], (3, 3, 1)), dict(method="lossless")),
+        "lossless_ranking_40x60": (
+            text_page(120, 160)[20:60, 10:70].repeat(3, 2) * np.uint8([1, 1, 0])
+            + np.uint8([0, 0, 9]),
+            dict(method="lossless"),
+        ),
+        "lossless_ranking_page_40x60": (
+            np.pad(x[60:76, 90:114], ((8, 16), (8, 28), (0, 0)), constant_values=255),
+            dict(method="lossless"),
+        ),
         "skips_37x53": (
             x[60:97, 90:143],
             dict(method=Siren(width=8, depth=5, tiles=2, skip_connections=True)),

@@ -6,7 +6,8 @@ file; ICC, EXIF and XMP; a base of method siren with alpha; raw samples in LZMA2
 networks, networks of detail bands, coefficients of 9/7 and db3; latents with default and with all
 pretrained weights. Composed files cover the rest: 12 bits, the coders LZMA2, deflate and Zstandard
 for weights, all wavelets, more than seven scales, no, one and two convolutions, several tiles of
-latents, fitted predictors, a table of sample values, wide and escaped symbols of every model.
+latents, fitted predictors, a table of sample values, symbol ranking, wide and escaped symbols of every
+model.
 """
 
 import ast
@@ -23,6 +24,7 @@ import reference_decoder
 from reference_decoder import entropy, fields, latent, wavelet
 
 from implicit_compress import decompress
+from implicit_compress.bench.synthetic import text_page
 from implicit_compress.bitstream.container import pack
 from implicit_compress.bitstream.fields import HEAD, METHOD_FIELDS, TAIL
 from implicit_compress.bitstream.header import Header
@@ -37,6 +39,7 @@ from implicit_compress.latent.synthesis import SynthesisSpec
 from implicit_compress.latent.weights import LatentSpec, initial_weights, round_to_bits
 from implicit_compress.lossless.codec import encode_lossless
 from implicit_compress.lossless.planes import index_values
+from implicit_compress.lossless.ranking import encode_ranking
 from implicit_compress.siren.codebook import write_codebook
 from implicit_compress.siren.spec import spec_of_header
 from implicit_compress.siren.step_codes import finest_grade
@@ -374,3 +377,14 @@ def test_lossless_values():
     x = demo_image()[30:60, 60:100] // 16 * 16
     values, indices = index_values(x)
     np.testing.assert_array_equal(agree(lossless_file(indices, values=values)), x)
+
+
+@pytest.mark.parametrize("by_palette", [True, False])
+@pytest.mark.parametrize("name", ["rgb", "rgba", "gray_alpha", "one_row", "page"])
+def test_ranking(name, by_palette):
+    """Symbol ranking with both coders of new colors."""
+    pages = dict(page=text_page(150, 240)[20:70, 10:150])
+    x = (lossless_images() | pages)[name]
+    args = dict(color="none", predictors=b"", coder="ranking")
+    header = Header(*x.shape, 8, method("lossless"), args)
+    np.testing.assert_array_equal(agree(pack(header, *encode_ranking(x, by_palette))), x)

@@ -86,7 +86,7 @@ METHOD_FIELDS = (
         Field("color", read_byte, range(2)),
         Field("base", read_bytes, FILE, 4),
         Field("predictors", read_bytes, range(0, (1 << 20) + 1)),
-        Field("coder", read_byte, (2,), 8),
+        Field("coder", read_byte, (2, 5), 8),
         Field("values", read_bytes, range(1, (1 << 14) + 1), 16),
     ),
     (  # 2: hybrid

@@ -5,6 +5,7 @@ import numpy as np
 from .entropy import RangeDecoder, read_model, read_run
 from .fields import from_zigzag, inflate, read_varint, require
 from .generic import unlzma
+from .ranking import decode_ranking
 
 DIAGONAL = [(-1, -1), (-1, 1), (1, -1), (1, 1)]
 CROSS = [(-1, 0), (1, 0), (0, -1), (0, 1)]
@@ -189,6 +190,12 @@ def decode_lossless(f, base=None):
     """Samples (h, w, channels) of a file; `base` are those of its nested file."""
     shape = f["height"], f["width"], f["channels"]
     size = 1 if f["depth"] == 8 else 2
+    if f.get("coder") == 5:
+        require(
+            "base" not in f and "values" not in f and not f["predictors"], "coder: other fields"
+        )
+        require(f["depth"] == 8, "coder: symbol ranking has 8 bits")
+        return decode_ranking(f["models"], f["payload"], shape)
     if "coder" in f:
         plain = "base" not in f and "values" not in f
         require(plain and not f["models"] and not f["predictors"], "coder: with other fields")
