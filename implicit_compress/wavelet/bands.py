@@ -103,6 +103,8 @@ def _symbols(coder, table, i, high, q):
         symbols = None if high is None else high[far]
         last = table.first + table.escape - 1
         v[far] = code_escapes(coder, table.first, last, len(far), symbols)
+    if not table.raw:
+        return v
     low = None if q is None else q & (1 << table.raw) - 1
     return v << table.raw | coder.raw(table.raw, len(i), low)
 

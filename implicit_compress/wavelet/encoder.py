@@ -30,7 +30,7 @@ from .step_search import LOG_STEPS, cheapest_step, search_step
 WITHIN = 0.99  # fraction of the byte target that ends the search
 
 # %% ../../nbs/45_wavelet/14_encoder.ipynb #c0eff2e1
-SAMPLED_PIXELS = 1 << 21  # of larger images, parts are encoded for a better first estimate
+SAMPLED_PIXELS = 1 << 20  # of larger images, parts are encoded for a better first estimate
 PARTS = (0.2, 0.4, 0.6, 0.8)  # centers of the parts, along the diagonal and across it
 PART_SIDE = 320  # rows and columns of a part
 
