@@ -83,6 +83,9 @@ class CoefficientSample:
         return -10 * math.log10(self.estimated_mse(step, peak))
 
 # %% ../../nbs/45_wavelet/10_coefficients.ipynb #0eadc51d
+TYPICAL_TRIES = 4  # encodings of an image until a target is met
+
+
 def transform_planes(
     r: np.ndarray,  # (h,w,c) reals, full scale is 1
     wavelet: str,  # in `WAVELETS`
@@ -94,7 +97,7 @@ def transform_planes(
         bands = decompose(np.moveaxis(z, 0, 2), wavelet, levels)
         keys = [(p, b) for p in range(len(z)) for b in bands]
         return {(p, b.level, b.name): b.data[..., p].astype(np.float32) for p, b in keys}
-    loops = loops_for(r.shape[0] * r.shape[1])
+    loops = loops_for(TYPICAL_TRIES * r.shape[0] * r.shape[1])
     out = {}
     for p in range(len(z)):
         ll = np.ascontiguousarray(z[p], dtype=np.float32)
