@@ -28,6 +28,9 @@ from .step_search import LOG_STEPS, cheapest_step, search_step
 
 # %% ../../nbs/45_wavelet/14_encoder.ipynb #4b125be0
 WITHIN = 0.99  # fraction of the byte target that ends the search
+TRIES = 9  # encodings at most
+SMALL_TRIES = 16  # of small images, whose size is no smooth function of the step
+SMALL_PIXELS = 1 << 16
 
 # %% ../../nbs/45_wavelet/14_encoder.ipynb #c0eff2e1
 SAMPLED_PIXELS = 1 << 20  # of larger images, parts are encoded for a better first estimate
@@ -93,7 +96,9 @@ def fill_bytes(
 
     most = math.log(max(n_bytes, 1))
     estimate = size_estimate(c, n_bytes)
-    search_step(measure, lambda s: math.log(estimate(s)), most + math.log(WITHIN), most)
+    low = most + math.log(WITHIN)
+    tries = SMALL_TRIES if c.shape[0] * c.shape[1] < SMALL_PIXELS else TRIES
+    search_step(measure, lambda s: math.log(estimate(s)), low, most, tries)
     return kept[0][2]
 
 # %% ../../nbs/45_wavelet/14_encoder.ipynb #8c8c380c

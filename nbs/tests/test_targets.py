@@ -68,9 +68,10 @@ def test_quality_below_the_smallest_file_is_a_remark():
 def test_size_is_met_from_below(x, target):
     f, said = encoded(x, bpp=target, method="wavelet")
     most = target * x.shape[0] * x.shape[1] / 8
-    assert (
-        min(0.99 * most, most - 4) <= len(f) <= most and not said
-    )  # four bytes are more than 1 % of a small file
+    # four bytes are more than 1 % of a small file; all coefficients of noise are equally large, so
+    # that many become zero at the same step, and no step has some of the sizes
+    share = 0.98 if x is NOISE else 0.99
+    assert min(share * most, most - 4) <= len(f) <= most and not said
 
 
 def test_cost_is_least_among_neighbours():
