@@ -218,7 +218,6 @@ def code_pass(
     costs = cost_table(plane, priors)
     q = None
     if v is not None:
-        q = loops.quantize_pass(k, v, contexts, costs, bands.rdo_lambda, band, own)
+        q = loops.quantize_pass(k, v, contexts, costs, bands.rdo_lambda)
     symbols = code_groups(bands.coder, bands.tables, priors, plane, contexts, q)
-    if v is None:
-        loops.place_pass(k, symbols, contexts, len(costs), band, own)
+    loops.place_pass(k, symbols, contexts, len(costs), band, own)

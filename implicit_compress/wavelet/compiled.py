@@ -186,8 +186,6 @@ def quantize_pass(
     contexts: np.ndarray,  # (n,) uint8 of `pass_contexts`
     costs: np.ndarray,  # (32,m) of `cost_table`
     rdo_lambda: float,  # weight of a bit, in squared steps
-    band: np.ndarray,  # (h,w) int32; the coefficients of the pass are set
-    own: np.ndarray,  # (h+8,w+8) int32; their magnitudes are set
 ) -> np.ndarray:  # (n,) int32: quantized coefficients, sorted by context
     """Quantize the coefficients of a pass."""
     h, w = v.shape
@@ -201,11 +199,7 @@ def quantize_pass(
         while c < w:
             z = contexts[n]
             q = cheapest(abs(np.float64(v[r, c])), costs[z], rdo_lambda)
-            own[r + PAD, c + PAD] = q
-            if v[r, c] < 0:
-                q = -q
-            band[r, c] = q
-            out[at[z]] = q
+            out[at[z]] = -q if v[r, c] < 0 else q
             at[z] += 1
             n += 1
             c += column_distance(k)
@@ -221,7 +215,7 @@ def place_pass(
     band: np.ndarray,  # (h,w) int32; the coefficients of the pass are set
     own: np.ndarray,  # (h+8,w+8) int32; their magnitudes are set
 ) -> None:
-    """Place the decoded coefficients of a pass."""
+    """Place the quantized coefficients of a pass."""
     h, w = band.shape
     at = group_starts(contexts, n_contexts)
     n = 0

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..transform.wavelet import dwt97, idwt97
+from ..transform.wavelet import dwt97, recompose_level
 from implicit_compress.wavelet.context import (
     NO_BAND,
     PAD,
@@ -35,8 +35,8 @@ def forward97(x: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def inverse97(ll: np.ndarray, lh: np.ndarray, hl: np.ndarray, hh: np.ndarray) -> np.ndarray:
     """Compute `lifting.inverse97` in NumPy."""
-    wide = [v.astype(np.int64) for v in (ll, hl, lh, hh)]
-    return idwt97(idwt97(wide[0], wide[1], 1), idwt97(wide[2], wide[3], 1), 0)
+    wide = [v.astype(np.int64) for v in (ll, lh, hl, hh)]
+    return recompose_level(wide[0], wide[1], wide[2], wide[3], "9/7")
 
 
 def pass_contexts(k: int, own: np.ndarray, known: Neighborhood, weights: np.ndarray) -> np.ndarray:
@@ -46,25 +46,15 @@ def pass_contexts(k: int, own: np.ndarray, known: Neighborhood, weights: np.ndar
     return contexts(weights, features(k, at, own, known))
 
 # %% ../../nbs/45_wavelet/05_loops.ipynb #ae4a94df
-def _set_pass(k, values, band, own):
-    """Set the coefficients of a pass, in scan order."""
-    at = scan_passes(*band.shape)[k]
-    band[at] = values
-    own[PAD:-PAD, PAD:-PAD][at] = np.abs(values)
-
-
 def quantize_pass(
     k: int,
     v: np.ndarray,
     contexts: np.ndarray,
     costs: np.ndarray,
     rdo_lambda: float,
-    band: np.ndarray,
-    own: np.ndarray,
 ) -> np.ndarray:
     """Compute `compiled.quantize_pass` in NumPy."""
     q = rdo_quantize(v[scan_passes(*v.shape)[k]], contexts, costs, rdo_lambda)
-    _set_pass(k, q, band, own)
     return q[np.argsort(contexts, kind="stable")]
 
 
@@ -79,7 +69,9 @@ def place_pass(
     """Compute `compiled.place_pass` in NumPy."""
     q = np.empty(len(symbols), np.int32)
     q[np.argsort(contexts, kind="stable")] = symbols
-    _set_pass(k, q, band, own)
+    at = scan_passes(*band.shape)[k]
+    band[at] = q
+    own[PAD:-PAD, PAD:-PAD][at] = np.abs(q)
 
 # %% ../../nbs/45_wavelet/05_loops.ipynb #100b5002
 def dequantize(q: np.ndarray, mean: np.ndarray, step: int, near: int, far: int) -> np.ndarray:
