@@ -62,6 +62,7 @@ class PixelMLPFn(torch.autograd.Function):
         L: torch.Tensor,  # (p,c+1) linear skip connection
     ) -> torch.Tensor:  # (p,n)
         """Evaluate the network."""
+        x = x.contiguous()  # of a strip it is a part of a larger array; kernels have one signature
         ctx.save_for_backward(x, W1, W2, L)
         if not on_cpu(x):
             return mlp_by_library(x, W1, W2, L)

@@ -48,19 +48,19 @@ class GridBuffers:
 
     @cached_property
     def strips(self) -> list["GridStrip"]:
-        """The strips of the grid, which share their arrays."""
+        """The strips of the grid; those of the same number of rows share their arrays."""
         bounds = strip_bounds(self.g.h, self.g.w)
-        work = StripArrays(self, bounds[0][1])
-        return [GridStrip(self, work, a, b) for a, b in bounds]
+        work = {rows: StripArrays(self, rows) for rows in {b - a for a, b in bounds}}
+        return [GridStrip(self, work[b - a], a, b) for a, b in bounds]
 
 # %% ../../nbs/60_latent/38_grid_buffers.ipynb #570a38ae
 class StripArrays:
-    """Arrays that the strips of a grid use in turn."""
+    """Arrays that strips of a grid use in turn."""
 
     def __init__(
         self,
         b: GridBuffers,
-        rows: int,  # of the largest strip
+        rows: int,  # of a strip
     ):
         size = (rows + 2 * PADDING) * b.stride
         zeros = partial(torch.zeros, dtype=torch.float32, device=b.own.device)
@@ -86,11 +86,11 @@ class GridStrip:
         self.start = PADDING * b.stride  # position of the first row that holds latents
         size = (last - first + 2 * PADDING) * b.stride
         whole = slice(first * b.stride, first * b.stride + size)
-        self.own, self.up, self.up2 = b.own[whole], work.up[:size], work.up2[:size]
-        self.grads = [b.grad[whole], work.by_up[:size], work.by_up2[:size]]
-        self.inter_scale = work.inter_scale[:, :size]
-        self.inter_scale_grads = work.inter_scale_grads[:, :size]
-        self.inside = work.inside[: (last - first) * b.stride]
+        self.own, self.up, self.up2 = b.own[whole], work.up, work.up2
+        self.grads = [b.grad[whole], work.by_up, work.by_up2]
+        self.inter_scale = work.inter_scale
+        self.inter_scale_grads = work.inter_scale_grads
+        self.inside = work.inside
 
     @cached_property
     def arrays(self) -> tuple:
@@ -175,7 +175,6 @@ def load_parents(t: GridStrip) -> None:
         blocks.copy_(grid_view(a, a.own)[rows, None, :, None])
     for g in t.grads[1:]:
         g.zero_()
-    t.inter_scale_grads[:, t.start + len(t.inside) :].zero_()  # of a longer strip
 
 
 def backprop_to_parents(t: GridStrip) -> None:
