@@ -28,7 +28,7 @@ from ..lossless.planes import restore_values
 from ..lossless.ranking import decode_ranking
 from ..runtime.errors import DamagedError, IicError, LimitError, only_iic_errors
 from ..siren.codec import decode_siren
-from ..wavelet.codec import read_sparse
+from ..wavelet.header import read_sparse
 
 # %% ../../nbs/70_codec/20_decode.ipynb #f8e32aef
 Box = tuple[int, int, int, int]  # top, left, bottom, right

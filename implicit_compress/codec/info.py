@@ -15,8 +15,8 @@ from ..bitstream.limits import Limits, nested_files
 from ..hybrid.decoder import wavelet_of
 from ..latent.format import read_latents, spec_from_header
 from ..siren.codebook import read_codebook
-from ..wavelet.codec import read_sparse
 from ..wavelet.context import UNIT
+from ..wavelet.header import read_sparse
 
 # %% ../../nbs/70_codec/40_info.ipynb #ecd09e2a
 def hybrid_info(

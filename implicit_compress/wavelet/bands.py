@@ -6,6 +6,8 @@
 __all__ = ['GROWTH', 'MIN_PIECE', 'differences', 'summed', 'AdaptiveTable', 'BandCoder']
 
 # %% ../../nbs/45_wavelet/07_bands.ipynb #860e3a09
+from copy import copy
+
 import numpy as np
 
 from ..entropy.models import PRIOR_COUNTS, Model, table_indices
@@ -62,7 +64,7 @@ MIN_PIECE = 128  # and not before so many
 
 
 class AdaptiveTable:
-    """The table of one context, which continues to adapt through all bands."""
+    """The table of one context, which continues to adapt through the bands."""
 
     def __init__(self, model: Model):
         self.raw, self.first, w = model.plan()
@@ -72,6 +74,12 @@ class AdaptiveTable:
         self.known = np.zeros(len(w), np.int64)
         self.seen = 0
 
+    def copy(self) -> "AdaptiveTable":
+        """A table that goes on from the same counts."""
+        out = copy(self)
+        out.known = self.known.copy()
+        return out
+
     def code(
         self,
         coder: RangeWriter,  # or `RangeReader`
@@ -79,10 +87,13 @@ class AdaptiveTable:
         q: np.ndarray | None = None,  # the symbols; None decodes them
     ) -> np.ndarray:  # (n,) int64
         """Code one run of symbols."""
-        high = None if q is None else q.astype(np.int64) >> self.raw
-        i = np.empty(n, np.int64)
+        high = q
+        if q is not None and self.raw:
+            high = q >> self.raw
+        i = np.empty(n, np.int32)
         if high is not None:
             i = table_indices(high, self.first, self.escape)
+        escapes = self.known[self.escape]
         at = 0
         while at < n:
             part = slice(at, at + max(MIN_PIECE, self.seen // GROWTH))
@@ -92,24 +103,29 @@ class AdaptiveTable:
             self.known += np.bincount(i[part], minlength=len(table))
             self.seen += m
             at += m
-        return _symbols(coder, self, i, high, q)
+        if self.raw or self.known[self.escape] > escapes:
+            return _symbols(coder, self, i, high, q)
+        return i + self.first if q is None else q
+
+# %% ../../nbs/45_wavelet/07_bands.ipynb #3ff2a9a5
+MAX_MAGNITUDE = 1 << 26  # maximum magnitude of a coefficient in steps: sums of eight fit 32 bits
 
 # %% ../../nbs/45_wavelet/07_bands.ipynb #bad50001
 def _symbols(coder, table, i, high, q):
-    """Symbols of table indices, with escapes and raw bits."""
-    v = i + table.first
+    """Symbols of table indices, with escapes and raw bits; `DamagedError` for a large one."""
+    v = i.astype(np.int64) + table.first
     far = np.flatnonzero(i == table.escape)
     if len(far):
         symbols = None if high is None else high[far]
         last = table.first + table.escape - 1
         v[far] = code_escapes(coder, table.first, last, len(far), symbols)
-    if not table.raw:
-        return v
-    low = None if q is None else q & (1 << table.raw) - 1
-    return v << table.raw | coder.raw(table.raw, len(i), low)
-
-# %% ../../nbs/45_wavelet/07_bands.ipynb #3ff2a9a5
-MAX_MAGNITUDE = 1 << 26  # maximum magnitude of a coefficient in steps: sums of eight fit 32 bits
+    if table.raw:
+        low = None if q is None else q & (1 << table.raw) - 1
+        v = v << table.raw | coder.raw(table.raw, len(i), low)
+    largest = np.abs(v).max()
+    if largest > MAX_MAGNITUDE:
+        raise DamagedError(f"payload: a coefficient of {largest} steps: at most {MAX_MAGNITUDE}")
+    return v
 
 # %% ../../nbs/45_wavelet/07_bands.ipynb #bad50002
 def neighborhood(
@@ -133,34 +149,6 @@ def neighborhood(
             arrays += pair
     return Neighborhood(*arrays)
 
-# %% ../../nbs/45_wavelet/07_bands.ipynb #bad50003
-def code_groups(
-    coder: RangeWriter,  # or `RangeReader`
-    tables: dict[tuple[int, int], AdaptiveTable],  # by plane 0 or 1, and context; updated
-    priors: tuple,  # of `ContextTables`
-    plane: int,  # 0 or 1
-    contexts: np.ndarray,  # (n,) of the coefficients of a pass
-    q: np.ndarray | None,  # (n,) int32, sorted by context; None decodes
-) -> np.ndarray:  # (n,) int32, sorted by context
-    """Code the coefficients of a pass, one context after the other."""
-    out = np.empty(len(contexts), np.int32)
-    at = 0
-    counts = np.bincount(contexts)
-    for context in np.flatnonzero(counts).tolist():
-        n = int(counts[context])
-        if (plane, context) not in tables:
-            tables[plane, context] = AdaptiveTable(model_of(plane, context, priors))
-        own = None if q is None else q[at : at + n]
-        symbols = tables[plane, context].code(coder, n, own)
-        most = np.abs(symbols).max()
-        if most > MAX_MAGNITUDE:
-            raise DamagedError(f"payload: a coefficient of {most} steps: at most {MAX_MAGNITUDE}")
-        out[at : at + n] = symbols
-        at += n
-    if isinstance(coder, RangeReader):
-        coder.check_length()
-    return out
-
 # %% ../../nbs/45_wavelet/07_bands.ipynb #bad50004
 class BandCoder:
     """Codes the detail bands of an image, coarse to fine: orientations, and planes of each."""
@@ -177,6 +165,7 @@ class BandCoder:
         self.loops = loops
         self.rdo_lambda = rdo_lambda
         self.tables: dict[tuple[int, int], AdaptiveTable] = {}
+        self.inherited: dict[tuple[int, int], AdaptiveTable] = {}  # copied when they are needed
         self.magnitudes: dict[BandKey, Magnitudes] = {}
 
     def code(
@@ -199,6 +188,53 @@ class BandCoder:
         self.magnitudes.pop((plane, level + 2, name), None)  # only the parent scale is needed
         return band
 
+# %% ../../nbs/45_wavelet/07_bands.ipynb #bad50006
+def branched(
+    bands: BandCoder,
+    coder: RangeWriter,  # or `RangeReader`
+    part: tuple[slice, slice],  # of the bands of the coarser level
+) -> BandCoder:
+    """Coder of a part of the next finer level, which begins with what is known."""
+    out = BandCoder(coder, bands.context_tables, bands.loops, bands.rdo_lambda)
+    out.inherited = bands.inherited | bands.tables
+    for key, (own, sums) in bands.magnitudes.items():
+        out.magnitudes[key] = np.ascontiguousarray(own[part]), np.ascontiguousarray(sums[part])
+    return out
+
+
+def table_of(
+    bands: BandCoder,
+    plane: int,  # 0 or 1
+    context: int,
+) -> AdaptiveTable:
+    """The table of a context."""
+    key = (plane, context)
+    if key not in bands.tables:
+        known = bands.inherited.get(key)
+        model = model_of(plane, context, bands.context_tables.priors)
+        bands.tables[key] = known.copy() if known else AdaptiveTable(model)
+    return bands.tables[key]
+
+# %% ../../nbs/45_wavelet/07_bands.ipynb #bad50003
+def code_groups(
+    bands: BandCoder,
+    plane: int,  # 0 or 1
+    contexts: np.ndarray,  # (n,) of the coefficients of a pass
+    q: np.ndarray | None,  # (n,) int32, sorted by context; None decodes
+) -> np.ndarray:  # (n,) int32, sorted by context
+    """Code the coefficients of a pass, one context after the other."""
+    out = np.empty(len(contexts), np.int32)
+    at = 0
+    counts = np.bincount(contexts)
+    for context in np.flatnonzero(counts).tolist():
+        n = int(counts[context])
+        own = None if q is None else q[at : at + n]
+        out[at : at + n] = table_of(bands, plane, context).code(bands.coder, n, own)
+        at += n
+    if isinstance(bands.coder, RangeReader):
+        bands.coder.check_length()
+    return out
+
 # %% ../../nbs/45_wavelet/07_bands.ipynb #bad50005
 def code_pass(
     bands: BandCoder,
@@ -219,5 +255,5 @@ def code_pass(
     q = None
     if v is not None:
         q = loops.quantize_pass(k, v, contexts, costs, bands.rdo_lambda)
-    symbols = code_groups(bands.coder, bands.tables, priors, plane, contexts, q)
+    symbols = code_groups(bands, plane, contexts, q)
     loops.place_pass(k, symbols, contexts, len(costs), band, own)

@@ -49,37 +49,38 @@ def column_distance(
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #c0c0c002
 @loop
-def own_sum(
-    own: np.ndarray,  # (h+8,w+8) int32 magnitudes known so far
-    r: int,
-    c: int,
-    offsets: np.ndarray,  # of `OFFSETS`
-    starts: np.ndarray,  # of `GROUP_STARTS`
-    weights: np.ndarray,  # (15,)
-) -> int:
-    """Weighted sum of the known magnitudes of the same band."""
-    total = 0
-    for g in range(N_GROUPS):
-        part = 0
-        for j in range(starts[g], starts[g + 1]):
-            part += own[r + PAD + offsets[j, 0], c + PAD + offsets[j, 1]]
-        total += weights[g] * part
-    return total
+def add_row(
+    total: np.ndarray,  # (m,) int64, of the coefficients of a row; the products are added
+    row: np.ndarray,  # int32 magnitudes; beyond its end, that of the end
+    first: int,  # column of the first coefficient
+    distance: int,  # of the columns of the coefficients
+    weight: int,
+) -> None:
+    """Add the weighted magnitudes of a row."""
+    m = len(total)
+    known = min(m, (len(row) - 1 - first) // distance + 1) if first < len(row) else 0
+    part = row[first::distance]
+    for j in range(known):
+        total[j] += weight * part[j]
+    for j in range(known, m):
+        total[j] += weight * row[len(row) - 1]
 
 
 @loop
-def pair_sum(
+def add_pair(
+    total: np.ndarray,  # of `add_row`
     a: np.ndarray,  # (h',w') int32 magnitudes of another band
     b: np.ndarray,  # its neighbor sums
-    r: int,
-    c: int,
-    weight_a: int,
-    weight_b: int,
-) -> int:
-    """Weighted magnitude and neighbor sum of another band at the same position."""
+    place: tuple,  # row, first column, distance of the columns
+    weights: np.ndarray,  # (2,) of both
+) -> None:
+    """Add the weighted magnitudes and neighbor sums of another band at the same positions."""
+    r, first, distance = place
     y = min(r, a.shape[0] - 1)
-    x = min(c, a.shape[1] - 1)
-    return weight_a * a[y, x] + weight_b * b[y, x]
+    if weights[0]:
+        add_row(total, a[y], first, distance, weights[0])
+    if weights[1]:
+        add_row(total, b[y], first, distance, weights[1])
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #c0c0c003
 @loop
@@ -100,31 +101,51 @@ def context_of(
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #3cb96a17
 @loop
-def _fill_contexts(k, own, p, used, weights, offsets, starts, out):
+def add_own(
+    total: np.ndarray,  # of `add_row`
+    own: np.ndarray,  # (h+8,w+8) int32 magnitudes known so far
+    place: tuple,  # row, first column, distance of the columns
+    groups: tuple,  # of `OFFSETS` and `GROUP_STARTS`
+    weights: np.ndarray,  # (15,)
+) -> None:
+    """Add the weighted magnitudes of the neighbors in the same band."""
+    r, first, distance = place
+    offsets, starts = groups
+    for g in range(N_GROUPS):
+        if weights[g]:
+            for i in range(starts[g], starts[g + 1]):
+                row = own[r + PAD + offsets[i, 0]]
+                add_row(total, row, first + PAD + offsets[i, 1], distance, weights[g])
+
+
+@loop
+def _fill_contexts(k, own, p, used, weights, groups, out):
     """Compute `pass_contexts`; `used` says which bands exist."""
     h, w = own.shape[0] - 2 * PAD, own.shape[1] - 2 * PAD
     n = 0
+    distance = column_distance(k)
     for r in range(h):
         c = first_column(r, k)
-        if c < 0:
+        if c < 0 or c >= w:
             continue
-        while c < w:
-            total = own_sum(own, r, c, offsets, starts, weights)
-            if used[0]:
-                total += pair_sum(p[0], p[1], r >> 1, c >> 1, weights[4], weights[5])
-            if used[1]:
-                total += pair_sum(p[2], p[3], r, c, weights[6], weights[7])
-            if used[2]:
-                total += pair_sum(p[4], p[5], r, c, weights[8], weights[9])
-            if used[3]:
-                total += pair_sum(p[6], p[7], r, c, weights[10], weights[11])
-            if used[4]:
-                total += pair_sum(p[8], p[9], r, c, weights[12], weights[13])
-            if used[5]:
-                total += weights[14] * p[10][r, c]
-            out[n] = context_of(total)
-            n += 1
-            c += column_distance(k)
+        place = (r, c, distance)
+        total = np.zeros((w - c + distance - 1) // distance, np.int64)
+        add_own(total, own, place, groups, weights)
+        if used[0]:
+            add_pair(total, p[0], p[1], (r >> 1, c >> 1, distance >> 1), weights[4:6])
+        if used[1]:
+            add_pair(total, p[2], p[3], place, weights[6:8])
+        if used[2]:
+            add_pair(total, p[4], p[5], place, weights[8:10])
+        if used[3]:
+            add_pair(total, p[6], p[7], place, weights[10:12])
+        if used[4]:
+            add_pair(total, p[8], p[9], place, weights[12:14])
+        if used[5] and weights[14]:
+            add_row(total, p[10][r], c, distance, weights[14])
+        for j in range(len(total)):
+            out[n + j] = context_of(total[j])
+        n += len(total)
     return n
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #c0c0c004
@@ -140,7 +161,7 @@ def pass_contexts(
     none = Neighborhood().parent
     used = np.array([known[i] is not none for i in (0, 2, 4, 6, 8, 10)])
     planes = tuple(known)
-    n = _fill_contexts(k, own, planes, used, weights, OFFSETS[k], GROUP_STARTS[k], out)
+    n = _fill_contexts(k, own, planes, used, weights, (OFFSETS[k], GROUP_STARTS[k]), out)
     return out[:n].copy()
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #35cf3f08

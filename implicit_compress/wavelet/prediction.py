@@ -39,28 +39,30 @@ def check_exact(layer: Layer) -> None:
         raise ValueError(f"weights: a sum of products may reach {largest:.0f}: below {EXACT} only")
 
 # %% ../../nbs/45_wavelet/06_prediction.ipynb #9e6a8b89
-STRIP = 2  # rows of a matrix product
+STRIP = 4  # rows that are computed at once
 
 
 def convolve(
-    x: np.ndarray,  # (c,h+2,w+2) float32 integers
+    x: np.ndarray,  # (h+2,c,w+2) float32 integers, contiguous
     layer: Layer,
-) -> np.ndarray:  # (o,h,w) float32 integers
+) -> np.ndarray:  # (h,o,w) float32 integers
     """3x3 convolution, scaled and rounded to integers."""
-    c, h, w = x.shape
-    h, w = h - 2, w - 2
-    out = np.empty((len(layer.weights), h, w), np.float32)
-    shifted = np.empty((9, c, STRIP, w), np.float32)
+    o = len(layer.weights)
+    h, c, w = x.shape[0] - 2, x.shape[1], x.shape[2] - 2
+    kernel = layer.weights.reshape(o, 3, 3, c).transpose(2, 0, 1, 3)
+    weights = kernel.reshape(3 * o, 3 * c)  # column and output; row and channel
+    three_rows = np.lib.stride_tricks.as_strided(x, (h, 3 * c, w + 2), x.strides, writeable=False)
+    out = np.empty((h, o, w), np.float32)
+    products = np.empty((STRIP, 3 * o, w + 2), np.float32)
     for top in range(0, h, STRIP):
-        n = min(STRIP, h - top)
-        part = shifted if n == STRIP else np.empty((9, c, n, w), np.float32)
-        for k in range(9):
-            row = top + k // 3
-            part[k] = x[:, row : row + n, k % 3 : k % 3 + w]
-        total = layer.weights @ part.reshape(9 * c, n * w)
+        total = out[top : top + STRIP]
+        parts = products[: len(total)]
+        np.matmul(weights, three_rows[top : top + STRIP], out=parts)
+        np.add(parts[:, :o, :-2], parts[:, o : 2 * o, 1:-1], out=total)
+        total += parts[:, 2 * o :, 2:]
         total += layer.bias
         total *= layer.scale
-        out[:, top : top + n] = np.floor(total, out=total).reshape(-1, n, w)
+        np.floor(total, out=total)
     return out
 
 # %% ../../nbs/45_wavelet/06_prediction.ipynb #b94dd35d
@@ -80,7 +82,7 @@ def network_input(
     ll: np.ndarray,  # (3,h+12,w+12) int32: low band with 6 rows and columns around it
     level: int,  # 1 or more
     step: int,  # 1 or more, full scale is `UNIT`
-) -> np.ndarray:  # (4,h+8,w+8) float32 integers
+) -> np.ndarray:  # (h+8,4,w+8) float32 integers
     """Input of the network."""
     v = ll.astype(np.int64)
     h, w = v.shape[1] - 4, v.shape[2] - 4
@@ -88,9 +90,10 @@ def network_input(
     total = np.sum([rows[:, :, i : i + w] for i in range(5)], axis=0)
     contrast = (25 * v[:, 2:-2, 2:-2] - total) // 25
     shift = level + UNIT.bit_length() - 1 - INPUT_BITS
-    out = np.empty((4, h, w), np.float32)
-    out[:3] = np.clip((contrast + (1 << shift - 1)) >> shift, -LARGEST, LARGEST)
-    out[3] = np.clip(step_channel(step, level), -LARGEST, LARGEST)
+    out = np.empty((h, 4, w), np.float32)
+    contrast = (contrast + (1 << shift - 1)) >> shift
+    out[:, :3] = np.clip(contrast, -LARGEST, LARGEST).transpose(1, 0, 2)
+    out[:, 3] = np.clip(step_channel(step, level), -LARGEST, LARGEST)
     return out
 
 # %% ../../nbs/45_wavelet/06_prediction.ipynb #4bfff4a6
@@ -107,13 +110,13 @@ class Prediction(NamedTuple):
 
 
 def network_output(
-    y: np.ndarray,  # (18,h,w) float32 integers
+    y: np.ndarray,  # (h,18,w) float32 integers
     level: int,
     step: int,
 ) -> tuple[np.ndarray, np.ndarray]:  # of `Prediction`
     """Means and magnitudes in the units of the coder."""
     shift = level + UNIT.bit_length() - 1 - OUTPUT_BITS
-    y = np.clip(y, -MAX_OUTPUT, MAX_OUTPUT).astype(np.int64)
+    y = np.clip(y.transpose(1, 0, 2), -MAX_OUTPUT, MAX_OUTPUT).astype(np.int64)
     expected = ((np.abs(y[9:]) << shift) * 16) // step
     return (y[:9] << shift).astype(np.int32), np.minimum(expected, MAX_EXPECTED).astype(np.int32)
 
@@ -129,28 +132,32 @@ ROWS = 64  # rows predicted at once
 
 
 def network_rows(
-    x: np.ndarray,  # (4,h+8,w+8) float32 integers
+    x: np.ndarray,  # (h+8,4,w+8) float32 integers
     layers: tuple[Layer, ...],
-) -> np.ndarray:  # (18,h,w) float32 integers
+) -> np.ndarray:  # (h,18,w) float32 integers
     """Evaluate the network."""
     first, *residual, last = layers
-    v = np.clip(convolve(x, first), 0, LARGEST)
+    v = convolve(x, first)
+    np.clip(v, 0, LARGEST, out=v)
     for layer in residual:
-        change = np.clip(convolve(v, layer), 0, LARGEST)
-        v = np.minimum(v[:, 1:-1, 1:-1] + change, LARGEST)
+        change = convolve(v, layer)
+        np.clip(change, 0, LARGEST, out=change)
+        change += v[1:-1, :, 1:-1]
+        v = np.minimum(change, LARGEST, out=change)
     return convolve(v, last)
 
 
 def predict(
     predictor: Predictor,
-    ll: np.ndarray,  # (c,h,w) int32: decoded low band of a level, 1 or 3 planes
+    ll: np.ndarray,  # (c,h+12,w+12) int32: decoded low band and 6 rows and columns around it
     level: int,  # 1 or more
     step: int,  # 1 or more, full scale is `UNIT`
 ) -> Prediction:
     """Predict the detail bands of a level; a single plane is gray, without color."""
-    c, h, w = ll.shape
-    padded = np.zeros((3, h + 2 * RADIUS, w + 2 * RADIUS), np.int32)
-    padded[:c] = np.pad(ll, ((0, 0), (RADIUS, RADIUS), (RADIUS, RADIUS)), mode="edge")
+    c = len(ll)
+    h, w = (n - 2 * RADIUS for n in ll.shape[1:])
+    padded = np.zeros((3, *ll.shape[1:]), np.int32)
+    padded[:c] = ll
     out = Prediction(*np.empty((2, 9, h, w), np.int32))
     for top in range(0, h, ROWS):
         strip = padded[:, top : top + ROWS + 2 * RADIUS]
