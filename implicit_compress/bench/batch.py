@@ -14,8 +14,9 @@ from typing import Any
 
 from .process import run_in_subprocess
 from .resources import recorded_warnings
-from .sweep import cores, run_all
+from .sweep import run_all
 from ..runtime.files import atomic_write
+from ..runtime.threads import thread_count
 from ..settings.interfaces import refuse_absent
 from ..settings.methods import Method, as_method
 from ..settings.target import make_request
@@ -75,7 +76,7 @@ def encode_many(
     paths = [Path(p).resolve() for p in images]
     files = output_paths(paths, out)
     Path(out).mkdir(parents=True, exist_ok=True)
-    threads = threads or max(1, cores() // workers)
+    threads = threads or max(1, thread_count() // workers)
     summaries = dict.fromkeys(files, "exists already")
     todo = [(p, f) for p, f in zip(paths, files, strict=True) if overwrite or not f.exists()]
     task = dict(method=str(settings), threads=threads, arguments=given)

@@ -20,7 +20,7 @@ from ..bitstream.limits import Limits
 from ..entropy.general_purpose import PACKERS
 from ..hybrid.decoder import decode_hybrid, decode_levels
 from ..image.alpha import area_mean, halve_plane
-from ..image.geometry import box_slices, scaled_side
+from ..image.geometry import box_slices, check_box, scaled_side
 from ..image.load import file_bytes
 from ..latent.format import decode_latents, scale_level
 from ..lossless.codec import decode_lossless
@@ -124,8 +124,9 @@ def hybrid_samples(
         return decode_hybrid(h, models, payload, threads, limits)[part]
     sparse = read_sparse(h.args["sparse"], h.height, h.width)
     level = scale_level(scale, sparse.levels + 1)
-    y = decode_levels(h, models, payload, level, partial)
-    return y[box_slices(box, *y.shape[:2])]
+    if box:
+        check_box(box, -(-h.height >> level), -(-h.width >> level))
+    return decode_levels(h, models, payload, level, box, partial, threads)
 
 
 DECODERS: Mapping[str, Callable] = MappingProxyType(

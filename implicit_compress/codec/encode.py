@@ -30,6 +30,7 @@ from .search import rate_bounds, search_rate, warn_missed
 from ..hybrid.codec import check_image, encode_hybrid
 from ..image.alpha import has_hidden_color, split_alpha, visible_psnr
 from ..lossless.encoder import encode_alpha, encode_lossless_file, is_graphics
+from ..runtime.threads import thread_count
 from implicit_compress.settings.methods import (
     Auto,
     Hybrid,
@@ -120,7 +121,9 @@ def hybrid_file(source: Source, settings: Hybrid, target: Target, run: Run) -> E
 
 def wavelet_file(source: Source, settings: Wavelet, target: Target, run: Run) -> Encoded:
     """Encode with method wavelet."""
-    return encode_wavelet(source.samples, settings, target, source.quality, source.too_large)
+    threads = thread_count(run.threads)
+    quality, too_large = source.quality, source.too_large
+    return encode_wavelet(source.samples, settings, target, quality, too_large, threads)
 
 # %% ../../nbs/70_codec/30_encode.ipynb #a7385864
 def latent_file(source: Source, settings: Latent, target: Target, run: Run) -> Encoded:

@@ -32,6 +32,7 @@ from implicit_compress.hybrid.bands import (
 from .decoder import decode_hybrid, render_networks
 from ..image.metrics import psnr as psnr_of
 from ..image.samples import to_float
+from ..runtime.threads import thread_count
 from ..settings.methods import Hybrid, Wavelet
 from ..settings.siren import Siren
 from ..settings.target import Run, Target, best_of
@@ -223,7 +224,7 @@ def encode_hybrid(
         raise ValueError("a file without coefficients needs a target size, not a quality or a cost")
     quality = quality or (lambda y: psnr_of(y, x))
     if isinstance(residual, Wavelet) and settings.base_share is None:
-        alone = encode_wavelet(x, residual, target, quality, too_large)
+        alone = encode_wavelet(x, residual, target, quality, too_large, thread_count(run.threads))
         fixed = replace(settings, base_share=COEFFICIENT_SHARE)
         both = encode_hybrid(x, fixed, target, run, quality, too_large)
         return pick_better(both, alone, target)
@@ -233,7 +234,8 @@ def encode_hybrid(
     header = Header(h, w, channels, 8 * x.itemsize, "hybrid", args)
     if isinstance(residual, Wavelet):
         base = render_networks(header, run.threads, Limits())
-        out = add_coefficients(x, base, args, residual, target, quality, too_large)
+        threads = thread_count(run.threads)
+        out = add_coefficients(x, base, args, residual, target, quality, too_large, threads)
     else:
         out = Encoded(pack(header, b"", b""))
         out.psnr = quality(decode_hybrid(header, b"", b"", run.threads))

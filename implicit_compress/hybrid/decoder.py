@@ -17,12 +17,14 @@ from implicit_compress.hybrid.bands import (
     from_ycbcr,
     halved_size,
 )
+from ..image.geometry import Box, box_slices
 from ..runtime.errors import DamagedError, IicError
+from ..runtime.threads import thread_count
 from ..siren.codec import decode_siren
 from ..transform.wavelet import WAVELETS, Band, recompose_exact
-from ..wavelet.codec import decode_planes, decode_sparse
-from ..wavelet.context import opponent_to_rgb
-from ..wavelet.samples import mid_gray, to_depth
+from ..wavelet.codec import Coded, decode_planes, decode_sparse
+from ..wavelet.precincts import Rect
+from ..wavelet.samples import mid_gray, planes_to_samples, to_depth
 
 # %% ../../nbs/50_hybrid/05_decoder.ipynb #65bb8cb2
 import numpy as np
@@ -135,7 +137,7 @@ def decode_hybrid(
     y = render_networks(h, threads, limits)
     residual = None
     if "sparse" in h.args:
-        residual = decode_sparse(h.args["sparse"], models, payload, y.shape)
+        residual = decode_sparse(h.args["sparse"], models, payload, y.shape, thread_count(threads))
     elif models or payload:
         raise DamagedError("models or payload: there are no coefficients here")
     return to_depth(y, residual, h.depth)
@@ -146,19 +148,24 @@ def decode_levels(
     models: bytes,
     payload: bytes,
     level: int = 0,  # the image is halved so often
-    partial: bool = False,  # accept a truncated payload: an image of the finest complete level
-) -> np.ndarray:  # (ceil(h/2^level),ceil(w/2^level),c) uint8, or uint16 above 8 bits
-    """Decode coefficients at reduced resolution, or raise an `IicError`."""
+    box: Box | None = None,  # part of the reduced image; None: all
+    partial: bool = False,  # accept a truncated payload: the image of the finest complete level
+    threads: int | None = None,  # None: one per processor; does not change the result
+) -> np.ndarray:  # (ceil(h/2^level),ceil(w/2^level),c), or the box; uint8, uint16 above 8 bits
+    """Decode coefficients at reduced resolution, or a part of them; or raise an `IicError`."""
     shape = (h.height, h.width, h.channels)
+    coded = Coded(h.args["sparse"], models, payload)
+    part = box and Rect(*box)
+    n = thread_count(threads)
     try:
-        planes = decode_planes(h.args["sparse"], models, payload, shape, level)
+        planes = decode_planes(coded, shape, level, part, threads=n)
     except IicError:
         if not partial:
             raise
-        planes = decode_planes(h.args["sparse"], models, payload, shape, level, partial=True)
+        planes = decode_planes(coded, shape, level, partial=True, threads=n)
         while halved_size(h.height, h.width, level) != planes.shape[1:]:
             level += 1
-    residual = opponent_to_rgb(planes)
-    if level:
-        residual = (residual + (1 << level - 1)) >> level  # coefficients are amplified
-    return to_depth(mid_gray(residual.shape), residual, h.depth)
+        if box:
+            rows, columns = box_slices(box, *planes.shape[1:])
+            planes = planes[:, rows, columns]
+    return planes_to_samples(planes, h.depth, level=level)

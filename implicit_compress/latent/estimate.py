@@ -12,8 +12,8 @@ import math
 import numpy as np
 
 from ..transform.wavelet import decompose
-from ..wavelet.codec import levels_of
 from ..wavelet.context import rgb_to_opponent
+from ..wavelet.header import levels_of
 
 # %% ../../nbs/60_latent/82_estimate.ipynb #7c505fcd
 MAX_COEFFICIENTS = 1 << 18  # coefficients that are used of a large image

@@ -8,7 +8,6 @@ __all__ = ['TAP_OFFSETS', 'CUBIC_TAPS', 'SAMPLE_BITS', 'MAX_INTERMEDIATE', 'N_SE
            'pixel_mlp', 'residual_conv', 'render_latents']
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #5c4d08fd
-import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ import numpy as np
 from .context_features import LatentGrid, latent_grids
 from .context_model import Matrix, rescaled
 from ..runtime.fixed_point import step_size
-from ..runtime.threads import run_jobs, single_threaded_blas
+from ..runtime.threads import run_jobs, single_threaded_blas, thread_count
 
 # %% ../../nbs/60_latent/20_synthesis.ipynb #f945f44f
 TAP_OFFSETS = (0, 1, -1, 2)  # offsets of the taps, in the direction of the sample
@@ -227,5 +226,5 @@ def render_latents(
         out[a:b] = np.moveaxis((y * peak + half) >> OUTPUT_BITS, 0, 2)
 
     with single_threaded_blas():
-        run_jobs(strip, [(a,) for a in range(0, H, rows)], threads or os.cpu_count() or 1)
+        run_jobs(strip, [(a,) for a in range(0, H, rows)], thread_count(threads))
     return out

@@ -8,7 +8,6 @@ __all__ = ['MAX_WEIGHT_BITS', 'MAX_CHANNELS', 'CHUNK', 'JOBS_PER_THREAD', 'fold_
 
 # %% ../../nbs/40_siren/40_integer.ipynb #9570e072
 import operator
-import os
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -25,7 +24,7 @@ from implicit_compress.runtime.fixed_point import (
     STEP_SIZES,
     STEPS_PER_OCTAVE,
 )
-from ..runtime.threads import run_jobs, single_threaded_blas
+from ..runtime.threads import run_jobs, single_threaded_blas, thread_count
 from implicit_compress.siren.reference import (
     COORD_BITS,
     INV_SQRT2_Q15,
@@ -236,7 +235,7 @@ def render_integer(
     H, W, box = output_box(h, w, scale, box)
     top, left, bottom, right = box
     boxes = boxes or [(0, 0, h, w)]
-    threads = threads or os.cpu_count() or 1
+    threads = thread_count(threads)
     dtype = np.uint8 if depth <= 8 else np.uint16
     out = np.empty((bottom - top, right - left, len(nets[0][-1])), dtype)
 

@@ -59,7 +59,7 @@ def write_sparse(
         code_run(segments.root, m, len(d), d)
     plans = level_plans(shape, levels, header.wavelet == "9/7")
     level_coder = LevelCoder(segments, shape, header, plans, rdo_lambda, threads)
-    size = level_size(*shape[:2], levels)
+    size = level_size(shape, levels)
     region = Region(Rect(0, 0, *size), (q * header.step).astype(np.int32))
     with single_threaded_blas():
         for level in range(levels, 0, -1):

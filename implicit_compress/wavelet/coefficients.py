@@ -80,6 +80,7 @@ class CoefficientSample:
 
 # %% ../../nbs/45_wavelet/13_coefficients.ipynb #0eadc51d
 TYPICAL_TRIES = 4  # encodings of an image until a target is met
+ROWS = 64  # rows whose colors are transformed at once
 
 
 def transform_planes(
@@ -88,15 +89,21 @@ def transform_planes(
     levels: int,  # number of halvings
 ) -> dict[BandKey, np.ndarray]:  # float32, full scale is `UNIT`
     """Wavelet coefficients of all planes, on the opponent axes."""
-    z = np.moveaxis(rgb_to_opponent(r.astype(np.float32)) * np.float32(UNIT), 2, 0)
+    h, w, c = r.shape
+    z = [np.empty((h, w), np.float32) for _ in range(c)]
+    for top in range(0, h, ROWS):
+        rows = slice(top, top + ROWS)
+        strip = rgb_to_opponent(r[rows].astype(np.float32)) * np.float32(UNIT)
+        for p in range(c):
+            z[p][rows] = strip[..., p]
     if wavelet != "9/7":
-        bands = decompose(np.moveaxis(z, 0, 2), wavelet, levels)
-        keys = [(p, b) for p in range(len(z)) for b in bands]
+        bands = decompose(np.stack(z, 2), wavelet, levels)
+        keys = [(p, b) for p in range(c) for b in bands]
         return {(p, b.level, b.name): b.data[..., p].astype(np.float32) for p, b in keys}
-    loops = loops_for(TYPICAL_TRIES * r.shape[0] * r.shape[1])
+    loops = loops_for(TYPICAL_TRIES * h * w)
     out = {}
-    for p in range(len(z)):
-        ll = np.ascontiguousarray(z[p], dtype=np.float32)
+    for p in range(c):
+        ll = z.pop(0)
         for level in range(1, levels + 1):
             ll, *details = loops.forward97(ll)
             for name, band in zip(("lh", "hl", "hh"), details, strict=True):
@@ -105,15 +112,26 @@ def transform_planes(
     return out
 
 # %% ../../nbs/45_wavelet/13_coefficients.ipynb #c0eff6e1
-SAMPLE_SIDE = 384  # rows and columns of the part that decides on the prediction
+MIDDLE_SIDE = 384  # rows and columns of the part that decides on the prediction
+PARTS = (0.2, 0.4, 0.6, 0.8)  # centers of the sampled parts, along the diagonal and across it
+PART_SIDE = 320  # rows and columns of a sampled part
 
 
-def middle_of(
+def part_of(
     r: np.ndarray,  # (h,w,c) reals
+    center: tuple[float, float],  # relative to the sides
+    side: int,
 ) -> np.ndarray:
-    """The part of an image that decides on the prediction."""
-    top, left = (max(0, n - SAMPLE_SIDE) // 2 for n in r.shape[:2])
-    return r[top : top + SAMPLE_SIDE, left : left + SAMPLE_SIDE]
+    """A copy of a square, or less, around a position of an image."""
+    top, left = (max(0, int(v * n) - side // 2) for v, n in zip(center, r.shape, strict=False))
+    return r[top : top + side, left : left + side].copy()
+
+
+def sampled_parts(
+    r: np.ndarray,  # (h,w,c) reals
+) -> list[np.ndarray]:
+    """Four parts of an image, each in other rows and columns."""
+    return [part_of(r, (v, PARTS[(2 * i + 1) % 4]), PART_SIDE) for i, v in enumerate(PARTS)]
 
 # %% ../../nbs/45_wavelet/13_coefficients.ipynb #c0eff1c1
 class Coefficients(CoefficientSample):
@@ -125,6 +143,7 @@ class Coefficients(CoefficientSample):
         wavelet: str = "9/7",  # in `WAVELETS`; another one is a `ValueError`
         rdo_lambda: float = LAMBDA,  # weight of a bit in quantization, in squared steps
         prediction: bool | None = None,  # None: where a part of the image costs less with it
+        threads: int = 1,  # of the coding; does not change the result
     ):
         self.shape = r.shape
         self.wavelet = wavelet
@@ -133,24 +152,22 @@ class Coefficients(CoefficientSample):
         self.prediction = prediction if possible else False
         self.levels = levels_of(r.shape[0], r.shape[1], wavelet)
         self.real = transform_planes(r, wavelet, self.levels)
-        self.source = r
+        self.threads = threads
+        self.middle = part_of(r, (0.5, 0.5), MIDDLE_SIDE)
+        self.parts = sampled_parts(r)
         super().__init__([*self.real.values()], r.size)
         self.some /= np.float32(UNIT)
 
     def encode(
         self,
         step: float,  # full scale is 1
-    ) -> tuple[Coded, np.ndarray]:  # and the decoded planes, for `residual`
+    ) -> tuple[Coded, np.ndarray]:  # and the decoded planes, (c,h,w) int32
         """Quantize and encode."""
         unit = max(1, round(step * UNIT))
         if self.prediction is None:
-            self.prediction = _prediction_pays(middle_of(self.source), unit, self.rdo_lambda)
+            self.prediction = _prediction_pays(self.middle, unit, self.rdo_lambda)
         header = SparseHeader(self.levels, unit, int(self.prediction), self.wavelet)
-        return write_sparse(self.real, self.shape, header, self.rdo_lambda)
-
-    def residual(self, planes: np.ndarray) -> np.ndarray:
-        """Residual of `decode_sparse`, (h,w,c) int32, from the planes of `encode`."""
-        return opponent_to_rgb(planes)
+        return write_sparse(self.real, self.shape, header, self.rdo_lambda, self.threads)
 
 # %% ../../nbs/45_wavelet/13_coefficients.ipynb #c0eff5e1
 def _prediction_pays(r: np.ndarray, unit: int, rdo_lambda: float) -> bool:
@@ -159,7 +176,7 @@ def _prediction_pays(r: np.ndarray, unit: int, rdo_lambda: float) -> bool:
     for prediction in (False, True):
         c = Coefficients(r, rdo_lambda=rdo_lambda, prediction=prediction)
         coded, planes = c.encode(unit / UNIT)
-        error = ((r - c.residual(planes) / UNIT) ** 2).sum()
+        error = ((r - opponent_to_rgb(planes) / UNIT) ** 2).sum()
         bits = 8 * len(coded.payload)
         costs.append(error + rdo_lambda * (unit / UNIT) ** 2 * bits)
     return costs[1] < costs[0]

@@ -142,7 +142,7 @@ class LevelCoder:
         self.loops = loops_for(shape[0] * shape[1])
         self.predictor = pretrained_predictor() if header.prediction else None
         tables = self.predictor.tables if self.predictor else TABLES
-        whole = Rect(0, 0, *level_size(*shape[:2], header.levels))
+        whole = Rect(0, 0, *level_size(shape, header.levels))
         root = BandCoder(segments.root, tables, self.loops, rdo_lambda)
         self.coders = {whole: root}  # of the precincts of the coarser level
         sizes = band_sizes(shape[0], shape[1], header.wavelet, header.levels)
@@ -200,7 +200,7 @@ def code_precinct(
     header = levels.header
     prediction = None
     if levels.predictor:
-        near = surroundings(low, rect, level_size(*levels.shape[:2], level))
+        near = surroundings(low, rect, level_size(levels.shape, level))
         prediction = predict(levels.predictor, near, level, header.step)
     bands = levels.coders[rect]
     q, offsets = code_details(levels, bands, level, (rect, details), prediction, real)
@@ -247,7 +247,7 @@ def reconstruct(
 ) -> Region:
     """Invert the transform of a level."""
     cover = levels.plans[level].cover
-    at = cover.doubled(*level_size(*levels.shape[:2], level - 1))
+    at = cover.doubled(*level_size(levels.shape, level - 1))
     rows, columns = at.size
     out = np.empty((len(low.planes), rows, columns), np.int32)
     inside = cover.slices(low.at.top, low.at.left)

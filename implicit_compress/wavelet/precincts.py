@@ -100,12 +100,11 @@ class LevelPlan(NamedTuple):
 
 
 def level_size(
-    h: int,  # rows of the image
-    w: int,  # columns
+    shape: tuple[int, ...],  # (h,w,...) of the image
     level: int,  # 0: the image
 ) -> tuple[int, int]:
     """Rows and columns of the low band of a level."""
-    return -(-h >> level), -(-w >> level)
+    return -(-shape[0] >> level), -(-shape[1] >> level)
 
 # %% ../../nbs/45_wavelet/09_precincts.ipynb #db863b23
 def level_plans(
@@ -118,10 +117,9 @@ def level_plans(
 ) -> dict[int, LevelPlan]:  # by level
     """Precincts that are needed, from the finest level to the coarsest."""
     out = {}
-    h, w = shape[:2]
-    wanted = box or Rect(0, 0, *level_size(h, w, stop))
+    wanted = box or Rect(0, 0, *level_size(shape, stop))
     for level in range(stop + 1, levels + 1):
-        size = level_size(h, w, level)
+        size = level_size(shape, level)
         precincts = precincts_of(*size) if divided else [Rect(0, 0, *size)]
         top, left, bottom, right = wanted
         below = Rect(top // 2, left // 2, -(-bottom // 2), -(-right // 2)).grown(REACH, *size)

@@ -45,6 +45,7 @@ from implicit_compress.siren.spec import spec_of_header
 from implicit_compress.siren.step_codes import finest_grade
 from implicit_compress.siren.weight_layout import segment_sizes
 from implicit_compress.transform.wavelet import WAVELETS, Band, band_sizes, recompose_exact
+from implicit_compress.wavelet import precincts
 from implicit_compress.wavelet.coefficients import Coefficients
 from implicit_compress.wavelet.context import PRIORS, WEIGHTS
 
@@ -293,6 +294,21 @@ def random_hybrid(rng, levels, wavelet="", parts=(), sparse=None, depth=8, chann
 def test_hybrid(args):
     """Networks of low and detail bands, and coefficients."""
     agree(random_hybrid(np.random.default_rng(1), **args))
+
+
+@pytest.mark.parametrize("prediction", [False, True])
+@pytest.mark.parametrize("shape, side", [((36, 3300, 1), 512), ((150, 201, 3), 24)], ids=str)
+def test_precincts(monkeypatch, shape, side, prediction):
+    """Images whose finest levels are divided."""
+    for module in (precincts, wavelet):
+        monkeypatch.setattr(module, "SIDE", side)
+    h, w, c = shape
+    x = demo_image()[:h, :w, :c] / 255 - 0.5
+    x = np.pad(x, ((0, h - len(x)), (0, w - x.shape[1]), (0, 0)), "symmetric")
+    coded, _ = Coefficients(x, prediction=prediction).encode(0.1)
+    assert len(precincts.segment_counts(shape, 8, True)) > 1
+    args = dict(wavelet=b"", levels=0, sparse=coded.header)
+    agree(pack(Header(*shape, 8, method("hybrid"), args), *coded[1:]))
 
 
 # ----------------------------------------------------------------------------------------- latent

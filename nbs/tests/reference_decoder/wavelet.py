@@ -1,7 +1,9 @@
 """Inverse wavelet transforms and coefficients, in integers (section 5 of the specification)."""
 
 import json
+from copy import deepcopy
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -166,12 +168,13 @@ def neighbor_sum(a):
 
 
 def look(known, r, c):
-    """Magnitudes and neighbor sums of another band at (r, c), clamped; zeros without a band."""
-    if known is None or not known.size:
+    """Magnitudes and neighbor sums `known` at (r, c), clamped; zeros without a band."""
+    if known is None or not known[0].size:
         return np.zeros((2, len(r)), np.int64)
-    i = np.minimum(r, known.shape[0] - 1)
-    j = np.minimum(c, known.shape[1] - 1)
-    return np.stack([known[i, j], neighbor_sum(known)[i, j]])
+    magnitudes, sums = known
+    i = np.minimum(r, magnitudes.shape[0] - 1)
+    j = np.minimum(c, magnitudes.shape[1] - 1)
+    return np.stack([magnitudes[i, j], sums[i, j]])
 
 
 def context_features(k, at, own, parent, siblings, planes):
@@ -195,7 +198,7 @@ def read_pass(decoder, plane, features, kind, counts, tables):
     chroma = int(plane > 0)
     for k in np.unique(context).tolist():
         where = np.flatnonzero(context == k)
-        known = counts.setdefault((chroma, k), {})
+        known = counts.setdefault((chroma, k), {})  # of this precinct and those around it
         scale, zero = priors[chroma][k]
         model = Model(2, scale, 0, zero, 2)
         out[where] = read_run(decoder, model, len(where), known, rebuilt=(128, 4))
@@ -204,7 +207,7 @@ def read_pass(decoder, plane, features, kind, counts, tables):
 
 
 def read_band(decoder, p, band, expected, done, counts, tables):
-    """Coefficients of a band, from magnitudes `done` of earlier bands by (plane, level, name)."""
+    """Coefficients of a band; `done`: magnitudes and sums of earlier ones by (plane, level, name)."""
     i = ("lh", "hl", "hh").index(band.name)
     q = np.zeros((band.h, band.w), np.int64)
     own = np.zeros((band.h + 2 * MARGIN, band.w + 2 * MARGIN), np.int64)
@@ -218,7 +221,7 @@ def read_band(decoder, p, band, expected, done, counts, tables):
             kind = (3 * k + min(p, 2)) * 3 + i
             q[at] = read_pass(decoder, p, features, kind, counts, tables)
             own[MARGIN:-MARGIN, MARGIN:-MARGIN][at] = np.abs(q[at])
-    done[p, band.level, band.name] = np.abs(q)
+    done[p, band.level, band.name] = np.abs(q), neighbor_sum(np.abs(q))
     return q
 
 
@@ -320,30 +323,106 @@ def read_header(data, h, w):
     return SparseHeader(data[0], step, data[at], wavelet)
 
 
-def read_level(decoder, low, level, s, bands, done, counts):
-    """The low band (c, h, w) of the next finer level."""
-    tables = network().tables if s.prediction else (WEIGHTS, PRIORS)
-    means = expected = np.zeros((9, *low.shape[1:]), np.int64)
-    if s.prediction:
-        means, expected = predicted(low, level, s.step)
-    q = {}
+SIDE = 512  # of a precinct, in positions of the low band
+
+
+class Precinct(NamedTuple):
+    """Rows and columns of the low band, and what has been decoded there."""
+
+    rows: tuple  # first, last + 1
+    columns: tuple
+    decoder: RangeDecoder
+    done: dict  # magnitudes and neighbor sums by (plane, level, name)
+    counts: dict  # of the adaptive tables
+
+
+def axis_cuts(n):
+    """Boundaries of the precincts along an axis."""
+    parts = max(1, (n + SIDE // 2) // SIDE)
+    return [*range(0, parts * SIDE, SIDE), n]
+
+
+def rectangles(h, w, wavelet):
+    """(rows, columns) of the precincts of a level with a low band of (h, w)."""
+    if wavelet != "9/7":
+        return [((0, h), (0, w))]
+    rows, columns = ([*pairwise(axis_cuts(n))] for n in (h, w))
+    return [(r, c) for r in rows for c in columns]
+
+
+def segments(payload, h, w, s):
+    """Range decoders: of the undivided levels, and of all precincts of the others."""
+    places = []
+    for level in range(s.levels, 0, -1):
+        found = rectangles(-(-h >> level), -(-w >> level), s.wavelet)
+        places += [(level, *place) for place in found if len(found) > 1]
+    if not places:
+        return RangeDecoder(payload), {}
+    lengths = []
+    at = 0
+    for _ in range(1 + len(places)):
+        length, at = read_varint(payload, at)
+        lengths.append(length)
+    require(at + sum(lengths) == len(payload), "payload: wrong lengths of segments")
+    parts = []
+    for length in lengths:
+        parts.append(RangeDecoder(payload[at : at + length]))
+        at += length
+    return parts[0], dict(zip(places, parts[1:]))
+
+
+def inside(a, b):
+    """Is the range `a` inside of `b`?"""
+    return b[0] <= a[0] and a[1] <= b[1]
+
+
+def entered(coarser, level, rows, columns, decoders):
+    """The precinct of a level, which begins as the coarser one around it ended."""
+    below = [(a[0] // 2, -(-a[1] // 2)) for a in (rows, columns)]
+    around = next(p for p in coarser if inside(below[0], p.rows) and inside(below[1], p.columns))
+    decoder = decoders.get((level, rows, columns))
+    if decoder is None:  # an undivided level
+        return Precinct(rows, columns, around.decoder, around.done, around.counts)
+    part = tuple(slice(a - p[0], b - p[0]) for (a, b), p in zip(below, around[:2]))
+    done = {k: tuple(v[part] for v in pair) for k, pair in around.done.items() if k[1] == level + 1}
+    return Precinct(rows, columns, decoder, done, deepcopy(around.counts))
+
+
+def read_precinct(precinct, n_planes, s, bands, prediction, tables):
+    """Dequantized coefficients of the bands of a precinct, by (plane, band), and their places."""
+    means, expected = prediction
+    decoder = precinct.decoder
+    q, places = {}, {}
     for i, band in enumerate(bands):
-        for p in range(len(low)):
-            part = np.zeros((band.h, band.w), np.int64)
-            if s.prediction:
-                part = expected[3 * i + p, : band.h, : band.w]
-            q[p, i] = read_band(decoder, p, band, part, done, counts, tables)
+        ends = zip((precinct.rows, precinct.columns), (band.h, band.w))
+        at = tuple(slice(min(a, n), min(b, n)) for (a, b), n in ends)
+        h, w = (v.stop - v.start for v in at)
+        for p in range(n_planes):
+            own = band._replace(h=h, w=w)
+            part = expected[3 * i + p][at]
+            q[p, i] = read_band(decoder, p, own, part, precinct.done, precinct.counts, tables)
+            places[p, i] = at
     near, far = decoder.uniform(8, 2) - 128
-    planes = []
-    for p in range(len(low)):
-        parts = {(level, "ll"): low[p]}
-        for i, band in enumerate(bands):
-            require(np.abs(q[p, i]).max(initial=0) * s.step < 1 << 30, "payload: too large")
-            v = dequantize(q[p, i], s.step, near, far)
-            if s.prediction:
-                v = v + means[3 * i + p, : band.h, : band.w]
-            parts[level, band.name] = v
-        planes.append(parts)
+    out = {}
+    for (p, i), v in q.items():
+        require(np.abs(v).max(initial=0) * s.step < 1 << 30, "payload: too large")
+        out[p, i] = dequantize(v, s.step, near, far) + means[3 * i + p][places[p, i]]
+    return out, places
+
+
+def read_level(precincts, low, level, s, bands):
+    """Low and detail bands (level, name) of each plane, (c, h, w) is the low band."""
+    tables = network().tables if s.prediction else (WEIGHTS, PRIORS)
+    prediction = 2 * [np.zeros((9, *low.shape[1:]), np.int64)]
+    if s.prediction:
+        prediction = predicted(low, level, s.step)
+    planes = [{(level, "ll"): plane} for plane in low]
+    for plane in planes:
+        plane.update({(level, b.name): np.zeros((b.h, b.w), np.int64) for b in bands})
+    for precinct in precincts:
+        found, places = read_precinct(precinct, len(low), s, bands, prediction, tables)
+        for (p, i), v in found.items():
+            planes[p][level, bands[i].name][places[p, i]] = v
     return planes
 
 
@@ -351,24 +430,27 @@ def decode_coefficients(data, models, payload, h, w, planes):
     """Residual (h, w, planes), full scale is 2**20."""
     s = read_header(data, h, w)
     require(not s.prediction or planes in (1, 3), "sparse: prediction needs 1 or 3 planes")
-    decoder = RangeDecoder(payload)
+    root, others = segments(payload, h, w, s)
     lowest, *details = band_sizes(h, w, s.wavelet, s.levels)
     low = []
     at = 0
     for _ in range(planes):
         model, more, at = read_model(models, at)
         require(not more, "models: every model stands alone here")
-        d = read_run(decoder, model, lowest.h * lowest.w).reshape(lowest.h, lowest.w)
+        d = read_run(root, model, lowest.h * lowest.w).reshape(lowest.h, lowest.w)
         low.append(undo_prediction(d) * s.step)
     require(at == len(models), "models: too many")
     low = np.stack(low)
     require(np.abs(low).max(initial=0) < 1 << 30, "payload: too large")
-    done, counts = {}, {}
+    size = (0, 2 * lowest.h), (0, 2 * lowest.w)  # contains the coarsest level
+    precincts = [Precinct(*size, root, {}, {})]
     for level in range(s.levels, 0, -1):
-        bands = [b for b in details if b.level == level]
-        parts = read_level(decoder, low, level, s, bands, done, counts)
+        places = rectangles(*low.shape[1:], s.wavelet)
+        precincts = [entered(precincts, level, *place, others) for place in places]
+        parts = read_level(precincts, low, level, s, [b for b in details if b.level == level])
         rows, columns = -(-h >> level - 1), -(-w >> level - 1)
         low = np.stack([next_low(part, level, s.wavelet)[:rows, :columns] for part in parts])
         require(np.abs(low).max(initial=0) < 1 << 30, "payload: too large")
-    decoder.finish()
+    for decoder in (root, *others.values()):
+        decoder.finish()
     return to_rgb(np.moveaxis(low, 0, 2))
