@@ -28,7 +28,7 @@ class Wavelet(Settings):
     name = "wavelet"
     wavelet: str = setting("9/7", "Name of the wavelet: 9/7, haar, db3, sym4, bior4.4, ...")
     rdo_lambda: float = setting(
-        0.11,
+        0.09,
         "Weight of a bit in rate-distortion optimized quantization; 0 rounds to nearest.",
         low=0,
         high=1,
@@ -39,6 +39,7 @@ class Wavelet(Settings):
         "Prediction of details from the coarser level by a trained network; auto: where it pays.",
         choices=("auto", "on", "off"),
     )
+    trellis: bool = setting(True, "Trellis-coded quantization.")
     rotation: bool = setting(True, "Rotation of the color axes, fitted to the image, for 9/7.")
     filters: bool = setting(True, "Filters of the decoded image, fitted to it, for wavelet 9/7.")
 

@@ -159,11 +159,13 @@ class BandCoder:
         context_tables: ContextTables = TABLES,
         loops: Loops = IN_NUMPY,
         rdo_lambda: float = LAMBDA,  # weight of a bit in quantization, in squared steps
+        trellis: bool = False,  # trellis-coded quantization?
     ):
         self.coder = coder
         self.context_tables = context_tables
         self.loops = loops
         self.rdo_lambda = rdo_lambda
+        self.trellis = trellis
         self.tables: dict[tuple[int, int], AdaptiveTable] = {}
         self.inherited: dict[tuple[int, int], AdaptiveTable] = {}  # copied when they are needed
         self.magnitudes: dict[BandKey, Magnitudes] = {}
@@ -174,7 +176,7 @@ class BandCoder:
         shape: tuple[int, int],  # of the band
         expected: np.ndarray = NO_BAND,  # (h,w) int32 magnitudes of a prediction, 1/16 of a step
         v: np.ndarray | None = None,  # (h,w) float32, divided by the step; None decodes
-    ) -> np.ndarray:  # (h,w) int32
+    ) -> np.ndarray:  # (h,w) int32, in half steps
         """Code a band; a `DamagedError` for a coefficient out of range."""
         plane, level, name = key
         known = neighborhood(self.magnitudes, key)._replace(expected=expected)
@@ -195,7 +197,8 @@ def branched(
     part: tuple[slice, slice],  # of the bands of the coarser level
 ) -> BandCoder:
     """Coder of a part of the next finer level, which begins with what is known."""
-    out = BandCoder(coder, bands.context_tables, bands.loops, bands.rdo_lambda)
+    how = bands.context_tables, bands.loops, bands.rdo_lambda, bands.trellis
+    out = BandCoder(coder, *how)
     out.inherited = bands.inherited | bands.tables
     for key, (own, sums) in bands.magnitudes.items():
         out.magnitudes[key] = np.ascontiguousarray(own[part]), np.ascontiguousarray(sums[part])
@@ -242,7 +245,7 @@ def code_pass(
     place: tuple[np.ndarray, Neighborhood, int],  # known magnitudes, other bands, class
     plane: int,  # 0 or 1
     v: np.ndarray | None,  # of `BandCoder.code`
-    band: np.ndarray,  # (h,w) int32; the coefficients of the pass are set
+    band: np.ndarray,  # (h,w) int32; the coefficients of the pass are set, in half steps
 ) -> None:
     """Code the coefficients of a pass."""
     own, known, kind = place
@@ -254,6 +257,6 @@ def code_pass(
     costs = cost_table(plane, priors)
     q = None
     if v is not None:
-        q = loops.quantize_pass(k, v, contexts, costs, bands.rdo_lambda)
+        q = loops.quantize_pass(k, v, contexts, costs, bands.rdo_lambda, bands.trellis)
     symbols = code_groups(bands, plane, contexts, q)
-    loops.place_pass(k, symbols, contexts, len(costs), band, own)
+    loops.place_pass(k, symbols, contexts, len(costs), bands.trellis, band, own)

@@ -190,11 +190,13 @@ class Coefficients(CoefficientSample):
         threads: int = 1,  # of the coding; does not change the result
         filters: bool = True,  # fit filters?
         angles: Angles | None = NO_ROTATION,  # of the color axes; None: fitted
+        trellis: bool = True,  # trellis-coded quantization?
     ):
         self.shape = r.shape
         self.wavelet = wavelet
         self.rdo_lambda = rdo_lambda
         self.threads = threads
+        self.trellis = trellis
         possible = wavelet == "9/7" and r.shape[2] in (1, 3)
         self.prediction = prediction if possible else False
         self.sample = sample_of(r) if filters and possible else None
@@ -217,8 +219,8 @@ class Coefficients(CoefficientSample):
         unit = max(1, round(step * UNIT))
         if self.prediction is None:
             self.prediction = _prediction_pays(self.middle, unit, self.rdo_lambda)
-        predicted = int(self.prediction)
-        header = SparseHeader(self.levels, unit, predicted, self.wavelet, self.angles)
+        flags = int(self.prediction), self.wavelet, self.trellis
+        header = SparseHeader(self.levels, unit, *flags, self.angles)
         coded, planes = write_sparse(self.real, self.shape, header, self.rdo_lambda, self.threads)
         if self.sample:
             loops = filter_loops(TYPICAL_TRIES * planes[0].size)

@@ -10,7 +10,16 @@ import numpy as np
 
 from .context import EDGES, PAD, RINGS, Neighborhood
 from .lifting import loop
-from .quantize import NO_OFFSET
+from implicit_compress.wavelet.quantize import (
+    BEFORE,
+    BRANCH,
+    CHAIN_CONTEXT,
+    NEXT,
+    NO_OFFSET,
+    STATES,
+    best_path,
+    cheapest_branches,
+)
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #481686cb
 N_GROUPS = 4  # groups of neighbors in the same band, see `RINGS`
@@ -200,6 +209,57 @@ def cheapest(
     return best
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #81b044bc
+branches = loop(cheapest_branches)
+path = loop(best_path)
+
+
+@loop
+def chain(
+    a: np.ndarray,  # (n,) float64 magnitudes, divided by the step
+    contexts: np.ndarray,  # (n,) uint8
+    bits: np.ndarray,  # (32,m) of `cost_table`
+    rdo_lambda: float,
+) -> np.ndarray:  # (n,) int32
+    """Compute `quantize.cheapest_chain`."""
+    n = len(a)
+    before = np.zeros((n, STATES), np.uint8)
+    magnitudes = np.zeros((n, 4), np.int32)
+    costs = np.full(STATES, np.inf)
+    costs[0] = 0.0
+    least = np.empty(4)
+    new = np.empty(STATES)
+    for i in range(n):
+        branches(a[i], bits[contexts[i]], rdo_lambda, least, magnitudes[i])
+        for t in range(STATES):
+            first = costs[BEFORE[t, 0]] + least[BRANCH[t, 0]]
+            second = costs[BEFORE[t, 1]] + least[BRANCH[t, 1]]
+            before[i, t] = second < first
+            new[t] = min(first, second)
+        costs[:] = new
+    return path(before, magnitudes, int(np.argmin(costs)))
+
+
+@loop
+def values_of_pass(
+    k: int,  # pass 0..4
+    v: np.ndarray,  # (h,w) float32
+    n: int,  # number of coefficients
+) -> np.ndarray:  # (n,) float64
+    """Coefficients of a pass in scan order."""
+    h, w = v.shape
+    out = np.empty(n, np.float64)
+    i = 0
+    for r in range(h):
+        c = first_column(r, k)
+        if c < 0:
+            continue
+        while c < w:
+            out[i] = v[r, c]
+            i += 1
+            c += column_distance(k)
+    return out
+
+# %% ../../nbs/45_wavelet/04_compiled.ipynb #81b044bd
 @loop
 def quantize_pass(
     k: int,  # pass 0..4
@@ -207,23 +267,24 @@ def quantize_pass(
     contexts: np.ndarray,  # (n,) uint8 of `pass_contexts`
     costs: np.ndarray,  # (32,m) of `cost_table`
     rdo_lambda: float,  # weight of a bit, in squared steps
+    trellis: bool,  # trellis-coded quantization of the contexts from 8 on?
 ) -> np.ndarray:  # (n,) int32: quantized coefficients, sorted by context
     """Quantize the coefficients of a pass."""
-    h, w = v.shape
-    at = group_starts(contexts, len(costs))
-    out = np.empty(len(contexts), np.int32)
-    n = 0
-    for r in range(h):
-        c = first_column(r, k)
-        if c < 0:
-            continue
-        while c < w:
-            z = contexts[n]
-            q = cheapest(abs(np.float64(v[r, c])), costs[z], rdo_lambda)
-            out[at[z]] = -q if v[r, c] < 0 else q
-            at[z] += 1
-            n += 1
-            c += column_distance(k)
+    n = len(contexts)
+    values = values_of_pass(k, v, n)
+    q = np.empty(n, np.int32)
+    if trellis:
+        at = np.flatnonzero(contexts >= CHAIN_CONTEXT)
+        found = chain(np.abs(values[at]), contexts[at], costs, rdo_lambda)
+        q[at] = found
+    starts = group_starts(contexts, len(costs))
+    out = np.empty(n, np.int32)
+    for i in range(n):
+        z = contexts[i]
+        if not trellis or z < CHAIN_CONTEXT:
+            q[i] = cheapest(abs(values[i]), costs[z], rdo_lambda)
+        out[starts[z]] = -q[i] if values[i] < 0 else q[i]
+        starts[z] += 1
     return out
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #9524829a
@@ -233,13 +294,15 @@ def place_pass(
     symbols: np.ndarray,  # (n,) int32, sorted by context
     contexts: np.ndarray,  # (n,) uint8 of `pass_contexts`
     n_contexts: int,
-    band: np.ndarray,  # (h,w) int32; the coefficients of the pass are set
+    trellis: bool,  # of `quantize_pass`
+    band: np.ndarray,  # (h,w) int32; the coefficients of the pass are set, in half steps
     own: np.ndarray,  # (h+8,w+8) int32; their magnitudes are set
 ) -> None:
     """Place the quantized coefficients of a pass."""
     h, w = band.shape
     at = group_starts(contexts, n_contexts)
     n = 0
+    state = 0
     for r in range(h):
         c = first_column(r, k)
         if c < 0:
@@ -247,10 +310,16 @@ def place_pass(
         while c < w:
             z = contexts[n]
             q = symbols[at[z]]
+            a = abs(q)
+            halves = 2 * a
+            if trellis and z >= CHAIN_CONTEXT:
+                if a:
+                    halves -= state & 1
+                state = NEXT[state, a & 1]
+            band[r, c] = -halves if q < 0 else halves
+            own[r + PAD, c + PAD] = a
             at[z] += 1
             n += 1
-            band[r, c] = q
-            own[r + PAD, c + PAD] = abs(q)
             c += column_distance(k)
 
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #ff40529e
@@ -278,11 +347,11 @@ def neighbor_sums(
 # %% ../../nbs/45_wavelet/04_compiled.ipynb #2261418d
 @loop
 def dequantize(
-    q: np.ndarray,  # (h,w) int32
+    q: np.ndarray,  # (h,w) int32, in half steps
     mean: np.ndarray,  # (h,w) int32, the prediction; (1,1) for none
     step: int,  # 1 or more, full scale is `UNIT`
-    near: int,  # code 0..255 of the offset of magnitude 1
-    far: int,  # the same for larger magnitudes
+    near: int,  # code 0..255 of the offset up to one step
+    far: int,  # the same for larger values
 ) -> np.ndarray:  # (h,w) int32
     """Dequantize coefficients, as `quantize.dequantized`."""
     h, w = q.shape
@@ -292,10 +361,10 @@ def dequantize(
         for c in range(w):
             a = int(abs(q[r, c]))
             value = 0
-            if a == 1:
-                value = (256 + NO_OFFSET - near) * step >> 8
-            elif a > 1:
-                value = (a * 256 + NO_OFFSET - far) * step >> 8
+            if a > 2:
+                value = (a * 128 + NO_OFFSET - far) * step >> 8
+            elif a > 0:
+                value = (a * 128 + NO_OFFSET - near) * step >> 8
             if q[r, c] < 0:
                 value = -value
             if predicted:

@@ -190,7 +190,15 @@ def add_coefficients(
     wanted = dict(auto=None, on=True, off=False)[settings.prediction]
     residual = residual_of(x, base)
     angles = None if settings.rotation else NO_ROTATION
-    how = settings.wavelet, settings.rdo_lambda, wanted, threads, settings.filters, angles
+    how = (
+        settings.wavelet,
+        settings.rdo_lambda,
+        wanted,
+        threads,
+        settings.filters,
+        angles,
+        settings.trellis,
+    )
     c = Coefficients(residual, *how)
     del residual
 

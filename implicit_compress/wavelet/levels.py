@@ -150,7 +150,7 @@ class LevelCoder:
         self.predictor = pretrained_predictor() if header.prediction else None
         tables = self.predictor.tables if self.predictor else TABLES
         whole = Rect(0, 0, *level_size(shape, header.levels))
-        root = BandCoder(segments.root, tables, self.loops, rdo_lambda)
+        root = BandCoder(segments.root, tables, self.loops, rdo_lambda, header.trellis)
         self.coders = {whole: root}  # of the precincts of the coarser level
         sizes = band_sizes(shape[0], shape[1], header.wavelet, header.levels)
         self.sizes = {(level, name): (h, w) for name, level, h, w in sizes}
@@ -229,7 +229,7 @@ def code_precinct(
     bands = levels.coders[rect]
     q, offsets = code_details(levels, bands, level, (rect, details), prediction, real)
     for (p, _, name), own in q.items():
-        if int(np.abs(own).max(initial=0)) * header.step >= MAX_COEFFICIENT:
+        if int(np.abs(own).max(initial=0)) * header.step >= 2 * MAX_COEFFICIENT:
             raise DamagedError(f"payload: a coefficient at level {level} is too large")
         mean, _ = _part_of(prediction, (p, level, name), own.shape)
         values = levels.loops.dequantize(own, mean, header.step, *offsets)

@@ -24,7 +24,13 @@ from implicit_compress.wavelet.context import (
     neighbor_sums,
     scan_passes,
 )
-from .quantize import dequantized, rdo_quantize
+from implicit_compress.wavelet.quantize import (
+    CHAIN_CONTEXT,
+    chain_states,
+    cheapest_chain,
+    dequantized,
+    rdo_quantize,
+)
 
 # %% ../../nbs/45_wavelet/05_loops.ipynb #ca8ee03f
 def forward97(x: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -52,9 +58,15 @@ def quantize_pass(
     contexts: np.ndarray,
     costs: np.ndarray,
     rdo_lambda: float,
+    trellis: bool,
 ) -> np.ndarray:
     """Compute `compiled.quantize_pass` in NumPy."""
-    q = rdo_quantize(v[scan_passes(*v.shape)[k]], contexts, costs, rdo_lambda)
+    values = v[scan_passes(*v.shape)[k]]
+    q = rdo_quantize(values, contexts, costs, rdo_lambda)
+    at = np.flatnonzero(contexts >= CHAIN_CONTEXT)
+    if trellis and len(at):
+        chain = cheapest_chain(np.abs(values[at]).astype(float), contexts[at], costs, rdo_lambda)
+        q[at] = np.where(values[at] < 0, -chain, chain)
     return q[np.argsort(contexts, kind="stable")]
 
 
@@ -63,6 +75,7 @@ def place_pass(
     symbols: np.ndarray,
     contexts: np.ndarray,
     n_contexts: int,
+    trellis: bool,
     band: np.ndarray,
     own: np.ndarray,
 ) -> None:
@@ -70,7 +83,12 @@ def place_pass(
     q = np.empty(len(symbols), np.int32)
     q[np.argsort(contexts, kind="stable")] = symbols
     at = scan_passes(*band.shape)[k]
-    band[at] = q
+    halves = 2 * np.abs(q)
+    chain = np.flatnonzero(contexts >= CHAIN_CONTEXT)
+    if trellis and len(chain):
+        states = chain_states(np.abs(q[chain]) & 1)
+        halves[chain] -= (states & 1) * (q[chain] != 0)
+    band[at] = np.sign(q) * halves
     own[PAD:-PAD, PAD:-PAD][at] = np.abs(q)
 
 # %% ../../nbs/45_wavelet/05_loops.ipynb #100b5002

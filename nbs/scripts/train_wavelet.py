@@ -51,8 +51,9 @@ class Recorder(BandCoder):
             f = features(k, at, own, known)
             kind = class_of(k, key[0], ORIENTATIONS.index(key[2]))
             some = slice(None, None, 1 + f.shape[1] // MOST)
-            self.passes.append((kind, f[:, some], band[at][some], int(key[0] > 0)))
-            own[PAD:-PAD, PAD:-PAD][at] = np.abs(band[at])
+            symbols = np.sign(band[at]) * (np.abs(band[at]) + 1 >> 1)  # of half steps
+            self.passes.append((kind, f[:, some], symbols[some], int(key[0] > 0)))
+            own[PAD:-PAD, PAD:-PAD][at] = np.abs(symbols)
         return band
 
 
