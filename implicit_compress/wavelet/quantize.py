@@ -75,7 +75,7 @@ def next_states() -> np.ndarray:  # (32,2): after an even, after an odd integer
 
 NEXT = next_states()
 # the two states before each state, and which branch leads to it: 2 * quantizer + parity
-BEFORE = np.array([np.flatnonzero((t == NEXT).any(1)) for t in range(STATES)])
+BEFORE = np.array([np.flatnonzero(np.equal(NEXT, t).any(1)) for t in range(STATES)])
 BRANCH = np.array([[2 * (s & 1) + int(NEXT[s, 1] == t) for s in BEFORE[t]] for t in range(STATES)])
 
 

@@ -105,6 +105,8 @@ def rotated_values(
     angles: Angles,
 ) -> np.ndarray:  # float32 on the axes that `rotate_back` inverts exactly
     """Rotate reals."""
+    if angles == NO_ROTATION:
+        return values
     inverse = np.linalg.inv(rotation_matrix(angles).T / (1 << FACTOR_BITS))
     return np.tensordot(inverse.astype(np.float32), values.astype(np.float32), 1)
 
