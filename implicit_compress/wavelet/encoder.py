@@ -30,8 +30,15 @@ from .step_search import LOG_STEPS, cheapest_step, search_step
 # %% ../../nbs/45_wavelet/18_encoder.ipynb #4b125be0
 WITHIN = 0.99  # fraction of the byte target that ends the search
 TRIES = 9  # encodings at most
-SMALL_TRIES = 16  # of small images, whose size is no smooth function of the step
+SMALL_TRIES = 16  # of small images, whose size and quality are no smooth functions of the step
 SMALL_PIXELS = 1 << 16
+
+
+def tries_of(
+    c: Coefficients,
+) -> int:
+    """Number of encodings of a search, at most."""
+    return SMALL_TRIES if c.shape[0] * c.shape[1] < SMALL_PIXELS else TRIES
 
 # %% ../../nbs/45_wavelet/18_encoder.ipynb #c0eff2e1
 SAMPLED_PIXELS = 1 << 20  # of larger images, parts are encoded for a better first estimate
@@ -82,8 +89,7 @@ def fill_bytes(
     most = math.log(max(n_bytes, 1))
     estimate = size_estimate(c, n_bytes)
     low = most + math.log(WITHIN)
-    tries = SMALL_TRIES if c.shape[0] * c.shape[1] < SMALL_PIXELS else TRIES
-    search_step(measure, lambda s: math.log(estimate(s)), low, most, tries)
+    search_step(measure, lambda s: math.log(estimate(s)), low, most, tries_of(c))
     return kept[0][2]
 
 # %% ../../nbs/45_wavelet/18_encoder.ipynb #8c8c380c
@@ -141,7 +147,8 @@ def search_for_target(
 
     if target.psnr:
         high = target.psnr + QUALITY_TOLERANCE
-        search_step(quality, lambda s: c.estimated_psnr(s, peak), target.psnr, high)
+        tries = tries_of(c)
+        search_step(quality, lambda s: c.estimated_psnr(s, peak), target.psnr, high, tries)
     else:
         cheapest_step(cost, estimated_cost)
     return best[0][1:]
