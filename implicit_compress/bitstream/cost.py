@@ -148,8 +148,9 @@ def filter_length(
 def sparse_wavelet(
     header: bytes,  # the field `sparse`
 ) -> bytes:
-    """Name of the wavelet of coefficients, after the levels, the step and two bytes."""
-    return header[read_varint(header, 1, "step of the coefficients")[1] + 2 :]
+    """Name of the wavelet of coefficients: after the levels, the step and the flags, or 9/7."""
+    at = read_varint(header, 1, "step of the coefficients")[1]
+    return header[at + 1 :] if header[at : at + 1] >= b"\x80" else b"9/7"
 
 # %% ../../nbs/30_bitstream/03_cost.ipynb #47414948
 def _coefficients_work(h: Header) -> float:

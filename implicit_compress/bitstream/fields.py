@@ -231,8 +231,8 @@ HYBRID_FIELDS = (
         "sparse",
         "bytes",
         1,
-        64,
-        doc="parameters of the coefficients of the residual",
+        2048,
+        doc="parameters of the coefficients of the residual, and filters",
         flag=SPARSE,
     ),
 )

@@ -110,6 +110,14 @@ def images():
             dict(method=Wavelet(wavelet="db3"), bpp=4),
         ),
         "wavelet_gray16_9x15": (deep(9, 15), dict(method="wavelet", bpp=6)),
+        "wavelet_predicted_64x96": (
+            x[40:104, 60:156],
+            dict(method=Wavelet(prediction="on"), bpp=1.5),
+        ),
+        "wavelet_precincts_16x1600": (
+            np.tile(x[100:116, :200, 1:2], (1, 8, 1)),
+            dict(method=Wavelet(prediction="on"), bpp=0.4),
+        ),
         "opaque_24x32": (
             np.concatenate([x[40:64, 80:112], np.full((24, 32, 1), 255, np.uint8)], 2),
             dict(bpp=4),

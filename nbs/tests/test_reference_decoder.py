@@ -264,11 +264,13 @@ HYBRID = [
     dict(levels=2, wavelet="sym4", parts=("base", "chroma", "details"), depth=12),
     dict(levels=0, sparse="coif3"),
     dict(levels=0, sparse="9/7", depth=16, step=1e-5),
+    dict(levels=0, sparse="9/7", step=0.15),
+    dict(levels=0, sparse="9/7", step=0.1, angles=(80, -100, 511)),
     dict(levels=0, sparse="haar", channels=1),
 ]
 
 
-def random_hybrid(rng, levels, wavelet="", parts=(), sparse=None, depth=8, channels=3, step=0.02):
+def random_hybrid(rng, levels, wavelet="", parts=(), sparse=None, depth=8, channels=3, **more):
     """A file of random networks and of the coefficients of an image."""
     h, w = 41, 58
     rows, cols = -(-h >> levels), -(-w >> levels)
@@ -286,7 +288,8 @@ def random_hybrid(rng, levels, wavelet="", parts=(), sparse=None, depth=8, chann
     coded = [b"", b""]
     if sparse:
         x = demo_image()[40 : 40 + h, 80 : 80 + w, :channels] / 255 - 0.5
-        (args["sparse"], *coded), _ = Coefficients(x, sparse).encode(step)
+        coefficients = Coefficients(x, sparse, angles=more.get("angles"))
+        (args["sparse"], *coded), _ = coefficients.encode(more.get("step", 0.02))
     return pack(Header(h, w, channels, depth, method("hybrid"), args), *coded)
 
 
@@ -305,7 +308,7 @@ def test_precincts(monkeypatch, shape, side, prediction):
     h, w, c = shape
     x = demo_image()[:h, :w, :c] / 255 - 0.5
     x = np.pad(x, ((0, h - len(x)), (0, w - x.shape[1]), (0, 0)), "symmetric")
-    coded, _ = Coefficients(x, prediction=prediction).encode(0.1)
+    coded, _ = Coefficients(x, prediction=prediction, angles=None).encode(0.1)
     assert len(precincts.segment_counts(shape, 8, True)) > 1
     args = dict(wavelet=b"", levels=0, sparse=coded.header)
     agree(pack(Header(*shape, 8, method("hybrid"), args), *coded[1:]))

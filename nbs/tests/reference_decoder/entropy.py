@@ -244,3 +244,9 @@ def read_segments(models, payload, sizes):
         fits = not len(symbols) or -(1 << 31) <= symbols.min() <= symbols.max() < 1 << 31
         require(fits, "payload: a symbol of more than 32 bits")
     return out
+
+
+def uniform_symbols(decoder, size, n):
+    """`n` symbols of a table of `size` equal counts."""
+    cumulative = quantize(np.ones(size, np.int64))
+    return np.array([decoder.symbol(cumulative) for _ in range(n)])

@@ -1,6 +1,7 @@
 """Inverse wavelet transforms and coefficients, in integers (section 5 of the specification)."""
 
 import json
+import math
 from copy import deepcopy
 from functools import lru_cache
 from itertools import pairwise
@@ -11,6 +12,7 @@ import numpy as np
 
 from .entropy import Model, RangeDecoder, read_model, read_run
 from .fields import read_varint, require
+from .wavelet_filters import filter_planes
 
 UNIT = 1 << 20  # full scale
 PACKAGE = Path(__file__).parents[3] / "implicit_compress"
@@ -203,11 +205,28 @@ def read_pass(decoder, plane, features, kind, counts, tables):
         model = Model(2, scale, 0, zero, 2)
         out[where] = read_run(decoder, model, len(where), known, rebuilt=(128, 4))
     require(np.abs(out).max(initial=0) <= LARGEST, "payload: a coefficient is too large")
+    return out, context
+
+
+def next_state(state, parity):
+    """State of the trellis after an integer."""
+    first, second = state & 1, parity ^ (state & 1)
+    return (state >> 1) ^ (0b10010 * first) ^ (0b00100 * second)
+
+
+def in_half_steps(symbols, context, trellis):
+    """Values of the coefficients of a pass in half steps; the chain has contexts from 8 on."""
+    out = 2 * symbols
+    state = 0
+    for i in np.flatnonzero(context >= 8) if trellis else ():
+        if state & 1:
+            out[i] -= np.sign(symbols[i])
+        state = next_state(state, int(symbols[i]) & 1)
     return out
 
 
-def read_band(decoder, p, band, expected, done, counts, tables):
-    """Coefficients of a band; `done`: magnitudes and sums of earlier ones by (plane, level, name)."""
+def read_band(decoder, p, band, expected, done, counts, tables, trellis):
+    """Coefficients of a band in half steps; `done`: magnitudes and sums of earlier ones by (plane, level, name)."""
     i = ("lh", "hl", "hh").index(band.name)
     q = np.zeros((band.h, band.w), np.int64)
     own = np.zeros((band.h + 2 * MARGIN, band.w + 2 * MARGIN), np.int64)
@@ -219,9 +238,11 @@ def read_band(decoder, p, band, expected, done, counts, tables):
             features = context_features(k, at, own, parent, siblings, before)
             features = np.concatenate([features, expected[at][None]])
             kind = (3 * k + min(p, 2)) * 3 + i
-            q[at] = read_pass(decoder, p, features, kind, counts, tables)
-            own[MARGIN:-MARGIN, MARGIN:-MARGIN][at] = np.abs(q[at])
-    done[p, band.level, band.name] = np.abs(q), neighbor_sum(np.abs(q))
+            symbols, context = read_pass(decoder, p, features, kind, counts, tables)
+            q[at] = in_half_steps(symbols, context, trellis)
+            own[MARGIN:-MARGIN, MARGIN:-MARGIN][at] = np.abs(symbols)
+    magnitudes = own[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    done[p, band.level, band.name] = magnitudes, neighbor_sum(magnitudes)
     return q
 
 
@@ -291,10 +312,10 @@ def undo_prediction(d):
 
 
 def dequantize(q, step, near, far):
-    """Coefficients of detail bands from symbols; `near` and `far` are offsets in 1/256 step."""
+    """Coefficients of half steps `q`; `near` and `far` are offsets in 1/256 step."""
     a = np.abs(q)
-    offset = np.where(a == 1, near, np.where(a > 1, far, 0))
-    return np.sign(q) * ((256 * a - offset) * step >> 8)
+    offset = np.where(a > 2, far, np.where(a > 0, near, 0))
+    return np.sign(q) * ((128 * a - offset) * step >> 8)
 
 
 def to_rgb(z):
@@ -309,18 +330,61 @@ class SparseHeader(NamedTuple):
     step: int
     prediction: int
     wavelet: str
+    trellis: bool
+    angles: tuple  # three, in 1/1024 of a turn
+    filters: bytes
 
 
 def read_header(data, h, w):
     """Parse the field `sparse`."""
     step, at = read_varint(data, 1)
     require(len(data) >= at + 1, "sparse: truncated")
-    wavelet = data[at + 1 :].decode("ascii", "replace")
-    require(wavelet == "9/7" or wavelet in FILTERS, "sparse: an unknown wavelet")
+    flags, rest = data[at], data[at + 1 :]
+    wavelet, angles = "9/7", (0, 0, 0)
+    if flags & 128:
+        wavelet, rest = rest.decode("ascii", "replace"), b""
+        require(wavelet in FILTERS, "sparse: an unknown wavelet")
+        require(not flags & 64, "sparse: a rotation")
+    elif flags & 64:
+        require(len(rest) >= 4, "sparse: truncated")
+        value = int.from_bytes(rest[:4], "big")
+        angles = tuple((value >> shift & 1023) - 512 for shift in (20, 10, 0))
+        rest = rest[4:]
     require(data[0] == level_count(h, w, wavelet), "sparse: wrong levels")
     require(1 <= step <= 4 * UNIT, "sparse: step out of range")
-    require(data[at] <= (wavelet == "9/7"), "sparse: unknown prediction")
-    return SparseHeader(data[0], step, data[at], wavelet)
+    require(flags & 31 <= (wavelet == "9/7"), "sparse: unknown prediction")
+    return SparseHeader(data[0], step, flags & 31, wavelet, bool(flags & 32), angles, rest)
+
+
+def rotation(angles):
+    """Matrix to the rotated axes, 14 fractional bits."""
+    out = np.eye(3, dtype=np.int64) << 14
+    for (i, j), angle in zip(((0, 1), (0, 2), (1, 2)), angles):
+        c, s = (round(16384 * f(2 * np.pi * angle / 1024)) for f in (np.cos, np.sin))
+        turn = np.eye(3, dtype=np.int64) << 14
+        turn[i, i], turn[i, j], turn[j, i], turn[j, j] = c, -s, s, c
+        out = (out @ turn + 8192) >> 14
+    return out
+
+
+def rotated(planes, matrix):
+    """Product of a matrix with planes, rounded half up."""
+    v = (np.tensordot(matrix, planes, 1) + 8192) >> 14
+    return np.clip(v, -(1 << 30), 1 << 30)
+
+
+def predicted_on_axes(low, level, s):
+    """Prediction on the axes of the file, from the low band there."""
+    if s.angles == (0, 0, 0):
+        return predicted(low, level, s.step)
+    matrix = rotation(s.angles)
+    means, expected = predicted(rotated(low, matrix.T), level, s.step)
+    squares = matrix**2 >> 18
+    for i in (0, 3, 6):
+        means[i : i + 3] = rotated(means[i : i + 3], matrix)
+        total = np.tensordot(squares, expected[i : i + 3] ** 2, 1)
+        expected[i : i + 3] = np.vectorize(math.isqrt, otypes=[np.int64])(total >> 10)
+    return means, expected
 
 
 SIDE = 512  # of a precinct, in positions of the low band
@@ -400,12 +464,13 @@ def read_precinct(precinct, n_planes, s, bands, prediction, tables):
         for p in range(n_planes):
             own = band._replace(h=h, w=w)
             part = expected[3 * i + p][at]
-            q[p, i] = read_band(decoder, p, own, part, precinct.done, precinct.counts, tables)
+            known = precinct.done, precinct.counts
+            q[p, i] = read_band(decoder, p, own, part, *known, tables, s.trellis)
             places[p, i] = at
     near, far = decoder.uniform(8, 2) - 128
     out = {}
     for (p, i), v in q.items():
-        require(np.abs(v).max(initial=0) * s.step < 1 << 30, "payload: too large")
+        require(np.abs(v).max(initial=0) * s.step < 1 << 31, "payload: too large")
         out[p, i] = dequantize(v, s.step, near, far) + means[3 * i + p][places[p, i]]
     return out, places
 
@@ -415,7 +480,7 @@ def read_level(precincts, low, level, s, bands):
     tables = network().tables if s.prediction else (WEIGHTS, PRIORS)
     prediction = 2 * [np.zeros((9, *low.shape[1:]), np.int64)]
     if s.prediction:
-        prediction = predicted(low, level, s.step)
+        prediction = predicted_on_axes(low, level, s)
     planes = [{(level, "ll"): plane} for plane in low]
     for plane in planes:
         plane.update({(level, b.name): np.zeros((b.h, b.w), np.int64) for b in bands})
@@ -453,4 +518,9 @@ def decode_coefficients(data, models, payload, h, w, planes):
         require(np.abs(low).max(initial=0) < 1 << 30, "payload: too large")
     for decoder in (root, *others.values()):
         decoder.finish()
+    if s.filters:
+        low = filter_planes(low, s.filters, s.step)
+    if s.angles != (0, 0, 0):
+        require(planes == 3, "sparse: a rotation needs 3 planes")
+        low = rotated(low, rotation(s.angles).T)
     return to_rgb(np.moveaxis(low, 0, 2))
