@@ -9,8 +9,9 @@ __all__ = ['mode_of', 'LoadError', 'load_errors', 'profile_of', 'IicImageFile', 
 # %% ../nbs/88_pillow/00_pillow.ipynb #6e2dcaab
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageFile
@@ -80,15 +81,87 @@ def profile_of(
     """The color profile of a file, if present and readable."""
     return metadata_of(data).get("icc_profile")
 
+# %% ../nbs/88_pillow/00_pillow.ipynb #c6b8165f
+class Scales(NamedTuple):
+    """The resolutions at which a file decodes: 1, 1/2, 1/4 ..."""
+
+    halvings: int = 0  # at most
+    # does a value belong to the first of the columns and rows it stands for, not to their middle?
+    first: bool = False
+
+
+def scales_of(
+    data: bytes,  # of a file
+) -> Scales:
+    """Resolutions of a file; only its own one if the header is damaged."""
+    from implicit_compress.wavelet.header import read_sparse
+
+    with suppress(IicError):
+        h = peek(data)
+        if h.method == "latent":
+            return Scales(h.args["levels"] - 1)
+        if "sparse" in h.args and "base" not in h.args:
+            header = read_sparse(h.args["sparse"], h.height, h.width)
+            return Scales(header.levels, header.wavelet == "9/7")
+    return Scales()
+
+
+def draft_level(
+    size: tuple[int, int],  # columns and rows of the image
+    requested: tuple[int, int],
+    scales: Scales,
+) -> int:
+    """Number of halvings after which an image has at least the requested size."""
+    ratio = min(int(n // max(1, r)) for n, r in zip(size, requested, strict=True))
+    return min(max(1, ratio).bit_length() - 1, scales.halvings)
+
+# %% ../nbs/88_pillow/00_pillow.ipynb #33c9d1f3
+def draft_box(
+    size: tuple[int, int],  # columns and rows of the image
+    level: int,  # number of halvings
+    first: bool,  # does a value belong to the first of its columns and rows, not to their middle?
+) -> tuple[float, float, float, float]:  # left, top, right, bottom in the reduced image
+    """The rectangle of the reduced image that corresponds to the image."""
+    start = (1 - 0.5**level) / 2 if first else 0.0
+    right, bottom = (min(n / (1 << level) + start, -(-n >> level)) for n in size)
+    return start, start, right, bottom
+
+# %% ../nbs/88_pillow/00_pillow.ipynb #f9402998
+class DraftImageFile(ImageFile.ImageFile):
+    """A file opened by Pillow that may be decoded at reduced resolution."""
+
+    data: bytes  # of the file
+    level = 0  # number of halvings
+
+    def draft(
+        self, mode: str | None, size: tuple[int, int] | None
+    ) -> tuple[str, Any] | None:  # mode, and result of `draft_box`
+        """Choose the smallest resolution that is at least `size`; None if nothing changes."""
+        if not self.tile or self.level or size is None:
+            return None
+        full = self.size
+        scales = scales_of(self.data)
+        self.level = draft_level(full, size, scales)
+        if not self.level:
+            return None
+        self._size = (-(-full[0] >> self.level), -(-full[1] >> self.level))
+        self.tile = [ImageFile._Tile("raw", (0, 0, *self.size), 0, self.mode)]
+        return self.mode, draft_box(full, self.level, scales.first)
+
 # %% ../nbs/88_pillow/00_pillow.ipynb #66e0ba7f
-def decode_all(data: bytes, threads: int | None, limits: Limits) -> np.ndarray:  # (h,w,c) samples
+def decode_all(
+    data: bytes,
+    threads: int | None,
+    limits: Limits,
+    level: int = 0,  # number of halvings
+) -> np.ndarray:  # (h,w,c) samples
     """The samples of a file; the decoder is imported when it is needed."""
     from implicit_compress.codec.decode import decompress
 
-    return decompress(data, threads=threads, limits=limits)
+    return decompress(data, scale=Fraction(1, 1 << level), threads=threads, limits=limits)
 
 # %% ../nbs/88_pillow/00_pillow.ipynb #d155ef57
-class IicImageFile(ImageFile.ImageFile):
+class IicImageFile(DraftImageFile):
     """An `.iic` file opened by Pillow; the pixels are decoded on first access."""
 
     format = "IIC"
@@ -112,7 +185,7 @@ class IicImageFile(ImageFile.ImageFile):
         """Decode the pixels, once; raises `LoadError`."""
         if self.tile:
             with load_errors():
-                samples = decode_all(self.data, self.threads, self.limits)
+                samples = decode_all(self.data, self.threads, self.limits, self.level)
             y = convert_depth(samples, self.info["bits"], 16 if self.mode == "I;16" else 8)
             if self.fp and self._exclusive_fp:
                 self.fp.close()

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
 from implicit_compress import Auto, Latent, compress, demo_image
+from implicit_compress.cli.main import main
 from implicit_compress.codec import encode
+from implicit_compress.image.save import save_image
 from implicit_compress.latent import autograd, gradients, grid_buffers, strips
 from implicit_compress.latent.autograd import synthesis_forward
 from implicit_compress.latent.context_features import latent_grids
@@ -42,6 +45,15 @@ def test_auto_starts_no_fit_that_cannot_pay(no_latents, target, budget):
     assert bytes(f) == bytes(alone) and f.settings == alone.settings
     assert f.note.startswith("wavelet; no latents were fitted: ") and "are needed" in f.note
     assert "20 steps" in f.note if "steps" in budget else "0 s" in f.note
+
+
+def test_command_prints_the_choice(no_latents, tmp_path):
+    save_image(tmp_path / "photo.png", PHOTO)
+    words = ["encode", str(tmp_path / "photo.png"), "-o", str(tmp_path / "photo.iic")]
+    said = CliRunner().invoke(main, [*words, "--steps", "20", "--threads", "1"]).stdout
+    assert "dB, " in said and "; wavelet; no latents were fitted: 20 steps" in said
+    found = CliRunner().invoke(main, ["info", str(tmp_path / "photo.iic")]).stdout
+    assert "wavelet: coefficients alone" in found and "prediction" in found
 
 
 def test_auto_fits_with_enough_steps(monkeypatch):
