@@ -175,7 +175,7 @@ def decode_planes(
     if box and not partial:
         rows, columns = box.slices(region.at.top, region.at.left)
         planes = planes[:, rows, columns]
-    return rotate_back(planes, header.angles)
+    return rotate_back(planes, header.angles, out=planes)
 
 
 def decode_sparse(

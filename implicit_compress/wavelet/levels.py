@@ -236,6 +236,8 @@ def code_precinct(
         details.set(p, name, rect, values)
     if levels.plans[level].divided and isinstance(bands.coder, RangeReader):
         bands.coder.check_end()
+    if level == 1:
+        bands.magnitudes.clear()  # there is no finer level that needs them
 
 # %% ../../nbs/45_wavelet/13_levels.ipynb #5bde607c
 def code_details(

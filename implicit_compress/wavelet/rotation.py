@@ -56,9 +56,8 @@ ROWS = 64  # rows that are rotated at once
 SQUARE_BITS = 10  # fractional bits of squared elements
 
 
-def _product(matrix: np.ndarray, planes: np.ndarray) -> np.ndarray:
-    """Integers of a matrix with 14 fractional bits times planes, int32."""
-    out = np.empty(planes.shape, np.int32)
+def _product(matrix: np.ndarray, planes: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Integers of a matrix with 14 fractional bits times planes, in `out`."""
     factors = matrix.astype(np.float64)
     unit = float(1 << FACTOR_BITS)
     for top in range(0, planes.shape[1], ROWS):
@@ -73,15 +72,21 @@ def rotate(
     angles: Angles,
 ) -> np.ndarray:  # (3,h,w) int32 on the rotated axes
     """Rotate planes."""
-    return planes if angles == NO_ROTATION else _product(rotation_matrix(angles), planes)
+    if angles == NO_ROTATION:
+        return planes
+    return _product(rotation_matrix(angles), planes, np.empty(planes.shape, np.int32))
 
 
 def rotate_back(
     planes: np.ndarray,  # (3,h,w) integers up to 2^30 on the rotated axes
     angles: Angles,
+    out: np.ndarray | None = None,  # int32 array for the result, for example `planes`
 ) -> np.ndarray:  # (3,h,w) int32 on the opponent axes
     """Invert `rotate`, except for rounding."""
-    return planes if angles == NO_ROTATION else _product(rotation_matrix(angles).T, planes)
+    if angles == NO_ROTATION:
+        return planes
+    out = np.empty(planes.shape, np.int32) if out is None else out
+    return _product(rotation_matrix(angles).T, planes, out)
 
 
 def rotate_magnitudes(
