@@ -237,7 +237,8 @@ def decoded_planes(
 ) -> np.ndarray:  # (c,h,w) int32
     """What a decoder returns: the planes after the filters, on the opponent axes."""
     header = read_sparse(coded.header, *c.shape[:2])
-    return rotate_back(filtered(planes, header, c.threads), header.angles)
+    out = filtered(planes, header, c.threads)
+    return rotate_back(out, header.angles, None if out is planes else out)
 
 # %% ../../nbs/45_wavelet/16_coefficients.ipynb #c0eff5e1
 def _prediction_pays(r: np.ndarray, unit: int, rdo_lambda: float) -> bool:

@@ -77,12 +77,15 @@ def fill_bytes(
     size: Callable[[Coded], int] = size_of,  # bytes of the whole file
 ) -> tuple[Coded, np.ndarray]:  # result of `Coefficients.encode`
     """Encode with the smallest step that fits `n_bytes`."""
-    kept: list = []  # (is it too large?, bytes, result of `encode`), the best one only
+    kept: list = []  # (is it too large?, bytes, step), the best one only
+    last: list = []  # step and result of the last try: of a large image not more than one
 
     def measure(step):
+        last.clear()
         out = c.encode(step)
+        last[:] = [step, out]
         n = size(out[0])
-        kept.append((n > n_bytes, n if n > n_bytes else -n, out))
+        kept.append((n > n_bytes, n if n > n_bytes else -n, step))
         kept[:] = [min(kept, key=lambda k: k[:2])]
         return math.log(n)
 
@@ -90,7 +93,8 @@ def fill_bytes(
     estimate = size_estimate(c, n_bytes)
     low = most + math.log(WITHIN)
     search_step(measure, lambda s: math.log(estimate(s)), low, most, tries_of(c))
-    return kept[0][2]
+    step = kept[0][2]
+    return last[1] if last[0] == step else c.encode(step)
 
 # %% ../../nbs/45_wavelet/18_encoder.ipynb #8c8c380c
 def encode_sparse(

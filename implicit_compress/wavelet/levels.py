@@ -20,6 +20,7 @@ from .context import NO_BAND, ORIENTATIONS, TABLES, UNIT, BandKey
 from .header import SparseHeader
 from .loops import Loops, loops_for
 from implicit_compress.wavelet.precincts import (
+    REACH,
     LevelPlan,
     Rect,
     SegmentReader,
@@ -53,12 +54,23 @@ def check_range(values: np.ndarray) -> None:
         raise DamagedError(f"payload: a coefficient of {most / UNIT:.0f} times full scale")
 
 
-def _inverse(loops: Loops, parts: Sequence[np.ndarray], wavelet: str) -> np.ndarray:
-    """The low band of the next finer level, (h,w) int64, of ll, lh, hl, hh."""
-    if wavelet == "9/7":
-        return loops.inverse97(*parts)
-    wide = [v.astype(np.int64)[..., None] for v in parts]
-    return recompose_level(wide[0], wide[1], wide[2], wide[3], wavelet)[..., 0]
+STRIP = 128  # rows of a low band that are transformed at once, so that 64-bit integers are few
+
+
+def inverse_strips(
+    loops: Loops,
+    parts: Sequence[np.ndarray],  # ll, lh, hl, hh: int32
+    out: np.ndarray,  # (h,w) int32, the low band of the next finer level
+) -> None:
+    """Inverse 9/7 transform of a level, in strips with a margin on both sides."""
+    n = len(parts[0])
+    for top in range(0, n, STRIP):
+        first, last = max(0, top - REACH), min(n, top + STRIP + REACH)
+        finer = loops.inverse97(*(v[first:last] for v in parts))
+        rows = out[2 * top : 2 * (top + STRIP)]
+        finer = finer[2 * (top - first) :][: len(rows)]
+        check_range(finer)
+        rows[:] = finer
 
 # %% ../../nbs/45_wavelet/13_levels.ipynb #68a7067f
 class Region(NamedTuple):
@@ -280,7 +292,11 @@ def reconstruct(
     for p, plane in enumerate(low.planes):
         parts = [np.ascontiguousarray(plane[inside])]
         parts += [details.bands.pop((p, name)) for name in ORIENTATIONS]
-        finer = _inverse(levels.loops, parts, levels.header.wavelet)[:rows, :columns]
-        check_range(finer)
-        out[p] = finer
+        if levels.header.wavelet == "9/7":
+            inverse_strips(levels.loops, parts, out[p])
+        else:
+            wide = [v.astype(np.int64)[..., None] for v in parts]
+            finer = recompose_level(wide[0], wide[1], wide[2], wide[3], levels.header.wavelet)
+            check_range(finer)
+            out[p] = finer[:rows, :columns, 0]
     return Region(at, out)
