@@ -52,6 +52,7 @@ def wavelet_info(
         levels=s.levels,
         step=s.step,
         prediction=s.prediction,
+        trellis=s.trellis,
         rotation=[a * 360 / TURN for a in s.angles],
         filter_bytes=len(s.filters),
         precincts=precinct_count(s, h.height, h.width),
@@ -171,6 +172,7 @@ def _wavelet_rows(f: dict) -> list[tuple[str, str]]:  # names and texts
     return [
         ("sparse", text),
         ("prediction", f"on, trained weights {f['prediction']}" if f["prediction"] else "off"),
+        ("quantization", "trellis-coded" if f["trellis"] else "scalar"),
         ("rotation", f"of the color axes by {degrees} degrees" if any(f["rotation"]) else "none"),
         ("filters", size if f["filter_bytes"] else "none"),
         ("precincts", f"{f['precincts']}, coded separately" if f["precincts"] else "none"),
