@@ -76,6 +76,11 @@ def run_jobs(
     threads: int,  # 1 or more
 ) -> None:
     """Call `function` for every job in a pool of threads; raises the first error of a job."""
+    jobs = list(jobs)
+    if min(threads, len(jobs)) <= 1:
+        for job in jobs:
+            function(*job)
+        return
     with ThreadPoolExecutor(threads) as pool:
         try:
             for done in [pool.submit(function, *job) for job in jobs]:

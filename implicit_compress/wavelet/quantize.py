@@ -119,7 +119,7 @@ def cheapest_branches(
                 costs[b] = cost
                 magnitudes[b] = k
 
-
+# %% ../../nbs/45_wavelet/03_quantize.ipynb #1a1f23aa
 def best_path(
     before: np.ndarray,  # (n,32) uint8: which of the two states before, 0 or 1
     magnitudes: np.ndarray,  # (n,4) of `cheapest_branches`

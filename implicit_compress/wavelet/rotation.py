@@ -76,7 +76,7 @@ def rotate(
         return planes
     return _product(rotation_matrix(angles), planes, np.empty(planes.shape, np.int32))
 
-
+# %% ../../nbs/45_wavelet/01_rotation.ipynb #710b671c
 def rotate_back(
     planes: np.ndarray,  # (3,h,w) integers up to 2^30 on the rotated axes
     angles: Angles,

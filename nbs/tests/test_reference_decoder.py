@@ -23,7 +23,7 @@ import pywt
 import reference_decoder
 from reference_decoder import entropy, fields, latent, wavelet
 
-from implicit_compress import decompress
+from implicit_compress import Wavelet, decompress
 from implicit_compress.bench.synthetic import text_page
 from implicit_compress.bitstream.container import pack
 from implicit_compress.bitstream.fields import HEAD, METHOD_FIELDS, TAIL
@@ -288,7 +288,7 @@ def random_hybrid(rng, levels, wavelet="", parts=(), sparse=None, depth=8, chann
     coded = [b"", b""]
     if sparse:
         x = demo_image()[40 : 40 + h, 80 : 80 + w, :channels] / 255 - 0.5
-        coefficients = Coefficients(x, sparse, angles=more.get("angles"))
+        coefficients = Coefficients(x, Wavelet(sparse), angles=more.get("angles"))
         (args["sparse"], *coded), _ = coefficients.encode(more.get("step", 0.02))
     return pack(Header(h, w, channels, depth, method("hybrid"), args), *coded)
 
@@ -299,7 +299,7 @@ def test_hybrid(args):
     agree(random_hybrid(np.random.default_rng(1), **args))
 
 
-@pytest.mark.parametrize("prediction", [False, True])
+@pytest.mark.parametrize("prediction", ["off", "on"])
 @pytest.mark.parametrize("shape, side", [((36, 3300, 1), 512), ((150, 201, 3), 24)], ids=str)
 def test_precincts(monkeypatch, shape, side, prediction):
     """Images whose finest levels are divided."""
@@ -308,7 +308,7 @@ def test_precincts(monkeypatch, shape, side, prediction):
     h, w, c = shape
     x = demo_image()[:h, :w, :c] / 255 - 0.5
     x = np.pad(x, ((0, h - len(x)), (0, w - x.shape[1]), (0, 0)), "symmetric")
-    coded, _ = Coefficients(x, prediction=prediction, angles=None).encode(0.1)
+    coded, _ = Coefficients(x, Wavelet(prediction=prediction)).encode(0.1)
     assert len(precincts.segment_counts(shape, 8, True)) > 1
     args = dict(wavelet=b"", levels=0, sparse=coded.header)
     agree(pack(Header(*shape, 8, method("hybrid"), args), *coded[1:]))
