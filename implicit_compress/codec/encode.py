@@ -121,9 +121,8 @@ def hybrid_file(source: Source, settings: Hybrid, target: Target, run: Run) -> E
 
 def wavelet_file(source: Source, settings: Wavelet, target: Target, run: Run) -> Encoded:
     """Encode with method wavelet."""
-    threads = thread_count(run.threads)
-    quality, too_large = source.quality, source.too_large
-    return encode_wavelet(source.samples, settings, target, quality, too_large, threads)
+    more = source.quality, source.too_large, thread_count(run.threads)
+    return encode_wavelet(source.samples, settings, target, *more)
 
 # %% ../../nbs/70_codec/30_encode.ipynb #a7385864
 def latent_file(source: Source, settings: Latent, target: Target, run: Run) -> Encoded:
