@@ -115,6 +115,7 @@ def encode_sparse(
 # %% ../../nbs/45_wavelet/19_encoder.ipynb #f0ef2749
 QUALITY_TOLERANCE = 0.03  # dB: a quality is met if PSNR is at most this much above it
 LARGEST_PSNR = 200.0  # dB, used instead of infinity
+NEAR = 0.1  # dB: a file so little above a quality is preferred
 
 # %% ../../nbs/45_wavelet/19_encoder.ipynb #45c00008
 def search_for_target(
@@ -133,7 +134,10 @@ def search_for_target(
     def attempt(step):
         coded, planes = c.encode(step)
         n, psnr = size(coded), decode(coded, planes)
-        best.append((rank(n, psnr, target, pixels), coded, psnr))
+        order = rank(n, psnr, target, pixels)
+        if target.psnr:  # of the files that meet it, those near to it come first
+            order = (order[0], psnr > target.psnr + NEAR, *order[1:])
+        best.append((order, coded, psnr))
         best[:] = [min(best, key=lambda b: b[0])]
         return n, psnr
 
