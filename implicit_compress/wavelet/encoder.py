@@ -117,6 +117,14 @@ QUALITY_TOLERANCE = 0.03  # dB: a quality is met if PSNR is at most this much ab
 LARGEST_PSNR = 200.0  # dB, used instead of infinity
 NEAR = 0.1  # dB: a file so little above a quality is preferred
 
+
+def order_of(n: int, psnr: float, target: Target, pixels: int) -> tuple[float, ...]:
+    """As `rank`, but of the files that meet a quality, those near to it come first."""
+    order = rank(n, psnr, target, pixels)
+    if not target.psnr:
+        return order
+    return order[0], psnr > target.psnr + NEAR, *order[1:]
+
 # %% ../../nbs/45_wavelet/19_encoder.ipynb #45c00008
 def search_for_target(
     c: Coefficients,
@@ -134,10 +142,7 @@ def search_for_target(
     def attempt(step):
         coded, planes = c.encode(step)
         n, psnr = size(coded), decode(coded, planes)
-        order = rank(n, psnr, target, pixels)
-        if target.psnr:  # of the files that meet it, those near to it come first
-            order = (order[0], psnr > target.psnr + NEAR, *order[1:])
-        best.append((order, coded, psnr))
+        best.append((order_of(n, psnr, target, pixels), coded, psnr))
         best[:] = [min(best, key=lambda b: b[0])]
         return n, psnr
 
