@@ -42,6 +42,11 @@ def kodak():
     return [r for r in read_rows(RESULTS / "kodak.tsv") if not r["codec"].startswith("coin")]
 
 
+def clic():
+    """Rows of 12 images of the CLIC 2020 professional validation set, measured by `bench`."""
+    return read_rows(RESULTS / "clic.tsv")
+
+
 def latents(init="pretrained"):
     """Rows of latents after 2,000 steps, of classical codecs, of coefficients and of Cool-chic 5.0.1."""
 
@@ -94,6 +99,7 @@ if __name__ == "__main__":
         ["jpeg", "jpeg2000", "webp", "avif"],
         ("siren", "wavelet"),
     )
+    print_rates("CLIC, 12 images", clic(), ["jpeg", "webp", "avif"], ("wavelet",))
     against = ["jpeg", "jpeg2000", "webp", "avif", "wavelet", "Cool-chic"]
     print_rates("Latents, six images (latent.ipynb)", only(latents(), SIX), against, ("latent",))
     print_rates(
