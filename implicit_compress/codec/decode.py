@@ -270,7 +270,8 @@ def decompress(
     """Decode an image from the bytes alone.
 
     A file of method siren is decoded at any scale, one of latents or wavelet coefficients at 1,
-    1/2, 1/4, ... and others at 1. Truncated files are those of latents or of coefficients; the
+    1/2, 1/4, ... and others at 1. A box of siren or wavelet coefficients is decoded without most
+    of the rest. Truncated files are those of latents or of coefficients; the
     checksum does not cover them. Raises `IicError` for an invalid file, and
     `ValueError` for invalid arguments.
     """
