@@ -90,7 +90,7 @@ class CoefficientSample:
         return -10 * math.log10(self.estimated_mse(step, peak))
 
 # %% ../../nbs/45_wavelet/17_coefficients.ipynb #0eadc51d
-TYPICAL_TRIES = 4  # encodings of an image until a target is met
+TYPICAL_TRIES = 16  # encodings of an image until a target is met, the slower loops included
 ROWS = 64  # rows whose colors are transformed at once
 
 

@@ -70,17 +70,17 @@ def class_sums(
     codes: np.ndarray,  # (n,) of `pixel_classes`, at the pixels of the sample
     step: int,  # full scale is `UNIT`
 ) -> list[Sums]:  # of each plane; features and errors in the units of the filters
-    """Sums of products over the sampled pixels."""
+    """Sums of products over the sampled pixels: integers, exact in any order of summation."""
     out = []
     near = [position_neighbors(plane, sample.r, sample.c, step) for plane in planes]
     for p, plane in enumerate(planes):
-        f = pixel_features(near[p], near[0] if p else None, codes, step)
-        error = sample.values[p] - plane[sample.r, sample.c]
+        f = pixel_features(near[p], near[0] if p else None, codes, step).astype(np.float64)
+        error = (sample.values[p] - plane[sample.r, sample.c]) / (1 << unit_shift(step))
         n = COLOR_CLASSES if p else N_CLASSES
         k = len(f)
         sums = Sums(np.zeros((n, k, k)), np.zeros((n, k)), np.zeros(n), np.zeros(n))
         classes = codes // 12 if p else codes // 2
-        add_products(sums, f, error / (1 << unit_shift(step)), classes)
+        add_products(sums, f, np.rint(error), classes)
         out.append(sums)
     return out
 
