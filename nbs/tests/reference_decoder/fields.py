@@ -95,7 +95,7 @@ METHOD_FIELDS = (
         Field("base", read_bytes, FILE, 4),
         Field("chroma", read_bytes, FILE, 8),
         Field("details", read_bytes, FILE, 16),
-        Field("sparse", read_bytes, range(1, 65), 32),
+        Field("sparse", read_bytes, range(1, 2049), 32),
     ),
     (  # 3: latent
         Field("levels", read_byte, range(1, 13)),
