@@ -7,6 +7,7 @@ __all__ = ['SAMPLED_PIXELS', 'DAMPING', 'Sample', 'Sums', 'sample_of', 'class_su
            'merged_classes', 'fit_filters']
 
 # %% ../../nbs/45_wavelet/13_filter_fit.ipynb #32c2523d
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -139,7 +140,7 @@ def coefficient_bits(
 ) -> float:
     """Approximate bits of the coefficients of a filter."""
     scale = np.abs(q).mean() + 0.5
-    return float(len(q) * np.log2(2 * np.e * scale))
+    return float(len(q) * math.log2(2 * math.e * scale))
 
 
 def merged_classes(
