@@ -17,7 +17,7 @@ from ..latent.format import read_latents, spec_from_header
 from ..siren.codebook import read_codebook
 from ..wavelet.context import UNIT
 from ..wavelet.header import SparseHeader, read_sparse
-from ..wavelet.precincts import cuts, level_size
+from ..wavelet.precincts import segment_counts
 from ..wavelet.rotation import TURN
 
 # %% ../../nbs/70_codec/40_info.ipynb #ecd09e2a
@@ -35,11 +35,7 @@ def precinct_count(
     w: int,  # columns
 ) -> int:
     """Number of parts that are coded separately; 0 if the coefficients are one part."""
-    if s.wavelet != "9/7":
-        return 0
-    sizes = [level_size((h, w), level) for level in range(1, s.levels + 1)]
-    counts = [(len(cuts(rows)) - 1) * (len(cuts(columns)) - 1) for rows, columns in sizes]
-    return sum(n for n in counts if n > 1)
+    return sum(segment_counts((h, w), s.levels, s.wavelet == "9/7").values())
 
 
 def wavelet_info(

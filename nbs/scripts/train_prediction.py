@@ -24,13 +24,12 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import nn
-from train_wavelet import fit_priors, fit_weights, photographs
+from train_wavelet import first_level, fit_priors, fit_weights, photographs
 
-from implicit_compress.entropy.range_coder import RangeWriter
 from implicit_compress.image.samples import to_float
-from implicit_compress.wavelet import codec
 from implicit_compress.wavelet.coefficients import transform_planes
 from implicit_compress.wavelet.context import ORIENTATIONS, TABLES, UNIT
+from implicit_compress.wavelet.header import levels_of
 from implicit_compress.wavelet.prediction import EXACT, LARGEST, RADIUS, Layer, Predictor
 from implicit_compress.wavelet.quantize import LAMBDA
 
@@ -67,13 +66,11 @@ def examples(images, rng):
     for x in images:
         r = to_float(x) - 0.5
         step = round(UNIT * math.exp(rng.uniform(*np.log(STEPS))))
-        levels = codec.levels_of(*r.shape[:2], "9/7")
+        levels = levels_of(*r.shape[:2], "9/7")
         real = transform_planes(r, "9/7", levels)
-        header = codec.SparseHeader(levels, step, 0, "9/7")
-        coder = codec.LevelCoder(RangeWriter(), r.shape, header)
-        low = [np.rint(real[p, levels, "ll"] / step) * step for p in range(3)]
-        low = np.stack(low).astype(np.int32)
+        coder, region = first_level(r.shape, step, real)
         for level in range(levels, 0, -1):
+            low = region.planes
             true = np.full((9, *low.shape[1:]), np.nan, np.float16)
             for i, name in enumerate(ORIENTATIONS):
                 for p in range(3):
@@ -84,7 +81,7 @@ def examples(images, rng):
             if min(low.shape[1:]) >= 8:
                 known = torch.from_numpy(known.astype(np.float16))
                 out.append((level, step / UNIT, known, torch.from_numpy(true)))
-            low = coder.code(level, low, real)
+            region = coder.code(level, region, real)
     return out
 
 

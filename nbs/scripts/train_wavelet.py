@@ -17,10 +17,8 @@ import numpy as np
 from scipy.optimize import nnls
 
 from implicit_compress.entropy.models import Model, ideal_bits
-from implicit_compress.entropy.range_coder import RangeWriter
 from implicit_compress.image.load import load_image
 from implicit_compress.image.samples import to_float
-from implicit_compress.wavelet import codec
 from implicit_compress.wavelet.bands import BandCoder, neighborhood
 from implicit_compress.wavelet.coefficients import transform_planes
 from implicit_compress.wavelet.context import (
@@ -34,6 +32,9 @@ from implicit_compress.wavelet.context import (
     features,
     scan_passes,
 )
+from implicit_compress.wavelet.header import SparseHeader, levels_of
+from implicit_compress.wavelet.levels import LevelCoder
+from implicit_compress.wavelet.precincts import Rect, Region, SegmentWriter, level_plans
 
 STEPS = (0.25, 0.1, 0.04, 0.16, 0.06)  # one for an image, in turn
 MOST = 20_000  # coefficients of a pass that are used
@@ -57,24 +58,32 @@ class Recorder(BandCoder):
         return band
 
 
+def first_level(shape, step, real):
+    """Coder of the levels of an image without precincts, and the decoded lowest band."""
+    levels = levels_of(*shape[:2], "9/7")
+    header = SparseHeader(levels, step, 0, "9/7")
+    plans = level_plans(shape, levels, divided=False)
+    coder = LevelCoder(SegmentWriter(), shape, header, plans)
+    low = [np.rint(real[p, levels, "ll"] / step) * step for p in range(3)]
+    return coder, Region(Rect(0, 0, *low[0].shape), np.stack(low).astype(np.int32))
+
+
 def visits(images, predictor=None):
     """Class, features, symbols and kind of plane of every pass over every image."""
     for i, x in enumerate(images):
         r = to_float(x) - 0.5
-        levels = codec.levels_of(*r.shape[:2], "9/7")
+        levels = levels_of(*r.shape[:2], "9/7")
         step = round(STEPS[i % len(STEPS)] * UNIT)
         real = transform_planes(r, "9/7", levels)
-        header = codec.SparseHeader(levels, step, 0, "9/7")
-        level_coder = codec.LevelCoder(RangeWriter(), r.shape, header)
+        level_coder, low = first_level(r.shape, step, real)
         level_coder.predictor = predictor
         tables = predictor.tables if predictor else TABLES
-        level_coder.bands = Recorder(level_coder.coder, tables)
-        level_coder.bands.passes = []
-        low = np.stack([np.rint(real[p, levels, "ll"] / step) * step for p in range(3)])
-        low = low.astype(np.int32)
+        recorder = Recorder(level_coder.segments.root, tables)
+        recorder.passes = []
+        level_coder.coders = {low.at: recorder}
         for level in range(levels, 0, -1):
             low = level_coder.code(level, low, real)
-        yield from level_coder.bands.passes
+        yield from recorder.passes
 
 
 def fit_weights(images, predictor=None, rounds=2):
