@@ -20,7 +20,7 @@ from ..bitstream.limits import Limits
 from ..entropy.general_purpose import PACKERS
 from ..hybrid.decoder import decode_hybrid, decode_levels
 from ..image.alpha import area_mean, halve_plane
-from ..image.geometry import box_slices, check_box, scaled_side
+from ..image.geometry import box_slices, check_box, halved_size, scaled_side
 from ..image.load import file_bytes
 from ..latent.format import decode_latents, scale_level
 from ..lossless.codec import decode_lossless
@@ -125,7 +125,7 @@ def hybrid_samples(
     sparse = read_sparse(h.args["sparse"], h.height, h.width)
     level = scale_level(scale, sparse.levels + 1)
     if box:
-        check_box(box, -(-h.height >> level), -(-h.width >> level))
+        check_box(box, *halved_size(h.height, h.width, level))
     return decode_levels(h, models, payload, level, box, partial, threads)
 
 
@@ -180,7 +180,7 @@ def alpha_like(
     if h.method not in WHOLE:
         return area_mean(plane, (scaled_side(h.height, scale), scaled_side(h.width, scale)), box)
     # a truncated file may be smaller than requested
-    sizes = [(-(-h.height >> level), -(-h.width >> level)) for level in range(MAX_HALVINGS + 1)]
+    sizes = [halved_size(h.height, h.width, level) for level in range(MAX_HALVINGS + 1)]
     return halve_plane(plane, sizes.index(y.shape[:2]))
 
 # %% ../../nbs/70_codec/20_decode.ipynb #ed037e5f

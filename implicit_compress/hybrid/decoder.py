@@ -15,9 +15,8 @@ from implicit_compress.hybrid.bands import (
     from_band_samples,
     from_detail_samples,
     from_ycbcr,
-    halved_size,
 )
-from ..image.geometry import Box, box_slices
+from ..image.geometry import Box, box_slices, halved_size
 from ..runtime.errors import DamagedError, IicError
 from ..runtime.threads import thread_count
 from ..siren.codec import decode_siren

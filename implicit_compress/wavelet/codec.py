@@ -14,6 +14,7 @@ from ..entropy.integers import check_end
 from ..entropy.model_selection import fit_model
 from ..entropy.models import read_single_model, write_model
 from ..entropy.range_coder import RangeReader, code_run
+from ..image.geometry import halved_size
 from ..runtime.errors import DamagedError, IicError, only_iic_errors
 from ..runtime.threads import single_threaded_blas
 from ..transform.wavelet import band_sizes
@@ -34,7 +35,6 @@ from implicit_compress.wavelet.precincts import (
     SegmentReader,
     SegmentWriter,
     level_plans,
-    level_size,
     segment_counts,
 )
 from .prediction import RADIUS
@@ -68,7 +68,7 @@ def write_sparse(
         code_run(segments.root, m, len(d), d)
     plans = level_plans(shape, levels, header.wavelet == "9/7")
     level_coder = LevelCoder(segments, shape, header, plans, rdo_lambda, threads)
-    size = level_size(shape, levels)
+    size = halved_size(shape[0], shape[1], levels)
     region = Region(Rect(0, 0, *size), (q * header.step).astype(np.int32))
     with single_threaded_blas():
         for level in range(levels, 0, -1):
@@ -157,7 +157,11 @@ def decode_planes(
     if header.angles != NO_ROTATION and shape[2] != 3:
         raise DamagedError(f"sparse: a rotation of {shape[2]} planes")
     divided = header.wavelet == "9/7"
-    part = box.grown(MARGIN, *level_size(shape, stop)) if box and divided and not partial else None
+    part = (
+        box.grown(MARGIN, *halved_size(shape[0], shape[1], stop))
+        if box and divided and not partial
+        else None
+    )
     radius = RADIUS if header.prediction else 0
     plans = level_plans(shape, header.levels, divided, stop, part, radius)
     with only_iic_errors(), single_threaded_blas():

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..entropy.range_coder import RangeReader
+from ..image.geometry import halved_size
 from ..runtime.errors import DamagedError
 from ..runtime.threads import run_jobs
 from ..transform.wavelet import band_sizes, recompose_level
@@ -26,7 +27,6 @@ from implicit_compress.wavelet.precincts import (
     SegmentReader,
     SegmentWriter,
     containing,
-    level_size,
 )
 from implicit_compress.wavelet.prediction import (
     RADIUS,
@@ -163,7 +163,7 @@ class LevelCoder:
         self.loops = loops_for(shape[0] * shape[1])
         self.predictor = pretrained_predictor() if header.prediction else None
         tables = self.predictor.tables if self.predictor else TABLES
-        whole = Rect(0, 0, *level_size(shape, header.levels))
+        whole = Rect(0, 0, *halved_size(shape[0], shape[1], header.levels))
         root = BandCoder(segments.root, tables, self.loops, rdo_lambda, header.trellis)
         self.coders = {whole: root}  # of the precincts of the coarser level
         self.sizes = sizes_of_bands(shape, header)
@@ -233,7 +233,7 @@ def code_precinct(
     header = levels.header
     prediction = None
     if levels.predictor:
-        near = surroundings(low, rect, level_size(levels.shape, level))
+        near = surroundings(low, rect, halved_size(levels.shape[0], levels.shape[1], level))
         prediction = rotated_prediction(levels.predictor, near, level, header)
     bands = levels.coders[rect]
     q, offsets = code_details(levels, bands, level, (rect, details), prediction, real)
@@ -282,7 +282,7 @@ def reconstruct(
 ) -> Region:
     """Invert the transform of a level."""
     cover = levels.plans[level].cover
-    at = cover.doubled(*level_size(levels.shape, level - 1))
+    at = cover.doubled(*halved_size(levels.shape[0], levels.shape[1], level - 1))
     rows, columns = at.size
     out = np.empty((len(low.planes), rows, columns), np.int32)
     inside = cover.slices(low.at.top, low.at.left)
