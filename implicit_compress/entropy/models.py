@@ -195,12 +195,14 @@ def blocks(
 
 # %% ../../nbs/20_entropy/01_models.ipynb #c9990cd5
 def table_indices(
-    v: np.ndarray,  # symbols without their raw bits
+    v: np.ndarray,  # signed integers: symbols without their raw bits
     first: int,  # first symbol of the table
     escape: int,  # index of the escape, the last entry of the table
-) -> np.ndarray:  # indices into the table, of the shape of `v`
+) -> np.ndarray:  # indices into the table, of the shape and type of `v`
     """Table index of each symbol."""
-    return np.where((v >= first) & (v < first + escape), v - first, escape)
+    i = v - first
+    unsigned = i.view(f"u{i.itemsize}")  # a negative difference is a large unsigned integer
+    return np.minimum(unsigned, int(escape)).view(i.dtype)
 
 # %% ../../nbs/20_entropy/01_models.ipynb #641d05b6
 def counts_before(

@@ -82,19 +82,19 @@ class AdaptiveTable:
     ) -> np.ndarray:  # (n,) int64
         """Code one run of symbols."""
         high = q if q is None or not self.raw else q >> self.raw
-        i = np.empty(n, np.int32)
-        if high is not None:
-            i = table_indices(high, self.first, self.escape)
+        i = None if high is None else table_indices(high, self.first, self.escape)
         escapes = self.known[self.escape]
+        pieces = []
         at = 0
         while at < n:
-            part = slice(at, at + max(MIN_PIECE, self.seen // GROWTH))
-            m = len(i[part])
+            m = min(n - at, max(MIN_PIECE, self.seen // GROWTH))
             table = self.prior + self.weight * self.known
-            i[part] = coder.table(table, m, None if q is None else i[part])
-            self.known += np.bincount(i[part], minlength=len(table))
+            piece = coder.table(table, m, None if i is None else i[at : at + m])
+            self.known += np.bincount(piece, minlength=len(table))
             self.seen += m
             at += m
+            pieces.append(piece)
+        i = np.concatenate(pieces) if i is None else i
         if self.raw or self.known[self.escape] > escapes:
             return _symbols(coder, self, i, high, q)
         return i + self.first if q is None else q
