@@ -63,7 +63,7 @@ def squared_logs(
     v = v[np.abs(v) > 0.5]
     return np.log2(1 + v * v)
 
-
+# %% ../../nbs/45_wavelet/17_coefficients.ipynb #8dcef701
 class CoefficientSample:
     """Estimates of size and quality for any quantization step, from a sample of coefficients."""
 
