@@ -225,11 +225,7 @@ def decoded_planes(
     out = filtered(planes, header, c.threads)
     return rotate_back(out, header.angles, None if out is planes else out)
 
-# %% ../../nbs/45_wavelet/17_coefficients.ipynb #c0eff5e1
-SIMILAR = 0.15  # difference of two log steps that have the same filters
-LARGE_PIXELS = 1 << 20  # of an image whose filters are not fitted again for a similar step
-
-
+# %% ../../nbs/45_wavelet/17_coefficients.ipynb #c0eff501
 def _prediction_pays(r: np.ndarray, unit: int, settings: Wavelet) -> bool:
     """Does a part of an image cost less with the prediction?"""
     costs = []
@@ -241,7 +237,7 @@ def _prediction_pays(r: np.ndarray, unit: int, settings: Wavelet) -> bool:
         costs.append(error + settings.rdo_lambda * (unit / UNIT) ** 2 * bits)
     return costs[1] < costs[0]
 
-
+# %% ../../nbs/45_wavelet/17_coefficients.ipynb #c0eff502
 def encode_coefficients(
     c: Coefficients,
     unit: int,  # step, full scale is `UNIT`
@@ -253,6 +249,10 @@ def encode_coefficients(
     if c.sample:
         header = header._replace(filters=_filters_of(c, planes, unit, c.sample))
     return coded._replace(header=header.write()), planes
+
+# %% ../../nbs/45_wavelet/17_coefficients.ipynb #c0eff503
+SIMILAR = 0.15  # difference of two log steps that have the same filters
+LARGE_PIXELS = 1 << 20  # of an image whose filters are not fitted again for a similar step
 
 
 def _filters_of(c: Coefficients, planes: np.ndarray, unit: int, sample: Sample) -> bytes:
