@@ -223,6 +223,22 @@ def strips_at(
     return strips_of(-(-s.h >> level), -(-s.w >> level), halo)
 
 # %% ../../nbs/60_latent/42_autograd.ipynb #acfa4103
+def strip_features(
+    s: SynthesisSpec,
+    strip: Strip,
+    coarse: torch.Tensor | None,  # its rows of the features of the next coarser scale
+    y: torch.Tensor | None,  # its rows of the latents, if the scale has a grid
+    taps: torch.Tensor,  # (13,4) as in `level_features`
+    level: int,
+) -> torch.Tensor:  # (channels,rows,w)
+    """Features of the pixels of a strip with its halo."""
+    part = s._replace(h=strip.computed << level)
+    f = float_level_features(part, level, coarse, y, taps, taps.tolist())[:, strip.used]
+    if len(f) < s.channels:
+        f = torch.cat([f, f.new_zeros(s.channels - len(f), *f.shape[1:])])
+    return f
+
+
 def render_strip(
     s: SynthesisSpec,
     strip: Strip,
@@ -232,10 +248,7 @@ def render_strip(
     level: int,
 ) -> torch.Tensor:  # (planes,rows,w)
     """Render a strip in floating point."""
-    part = s._replace(h=strip.computed << level)
-    f = float_level_features(part, level, coarse, y, net[0], net[0].tolist())[:, strip.used]
-    if len(f) < s.channels:
-        f = torch.cat([f, f.new_zeros(s.channels - len(f), *f.shape[1:])])
+    f = strip_features(s, strip, coarse, y, net[0], level)
     y = PixelMLPFn.apply(f.flatten(1), *net[1:4]).unflatten(1, f.shape[1:])
     for i, c in enumerate([] if level else net[4:]):
         if i:

@@ -47,7 +47,7 @@ CONTEXT_OFFSETS = (
     (-2, -2),
     (-2, 2),
 )  # row and column offsets of the spatial context, the nearest first
-TILE_BITS = 7  # a tile has 2**7 rows and columns
+TILE_BITS = 8  # a tile has 2**8 rows and columns
 WAVE_LAG = 3  # a row is this many columns behind the one above
 TILE_MARGIN = 2  # zeros above a tile, and to its left and right
 BATCH = 1 << 15  # positions that are enumerated per batch

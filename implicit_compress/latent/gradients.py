@@ -20,7 +20,7 @@ from implicit_compress.latent.context_features import (
     N_FEATURES,
     LatentGrid,
 )
-from .context_model import SCALE_OFFSET
+from .context_model import SCALE_OFFSET, SCALES_PER_OCTAVE
 from implicit_compress.latent.grid_buffers import (
     GridBuffers,
     GridStrip,
@@ -37,7 +37,7 @@ from .kernels import pad_matrix
 from .rate_kernels import latent_bits
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #f9807a75
-LOG_SCALE_LIMITS = -SCALE_OFFSET / 4, 6.0  # bounds of log2 of a scale
+LOG_SCALE_LIMITS = -SCALE_OFFSET / SCALES_PER_OCTAVE, 6.0  # bounds of log2 of a scale
 
 # %% ../../nbs/60_latent/40_gradients.ipynb #79633cfb
 def laplace_rate_and_grad(

@@ -12,26 +12,32 @@ import numpy as np
 
 from ..entropy.models import ROOTS, half_power, table_indices
 from ..entropy.range_coder import RangeReader, RangeWriter, code_escapes
-from .context_model import N_SCALES, SCALE_OFFSET
+from implicit_compress.latent.context_model import (
+    MEAN_BITS,
+    N_SCALES,
+    SCALE_OFFSET,
+    SCALES_PER_OCTAVE,
+)
 
 # %% ../../nbs/60_latent/12_laplace_tables.ipynb #440ee6e6
 INV_LN2_Q30 = 1549082005  # round(2**30/ln(2))
 TABLE_RANGES = (
-    (0, 12, 3),
-    (12, 21, 15),
-    (21, 29, 63),
-    (29, N_SCALES, 511),
+    (0, 24, 3),
+    (24, 42, 15),
+    (42, 58, 63),
+    (58, N_SCALES, 511),
 )  # first scale, last + 1, largest magnitude in their tables
+MEAN_STEPS = 1 << MEAN_BITS  # distances are measured in 1/32
 
 
 def exp_fixed(
-    d: np.ndarray,  # int64 distances in eighths, 0 or more
-    scale: int,  # 0..42
+    d: np.ndarray,  # int64 distances in 1/32, 0 or more
+    scale: int,  # 0..84
 ) -> np.ndarray:  # int64, the same shape
-    """2**30 times `exp(-d/8 / 2**((scale - 18)/4))`."""
-    up = -((scale - SCALE_OFFSET) // 4)  # octaves, rounded up
-    part = 4 * up - SCALE_OFFSET + scale
-    x = (d * INV_LN2_Q30 >> 13) * half_power(4 * part) >> 30
+    """2**30 times `exp(-d/32 / 2**((scale - 36)/8))`."""
+    up = -((scale - SCALE_OFFSET) // SCALES_PER_OCTAVE)  # octaves, rounded up
+    part = SCALES_PER_OCTAVE * up - SCALE_OFFSET + scale
+    x = (d * INV_LN2_Q30 >> 10 + MEAN_BITS) * half_power(2 * part) >> 30
     e = np.minimum(x << 4 + up if up > -4 else x >> -4 - up, 40 << 24)
     w = np.full(e.shape, 1 << 30)
     for i in range(1, 25):
@@ -40,31 +46,33 @@ def exp_fixed(
 
 # %% ../../nbs/60_latent/12_laplace_tables.ipynb #4fc8a9a2
 def laplace_counts(
-    eighths: np.ndarray | range | list[int],  # (k,) means, 0..4
-    scale: int,  # 0..42
+    fractions: np.ndarray | range | list[int],  # (k,) means in 1/32, 0..16
+    scale: int,  # 0..84
     reach: int,  # largest magnitude in the tables
 ) -> np.ndarray:  # (k,2*reach+2) int64 counts for -reach..reach, at least 1; the last is the escape
     """Frequency tables of the Laplace distribution."""
-    d = np.abs(8 * np.arange(-reach, reach + 1) - np.reshape(eighths, (-1, 1)))
-    near = exp_fixed(np.abs(d - 4), scale)
-    far = exp_fixed(d + 4, scale)
-    mass = np.where(d < 4, (2 << 30) - near - far, near - far)
+    half = MEAN_STEPS // 2
+    d = np.abs(MEAN_STEPS * np.arange(-reach, reach + 1) - np.reshape(fractions, (-1, 1)))
+    near = exp_fixed(np.abs(d - half), scale)
+    far = exp_fixed(d + half, scale)
+    mass = np.where(d < half, (2 << 30) - near - far, near - far)
     return np.maximum(np.column_stack([mass, far[:, 0] + far[:, -1]]) >> 11, 1)
 
 # %% ../../nbs/60_latent/12_laplace_tables.ipynb #a404a33f
 SCALES_OF_TABLE = [hi - lo for lo, hi, _ in TABLE_RANGES]
 TABLE_OF_SCALE = np.repeat(range(len(TABLE_RANGES)), SCALES_OF_TABLE)  # index into `TABLE_RANGES`
 ROW_OF_SCALE = np.concatenate([np.arange(n) for n in SCALES_OF_TABLE])  # row there, for mean zero
-ROW_STRIDE = np.repeat(SCALES_OF_TABLE, SCALES_OF_TABLE)  # rows from one eighth to the next
+ROW_STRIDE = np.repeat(SCALES_OF_TABLE, SCALES_OF_TABLE)  # rows from one fraction to the next
 
 
 @cache
 def laplace_tables(
     k: int,  # index into `TABLE_RANGES`
-) -> np.ndarray:  # (5*scales,2*reach+2) float64 holding integers
+) -> np.ndarray:  # (17*scales,2*reach+2) float64 holding integers
     """All tables of one length; those of mean zero come first."""
     lo, hi, reach = TABLE_RANGES[k]
-    tables = np.stack([laplace_counts(range(5), s, reach) for s in range(lo, hi)], 1)
+    fractions = range(MEAN_STEPS // 2 + 1)
+    tables = np.stack([laplace_counts(fractions, s, reach) for s in range(lo, hi)], 1)
     return tables.reshape(-1, 2 * reach + 2).astype(float)
 
 
@@ -98,13 +106,13 @@ def code_residuals(
 # %% ../../nbs/60_latent/12_laplace_tables.ipynb #319a73a6
 def code_wavefront(
     coder: RangeWriter | RangeReader,
-    mean: np.ndarray,  # (n,) int64 eighths
-    scale: np.ndarray,  # (n,) int64 0..42
+    mean: np.ndarray,  # (n,) int64, in 1/32
+    scale: np.ndarray,  # (n,) int64 0..84
     q: np.ndarray | None = None,  # (n,) int64 latents; None decodes them
 ) -> tuple[np.ndarray, float]:  # (n,) int64 latents, bits
     """Encode or decode the latents of a wavefront."""
-    whole = mean + 4 >> 3
-    off = mean - (whole << 3)
+    whole = mean + MEAN_STEPS // 2 >> MEAN_BITS
+    off = mean - (whole << MEAN_BITS)
     flip = 1 - 2 * (off < 0)  # a negative fraction of the mean uses the mirrored table
     row = ROW_OF_SCALE[scale] + np.abs(off) * ROW_STRIDE[scale]
     table = TABLE_OF_SCALE[scale]

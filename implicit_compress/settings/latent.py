@@ -35,6 +35,8 @@ ONE_STEP = f"{NOTES}: One step for all grids, and a filter"
 COARSE_TO_FINE = "latent.fit: Coarse to fine"
 INITIAL = "latent.model_choice: Initialization"
 BUDGET = "latent.codec: The file"
+TRIALS = "latent.trials: Many rounds"
+COMPENSATED = "latent.weight_rounding: What it costs"
 
 # %% ../../nbs/10_settings/15_latent.ipynb #e6aadeff
 @dataclass(frozen=True)
@@ -105,9 +107,15 @@ class WeightSettings(Settings):
     unchanged_bits: int = constant(12, "fractional bits of unchanged initial weights", 0, 15)
     assumed_bits: int = constant(6, "fractional bits assumed before rounding", 0, 15)
     header_bits: int = constant(400, "bits of header and steps, for estimates", 0, 10000)
-    probe_bits: tuple = constant((4, 6), "fractional bits at which errors are measured")
     min_bits: int = constant(2, "fewest fractional bits of a matrix", 0, 15)
-    min_harm: float = constant(1e-3, "least cost of rounding, in bits per weight", 0.0, 1.0)
+    first_bits: int = constant(9, "fractional bits that are tried first", 0, 15)
+    rounding_damping: float = constant(
+        1e-2, "added to the products of inputs, relative to their mean", 0.0, 1.0, COMPENSATED
+    )
+    compensated_offset: float = constant(
+        0.42, "added before the floor in compensated rounding", 0.0, 0.5, COMPENSATED
+    )
+    bit_price_growth: float = constant(4.0, "factor of the price of a bit for a limit", 1.1, 100.0)
     max_bit_price: float = constant(1e9, "price of a bit that ends a limit of bits", 1.0, 1e12)
     weights_share: float = constant(0.5, "largest part of a target for weights", 0.0, 1.0)
     rounding_crop: int = constant(512, "rows and columns on which weights are rounded", 64, 8192)
@@ -179,6 +187,9 @@ class RefineSettings(Settings):
     max_refine_passes: int = constant(4, "most passes that lower the cost", 0, 100)
     saving_passes: int = constant(2, "of those, the first ones, which save bits", 0, 100)
     min_saving: float = constant(3e-4, "relative saving below which passes end", 0.0, 1.0)
+    max_trial_rounds: int = constant(150, "most rounds of trials of changes", 0, 10000, TRIALS)
+    trial_share: float = constant(0.03, "rounds of trials per step of the fit", 0.0, 1.0, TRIALS)
+    trial_bits: float = constant(3.0, "bits that a tried change may seem to lose", 0.0, 100.0)
     max_refits: int = constant(8, "most refits at another lmbda", 0, 100)
     refit_steps: int = constant(12, "optimizer steps of a refit", 1, 1000)
     refit_lr: float = constant(0.5, "learning rate relative to the fit", 0.0, 1.0)

@@ -13,7 +13,7 @@ SPATIAL = (
     [(0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-1, -2), (-1, 2), (-2, -1), (-2, 1), (-2, -2), (-2, 2)]
 )  # fmt: skip
 PARENT = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0)]
-TILE = 128  # rows and columns
+TILE = 256  # rows and columns
 LAG = 3  # columns that a row is behind the one above
 CLIP = 4095  # magnitude of a latent as context
 ACTIVATION_LIMIT = 1 << 24
@@ -76,46 +76,46 @@ def context_features(level, own, coarser, inter, r, c):
 
 
 def predict(net, x):
-    """Means in eighths and scales 0..42 of latents."""
+    """Means in 1/32 and scales 0..84 of latents."""
     W1, W2, W3, L = net[:4]
     h = np.clip(shift_round(W1.Q @ x << 4, W1.s), 0, ACTIVATION_LIMIT)
     k = np.clip(shift_round(W2.Q @ h, W2.s), 0, ACTIVATION_LIMIT)
     out = shift_round(W3.Q @ (h + k), W3.s) + shift_round(L.Q @ x << 4, L.s)
-    mean = np.clip(shift_round(out[0], 7), -8 * CLIP, 8 * CLIP)
-    scale = np.clip(shift_round(out[1], 8) + 18, 0, 42)
+    mean = np.clip(shift_round(out[0], 5), -32 * CLIP, 32 * CLIP)
+    scale = np.clip(shift_round(out[1], 7) + 36, 0, 84)
     return mean, scale
 
 
-REACHES = ((12, 3), (21, 15), (29, 63), (43, 511))  # scales below a bound, and their reach
+REACHES = ((24, 3), (42, 15), (58, 63), (85, 511))  # scales below a bound, and their reach
 
 
 def exponential(d, scale):
-    """2**30 * exp(-d/8 / 2**((scale-18)/4)) of a distance in eighths."""
-    up = -((scale - 18) // 4)
-    x = (d * 1549082005 >> 13) * root(4 * (4 * up - 18 + scale)) >> 30
+    """2**30 * exp(-d/32 / 2**((scale-36)/8)) of a distance in 1/32."""
+    up = -((scale - 36) // 8)
+    x = (d * 1549082005 >> 15) * root(2 * (8 * up - 36 + scale)) >> 30
     e = min(x << 4 + up if up > -4 else x >> -4 - up, 40 << 24)
     return exp2_fraction(e) >> (e >> 24)
 
 
 @lru_cache(None)
-def laplace(eighths, scale, reach):
-    """Cumulative frequencies of -reach..reach and of the escape, for a mean of 0..4 eighths."""
+def laplace(fraction, scale, reach):
+    """Cumulative frequencies of -reach..reach and of the escape, for a mean of 0..16 thirty-seconds."""
     counts = []
     for v in range(-reach, reach + 1):
-        d = abs(8 * v - eighths)
-        near = exponential(abs(d - 4), scale)
-        far = exponential(d + 4, scale)
-        counts.append((2 << 30) - near - far if d < 4 else near - far)
-    left = exponential(8 * reach + eighths + 4, scale)
-    right = exponential(8 * reach - eighths + 4, scale)
+        d = abs(32 * v - fraction)
+        near = exponential(abs(d - 16), scale)
+        far = exponential(d + 16, scale)
+        counts.append((2 << 30) - near - far if d < 16 else near - far)
+    left = exponential(32 * reach + fraction + 16, scale)
+    right = exponential(32 * reach - fraction + 16, scale)
     counts.append(left + right)
     return quantize(np.maximum(np.array(counts) >> 11, 1))
 
 
 def read_wavefront(decoder, mean, scale):
     """Latents of a wavefront: those with the shortest tables first."""
-    whole = mean + 4 >> 3
-    off = mean - 8 * whole
+    whole = mean + 16 >> 5
+    off = mean - 32 * whole
     out = np.empty(len(mean), np.int64)
     length = np.searchsorted([bound for bound, _ in REACHES], scale, side="right")
     for k in np.unique(length).tolist():
