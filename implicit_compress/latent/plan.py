@@ -111,6 +111,8 @@ def closing_times(
     if r.steps:
         return 0.0, math.inf
     work = s.closing_steps + (s.target_steps if r.bpp or r.psnr else 0)
+    rounds = min(r.target.max_trial_rounds, r.target.trial_share * r.seconds / step_s)
+    work += rounds * r.target.trial_steps
     closing = min(s.closing_share * r.seconds, work * step_s)
     return closing, max(s.overtime_share * r.seconds, s.overtime_s, s.overtime_steps * step_s)
 

@@ -143,7 +143,6 @@ def cheapest_option(
     i: int,  # matrix
     weights: list[torch.Tensor],  # of all matrices, those before `i` rounded
     price: float,  # cost of a bit
-    scarce: bool = False,  # try the initial weights as well?
 ) -> RoundingOption:
     """The best way to round a matrix."""
     s = rounding.fit.settings
@@ -155,21 +154,18 @@ def cheapest_option(
     best = best_of_steps(rounding, i, coarser or [None], weights, price)
     if best.matrix.s == s.first_bits:
         best = best_of_steps(rounding, i, finer, weights, price, best)
-    if scarce:
-        best = best_of_steps(rounding, i, [None], weights, price, best)
-    return best
+    return best_of_steps(rounding, i, [None], weights, price, best)
 
 # %% ../../nbs/60_latent/68_weight_rounding.ipynb #76a8b2ba
 def rounded_matrices(
     rounding: MatrixRounding,
     price: float,  # cost of a bit
-    scarce: bool = False,  # try the initial weights as well?
 ) -> list[RoundingOption]:
     """Round all matrices in their order."""
     weights = list(rounding.fit.weights)
     out = []
     for i, w in enumerate(rounding.fit.weights):
-        best = cheapest_option(rounding, i, weights, price, scarce)
+        best = cheapest_option(rounding, i, weights, price)
         weights[i] = torch.from_numpy(best.matrix.Q / 2.0**best.matrix.s).to(w)
         out.append(best)
     return out
@@ -187,7 +183,7 @@ def round_weights(
     s = fit.settings
     while sum(v.bits for v in chosen) > max_bits and price < s.max_bit_price:
         price *= s.bit_price_growth
-        chosen = rounded_matrices(rounding, price, scarce=True)
+        chosen = rounded_matrices(rounding, price)
     if rounding.part is not fit:
         rounding.part.executor.shutdown()
     fit.float_weights = [w.clone() for w in fit.weights]

@@ -189,6 +189,7 @@ class RefineSettings(Settings):
     min_saving: float = constant(3e-4, "relative saving below which passes end", 0.0, 1.0)
     max_trial_rounds: int = constant(150, "most rounds of trials of changes", 0, 10000, TRIALS)
     trial_share: float = constant(0.03, "rounds of trials per step of the fit", 0.0, 1.0, TRIALS)
+    trial_steps: float = constant(2.5, "time of a round, in steps", 0.0, 100.0, TRIALS)
     trial_bits: float = constant(3.0, "bits that a tried change may seem to lose", 0.0, 100.0)
     max_refits: int = constant(8, "most refits at another lmbda", 0, 100)
     refit_steps: int = constant(12, "optimizer steps of a refit", 1, 1000)

@@ -318,8 +318,8 @@ def test_precincts(monkeypatch, shape, side, prediction):
 
 
 LATENT = [
-    dict(h=20, w=140, planes=3, levels=8, first=0, convs=2, start=0, depth=8),
-    dict(h=135, w=18, planes=1, levels=9, first=1, convs=0, start=0, depth=12),
+    dict(h=20, w=270, planes=3, levels=8, first=0, convs=2, start=0, depth=8),
+    dict(h=520, w=10, planes=1, levels=9, first=1, convs=0, start=0, depth=12),
     dict(h=31, w=45, planes=3, levels=4, first=2, convs=1, start=60, depth=16),
     dict(h=18, w=23, planes=1, levels=7, first=0, convs=1, start=52, depth=8),
     dict(h=9, w=7, planes=3, levels=1, first=0, convs=1, start=0, depth=8),
