@@ -16,7 +16,7 @@ import torch
 from .budget import BudgetClock
 from .checkpoint import FitCheckpoint, SavedFit, restore_state
 from .context_model import Matrix
-from .fit import FitTarget, fit_latents
+from .fit import FitTarget, fit_latents, limited_stages
 from implicit_compress.latent.fit_state import (
     LatentFit,
     estimated_cost,
@@ -153,7 +153,8 @@ def run_fit(e: Encoding) -> None:
     rival = e.warm and fit.level is None and not r.psnr
     kept = KeptInit.of(fit) if rival else None
     dense = r.estimated_bpp(e.plan.lmbda) > r.encoder.all_scales_bpp
-    stages = ALL_SCALES if e.warm or dense else r.fit.stages
+    limited = limited_stages(r.fit, max(1.0, e.plan.expected_steps))
+    stages = ALL_SCALES if e.warm or dense else limited
     clock = e.clock(1 - e.plan.probe_share, show=r.progress, used=e.used_s, save=e.save_if_due)
     e.stop = "steps" if r.steps else "seconds"
     try:

@@ -36,6 +36,7 @@ COARSE_TO_FINE = "latent.fit: Coarse to fine"
 INITIAL = "latent.model_choice: Initialization"
 BUDGET = "latent.codec: The file"
 TRIALS = "latent.trials: Many rounds"
+STEPS = f"{NOTES}: Exact tables, rounding and trials"
 COMPENSATED = "latent.weight_rounding: What it costs"
 
 # %% ../../nbs/10_settings/15_latent.ipynb #e6aadeff
@@ -74,6 +75,11 @@ class ScheduleSettings(Settings):
         ((3, 0.04), (2, 0.06), (1, 0.15), (0, 0.75)),
         "level and share of the budget of each stage",
         source=ONE_STEP,
+    )
+    stage_limits: tuple = constant(
+        ((3, 16.0), (2, 24.0), (1, 300.0)),
+        "level and largest work of a stage, in steps at full size",
+        source=STEPS,
     )
     stage_lmbda: float = constant(1.6, "factor of lmbda per coarser level", 1.0, 4.0, ONE_STEP)
     temperature: tuple = constant(

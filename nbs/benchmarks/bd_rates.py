@@ -47,6 +47,11 @@ def clic():
     return read_rows(RESULTS / "clic.tsv")
 
 
+def camera():
+    """Rows of six photographs of cameras, 6 to 13 megapixels each, measured by `bench`."""
+    return read_rows(RESULTS / "camera.tsv")
+
+
 def latents(init="pretrained"):
     """Rows of latents after 2,000 steps, of classical codecs, of coefficients and of Cool-chic 5.0.1."""
 
@@ -100,6 +105,7 @@ if __name__ == "__main__":
         ("siren", "wavelet"),
     )
     print_rates("CLIC, 12 images", clic(), ["jpeg", "webp", "avif"], ("wavelet",))
+    print_rates("Cameras, six photographs", camera(), ["jpeg", "webp", "avif"], ("wavelet",))
     against = ["jpeg", "jpeg2000", "webp", "avif", "wavelet", "Cool-chic"]
     print_rates("Latents, six images (latent.ipynb)", only(latents(), SIX), against, ("latent",))
     print_rates(
