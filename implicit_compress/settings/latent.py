@@ -102,12 +102,8 @@ class WeightSettings(Settings):
     """Rate and rounding of the weights."""
 
     weight_rate_gain: float = constant(2.0, "factor of their rate in the loss", 0.0, 100.0, PIECES)
-    weight_rate_lmbda: float = constant(
-        4e-3, "lmbda above which that factor grows", 0.0, 1.0, PIECES
-    )
-    weight_rate_exponent: float = constant(
-        0.5, "exponent of lmbda in this growth", 0.0, 1.0, PIECES
-    )
+    weight_rate_lmbda: float = constant(4e-3, "lmbda above which it grows", 0.0, 1.0, PIECES)
+    weight_rate_exponent: float = constant(0.5, "exponent of this growth", 0.0, 1.0, PIECES)
     negligible_weight: float = constant(2.0**-9, "largest change that counts as none", 0.0, 1.0)
     weight_rounding: float = constant(0.35, "added before the floor; 0.5: nearest", 0.0, 0.5)
     unchanged_bits: int = constant(12, "fractional bits of unchanged initial weights", 0, 15)
@@ -115,12 +111,8 @@ class WeightSettings(Settings):
     header_bits: int = constant(400, "bits of header and steps, for estimates", 0, 10000)
     min_bits: int = constant(2, "fewest fractional bits of a matrix", 0, 15)
     first_bits: int = constant(9, "fractional bits that are tried first", 0, 15)
-    rounding_damping: float = constant(
-        1e-2, "added to the products of inputs, relative to their mean", 0.0, 1.0, COMPENSATED
-    )
-    compensated_offset: float = constant(
-        0.42, "added before the floor in compensated rounding", 0.0, 0.5, COMPENSATED
-    )
+    rounding_damping: float = constant(1e-2, "part of mean products added", 0.0, 1.0, COMPENSATED)
+    compensated_offset: float = constant(0.42, "as weight_rounding", 0.0, 0.5, COMPENSATED)
     bit_price_growth: float = constant(4.0, "factor of the price of a bit for a limit", 1.1, 100.0)
     max_bit_price: float = constant(1e9, "price of a bit that ends a limit of bits", 1.0, 1e12)
     weights_share: float = constant(0.5, "largest part of a target for weights", 0.0, 1.0)
