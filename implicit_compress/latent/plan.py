@@ -110,9 +110,9 @@ def closing_times(
     s = r.encoder
     if r.steps:
         return 0.0, math.inf
-    work = s.closing_steps + (s.target_steps if r.bpp or r.psnr else 0)
     rounds = min(r.target.max_trial_rounds, r.target.trial_share * r.seconds / step_s)
-    work += rounds * r.target.trial_steps
+    work = s.closing_steps + rounds * r.target.trial_steps
+    work += s.target_steps if r.bpp or r.psnr else 0
     closing = min(s.closing_share * r.seconds, work * step_s)
     return closing, max(s.overtime_share * r.seconds, s.overtime_s, s.overtime_steps * step_s)
 
