@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from implicit_compress.latent.compensated_rounding import (
@@ -61,6 +62,9 @@ def center_of(
     return part
 
 # %% ../../nbs/60_latent/68_weight_rounding.ipynb #a76e2542
+MAX_WEIGHT_BITS = 15  # integer weights of the format are below 2**15, steps 2**-15 at the finest
+
+
 @dataclass
 class RoundingOption:
     """A way to round one matrix."""
@@ -82,7 +86,8 @@ class MatrixRounding:
         self.part = center_of(fit)
         q = [y.round() for y in self.part.latents]
         products = [*context_products(self.part, q), *synthesis_products(self.part, q)]
-        self.compensation = [None if v is None else MatrixCompensation(v) for v in products]
+        s = fit.settings
+        self.compensation = [None if v is None else MatrixCompensation(v, s) for v in products]
 
     def integers(self, i: int, bits: int | None) -> Matrix:
         """Matrix `i` with these fractional bits; None: its initial weights."""
@@ -103,17 +108,16 @@ class MatrixRounding:
         bits: int | None,  # fractional; None: its initial weights
         weights: list[torch.Tensor],  # of all matrices, those before `i` rounded
     ) -> RoundingOption:
-        """Measure a way to round a matrix."""
+        """Measure a way to round a matrix; one that the format does not have costs infinity."""
         m = self.integers(i, bits)
+        if np.abs(m.Q).max() >> MAX_WEIGHT_BITS:
+            return RoundingOption(m, math.inf, math.inf)
         w = torch.from_numpy(m.Q / 2.0**m.s).to(weights[i])
         kind = "rate" if i < N_CONTEXT_MATRICES else "mse"
         cost = rounded_cost(self.part, [*weights[:i], w, *weights[i + 1 :]], kind)
         return RoundingOption(m, cost, weight_bits(w, self.fit.initial[i], m.s))
 
 # %% ../../nbs/60_latent/68_weight_rounding.ipynb #a7361072
-MAX_WEIGHT_BITS = 15  # integer weights of the format are below 2**15, steps 2**-15 at the finest
-
-
 def best_of_steps(
     rounding: MatrixRounding,
     i: int,  # matrix
