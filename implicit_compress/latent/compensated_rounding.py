@@ -78,12 +78,12 @@ SAMPLED_LATENTS = 1 << 16  # of a strip, about
 ContextWeights = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # first, second, output layer
 
 
-def slopes_and_inputs(
+def grads_and_inputs(
     t: GridStrip,  # loaded
     weights: ContextWeights,
     every: int,  # of so many latents, one is used
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Of the first four context matrices: slopes of the bits (rows,n), inputs (columns,n)."""
+    """Of the first four context matrices: gradients of the bits (rows,n), inputs (columns,n)."""
     first, W2, W3 = weights
     n = len(t.inside)
     x = grid_features(t, 0, n)[:, ::every]
@@ -106,7 +106,7 @@ def context_products(
     fit: LatentFit,
     q: list[torch.Tensor],  # (h,w) rounded latents of every grid
 ) -> list[np.ndarray | None]:  # of each matrix (rows,columns,columns); None: not computed
-    """Products of the inputs of the context model, weighted with the squared slopes of the bits."""
+    """Products of the inputs of the context model, weighted with the squared gradients of bits."""
     net = fit.weights[:N_CONTEXT_MATRICES]
     first, inter_scale = context_layers(net)
     sums = [w.new_zeros(len(w), w.shape[1], w.shape[1]) for w in net[:4]]
@@ -117,10 +117,10 @@ def context_products(
             if grid.has_inter_scale:
                 inter_scale_forward(t, inter_scale[i])
             every = 1 + len(t.inside) // SAMPLED_LATENTS
-            found = slopes_and_inputs(t, (first, net[1], net[2]), every)
-            for total, (slopes, inputs) in zip(sums, found, strict=True):
-                for row, s in zip(total, slopes, strict=True):
-                    row += every * ((inputs * (s * s)) @ inputs.T)
+            found = grads_and_inputs(t, (first, net[1], net[2]), every)
+            for total, (grads, inputs) in zip(sums, found, strict=True):
+                for row, g in zip(total, grads, strict=True):
+                    row += every * ((inputs * (g * g)) @ inputs.T)
     return [*(v.cpu().numpy().astype(np.float64) for v in sums), *[None] * (len(net) - 4)]
 
 # %% ../../nbs/60_latent/67_compensated_rounding.ipynb #57339699

@@ -23,6 +23,7 @@ from implicit_compress.latent.estimate import (
 from .fit_state import LatentFit
 from .measure import SourceImage
 from .model_choice import choose_init, choose_spec, seconds_per_step
+from .trials import number_of_rounds
 from implicit_compress.settings.latent import (
     DEFAULT_ENCODER,
     DEFAULT_FIT,
@@ -110,7 +111,7 @@ def closing_times(
     s = r.encoder
     if r.steps:
         return 0.0, math.inf
-    rounds = min(r.target.max_trial_rounds, r.target.trial_share * r.seconds / step_s)
+    rounds = number_of_rounds(r.seconds / step_s, r.target)
     work = s.closing_steps + rounds * r.target.trial_steps
     work += s.target_steps if r.bpp or r.psnr else 0
     closing = min(s.closing_share * r.seconds, work * step_s)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['TILE', 'BORDER', 'NEAR', 'GRID_SHARES', 'MIN_ROUNDS', 'CostMaps', 'cost_maps', 'Tiling', 'tile_sums', 'best_in_tiles',
-           'TriedChanges', 'tile_gains', 'Trials', 'trial_round', 'choose_by_trials']
+           'TriedChanges', 'tile_gains', 'Trials', 'trial_round', 'number_of_rounds', 'choose_by_trials']
 
 # %% ../../nbs/60_latent/79_trials.ipynb #890f6393
 import math
@@ -247,14 +247,23 @@ GRID_SHARES = (6, 6, 3, 1)  # rounds of the finest grids, in 16
 MIN_ROUNDS = 4  # the preparation takes the time of three rounds: fewer do not pay
 
 
+def number_of_rounds(
+    steps: float,  # of the fit
+    s: LatentTargetSettings = DEFAULT_TARGET,
+) -> int:
+    """Number of rounds after a fit."""
+    rounds = round(min(s.max_trial_rounds, s.trial_share * steps))
+    return rounds if rounds >= MIN_ROUNDS else 0
+
+
 def choose_by_trials(
     fit: LatentFit,  # with rounded weights; its latents are changed
     deadline: float = math.inf,  # of `time.perf_counter`: no round begins after it
     s: LatentTargetSettings = DEFAULT_TARGET,
 ) -> None:
     """Change single latents as long as `mse + lmbda*bpp` falls."""
-    rounds = min(s.max_trial_rounds, round(s.trial_share * fit.steps))
-    if rounds < MIN_ROUNDS or time.perf_counter() > deadline:
+    rounds = number_of_rounds(fit.steps, s)
+    if not rounds or time.perf_counter() > deadline:
         return
     trials = Trials(fit, s)
     n = len(trials.q)

@@ -82,7 +82,7 @@ def size_ratio(
     if not each.any():
         return 1.0
     quantiles = (np.arange(WINDOWS) + 0.5) / WINDOWS * each.sum()
-    chosen = np.searchsorted(np.cumsum(each), quantiles)
+    chosen, counts = np.unique(np.searchsorted(np.cumsum(each), quantiles), return_counts=True)
     shape = (WINDOW, WINDOW, c.shape[2])
     unit = max(1, round(step * UNIT))
     predicted = int(c.prediction is not False)
@@ -93,7 +93,7 @@ def size_ratio(
         own = {key: np.ascontiguousarray(band) for key, band in windows[k].items()}
         coded, _ = write_sparse(own, shape, header, s.rdo_lambda, c.threads)
         ratios.append(8 * max(1, len(coded.payload)) / (BITS * each[k]))
-    return float(np.mean(ratios))
+    return float(np.average(ratios, weights=counts))
 
 # %% ../../nbs/45_wavelet/19_encoder.ipynb #c0eff203
 def size_estimate(
