@@ -175,14 +175,12 @@ def resume(
 ) -> None:
     """Continue the fit of a checkpoint; raises `ValueError` if a new budget is used up."""
     r, plan = e.request, e.plan
-    share = 1 - plan.probe_share
     work = saved.state["scalars"]["work"]
+    used_up = saved.seconds >= r.seconds
     if r.steps:
-        spent = work / (share * r.steps)
-    else:
-        spent = saved.seconds / (share * (r.seconds - plan.closing_s))
+        used_up = work >= (1 - plan.probe_share) * r.steps
     same_budget = e.checkpoint is not None and saved.budget == e.checkpoint.budget
-    if not same_budget and spent >= 1:
+    if used_up and not same_budget:
         raise ValueError(
             f"the checkpoint has {work:.0f} steps in {saved.seconds:.0f} s behind it, "
             "all that was asked for: ask for more, or delete it"
