@@ -1,4 +1,4 @@
-"""Train the network of `wavelet.prediction`, and the tables of the contexts beside it.
+"""Train the network of `wavelet.prediction`.
 
     python nbs/scripts/train_prediction.py FOLDER... --seconds 3000 --out FILE [--state STATE]
 
@@ -8,8 +8,9 @@ lomiri-wallpapers-16.04, picosdeeuropa and life (Aitzol Berasategi, CC-BY-4.0), 
 "Freespace", CC-BY-4.0), umang (Abhishek Mudgal, CC-BY-4.0) and seeding (Clemens Engelhardt, CC0),
 each also at a half and a third of its size. Large photographs are cut into parts of 512x512.
 
-With --state the training is saved every minute, and continues from there. FILE replaces
-implicit_compress/wavelet_prediction.npz; golden files have to be written anew then.
+With --start the training begins with the weights of an older FILE. With --state it is saved every
+minute, and continues from there. FILE replaces implicit_compress/wavelet_prediction.npz; then the
+contexts are trained by `train_contexts.py`, and golden files have to be written anew.
 """
 
 import argparse
@@ -24,13 +25,16 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import nn
-from train_wavelet import first_level, fit_priors, fit_weights, photographs
 
+from implicit_compress.image.load import load_image
 from implicit_compress.image.samples import to_float
 from implicit_compress.wavelet.coefficients import transform_planes
-from implicit_compress.wavelet.context import ORIENTATIONS, TABLES, UNIT
-from implicit_compress.wavelet.header import levels_of
-from implicit_compress.wavelet.prediction import EXACT, LARGEST, RADIUS, Layer, Predictor
+from implicit_compress.wavelet.context import ORIENTATIONS, UNIT
+from implicit_compress.wavelet.context_network import EXACT
+from implicit_compress.wavelet.header import SparseHeader, levels_of
+from implicit_compress.wavelet.levels import LevelCoder
+from implicit_compress.wavelet.precincts import Rect, Region, SegmentWriter, level_plans
+from implicit_compress.wavelet.prediction import LARGEST, RADIUS
 from implicit_compress.wavelet.quantize import LAMBDA
 
 SIDE = 512  # of parts of large photographs
@@ -42,6 +46,12 @@ STEPS = (0.02, 0.35)  # range of quantization steps, full scale is 1
 LEVEL_WEIGHTS = {1: 1.0, 2: 3.0, 3: 6.0}  # of a position of a level; 12 above
 ACTIVATION = 256.0  # units of an activation of 1
 OUTPUT_SCALE = 0.1
+
+
+def photographs(folder, n):
+    """Some photographs of a folder, evenly spaced in the order of their names."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    return [load_image(f) for f in files[:: max(1, len(files) // n)][:n]]
 
 
 def parts(images, rng, per_size=8):
@@ -58,6 +68,16 @@ def parts(images, rng, per_size=8):
                 top, left = (int(rng.integers(max(1, n - SIDE))) for n in y.shape[:2])
                 out.append(y[top : top + SIDE, left : left + SIDE].copy())
     return [out[i] for i in rng.permutation(len(out))]
+
+
+def first_level(shape, step, real):
+    """Coder of the levels of an image without precincts, and the decoded lowest band."""
+    levels = levels_of(*shape[:2], "9/7")
+    header = SparseHeader(levels, step, 0, "9/7")
+    plans = level_plans(shape, levels, divided=False)
+    coder = LevelCoder(SegmentWriter(), shape, header, plans)
+    low = [np.rint(real[p, levels, "ll"] / step) * step for p in range(3)]
+    return coder, Region(Rect(0, 0, *low[0].shape), np.stack(low).astype(np.int32))
 
 
 def examples(images, rng):
@@ -139,11 +159,13 @@ def batch(data, chosen, rng):
     return torch.stack(low), torch.stack(true), torch.tensor(units)
 
 
-def train(data, seconds, state, rng):
+def train(data, seconds, start_file, state, rng):
     """Weights averaged over the last steps; the time counts from the start of the training."""
     area = [t.shape[1] * t.shape[2] * LEVEL_WEIGHTS.get(level, 12.0) for level, _, _, t in data]
     chance = np.array(area) / sum(area)
     network = Network()
+    if start_file:
+        load_integers(network, start_file)
     optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, betas=(0.9, 0.99))
     mean = [p.detach().clone() for p in network.parameters()]
     n, used = 0, 0.0
@@ -203,50 +225,53 @@ def integers(w, b, inputs, gain):
     return np.array(weights, np.int8), np.array(bias, np.int32), np.array(shifts, np.int8)
 
 
+INPUTS = (128.0, ACTIVATION, ACTIVATION, ACTIVATION)  # 1024 units of the low band are 8
+GAINS = (ACTIVATION / 128, 1.0, 1.0, 65536 / ACTIVATION)
+OUTPUTS = (1.0, 1.0, 1.0, OUTPUT_SCALE)  # factor of the result of a layer
+
+
+def load_integers(network, file):
+    """Set the weights of a network to those of a file, the inverse of `quantized`."""
+    arrays = np.load(file)
+    for i, layer in enumerate(network.layers):
+        shift = arrays[f"shift{i}"].astype(np.float64)
+        unit = np.exp2(-shift - math.log2(GAINS[i])) / OUTPUTS[i]
+        half = np.where(shift > 0, np.exp2(shift - 1), 0)
+        bias = (arrays[f"bias{i}"] - half) * unit / INPUTS[i]
+        w = arrays[f"weights{i}"] * unit[:, None]
+        shape = len(w), 3, 3, layer.in_channels
+        layer.weight.data[:] = torch.from_numpy(w.reshape(shape).transpose(0, 3, 1, 2).copy())
+        layer.bias.data[:] = torch.from_numpy(bias)
+
+
 def quantized(weights):
     """The four layers in integers, as arrays of the file."""
     w, b = weights[::2], weights[1::2]
-    w[3], b[3] = w[3] * OUTPUT_SCALE, b[3] * OUTPUT_SCALE
-    inputs = (128.0, ACTIVATION, ACTIVATION, ACTIVATION)  # 1024 units of the low band are 8
-    gains = (ACTIVATION / 128, 1.0, 1.0, 65536 / ACTIVATION)
     out = {}
     for i in range(4):
-        layer = integers(w[i], b[i], inputs[i], gains[i])
+        layer = integers(w[i] * OUTPUTS[i], b[i] * OUTPUTS[i], INPUTS[i], GAINS[i])
         out |= dict(zip((f"weights{i}", f"bias{i}", f"shift{i}"), layer))
     return out
 
 
-def predictor_of(arrays, tables):
-    """Network of the arrays of a file."""
-    layers = []
-    for i in range(4):
-        w, b, s = (arrays[f"{k}{i}"].astype(np.float32) for k in ("weights", "bias", "shift"))
-        layers.append(Layer(w, b[:, None], np.exp2(-s)[:, None]))
-    return Predictor(tuple(layers), tables)
-
-
 def main():
-    """Train, fit the tables, write the file."""
+    """Train, write the file."""
     a = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     a.add_argument("folders", type=Path, nargs="+")
     a.add_argument("--seconds", type=float, default=3000)
     a.add_argument("--images", type=int, default=160, help="at most so many of a folder")
+    a.add_argument("--start", type=Path, help="file whose weights the training begins with")
     a.add_argument("--out", type=Path, default=Path("wavelet_prediction.npz"))
     a.add_argument("--state", type=Path)
     a = a.parse_args()
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     images = parts([x for f in a.folders for x in photographs(f, a.images)], rng)
-    arrays = quantized(train(examples(images, rng), a.seconds, a.state, rng))
-    few = [x[:320, :320] for x in images[:40]]
-    tables = TABLES
-    for _ in range(2):
-        W = fit_weights(few, predictor_of(arrays, tables), rounds=1)
-        tables = tables._replace(weights=W.astype(np.int64))
-    priors = fit_priors(few, W, predictor_of(arrays, tables))
-    np.savez_compressed(a.out, **arrays, context_weights=W, priors=np.array(priors, np.int16))
+    data = examples(images, rng)
+    arrays = quantized(train(data, a.seconds, a.start, a.state, rng))
+    np.savez_compressed(a.out, **arrays)
     print(f"{a.out}: {a.out.stat().st_size:,} bytes")
 
 

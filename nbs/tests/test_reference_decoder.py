@@ -47,7 +47,6 @@ from implicit_compress.siren.weight_layout import segment_sizes
 from implicit_compress.transform.wavelet import WAVELETS, Band, band_sizes, recompose_exact
 from implicit_compress.wavelet import precincts
 from implicit_compress.wavelet.coefficients import Coefficients
-from implicit_compress.wavelet.context import PRIORS, WEIGHTS
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden" / "v1"
@@ -87,14 +86,12 @@ def test_imports():
 
 
 def test_tables():
-    """The data tables beside the decoder are those of the package."""
+    """The filters beside the decoder are those of the package."""
     filters = {
         name: [[round(65536 * v) for v in f] for f in (w.rec_lo, w.rec_hi)]
         for name, w in ((n, pywt.Wavelet(n)) for n in WAVELETS if n != "9/7")
     }
     assert filters == wavelet.FILTERS
-    assert wavelet.WEIGHTS.tolist() == WEIGHTS.tolist()
-    assert [[tuple(p) for p in priors] for priors in wavelet.PRIORS] == [list(p) for p in PRIORS]
 
 
 def test_fields():

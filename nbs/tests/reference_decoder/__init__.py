@@ -1,8 +1,8 @@
 """An independent decoder, which follows the specification (nbs/explanations/file_format.ipynb).
 
 It shares no code with the package. It is slow, checks what the specification asks a decoder to
-check except the limits on resources, and reads three tables as data: tables.json (wavelet filters,
-weights and priors of the contexts of coefficients) and the trained weights of the package.
+check except the limits on resources, and reads as data: tables.json (wavelet filters) and the
+trained weights of the package.
 """
 
 import numpy as np

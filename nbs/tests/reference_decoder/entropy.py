@@ -198,10 +198,11 @@ def read_escapes(decoder, n, low, high):
     return np.where(below, low - distance, high + distance)
 
 
-def read_run(decoder, model, n, counts=None, rebuilt=(16, 32)):
+def read_run(decoder, model, n, counts=None, rebuilt=(16, 32), mirrored=False):
     """`n` symbols of a model; `counts` keeps an adaptive table between the pieces of a run.
 
     The table is rebuilt after `rebuilt[0]` symbols, and later after 1/`rebuilt[1]` of those seen.
+    With `mirrored`, an index counts half for itself and half for that of the opposite value.
     """
     if not model.shape:
         return np.full(n, model.mean, np.int64)
@@ -212,13 +213,19 @@ def read_run(decoder, model, n, counts=None, rebuilt=(16, 32)):
     out = np.empty(n, np.int64)
     at = 0
     while at < n:
-        total = int(seen.sum())
+        total = int(seen.sum()) // (1 + mirrored)
         block = max(rebuilt[0], total // rebuilt[1]) if model.strength else n
-        cumulative = quantize(prior * PRIOR_COUNTS[model.strength] + int(prior.sum()) * seen)
+        cumulative = quantize(
+            (1 + mirrored) * prior * PRIOR_COUNTS[model.strength] + int(prior.sum()) * seen
+        )
         stop = min(n, at + block)
         for i in range(at, stop):
             out[i] = decoder.symbol(cumulative)
-        seen += np.bincount(out[at:stop], minlength=len(prior))
+        found = np.bincount(out[at:stop], minlength=len(prior))
+        seen += found
+        if mirrored:
+            seen[:escape] += found[:escape][::-1]
+            seen[escape] += found[escape]
         at = stop
     far = np.flatnonzero(out == escape)
     out += first

@@ -18,10 +18,6 @@ UNIT = 1 << 20  # full scale
 PACKAGE = Path(__file__).parents[3] / "implicit_compress"
 TABLES = json.loads((Path(__file__).parent / "tables.json").read_text(encoding="utf-8"))
 FILTERS = TABLES["wavelet_filters"]  # name: [low, high], 16 fractional bits
-# (45, 15), 8 fractional bits; without prediction, nothing is expected
-WEIGHTS = np.pad(np.array(TABLES["context_weights"]), ((0, 0), (0, 1)))
-PRIORS = TABLES["context_priors"]  # [gray, others]: (scale, zero) of each context
-BOUNDS = sorted({round(2 ** (k / 2)) for k in range(2, 33)})  # between contexts
 LIFTING = (("s", -29066), ("d", -57862), ("s", 3472), ("d", 103949))  # inverse of 9/7
 LOW_GAIN = 57007  # of the low band, 16 fractional bits
 HIGH_GAIN = 75340
@@ -192,10 +188,31 @@ def context_features(k, at, own, parent, siblings, planes):
     )
 
 
-def read_pass(decoder, plane, features, kind, counts, tables):
+@lru_cache(2)
+def context_model(prediction):
+    """Trained weights and initial tables of the contexts, by name."""
+    data = np.load(PACKAGE / "wavelet_contexts.npz")
+    own = {k[:-1]: data[k].astype(np.int64) for k in data.files if k[-1] == str(int(prediction))}
+    return own
+
+
+def log_code(v):
+    """16*log2(2*v+1), linear between powers of two, from binary32."""
+    m, e = np.frexp(np.float32(2) * v.astype(np.float32) + np.float32(1))  # x = m * 2**e, m < 1
+    return 16 * (e - 1) + np.floor(16 * (2 * m - 1)).astype(np.int64)
+
+
+def contexts_of(model, kind, level, features):
+    """Contexts (n,) of the features (16, n) of coefficients of a class."""
+    z = np.concatenate([log_code(features), np.full((1, features.shape[1]), 16 * level)])
+    first, second = model["shifts"].tolist()
+    hidden = (model["hidden"] @ z + model["hidden_bias"][kind][:, None]) >> first
+    change = model["output"][kind] @ hidden.clip(0, 2047) + model["output_bias"][kind] >> second
+    return (log_code(model["linear"][kind] @ features) + change >> 3).clip(0, 31)
+
+
+def read_pass(decoder, plane, context, counts, priors):
     """Coefficients of a pass: those of each context together, contexts ascending."""
-    weights, priors = tables
-    context = np.searchsorted(BOUNDS, weights[kind] @ features, side="right")
     out = np.empty(len(context), np.int64)
     chroma = int(plane > 0)
     for k in np.unique(context).tolist():
@@ -203,9 +220,9 @@ def read_pass(decoder, plane, features, kind, counts, tables):
         known = counts.setdefault((chroma, k), {})  # of this precinct and those around it
         scale, zero = priors[chroma][k]
         model = Model(2, scale, 0, zero, 2)
-        out[where] = read_run(decoder, model, len(where), known, rebuilt=(128, 4))
+        out[where] = read_run(decoder, model, len(where), known, rebuilt=(128, 4), mirrored=True)
     require(np.abs(out).max(initial=0) <= LARGEST, "payload: a coefficient is too large")
-    return out, context
+    return out
 
 
 def next_state(state, parity):
@@ -225,7 +242,7 @@ def in_half_steps(symbols, context, trellis):
     return out
 
 
-def read_band(decoder, p, band, expected, done, counts, tables, trellis):
+def read_band(decoder, p, band, expected, done, counts, model, trellis):
     """Coefficients of a band in half steps; `done`: magnitudes and sums of earlier ones by (plane, level, name)."""
     i = ("lh", "hl", "hh").index(band.name)
     q = np.zeros((band.h, band.w), np.int64)
@@ -233,12 +250,13 @@ def read_band(decoder, p, band, expected, done, counts, tables, trellis):
     siblings = [done[p, band.level, s] for s in ("lh", "hl", "hh")[:i]]
     before = [done[s, band.level, band.name] for s in range(min(p, 2))]
     parent = done.get((p, band.level + 1, band.name))
+    expected_sums = neighbor_sum(expected)
     for k, at in enumerate(passes(band.h, band.w)):
         if len(at[0]):
             features = context_features(k, at, own, parent, siblings, before)
-            features = np.concatenate([features, expected[at][None]])
-            kind = (3 * k + min(p, 2)) * 3 + i
-            symbols, context = read_pass(decoder, p, features, kind, counts, tables)
+            features = np.concatenate([features, [expected[at], expected_sums[at]]])
+            context = contexts_of(model, (3 * k + min(p, 2)) * 3 + i, band.level, features)
+            symbols = read_pass(decoder, p, context, counts, model["priors"].tolist())
             q[at] = in_half_steps(symbols, context, trellis)
             own[MARGIN:-MARGIN, MARGIN:-MARGIN][at] = np.abs(symbols)
     magnitudes = own[MARGIN:-MARGIN, MARGIN:-MARGIN]
@@ -246,22 +264,15 @@ def read_band(decoder, p, band, expected, done, counts, tables, trellis):
     return q
 
 
-class Network(NamedTuple):
-    """Trained weights of the prediction."""
-
-    layers: list  # (weights (o, 3, 3, c), bias (o,), shift (o,)) of each layer
-    tables: tuple  # weights of the context features, (scale, zero) of the contexts
-
-
 @lru_cache(1)
 def network():
-    """Read the trained weights."""
+    """Trained weights of the prediction: (weights (o, 3, 3, c), bias, shift) of each layer."""
     data = np.load(PACKAGE / "wavelet_prediction.npz")
     layers = []
     for i in range(4):
         w = data[f"weights{i}"].astype(np.int64)
         layers.append((w.reshape(len(w), 3, 3, -1), data[f"bias{i}"], data[f"shift{i}"]))
-    return Network(layers, (data["context_weights"].astype(np.int64), data["priors"].tolist()))
+    return layers
 
 
 def convolution(x, layer):
@@ -287,7 +298,7 @@ def predicted(low, level, step):
     contrast = (contrast + (1 << level + 9)) >> level + 10
     scale = (step**32).bit_length() - 1 - 32 * (20 + level)
     v = np.concatenate([contrast, np.full((1, h, w), scale)]).clip(-2047, 2047)
-    layers = network().layers
+    layers = network()
     v = convolution(v, layers[0]).clip(0, 2047)
     for layer in layers[1:3]:
         v = (v[:, 1:-1, 1:-1] + convolution(v, layer).clip(0, 2047)).clip(0, 2047)
@@ -452,9 +463,10 @@ def entered(coarser, level, rows, columns, decoders):
     return Precinct(rows, columns, decoder, done, deepcopy(around.counts))
 
 
-def read_precinct(precinct, n_planes, s, bands, prediction, tables):
+def read_precinct(precinct, n_planes, s, bands, prediction):
     """Dequantized coefficients of the bands of a precinct, by (plane, band), and their places."""
     means, expected = prediction
+    model = context_model(s.prediction)
     decoder = precinct.decoder
     q, places = {}, {}
     for i, band in enumerate(bands):
@@ -465,7 +477,7 @@ def read_precinct(precinct, n_planes, s, bands, prediction, tables):
             own = band._replace(h=h, w=w)
             part = expected[3 * i + p][at]
             known = precinct.done, precinct.counts
-            q[p, i] = read_band(decoder, p, own, part, *known, tables, s.trellis)
+            q[p, i] = read_band(decoder, p, own, part, *known, model, s.trellis)
             places[p, i] = at
     near, far = decoder.uniform(8, 2) - 128
     out = {}
@@ -477,7 +489,6 @@ def read_precinct(precinct, n_planes, s, bands, prediction, tables):
 
 def read_level(precincts, low, level, s, bands):
     """Low and detail bands (level, name) of each plane, (c, h, w) is the low band."""
-    tables = network().tables if s.prediction else (WEIGHTS, PRIORS)
     prediction = 2 * [np.zeros((9, *low.shape[1:]), np.int64)]
     if s.prediction:
         prediction = predicted_on_axes(low, level, s)
@@ -485,7 +496,7 @@ def read_level(precincts, low, level, s, bands):
     for plane in planes:
         plane.update({(level, b.name): np.zeros((b.h, b.w), np.int64) for b in bands})
     for precinct in precincts:
-        found, places = read_precinct(precinct, len(low), s, bands, prediction, tables)
+        found, places = read_precinct(precinct, len(low), s, bands, prediction)
         for (p, i), v in found.items():
             planes[p][level, bands[i].name][places[p, i]] = v
     return planes
