@@ -140,6 +140,18 @@ def neighborhood(
             arrays += pair
     return Neighborhood(*arrays)
 
+# %% ../../nbs/45_wavelet/09_bands.ipynb #bad50007
+def with_expected(
+    known: Neighborhood,
+    expected: np.ndarray,  # (h,w) int32 magnitudes of a prediction, or `NO_BAND`
+    loops: Loops,
+) -> Neighborhood:
+    """Add what the prediction says about a band."""
+    if expected is NO_BAND:
+        return known
+    own = np.ascontiguousarray(expected)
+    return known._replace(expected=own, expected_sums=loops.neighbor_sums(own))
+
 # %% ../../nbs/45_wavelet/09_bands.ipynb #bad50004
 class BandCoder:
     """Codes the detail bands of an image, coarse to fine: orientations, and planes of each."""
@@ -170,11 +182,7 @@ class BandCoder:
     ) -> np.ndarray:  # (h,w) int32, in half steps
         """Code a band; a `DamagedError` for a coefficient out of range."""
         plane, level, name = key
-        known = neighborhood(self.magnitudes, key)
-        if expected is not NO_BAND:
-            expected = np.ascontiguousarray(expected)
-            sums = self.loops.neighbor_sums(expected)
-            known = known._replace(expected=expected, expected_sums=sums)
+        known = with_expected(neighborhood(self.magnitudes, key), expected, self.loops)
         band = np.zeros(shape, np.int32)
         own = np.zeros((shape[0] + 2 * PAD, shape[1] + 2 * PAD), np.int32)
         for k in range(5):

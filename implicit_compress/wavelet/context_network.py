@@ -81,7 +81,7 @@ def check_exact_sums(n: ClassNetwork, hidden_shift: int, output_shift: int) -> N
     if largest >= EXACT:
         raise ValueError(f"weights: a sum of products may reach {largest:.0f}: below {EXACT} only")
 
-
+# %% ../../nbs/45_wavelet/01_context_network.ipynb #c0de0120
 def _scaled(values: np.ndarray, shift: int) -> np.ndarray:
     """Integers times a power of two."""
     return values.astype(np.float32) * np.float32(2.0**-shift)

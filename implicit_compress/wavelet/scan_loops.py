@@ -82,7 +82,7 @@ def take_pair(
     take_row(out[0], a[y], first, distance)
     take_row(out[1], b[y], first, distance)
 
-
+# %% ../../nbs/45_wavelet/05_scan_loops.ipynb #c0c0c012
 @loop
 def add_own(
     f: np.ndarray,  # (16,m) int32 features of a row; the first four are set
