@@ -92,6 +92,7 @@ def print_rates(title, rows, anchors, codecs):
 
 
 if __name__ == "__main__":
+    others = ["jpeg", "jpeg2000", "webp", "avif"]
     print_rates(
         "Six images (six.ipynb, combined.ipynb)",
         six(),
@@ -101,12 +102,12 @@ if __name__ == "__main__":
     print_rates(
         "All 24 Kodak images (kodak.ipynb)",
         kodak(),
-        ["jpeg", "jpeg2000", "webp", "avif"],
+        others,
         ("siren", "wavelet"),
     )
-    print_rates("CLIC, 12 images", clic(), ["jpeg", "webp", "avif"], ("wavelet",))
-    print_rates("Cameras, six photographs", camera(), ["jpeg", "webp", "avif"], ("wavelet",))
-    against = ["jpeg", "jpeg2000", "webp", "avif", "wavelet", "Cool-chic"]
+    print_rates("CLIC, 12 images", clic(), others, ("wavelet",))
+    print_rates("Cameras, six photographs", camera(), others, ("wavelet",))
+    against = [*others, "wavelet", "Cool-chic"]
     print_rates("Latents, six images (latent.ipynb)", only(latents(), SIX), against, ("latent",))
     print_rates(
         "Latents, random weights, six images", only(latents("random"), SIX), against, ("latent",)
