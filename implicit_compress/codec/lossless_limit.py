@@ -36,6 +36,7 @@ def lossless_estimate(
 # %% ../../nbs/70_codec/05_lossless_limit.ipynb #4e294c75
 SURE = 0.3  # share of the estimate below which no lossless file is encoded
 SURE_GRAPHICS = 0.05  # the same of graphics
+GRAPHICS_BPP = 4.0  # estimate in bits per pixel above which photographs fill most of a file
 
 # %% ../../nbs/70_codec/05_lossless_limit.ipynb #d743022f
 FEW = 4096  # bytes of an estimate up to which a lossless file is always encoded
@@ -71,7 +72,8 @@ class LosslessLimit:
         if self.estimate is None:
             self.estimate = lossless_estimate(self.x)
         n += self.beside
-        sure = SURE_GRAPHICS if self.graphics else SURE
+        flat = self.graphics and 8 * self.estimate < GRAPHICS_BPP * self.x[..., 0].size
+        sure = SURE_GRAPHICS if flat else SURE
         worth = self.made is not None or self.estimate <= FEW or n >= sure * self.estimate
         return worth and n >= len(self.file())
 

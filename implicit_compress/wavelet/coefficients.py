@@ -139,15 +139,32 @@ def transform_planes(
 
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff6e1
 PREDICTION = dict(auto=None, on=True, off=False)  # of the setting
-MIDDLE_SIDE = 384  # rows and columns of the part that decides on the prediction
+PART_SIDE = 384  # rows and columns of a part
+PIXELS_OF_PART = 1 << 22  # each so many pixels of an image add a part
+MOST_PARTS = 4
 
 
-def middle_of(
+def typical_parts(
     r: np.ndarray,  # (h,w,c) reals
-) -> np.ndarray:
-    """A copy of the middle of an image."""
-    top, left = (max(0, (n - MIDDLE_SIDE) // 2) for n in r.shape[:2])
-    return r[top : top + MIDDLE_SIDE, left : left + MIDDLE_SIDE].copy()
+) -> list[np.ndarray]:
+    """Copies of parts that decide on the prediction: the middle, or some of equal shares of detail.
+
+    The detail of a place is the sum of its absolute differences, of every second row and column.
+    """
+    h, w = r.shape[:2]
+    n = min(MOST_PARTS, 1 + h * w // PIXELS_OF_PART)
+    side = PART_SIDE
+    if n == 1 or min(h, w) < side:
+        top, left = (max(0, (length - side) // 2) for length in (h, w))
+        return [r[top : top + side, left : left + side].copy()]
+    rows, columns = h // side, w // side
+    some = r[: rows * side : 2, : columns * side : 2].mean(2)
+    change = np.abs(np.diff(some, axis=0, append=some[-1:]))
+    change += np.abs(np.diff(some, axis=1, append=some[:, -1:]))
+    detail = change.reshape(rows, side // 2, columns, side // 2).sum((1, 3)).cumsum()
+    found = np.searchsorted(detail, (np.arange(n) + 0.5) / n * detail[-1])
+    places = [(side * (k // columns), side * (k % columns)) for k in found.tolist()]
+    return [r[top : top + side, left : left + side].copy() for top, left in places]
 
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff6e2
 FIT_LEVELS = 3  # levels whose details fit the rotation
@@ -199,7 +216,7 @@ class Coefficients(CoefficientSample):
         if settings.rotation and possible and r.shape[2] == 3:
             self.angles = fitted_rotation(self.real) if angles is None else angles
         rotate_bands(self.real, self.angles)
-        self.middle = middle_of(r)
+        self.parts = typical_parts(r) if self.prediction is None else []
         self.known_filters: list[tuple[float, bytes]] = []  # log step, filters
         super().__init__([*self.real.values()], r.size)
         self.some /= np.float32(UNIT)
@@ -209,10 +226,14 @@ class Coefficients(CoefficientSample):
         step: float,  # full scale is 1
     ) -> tuple[Coded, np.ndarray]:  # and the planes before the filters, (c,h,w) int32
         """Quantize and encode."""
-        unit = max(1, round(step * UNIT))
+        self.decide_prediction(step)
+        return encode_coefficients(self, max(1, round(step * UNIT)))
+
+    def decide_prediction(self, step: float) -> None:
+        """Decide once whether the prediction is used, from parts of the image."""
         if self.prediction is None:
-            self.prediction = _prediction_pays(self.middle, unit, self.settings)
-        return encode_coefficients(self, unit)
+            self.prediction = _prediction_pays(self.parts, step, self.settings)
+            self.parts = []
 
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff1c2
 def decoded_planes(
@@ -226,15 +247,17 @@ def decoded_planes(
     return rotate_back(out, header.angles, None if out is planes else out)
 
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff501
-def _prediction_pays(r: np.ndarray, unit: int, settings: Wavelet) -> bool:
-    """Does a part of an image cost less with the prediction?"""
+def _prediction_pays(parts: list[np.ndarray], step: float, settings: Wavelet) -> bool:
+    """Do parts of an image cost less with the prediction?"""
     costs = []
     for prediction in ("off", "on"):
         own = replace(settings, prediction=prediction, filters=False, rotation=False)
-        coded, planes = Coefficients(r, own).encode(unit / UNIT)
-        error = ((r - opponent_to_rgb(planes) / UNIT) ** 2).sum()
-        bits = 8 * len(coded.payload)
-        costs.append(error + settings.rdo_lambda * (unit / UNIT) ** 2 * bits)
+        cost = 0.0
+        for r in parts:
+            coded, planes = Coefficients(r, own).encode(step)
+            error = ((r - opponent_to_rgb(planes) / UNIT) ** 2).sum()
+            cost += error + settings.rdo_lambda * step * step * 8 * len(coded.payload)
+        costs.append(cost)
     return costs[1] < costs[0]
 
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff502

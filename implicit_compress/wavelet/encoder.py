@@ -85,9 +85,11 @@ def size_ratio(
     chosen, counts = np.unique(np.searchsorted(np.cumsum(each), quantiles), return_counts=True)
     shape = (WINDOW, WINDOW, c.shape[2])
     unit = max(1, round(step * UNIT))
-    predicted = int(c.prediction is not False)
+    c.decide_prediction(step)
     s = c.settings
-    header = SparseHeader(WINDOW_LEVELS, unit, predicted, s.wavelet, s.trellis, c.angles)
+    header = SparseHeader(
+        WINDOW_LEVELS, unit, int(bool(c.prediction)), s.wavelet, s.trellis, c.angles
+    )
     ratios = []
     for k in chosen.tolist():
         own = {key: np.ascontiguousarray(band) for key, band in windows[k].items()}
