@@ -12,7 +12,7 @@ from .fixed_point import Matrix, shift_round
 from .latent_context import INTER_SCALE, read_grids
 from .latent_synthesis import SEPARATE, synthesize
 
-PRETRAINED = Path(__file__).parents[3] / "implicit_compress" / "latent_pretrained.bin"
+PRETRAINED = Path(__file__).resolve().parents[3] / "implicit_compress" / "latent_pretrained.bin"
 WEIGHT_BITS = 15  # fractional bits of initial weights
 TAPS, MLP_IN, MLP_OUT, MLP_SKIP, CONVS = range(7, 12)  # indices of matrices
 CUBIC = (111, 29, -9, -3)  # in 1/128

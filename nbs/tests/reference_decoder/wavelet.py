@@ -15,7 +15,7 @@ from .fields import read_varint, require
 from .wavelet_filters import filter_planes
 
 UNIT = 1 << 20  # full scale
-PACKAGE = Path(__file__).parents[3] / "implicit_compress"
+PACKAGE = Path(__file__).resolve().parents[3] / "implicit_compress"
 TABLES = json.loads((Path(__file__).parent / "tables.json").read_text(encoding="utf-8"))
 FILTERS = TABLES["wavelet_filters"]  # name: [low, high], 16 fractional bits
 LIFTING = (("s", -29066), ("d", -57862), ("s", 3472), ("d", 103949))  # inverse of 9/7
