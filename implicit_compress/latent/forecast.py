@@ -26,8 +26,8 @@ def steps_in(
 # %% ../../nbs/60_latent/92_forecast.ipynb #e3e0bf19
 FEW_PIXELS = 1 << 14  # up to here both candidates are always encoded: a step takes milliseconds
 MANY_PIXELS = 3e6  # photographs of cameras at their own resolution begin about here
-STEPS_OF_MANY = 280  # measured on a region of 768x512 pixels of such a photograph, 0.2 bpp
-STEPS_AT_ONE_BPP = 150  # of smaller images: lower bound of the measured ones
+STEPS_OF_MANY = 500  # fewer were not enough for one photograph
+STEPS_AT_ONE_BPP = 270  # of smaller images: lower bound of the measured ones
 STEPS_EXPONENT = 0.3  # of the rate
 
 

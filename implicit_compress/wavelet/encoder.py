@@ -29,7 +29,7 @@ from .step_search import LOG_STEPS, cheapest_step, search_step
 # %% ../../nbs/45_wavelet/20_encoder.ipynb #4b125be0
 WITHIN = 0.99  # fraction of the byte target that ends the search
 TRIES = 9  # encodings at most
-SMALL_TRIES = 16  # of small images, whose size and quality are no smooth functions of the step
+SMALL_TRIES = 40  # of small images, whose size and quality are no smooth functions of the step
 SMALL_PIXELS = 1 << 16
 
 

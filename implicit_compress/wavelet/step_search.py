@@ -74,6 +74,21 @@ def next_step(
     known = min([abs(t - s) for s, _ in seen], default=1) < CLOSE
     return None if outside or known else t
 
+# %% ../../nbs/45_wavelet/19_step_search.ipynb #c0de0191
+JUMP = 3e-3  # a bracket narrower than this is a jump
+BESIDE = 0.001  # distance of the tries beside a jump
+
+
+def jump_of(
+    seen: Measurements,
+    aim: float,  # target value
+) -> float | None:  # log step
+    """Where the value jumps over the target, if the bracket is that narrow."""
+    low, high = bracket(seen, aim)
+    if low is None or high is None or high - low >= JUMP:
+        return None
+    return (low + high) / 2
+
 # %% ../../nbs/45_wavelet/19_step_search.ipynb #c3be12b2
 def search_step(
     measure: Callable[[float], float | None],  # value of a step, falling; None ends the search
@@ -84,9 +99,15 @@ def search_step(
 ) -> Measurements:  # in the order of the tries
     """Search the step until the value lies between `low` and `high`."""
     curve = np.array([estimate(math.exp(t)) for t in LOG_STEPS])
+    aim = (low + high) / 2
     seen: Measurements = []
+    beside = 0  # tries beside a jump
     for _ in range(tries):
-        t = next_step(seen, curve, (low + high) / 2)
+        t = next_step(seen, curve, aim)
+        jump = jump_of(seen, aim)
+        if jump is not None:
+            beside += 1
+            t = jump + BESIDE * (beside - 0.5) * (-1) ** beside
         if t is None:
             break
         v = measure(math.exp(t))
