@@ -1179,7 +1179,7 @@ def test_decoding_can_be_interrupted(kind):
     data = (
         network_file(5000, 5000, 3, 8, hidden=100, layers=20)
         if kind == "network"
-        else flat_file(kind, {"lossless": 5000, "sparse": 800}[kind])
+        else flat_file(kind, {"lossless": 5000, "sparse": 2400}[kind])
     )
 
     class Pressed(BaseException):
