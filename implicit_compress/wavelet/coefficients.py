@@ -137,6 +137,15 @@ def transform_planes(
         out[p, levels, "ll"] = ll
     return out
 
+# %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff6ea
+def equal_shares(
+    each: np.ndarray,  # (m,) numbers, 0 or more
+    n: int,
+) -> np.ndarray:  # (n,) indices
+    """Where the middles of `n` equal shares of the sum of all numbers are."""
+    total = each.cumsum()
+    return np.searchsorted(total, (np.arange(n) + 0.5) / n * total[-1])
+
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff6e1
 PREDICTION = dict(auto=None, on=True, off=False)  # of the setting
 PART_SIDE = 384  # rows and columns of a part
@@ -161,8 +170,8 @@ def typical_parts(
     some = r[: rows * side : 2, : columns * side : 2].mean(2)
     change = np.abs(np.diff(some, axis=0, append=some[-1:]))
     change += np.abs(np.diff(some, axis=1, append=some[:, -1:]))
-    detail = change.reshape(rows, side // 2, columns, side // 2).sum((1, 3)).cumsum()
-    found = np.searchsorted(detail, (np.arange(n) + 0.5) / n * detail[-1])
+    detail = change.reshape(rows, side // 2, columns, side // 2).sum((1, 3))
+    found = equal_shares(detail.ravel(), n)
     places = [(side * (k // columns), side * (k % columns)) for k in found.tolist()]
     return [r[top : top + side, left : left + side].copy() for top, left in places]
 
@@ -226,14 +235,13 @@ class Coefficients(CoefficientSample):
         step: float,  # full scale is 1
     ) -> tuple[Coded, np.ndarray]:  # and the planes before the filters, (c,h,w) int32
         """Quantize and encode."""
-        self.decide_prediction(step)
-        return encode_coefficients(self, max(1, round(step * UNIT)))
-
-    def decide_prediction(self, step: float) -> None:
-        """Decide once whether the prediction is used, from parts of the image."""
-        if self.prediction is None:
-            self.prediction = _prediction_pays(self.parts, step, self.settings)
-            self.parts = []
+        header = header_of(self, step, self.levels)
+        rdo_lambda = self.settings.rdo_lambda
+        coded, planes = write_sparse(self.real, self.shape, header, rdo_lambda, self.threads)
+        if self.sample:
+            filters = _filters_of(self, planes, header.step, self.sample)
+            header = header._replace(filters=filters)
+        return coded._replace(header=header.write()), planes
 
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff1c2
 def decoded_planes(
@@ -261,17 +269,14 @@ def _prediction_pays(parts: list[np.ndarray], step: float, settings: Wavelet) ->
     return costs[1] < costs[0]
 
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff502
-def encode_coefficients(
-    c: Coefficients,
-    unit: int,  # step, full scale is `UNIT`
-) -> tuple[Coded, np.ndarray]:
-    """Compute `Coefficients.encode`, when the prediction is decided."""
+def header_of(c: Coefficients, step: float, levels: int) -> SparseHeader:
+    """Header without filters; the first one decides on the prediction, from parts."""
+    if c.prediction is None:
+        c.prediction = _prediction_pays(c.parts, step, c.settings)
+        c.parts = []
     s = c.settings
-    header = SparseHeader(c.levels, unit, int(bool(c.prediction)), s.wavelet, s.trellis, c.angles)
-    coded, planes = write_sparse(c.real, c.shape, header, s.rdo_lambda, c.threads)
-    if c.sample:
-        header = header._replace(filters=_filters_of(c, planes, unit, c.sample))
-    return coded._replace(header=header.write()), planes
+    unit = max(1, round(step * UNIT))
+    return SparseHeader(levels, unit, int(c.prediction), s.wavelet, s.trellis, c.angles)
 
 # %% ../../nbs/45_wavelet/18_coefficients.ipynb #c0eff503
 SIMILAR = 0.15  # difference of two log steps that have the same filters

@@ -20,9 +20,16 @@ from ..image.metrics import psnr as psnr_of
 from ..settings.methods import Wavelet
 from ..settings.target import Target, rank
 from .codec import Coded, write_sparse
-from .coefficients import BITS, Coefficients, decoded_planes, squared_logs
+from implicit_compress.wavelet.coefficients import (
+    BITS,
+    Coefficients,
+    decoded_planes,
+    equal_shares,
+    header_of,
+    squared_logs,
+)
 from .context import UNIT, BandKey
-from .header import SparseHeader, read_sparse
+from .header import read_sparse
 from .samples import mid_gray, planes_to_samples, residual_of
 from .step_search import LOG_STEPS, cheapest_step, search_step
 
@@ -81,19 +88,13 @@ def size_ratio(
     each = np.array([information(w, step) for w in windows])
     if not each.any():
         return 1.0
-    quantiles = (np.arange(WINDOWS) + 0.5) / WINDOWS * each.sum()
-    chosen, counts = np.unique(np.searchsorted(np.cumsum(each), quantiles), return_counts=True)
+    chosen, counts = np.unique(equal_shares(each, WINDOWS), return_counts=True)
     shape = (WINDOW, WINDOW, c.shape[2])
-    unit = max(1, round(step * UNIT))
-    c.decide_prediction(step)
-    s = c.settings
-    header = SparseHeader(
-        WINDOW_LEVELS, unit, int(bool(c.prediction)), s.wavelet, s.trellis, c.angles
-    )
+    header = header_of(c, step, WINDOW_LEVELS)
     ratios = []
     for k in chosen.tolist():
         own = {key: np.ascontiguousarray(band) for key, band in windows[k].items()}
-        coded, _ = write_sparse(own, shape, header, s.rdo_lambda, c.threads)
+        coded, _ = write_sparse(own, shape, header, c.settings.rdo_lambda, c.threads)
         ratios.append(8 * max(1, len(coded.payload)) / (BITS * each[k]))
     return float(np.average(ratios, weights=counts))
 

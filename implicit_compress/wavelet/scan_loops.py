@@ -10,6 +10,8 @@ import numpy as np
 
 from .context import N_FEATURES, PAD, RINGS, Neighborhood
 from implicit_compress.wavelet.context_network import (
+    LOG_ONE,
+    LOG_SHIFT,
     MAX_HIDDEN,
     N_CONTEXTS,
     PER_CONTEXT,
@@ -114,7 +116,7 @@ def log_rows(
         for j in range(f.shape[1]):
             x[j] = np.float32(row[j]) * np.float32(2) + np.float32(1)
         for j in range(f.shape[1]):
-            x[j] = np.float32((code[j] >> 19) - (127 << 4))
+            x[j] = np.float32((code[j] >> LOG_SHIFT) - LOG_ONE)
 
 
 @loop
@@ -164,7 +166,7 @@ def row_contexts(
     x = total.astype(np.float32) * np.float32(2) + np.float32(1)
     bits = x.view(np.int32)
     for j in range(m):
-        code = (bits[j] >> 19) - (127 << 4) + int(np.floor(change[j]))
+        code = (bits[j] >> LOG_SHIFT) - LOG_ONE + int(np.floor(change[j]))
         out[j] = min(max(code // PER_CONTEXT, 0), N_CONTEXTS - 1)
 
 # %% ../../nbs/45_wavelet/05_scan_loops.ipynb #3b178229

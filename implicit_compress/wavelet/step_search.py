@@ -103,9 +103,10 @@ def search_step(
     seen: Measurements = []
     beside = 0  # tries beside a jump
     for _ in range(tries):
-        t = next_step(seen, curve, aim)
         jump = jump_of(seen, aim)
-        if jump is not None:
+        if jump is None:
+            t = next_step(seen, curve, aim)
+        else:
             beside += 1
             t = jump + BESIDE * (beside - 0.5) * (-1) ** beside
         if t is None:
